@@ -1,0 +1,79 @@
+"""``python -m benchmarks``: measure everything in one run, and show and keep the figures."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from benchmarks import footprint, goals, measures, peers, report, waiting
+from benchmarks.measures import Plan
+from benchmarks.tables import Table
+from benchmarks.trees import forest
+
+RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
+
+# What removes files comes last: nothing else shall run in the wake of a mass removal.
+MEASURES: dict[str, Callable[[Plan], Table]] = {
+    "import": footprint.importing,
+    "memory": footprint.memory,
+    "idle": measures.idle,
+    "register": measures.register,
+    "clean": measures.clean,
+    "waiting": waiting.waiting,
+}
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError("1 or more")
+    return value
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--files", type=_positive, default=50_000, help="files to clean and register (%(default)s)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="rounds of each measurement (%(default)s)")
+    parser.add_argument("--only", action="append", choices=MEASURES, help="measure this; may be given again")
+    parser.add_argument("--dir", help="where the files are made (the system's temporary directory)")
+    parser.add_argument("--results", default=RESULTS, help="where figures go, and the published wheel's cache")
+    parser.add_argument("--quick", action="store_true", help="2,000 files, 1 round, 10,000 records: a trial run")
+    return parser.parse_args()
+
+
+def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
+    trees = []
+    if "clean" in chosen:
+        able, _ = measures.cleaners(plan)
+        trees += [(name, turn, plan.files) for turn in range(plan.rounds) for name in able]
+    if "waiting" in chosen:
+        trees += waiting.trees(plan)
+    if "register" in chosen:
+        trees.append(("register", 0, plan.files))
+    return trees
+
+
+def main() -> None:
+    """Run what the arguments ask for."""
+    arguments = _arguments()
+    files, rounds = (2000, 1) if arguments.quick else (arguments.files, arguments.rounds)
+    records = (10**4,) if arguments.quick else (10**4, 10**5, 10**6)
+    chosen = [name for name in MEASURES if not arguments.only or name in arguments.only]
+    with forest(arguments.dir) as woods:
+        scratch = os.path.join(woods.root, "scratch")
+        os.mkdir(scratch)
+        aiecs = peers.published(os.path.join(arguments.results, "cache"), scratch)
+        plan = Plan(files, rounds, records, woods, aiecs, scratch)
+        facts = report.machine(woods.root) | {"files": files, "rounds": rounds}
+        woods.plant(_wanted_trees(plan, chosen))
+        tables = {}
+        for name in chosen:
+            print(f"measuring: {name}", file=sys.stderr)
+            tables[name] = MEASURES[name](plan)
+    tables["goals"] = goals.goals(tables, files, records[-1])
+    print(report.text(tables.values(), facts))
+    for path in report.write(arguments.results, list(tables.values()), facts):
+        print(f"written: {os.path.relpath(path)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

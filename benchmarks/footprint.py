@@ -1,0 +1,67 @@
+"""What records weigh, and what importing costs: each figure from processes of their own."""
+
+import os
+import statistics
+import subprocess
+import sys
+from time import perf_counter
+
+from benchmarks.measures import AIECS, Plan
+from benchmarks.tables import Table, compared, interleaved
+
+HOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "holder.py")
+MODULES = "logging, threading, os"
+FOREIGN = """
+import sys
+before = set(sys.modules)
+import temp_file_manager
+new = {name.partition('.')[0] for name in set(sys.modules) - before}
+print(*sorted(new - sys.stdlib_module_names - {'temp_file_manager'}))
+"""
+
+
+def _python(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def memory(plan: Plan) -> Table:
+    """Weigh records in fresh processes; the path's own string counts, as nobody else holds it."""
+    rows = []
+    columns: dict[str, str] = {}
+    for count in plan.records[-2:]:
+        arguments = {"ours": ["ours", str(count)]}
+        if plan.aiecs.module:
+            arguments[AIECS] = ["aiecs", str(count), plan.aiecs.source]
+        samples: dict[str, list[float]] = {"ours": [], AIECS: []}
+        notes = {AIECS: plan.aiecs.why_not}
+        for _, name in interleaved(list(arguments), plan.rounds):
+            try:
+                samples[name].append(float(_python("-P", HOLDER, *arguments[name])))
+            except subprocess.CalledProcessError as error:  # without /proc, for one
+                notes[name] = f"failed: {error.stderr.strip().splitlines()[-1]}"
+        table = compared("memory", "", "bytes a record", samples, notes, ours="ours")
+        columns = table.columns
+        rows += [{**row, "name": f"{row['name']}, {count:,} records"} for row in table.rows]
+    remark = (
+        "Resident memory, with the path's string (47 characters: 96 bytes); of shorter paths our share weighs more."
+    )
+    return Table("memory", "Memory of a record", columns, rows, (remark,))
+
+
+def importing(plan: Plan) -> Table:
+    """Time fresh interpreters that import the package, and ones that import what it stands on."""
+    names = {"import temp_file_manager": "import temp_file_manager", f"import {MODULES}": f"import {MODULES}"}
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    for code in names.values():
+        _python("-c", code)  # the first one may still have to compile
+    for _, name in interleaved(list(names), 3 + 6 * plan.rounds):
+        began = perf_counter()
+        _python("-c", names[name])
+        samples[name].append((perf_counter() - began) * 1e3)
+    table = compared("import", "Importing", "ms a process", samples, {}, ours="import temp_file_manager")
+    medians = [statistics.median(values) for values in samples.values()]
+    table.rows.append({"name": "difference", "median": medians[0] - medians[1], "note": ""})
+    foreign = _python("-c", FOREIGN)
+    table.rows.append({"name": "beyond the standard library", "foreign": foreign, "note": foreign or "nothing"})
+    return table

@@ -1,0 +1,165 @@
+"""Cleaning, registering and idling. Garbage collection stays on, as in real life; each timing starts collected."""
+
+import gc
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.peers import Published
+from benchmarks.tables import Table, compared, interleaved
+from benchmarks.trees import Forest, Tree
+from temp_file_manager import TempFileManager
+
+OURS = "ours, clear_all()"
+EXPIRED = "ours, cleanup() of expired"
+AIECS = "AIECS 2.2.0"
+C_LOOP = "C loop of unlinkat"
+FIND = "find -type f -delete"
+RM = "rm -rf"
+COMMANDS = {FIND: "find", RM: "rm", "systemd-tmpfiles": "systemd-tmpfiles", "tmpreaper": "tmpreaper"}
+IDLE_CALLS = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this run measures with."""
+
+    files: int
+    rounds: int
+    records: tuple[int, ...]
+    forest: Forest
+    aiecs: Published
+    scratch: str
+
+
+def timed(call: Callable[..., Any], *arguments: Any) -> float:
+    """Return the seconds one call takes."""
+    gc.collect()
+    began = perf_counter()
+    call(*arguments)
+    return perf_counter() - began
+
+
+def _registered(kind: Any, tree: Tree, scratch: str) -> Any:
+    manager = kind(scratch)
+    for path in tree.paths():
+        manager.register_file(path)
+    return manager
+
+
+def _expired(tree: Tree, scratch: str) -> float:
+    manager = _registered(TempFileManager, tree, scratch)
+    manager.max_age = 0
+    time.sleep(0.01)  # "older than" max_age: the last one registered, too
+    return timed(manager.cleanup)
+
+
+def cleaners(plan: Plan) -> tuple[dict[str, Callable[[Tree], float]], dict[str, str]]:
+    """Return who can clean here, and for each contestant a note; who cannot has only the note."""
+    program = peers.compiled(plan.scratch)
+    process = "the whole process, its start included"
+    entries: list[tuple[str, Callable[[Tree], float] | None, str]] = [
+        (OURS, lambda tree: timed(_registered(TempFileManager, tree, plan.scratch).clear_all), ""),
+        (EXPIRED, lambda tree: _expired(tree, plan.scratch), ""),
+        (AIECS, None, plan.aiecs.why_not),
+        ("os.remove loop", peers.remove_loop, "keeps no record of anything"),
+        (FIND, peers.find, process),
+        (RM, peers.rm, f"{process}; removes the directory too"),
+        (C_LOOP, None, "no C compiler"),
+        ("systemd-tmpfiles", peers.tmpfiles, process),
+        ("tmpreaper", peers.tmpreaper, process),
+    ]
+    able = {name: remove for name, remove, _ in entries if remove}
+    notes = {name: note for name, _, note in entries}
+    if plan.aiecs.module:
+        kind = plan.aiecs.module.TempFileManager
+        able[AIECS] = lambda tree: timed(_registered(kind, tree, plan.scratch).clear_all)
+    if program:
+        able[C_LOOP] = lambda tree: peers.c_loop(program, tree)
+        notes[C_LOOP] = "the loop alone, by its own clock"
+    for name, command in COMMANDS.items():
+        if not shutil.which(command):
+            del able[name]
+            notes[name] = "not installed"
+    return able, notes
+
+
+def clean(plan: Plan) -> Table:
+    """Remove a tree of files, each contestant its own in each round."""
+    able, notes = cleaners(plan)
+    samples: dict[str, list[float]] = {name: [] for name in notes}
+    for turn, name in interleaved(list(able), plan.rounds):
+        tree = plan.forest.tree(name, turn)
+        try:
+            took = able[name](tree)
+        except (OSError, ValueError, peers.subprocess.SubprocessError) as error:
+            notes[name] = f"failed: {error}"
+            continue
+        if tree.left():
+            notes[name] = f"left {tree.left()} files in round {turn + 1}"
+        else:
+            samples[name].append(took / tree.count * 1e6)
+    title = f"Cleaning {plan.files:,} empty files"
+    return compared("clean", title, "µs a file", samples, notes, ours=OURS)
+
+
+def register(plan: Plan) -> Table:
+    """Put existing files on record: everybody the same ones, into a new manager each time."""
+    paths = plan.forest.tree("register").paths()
+
+    def one_by_one(kind: Any) -> float:
+        manager = kind(plan.scratch)
+        return timed(lambda: [manager.register_file(path) for path in paths] and None)
+
+    def asking() -> float:
+        manager = TempFileManager(plan.scratch)
+        manager.register_files(paths)
+        return timed(manager.statuses, paths)
+
+    contestants: dict[str, Callable[[], float]] = {
+        "ours, register_file": lambda: one_by_one(TempFileManager),
+        "ours, register_files": lambda: timed(TempFileManager(plan.scratch).register_files, paths),
+        "ours, statuses": asking,
+        "os.path.isfile alone": lambda: timed(lambda: [os.path.isfile(path) for path in paths] and None),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in [*contestants, AIECS]}
+    if plan.aiecs.module:
+        kind = plan.aiecs.module.TempFileManager
+        contestants[AIECS] = lambda: one_by_one(kind)
+    for _, name in interleaved(list(contestants), plan.rounds):
+        samples[name].append(contestants[name]() / len(paths) * 1e6)
+    notes = {
+        "ours, register_files": "one call for all",
+        "ours, statuses": "one call for all; AIECS has no such call",
+        "os.path.isfile alone": "what each registration has to ask the kernel",
+        AIECS: plan.aiecs.why_not,
+    }
+    title = f"Registering {len(paths):,} files"
+    return compared("register", title, "µs a file", samples, notes, ours="ours, register_file")
+
+
+def idle(plan: Plan) -> Table:
+    """Clean up when nothing is due."""
+    rows = []
+    columns: dict[str, str] = {}
+    for count in plan.records:
+        now = time.time()
+        kinds: dict[str, Any] = {"ours": TempFileManager}
+        if plan.aiecs.module:
+            kinds[AIECS] = plan.aiecs.module.TempFileManager
+        managers = {name: kind(plan.scratch) for name, kind in kinds.items()}
+        for manager in managers.values():
+            manager.files.update((f"/nowhere/tmp{number:08d}", now) for number in range(count))
+        samples: dict[str, list[float]] = {"ours": [], AIECS: []}
+        notes = {AIECS: plan.aiecs.why_not}
+        for _, name in interleaved(list(managers), plan.rounds * IDLE_CALLS):
+            samples[name].append(timed(managers[name].cleanup) * 1e6)
+        table = compared("idle", "", "µs a cleanup", samples, notes, ours="ours")
+        columns = table.columns
+        rows += [{**row, "name": f"{row['name']}, {count:,} records"} for row in table.rows]
+    return Table("idle", "Cleaning up when nothing is due", columns, rows)

@@ -1,0 +1,50 @@
+"""Temp-file cleanup that knows which files are whose, and explains every keep and every delete."""
+
+from temp_file_manager.errors import (
+    BaseDirectoryError,
+    InvalidArgumentError,
+    RegistryError,
+    SettingsError,
+    TempFileError,
+)
+from temp_file_manager.events import Event, FilesRegistered, Hook, RecordsSettled, SweepFailed, SweepFinished
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import (
+    FileStatus,
+    Outcome,
+    RegisterReport,
+    Status,
+    StatusReport,
+    SweepReport,
+    TempFile,
+)
+from temp_file_manager.registry import MemoryRegistry, Registry
+from temp_file_manager.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BaseDirectoryError",
+    "Event",
+    "FileStatus",
+    "FilesRegistered",
+    "Hook",
+    "InvalidArgumentError",
+    "MemoryRegistry",
+    "Outcome",
+    "RecordsSettled",
+    "RegisterReport",
+    "Registry",
+    "RegistryError",
+    "Settings",
+    "SettingsError",
+    "Status",
+    "StatusReport",
+    "SweepFailed",
+    "SweepFinished",
+    "SweepReport",
+    "TempFile",
+    "TempFileError",
+    "TempFileManager",
+    "__version__",
+]

@@ -1,0 +1,84 @@
+"""The command line: ``temp-file-manager COMMAND``, or ``run`` without a word.
+
+A command is a module with ``add_parser(commands)``, which declares it and its flags, and ``execute(args)``,
+which does it and returns the exit code: 0 done, 1 something failed, 2 bad usage or settings. Listing the
+module in ``COMMANDS`` is all that makes it one.
+"""
+
+import sys
+
+from temp_file_manager.cli import config, demo, render, run, version
+from temp_file_manager.cli.options import Parser, UsageError
+from temp_file_manager.errors import TempFileError
+
+COMMANDS = (run, demo, config, version)
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after the program's name; None for those of this process, which then is taken to end
+            with this call: see ``run``.
+
+    Returns:
+        The exit code: 0 done, 1 something failed, 2 bad usage or settings.
+    """
+    try:
+        render.prepare()
+        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None)
+        render.flush()
+    except TempFileError as error:
+        render.problem(error)
+        return BAD_USAGE
+    except BrokenPipeError:
+        # Whoever read the output has seen enough: no word about it, but not everything was delivered.
+        render.abandon()
+        return FAILED
+    except OSError as error:
+        render.problem(error)
+        render.abandon()
+        return FAILED
+    except KeyboardInterrupt:
+        render.problem("interrupted")
+        return FAILED
+    return code
+
+
+def _command(argv: list[str], *, ends_process: bool) -> int:
+    parser = _parser()
+    try:
+        args, unknown = parser.parse_known_args(_with_command(argv))
+    except SystemExit:  # argparse has printed a help; its errors are UsageError, see Parser
+        return DONE
+    if unknown:
+        raise UsageError(f"{args.command} does not take {' '.join(unknown)} (see {parser.prog} {args.command} --help)")
+    args.ends_process = ends_process
+    code: int = args.execute(args)
+    return code
+
+
+def _with_command(argv: list[str]) -> list[str]:
+    """Return ``argv`` with the word that it implies."""
+    first = argv[0] if argv else "-"
+    if first == "--version":
+        return ["version", *argv[1:]]
+    return ["run", *argv] if first.startswith("-") and first not in ("-h", "--help") else argv
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=render.PROGRAM,
+        usage="%(prog)s [COMMAND] [flags]",
+        description="Removes the temporary files that programs registered and forgot, and says why.",
+        epilog="Without a COMMAND: run. Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
+    )
+    parser.add_argument("--version", action="store_true", help="the same as the command version")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True, prog=parser.prog, parser_class=Parser
+    )
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser

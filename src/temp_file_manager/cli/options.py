@@ -1,0 +1,83 @@
+"""Flags that several commands share, and what becomes of wrong ones."""
+
+import argparse
+import os
+from typing import Any, NoReturn
+
+from temp_file_manager import settings
+from temp_file_manager.errors import SettingsError, TempFileError
+from temp_file_manager.settings import FIELDS, Layer, Settings
+
+Commands = Any
+"""What ``add_subparsers`` returns; argparse has no public name for it."""
+
+
+class UsageError(TempFileError):
+    """The command line asks for something that cannot be; the exit code is 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are exceptions, and whose flags are never guessed from their first letters.
+
+    An abbreviation that works today becomes ambiguous, or another flag, when a later version adds one.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(allow_abbrev=False, **keywords)
+
+    def error(self, message: str) -> NoReturn:  # noqa: D102
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def add_json(parser: argparse.ArgumentParser, about: str = "print JSON") -> None:
+    """Add ``--json``, which every command has."""
+    parser.add_argument("--json", action="store_true", help=about)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add one flag a setting, and ``--config``; ``effective`` reads them."""
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with settings in its table [manager]")
+    group = parser.add_argument_group(
+        "settings", "Flags win over variables, variables over the file, the file over the defaults."
+    )
+    for name, field in FIELDS.items():
+        about = f"{field.metadata['about']}: {field.metadata['allowed']}"
+        later = "; no effect in this version" if field.metadata["later"] else ""
+        default = shown(name, field.default)
+        group.add_argument(
+            flag(name),
+            metavar="VALUE",
+            help=f"{about} [{settings.variable(name)}; default {default}{later}]".replace("%", "%%"),
+        )
+
+
+def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
+    """Return the settings of flags, variables, file and defaults, and where each came from.
+
+    Raises:
+        SettingsError: listing every problem of all of them, also when the file cannot be read.
+    """
+    return settings.resolve(settings.flag_layer(vars(args)), settings.env_layer(os.environ), _file_layer(args.config))
+
+
+def flag(name: str) -> str:
+    """Return the flag of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def shown(name: str, value: object) -> str:
+    """Return a setting's value as it would be written in a variable."""
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:04o}" if name == "permission_mask" else str(value)
+
+
+def _file_layer(path: str | None) -> Layer:
+    if path is None:
+        return Layer({})
+    try:
+        return settings.file_layer(path)
+    except SettingsError as error:  # told together with the problems of the others
+        return Layer({}, error.problems)

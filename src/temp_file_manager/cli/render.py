@@ -1,0 +1,70 @@
+"""Everything the command line prints: lines, tables, JSON and problems, with names escaped."""
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from json import dumps
+
+from temp_file_manager.errors import SettingsError
+from temp_file_manager.text import printable
+
+PROGRAM = "temp-file-manager"
+
+
+def prepare() -> None:
+    """Let standard output take every character: what its encoding lacks is escaped, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def line(text: str = "") -> None:
+    """Print one line, whatever the names in it hold."""
+    print(printable(text))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in aligned columns; the last column is as wide as it is."""
+    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    for *row, last in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join([*padded, last]).rstrip())
+
+
+def as_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a JSON document in ASCII: names stay exact, and no terminal can be moved by one."""
+    print(dumps(value, indent=indent))
+
+
+def problem(error: str | Exception) -> None:
+    """Say on standard error what is wrong, a line a problem."""
+    for text in _texts(error):
+        print(f"{PROGRAM}: {printable(text)}", file=sys.stderr)
+
+
+def flush() -> None:
+    """Deliver what was printed, while an error can still be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def abandon() -> None:
+    """Deliver nothing more: standard output cannot be written, and Python would say so again at exit."""
+    try:
+        descriptor = sys.stdout.fileno()
+        flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    except (AttributeError, ValueError):
+        pass  # no standard output, or one without a descriptor: nothing is held back
+
+
+def _texts(error: str | Exception) -> Iterable[str]:
+    if isinstance(error, SettingsError):
+        return error.problems
+    if isinstance(error, OSError) and error.strerror:
+        return (f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror,)
+    return (str(error),)

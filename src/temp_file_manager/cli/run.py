@@ -1,0 +1,124 @@
+"""``run``: sweep at an interval until a signal ends it."""
+
+import argparse
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from temp_file_manager import logs
+from temp_file_manager.cli import options, render
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.settings import Settings
+from temp_file_manager.text import printable
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "run",
+        help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
+        description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
+        "In this version records are in memory: only this process can register files.",
+        usage="%(prog)s [--json] [--config FILE] [settings]",
+    )
+    options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
+    options.add_settings(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Sweep until a signal comes.
+
+    Returns:
+        0 when a signal ended it, 1 when sweeping could not be started.
+
+    Raises:
+        TempFileError: a setting, the base directory or the log file cannot be used.
+    """
+    if args.json and args.log_format is None:
+        args.log_format = "json"
+    settings, _ = options.effective(args)
+    with _signals(last=args.ends_process) as wait, _logging(settings):
+        manager = TempFileManager.from_settings(settings)
+        try:
+            manager.start()
+        except RuntimeError as error:
+            render.problem(f"cannot start sweeping: {error}")
+            return 1
+        try:
+            _started(manager, settings)
+            name = wait()
+        finally:
+            manager.close()
+        _ended(name, len(manager.files), as_json=args.json)
+    return 0
+
+
+def _started(manager: TempFileManager, settings: Settings) -> None:
+    logs.logger.info(
+        f"Running: base_dir {printable(manager.base_dir)}, max_age {manager.max_age} seconds, "
+        f"a sweep every {settings.cleanup_interval} seconds. In this version records are in memory: "
+        "only this process can register files"
+    )
+
+
+def _ended(name: str, registered: int, *, as_json: bool) -> None:
+    if as_json:
+        render.as_json({"stopped_by": name, "registered": registered, "removed_on_exit": 0}, indent=None)
+    else:
+        files = "1 file" if registered == 1 else f"{registered} files"
+        render.line(f"Stopped by {name}: {files} still registered, nothing removed on the way out.")
+
+
+@contextmanager
+def _signals(*, last: bool) -> Iterator[Callable[[], str]]:
+    """Yield a function that waits for SIGTERM or SIGINT and returns its name; on leaving, all is as before.
+
+    The signals that come after the first change nothing: the chunk in hand is a moment's work. With ``last``
+    that holds to the end of the process: ``timeout`` and others signal twice, and the second would turn a
+    clean exit into a death while the interpreter shuts down.
+    """
+    # What Python writes to the pipe arrives whichever thread the system interrupts. Handlers alone do not wake
+    # a waiting main thread when that was another one: with an Event or a SimpleQueue, a SIGTERM and a SIGINT
+    # sent together left it waiting, about once in ten.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    # SIGINT also where a shell started us with it ignored, as it does in the background: who sends it means it.
+    previous = {number: signal.signal(number, lambda *_: None) for number in ENDING}
+    try:
+        yield lambda: _arrived(reader)
+    finally:
+        for number, former in previous.items():
+            before = signal.SIG_DFL if former is None else former
+            signal.signal(number, signal.SIG_IGN if last else before)
+        signal.set_wakeup_fd(former_fd)
+        os.close(writer)
+        os.close(reader)
+
+
+def _arrived(reader: int) -> str:
+    # A program around this one may handle other signals: their bytes arrive, too.
+    while (number := os.read(reader, 1)[0]) not in ENDING:
+        pass
+    return signal.Signals(number).name
+
+
+@contextmanager
+def _logging(settings: Settings) -> Iterator[None]:
+    """Log as the settings say; on leaving, all is as before."""
+    level, propagate = logs.logger.level, logs.logger.propagate
+    try:
+        handler = logs.configure(settings)
+    except OSError as error:
+        raise options.UsageError(f"cannot write the log file {settings.log_file}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        logs.logger.removeHandler(handler)
+        handler.close()
+        logs.logger.setLevel(level)
+        logs.logger.propagate = propagate

@@ -1,0 +1,43 @@
+"""Two clocks: the one people read, and the one that only goes forward."""
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+def _elapsed_seconds() -> Callable[[], float]:
+    # CLOCK_BOOTTIME goes on while the machine sleeps, which leases need; only Linux has it.
+    # Bound here, not looked up in ``time`` at each call, so that a test that replaces a module's
+    # ``time`` to set the wall clock leaves this one alone.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    return time.monotonic
+
+
+class Clock(Protocol):
+    """What the package asks of time. ``testing.FakeClock`` is the other implementation."""
+
+    def wall(self) -> float:
+        """Return seconds since the epoch: what ages are read from."""
+
+    def elapsed(self) -> float:
+        """Return seconds on a clock that nobody can set: what leases and budgets are read from."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Return True as soon as ``event`` is set, False once ``seconds`` have elapsed."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def wall(self) -> float:  # noqa: D102
+        # Looked up at each call: callers' tests replace time.time.
+        return time.time()
+
+    # The function itself: a sweep asks once a file.
+    elapsed = staticmethod(_elapsed_seconds())
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:  # noqa: D102
+        return event.wait(min(seconds, threading.TIMEOUT_MAX))  # more is an OverflowError

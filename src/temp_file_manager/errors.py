@@ -1,0 +1,34 @@
+"""The errors of this package: one root, and each says what to do.
+
+::
+
+    TempFileError
+    ├── InvalidArgumentError   (also a ValueError)   an age, a limit or a time that means nothing
+    ├── SettingsError          (also a ValueError)   one message for all problems of a configuration
+    ├── RegistryError                                a registry that cannot be opened or used
+    └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
+"""
+
+
+class TempFileError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class InvalidArgumentError(TempFileError, ValueError):
+    """An argument has no meaning: a negative age, a NaN, an empty path."""
+
+
+class SettingsError(TempFileError, ValueError):
+    """A configuration that cannot be used; the message lists every problem found, not the first."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+class RegistryError(TempFileError):
+    """A registry that cannot be opened or used."""
+
+
+class BaseDirectoryError(TempFileError, OSError):
+    """The base directory cannot be created. Carries ``errno`` and ``filename`` as any OSError does."""

@@ -1,0 +1,133 @@
+"""What the package says in the log, and how: every line callers grep for is written here.
+
+Messages are formatted before they reach the logger, not by it: the published class did so, and callers'
+tests compare the finished text with what a mocked logger was called with.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from json import dumps
+from typing import TYPE_CHECKING
+
+from temp_file_manager.records import Outcome, Status, SweepReport
+from temp_file_manager.text import printable
+
+if TYPE_CHECKING:
+    from temp_file_manager.settings import Settings
+
+logger = logging.getLogger("aiecs.tools.temp_file_manager")
+
+TEXT_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+
+
+def initialized(base_dir: str, max_age: float) -> None:
+    """Say that a manager was made."""
+    logger.info(f"Initialized TempFileManager with base_dir: {printable(base_dir)}, max_age: {max_age} seconds")
+
+
+def without_effect(variables: list[str]) -> None:
+    """Say which settings were set for nothing."""
+    if variables:
+        logger.warning(f"Set, but without effect in this version: {', '.join(variables)}")
+
+
+def registered(path: str) -> None:
+    """Say that a file was put on record."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(f"Registered temporary file: {printable(path)}")
+
+
+def refused(path: str, reason: str = "") -> None:
+    """Say that a path was not registered."""
+    because = f" ({reason})" if reason else ""
+    logger.warning(f"Attempted to register non-existent file: {printable(path)}{because}")
+
+
+def oversized(path: str, size: int, limit: int) -> None:
+    """Say that a registered file is larger than the limit."""
+    logger.warning(f"Temporary file larger than the limit: {printable(path)} ({size} bytes, limit {limit})")
+
+
+def settled(outcomes: Iterable[Outcome]) -> None:
+    """Say what became of each record of a chunk."""
+    debug = logger.isEnabledFor(logging.DEBUG)
+    if not debug:
+        outcomes = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    for record, status, reason in outcomes:
+        if status is Status.FAILED:
+            logger.error(f"Failed to remove temporary file {printable(str(record.path))}: {printable(reason)}")
+        elif debug and status is Status.REMOVED:
+            logger.debug(f"Removed temporary file: {printable(str(record.path))}")
+        elif debug:
+            logger.debug(f"Temporary file {status}: {printable(str(record.path))}: {printable(reason)}")
+
+
+def swept(report: SweepReport, force: bool) -> None:
+    """Say what a sweep did; an idle one says nothing."""
+    if report.retired or report.failed:
+        failed = f", {report.failed} failed" if report.failed else ""
+        logger.info(f"Cleaned up {report.retired} temporary files (force={force}){failed}")
+
+
+def sweep_failed(error: Exception) -> None:
+    """Say that a scheduled sweep ended in an error."""
+    logger.error(f"Scheduled sweep failed: {printable(repr(error))}", exc_info=error)
+
+
+def hook_failed(hook: object, error: Exception) -> None:
+    """Say that a hook raised; said once a hook."""
+    logger.error(f"Hook {printable(repr(hook))} failed, further failures are only counted: {printable(repr(error))}")
+
+
+class TextFormatter(logging.Formatter):
+    """The specification's text format, one line a record whatever a name holds; tracebacks keep their lines."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT_FORMAT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: D102, N802 - logging's own name
+        return printable(super().formatMessage(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, ``exception``."""
+
+    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+        entry = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": printable(record.getMessage()),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return dumps(entry)
+
+
+def configure(settings: "Settings") -> logging.Handler:
+    """Write the package's log where the settings say: ``log_file``, or standard error.
+
+    For programs, never for the library: an application that imports the package configures logging itself.
+
+    Returns:
+        The handler, already attached; whoever called this closes it.
+
+    Raises:
+        OSError: the log file cannot be opened or its folder cannot be made.
+    """
+    handler: logging.Handler
+    if settings.log_file is None:
+        handler = logging.StreamHandler()
+    else:
+        from logging.handlers import WatchedFileHandler  # noqa: PLC0415 - loads sockets and pickles
+
+        os.makedirs(os.path.dirname(os.path.abspath(settings.log_file)), exist_ok=True)
+        # Watched: logrotate moves the file away and a plain handler would go on writing to the moved one.
+        handler = WatchedFileHandler(settings.log_file, encoding="utf-8")
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    logger.addHandler(handler)
+    logger.setLevel(settings.log_level)
+    logger.propagate = False
+    return handler

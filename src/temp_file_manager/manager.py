@@ -1,0 +1,348 @@
+"""The facade: what applications hold. Every method is a few lines; what they do is elsewhere."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from threading import Lock
+from types import TracebackType
+from typing import IO, Any, Self
+
+from temp_file_manager import logs, rules
+from temp_file_manager.at_fork import at_fork
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.events import FilesRegistered, Hook, Hooks, SweepFailed, SweepFinished
+from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.records import (
+    Due,
+    FileStatus,
+    NewFile,
+    RegisterReport,
+    StatusReport,
+    SweepReport,
+    labels,
+    seconds,
+)
+from temp_file_manager.registry import MemoryRegistry, Registry, open_registry
+from temp_file_manager.scheduler import Scheduler
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage import LocalStorage, local
+from temp_file_manager.storage.local import AnyPath
+from temp_file_manager.sweep import Bounds, Sweeper
+
+
+class TempFileManager:
+    """Registers temporary files, knows their age, and removes them when they are due.
+
+    The names of AIECS's class behave as there; the rest follow ``tempfile``. Used as a context manager it
+    retires, on leaving, what was registered through it.
+
+    Args:
+        base_dir: Where the manager's own files are created; made if missing. Files registered from elsewhere
+            are welcome.
+        max_age: Seconds a file without its own ttl may live. Assigning to ``max_age`` changes what is due.
+        registry: Where records live: None or ``"memory:"``, or a ``Registry``.
+        settings: Everything else; ``base_dir`` and ``max_age`` given here win over it.
+        hooks: Callables that hear every event.
+        clock: What tells the time.
+
+    Raises:
+        OSError: the base directory cannot be created.
+        ValueError: ``max_age`` is negative or NaN.
+        RegistryError: there is no such registry.
+    """
+
+    def __init__(
+        self,
+        base_dir: AnyPath,
+        max_age: float = 3600,
+        *,
+        registry: Registry | str | None = None,
+        settings: Settings | None = None,
+        hooks: Iterable[Hook] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.max_age = max_age
+        self.base_dir = os.fsdecode(base_dir)
+        self._settings = settings or Settings()
+        local.make_base(self.base_dir)
+        self.registry = open_registry(registry)
+        self._lock = Lock()
+        self._clock = clock or SystemClock()
+        self._hooks = Hooks(hooks)
+        self._sweeper = Sweeper(
+            self.registry, LocalStorage(), self._clock, self._hooks, self._settings.cleanup_batch_size
+        )
+        self._scheduler = Scheduler(
+            self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
+        )
+        at_fork(self, lambda manager: setattr(manager, "_lock", Lock()))
+        self._pid = os.getpid()
+        logs.initialized(self.base_dir, self.max_age)
+        logs.without_effect(self._settings.without_effect())
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, registry: Registry | str | None = None, hooks: Iterable[Hook] = ()
+    ) -> Self:
+        """Return a manager set up by ``settings`` alone."""
+        return cls(settings.base_dir, settings.max_age, registry=registry, settings=settings, hooks=hooks)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **others: Any) -> Self:
+        """Return a manager set up by the environment's variables; ``others`` as in ``from_settings``.
+
+        Raises:
+            SettingsError: listing every variable that cannot be used.
+        """
+        return cls.from_settings(Settings.from_env(environ), **others)
+
+    @property
+    def max_age(self) -> float:
+        """Seconds a file without its own ttl may live; read at each cleanup."""
+        return self._max_age
+
+    @max_age.setter
+    def max_age(self, value: float) -> None:
+        self._max_age = seconds("max_age", value)
+
+    @property
+    def files(self) -> MutableMapping[str, float]:
+        """The live mapping path → time of registration. Writing to it takes effect at the next cleanup."""
+        return self.registry.files
+
+    @files.setter
+    def files(self, value: Mapping[str, float]) -> None:
+        if value is not self.registry.files:  # ``manager.files |= …`` assigns what it has just changed
+            self.registry.replace(list(value.items()))
+
+    @property
+    def lock(self) -> Lock:
+        """The lock the manager takes for its own writes to ``files``; hold it to read and write them steadily."""
+        return self.registry.lock if isinstance(self.registry, MemoryRegistry) else self._lock
+
+    def register_file(self, file_path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
+        """Put a file on record; registering it again restarts its age.
+
+        What is no regular file, or no link to one, is refused with a warning. Of a link, only the link will
+        ever be removed.
+
+        Args:
+            file_path: Made absolute, links not followed.
+            ttl: Seconds this file may live, instead of ``max_age``.
+            tags: Words of your own.
+
+        Raises:
+            ValueError: ``ttl`` is negative or not a number.
+            TypeError: ``file_path`` is no path.
+        """
+        path = local.absolute(file_path)
+        now = self._clock.wall()
+        due_at = None if ttl is None else now + seconds("ttl", ttl)
+        moment = IN_FLIGHT.last_move
+        if not os.path.isfile(path):
+            logs.refused(path)
+            return
+        size = None if self._settings.size_limit is None else local.size(path)
+        if due_at is None and size is None and not tags:
+            self.registry.add_one(path, now)
+        else:
+            self.registry.add(((path, due_at, size, labels(tags)),), now)
+        if (IN_FLIGHT.last_move != moment or IN_FLIGHT.marks) and self._lost(path):
+            return
+        logs.registered(path)
+        oversized = size is not None and self._oversized(path, size)
+        if self._hooks.hooks:
+            self._hooks.emit(FilesRegistered((path,), (path,) if oversized else ()))
+
+    def register_files(
+        self, file_paths: Iterable[AnyPath], *, ttl: float | None = None, tags: Iterable[str] = ()
+    ) -> RegisterReport:
+        """Put many files on record in one step; what cannot be registered is reported, not raised.
+
+        Args:
+            file_paths: As ``register_file`` takes them.
+            ttl: Seconds these files may live, instead of ``max_age``.
+            tags: Words of your own, for each of them.
+
+        Raises:
+            ValueError: ``ttl`` is negative or not a number.
+            TypeError: ``file_paths`` is a single path, or holds something that is none.
+        """
+        if isinstance(file_paths, str | bytes):
+            raise TypeError("file_paths is a collection of paths: register_file takes a single one")
+        now = self._clock.wall()
+        due_at = None if ttl is None else now + seconds("ttl", ttl)
+        words = labels(tags)
+        limit = self._settings.size_limit
+        moment = IN_FLIGHT.last_move
+        rows: list[NewFile] = []
+        refused = []
+        for path in map(local.absolute, file_paths):
+            if os.path.isfile(path):
+                rows.append((path, due_at, None if limit is None else local.size(path), words))
+            else:
+                refused.append((path, local.why_not_regular(path)))
+                logs.refused(path)
+        self.registry.add(rows, now)
+        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks
+        lost = {path for path, *_ in rows if moved and self._lost(path)}
+        refused += [(path, "removed by a sweep meanwhile") for path in lost]
+        kept = {path: size for path, _, size, _ in rows if path not in lost}
+        for path in kept:
+            logs.registered(path)
+        oversized = tuple(path for path, size in kept.items() if self._oversized(path, size))
+        if self._hooks.hooks and kept:
+            self._hooks.emit(FilesRegistered(tuple(kept), oversized))
+        return RegisterReport(len(kept), len(oversized), tuple(refused))
+
+    def _lost(self, path: str) -> bool:
+        """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
+        IN_FLIGHT.wait(path)
+        if os.path.isfile(path):
+            return False
+        self.registry.forget((path,))
+        logs.refused(path, "removed by a sweep while it was being registered")
+        return True
+
+    def _oversized(self, path: str, size: int | None) -> bool:
+        limit = self._settings.size_limit
+        if limit is None or size is None or size <= limit:
+            return False
+        logs.oversized(path, size, limit)
+        return True
+
+    def get_file_age(self, file_path: AnyPath) -> float | None:
+        """Return the seconds since the file was registered, or None when it is not registered."""
+        registered_at = self.files.get(local.absolute(file_path))
+        return None if registered_at is None else self._clock.wall() - registered_at
+
+    def is_temp_file(self, file_path: AnyPath) -> bool:
+        """Say whether the file is registered; whether it exists is not looked at."""
+        return local.absolute(file_path) in self.files
+
+    def status(self, file_path: AnyPath) -> FileStatus:
+        """Return what is known about one file: its record, its age, whether a cleanup would take it, and why."""
+        return self.statuses((file_path,)).files[0]
+
+    def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
+        """Return what is known about many files, registered or not, and the counts."""
+        paths = [local.absolute(path) for path in file_paths]
+        records = self.registry.get(paths)
+        due = self._due()
+        files = tuple(rules.status(path, records.get(path), due) for path in paths)
+        known = sum(file.record is not None for file in files)
+        return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
+
+    def cleanup(self, force: bool = False) -> int:
+        """Remove files older than ``max_age`` or their ttl, or every one with ``force``.
+
+        Returns:
+            How many records were retired: their file removed, or found already gone. A file that could not be
+            removed is logged, not counted, and kept on record.
+        """
+        return self.sweep(force=force).retired
+
+    def clear_all(self) -> int:
+        """Remove every registered file; the same as ``cleanup(force=True)``."""
+        return self.cleanup(force=True)
+
+    def sweep(
+        self,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        limit: int | None = None,
+        budget: float | None = None,
+    ) -> SweepReport:
+        """Clean up as ``cleanup`` does, within bounds, and report each outcome.
+
+        Args:
+            force: Every record, whatever its age.
+            dry_run: Change nothing, and report what the same call without it would do.
+            limit: Records to handle at most.
+            budget: Seconds after which no new chunk (50 records at most) is begun.
+
+        Raises:
+            ValueError: ``limit`` or ``budget`` is negative or not a number.
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
+        bounds = Bounds(limit, None if budget is None else seconds("budget", budget))
+        return self._sweep(self._due(force=force), bounds, dry_run=dry_run)
+
+    def _due(self, *, force: bool = False, patient: bool = False, mine: bool = False) -> Due:
+        return Due(self._clock.wall(), self.max_age, force, patient, mine)
+
+    def _sweep(self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False) -> SweepReport:
+        report = self._sweeper.run(due, bounds, dry_run=dry_run)
+        if not dry_run:
+            logs.swept(report, due.force)
+            if self._hooks.hooks:
+                self._hooks.emit(SweepFinished(report, scheduled))
+        return report
+
+    def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
+        """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.
+
+        Returns:
+            The open descriptor and the absolute path.
+        """
+        if ttl is not None:
+            seconds("ttl", ttl)
+        fd, path = local.create_file(self.base_dir, prefix, suffix)
+        try:
+            self.register_file(path, ttl=ttl)
+        except BaseException:
+            local.discard(fd, path)
+            raise
+        return fd, path
+
+    def open(
+        self, mode: str = "w+b", suffix: str = "", *, ttl: float | None = None, encoding: str | None = None
+    ) -> IO[Any]:
+        """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
+        fd, path = self.mkstemp(suffix, ttl=ttl)
+        try:
+            return local.named_file(fd, path, mode, encoding)
+        except BaseException:
+            self.registry.forget((path,))
+            local.discard(fd, path)
+            raise
+
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
+        """Create a directory in ``base_dir`` with mode 0700 and return its path.
+
+        Directories are never removed: register the files you put in it.
+        """
+        return local.create_directory(self.base_dir, prefix, suffix)
+
+    def start(self) -> None:
+        """Sweep now and every ``cleanup_interval`` seconds on a daemon thread; running already, do nothing."""
+        self._scheduler.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """End the scheduled sweeps after the chunk in hand; see ``Scheduler.stop``."""
+        return self._scheduler.stop(timeout)
+
+    def close(self) -> None:
+        """Stop sweeping and let go of the registry. Removes nothing; may be called again."""
+        self.stop()
+        self.registry.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # In a forked child the files are still the parent's: leak rather than delete.
+        if os.getpid() == self._pid:
+            self._sweep(self._due(force=True, mine=True), Bounds())
+        self.close()
+
+    def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
+        self._sweep(self._due(patient=True), Bounds(budget=self._settings.cleanup_timeout, stop=stop), scheduled=True)
+
+    def _sweep_failed(self, error: Exception) -> None:
+        logs.sweep_failed(error)
+        self._hooks.emit(SweepFailed(error))

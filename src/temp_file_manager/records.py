@@ -1,0 +1,188 @@
+"""What is known, decided and reported: frozen records, and nothing that acts.
+
+The two that are made once per file are named tuples (a tuple row costs a quarter of a frozen
+dataclass); those made once per call are frozen dataclasses.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from temp_file_manager.errors import InvalidArgumentError
+
+OUTCOMES_IN_A_REPORT = 1000
+"""A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
+
+
+NewFile = tuple[str, float | None, int | None, tuple[str, ...]]
+"""A file to be recorded: path, due_at, size, tags, as in ``TempFile``; the registry adds the time.
+
+A bare tuple: naming its fields would cost a tenth of a registration, and it is unpacked at once.
+"""
+
+
+class TempFile(NamedTuple):
+    """A record: one registered file.
+
+    Attributes:
+        path: Absolute, normalised, links not followed.
+        registered_at: Seconds since the epoch.
+        due_at: When its own ttl ends, seconds since the epoch; None when the manager's ``max_age`` decides.
+        retry_at: Scheduled sweeps leave it alone until then (a removal failed, or it was in use).
+        failures: How many removals have failed since it was registered.
+        size: Bytes when it was registered, where the registry keeps it.
+        tags: The caller's own words.
+        generation: Changes whenever the path is registered again. Compare it, and nothing else; a registry
+            that numbers records only when they are claimed says 0 before.
+    """
+
+    path: str
+    registered_at: float
+    due_at: float | None = None
+    retry_at: float | None = None
+    failures: int = 0
+    size: int | None = None
+    tags: tuple[str, ...] = ()
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Which records a sweep wants.
+
+    Attributes:
+        asof: The moment ages are read at, seconds since the epoch. It stays the same for a whole sweep, so
+            that a sweep never chases what is registered meanwhile.
+        max_age: Seconds a record without its own ttl may live.
+        force: Every record, whatever its age.
+        patient: Leave alone what failed or was in use, until its ``retry_at``. Scheduled sweeps are patient;
+            a person who asks for a cleanup means now.
+        mine: Only what was added through this very registry object.
+    """
+
+    asof: float
+    max_age: float
+    force: bool = False
+    patient: bool = False
+    mine: bool = False
+
+
+class Status(StrEnum):
+    """What became of a record in a sweep."""
+
+    REMOVED = "removed"  # the file was removed, the record forgotten
+    GONE = "gone"  # the file was no longer there, the record forgotten
+    FAILED = "failed"  # the removal failed: the record and its age are kept, and it is tried again
+    SKIPPED = "skipped"  # not tried: registered again meanwhile, or this sweep's time was up
+
+
+class Outcome(NamedTuple):
+    """What became of one claimed record."""
+
+    record: TempFile
+    status: Status
+    reason: str = ""
+
+    @property
+    def retired(self) -> bool:
+        """Whether the record is to be forgotten: its file was removed, or was already gone."""
+        return self.status is Status.REMOVED or self.status is Status.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did, or with ``dry_run`` would do.
+
+    Attributes:
+        outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
+        stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (the
+            scheduler is stopping), or empty when it did not.
+        duration: Seconds.
+    """
+
+    removed: int = 0
+    gone: int = 0
+    failed: int = 0
+    skipped: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+    stopped: str = ""
+    dry_run: bool = False
+    duration: float = 0.0
+
+    @property
+    def retired(self) -> int:
+        """Records forgotten because their file was removed or was already gone."""
+        return self.removed + self.gone
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReport:
+    """What a batch registration did.
+
+    Attributes:
+        registered: Paths now on record.
+        oversized: How many of those exceed ``size_limit``.
+        refused: ``(path, reason)`` of those not registered.
+    """
+
+    registered: int
+    oversized: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What is known about one path.
+
+    Attributes:
+        record: None when the path is not registered.
+        age: Seconds since it was registered; None when it is not.
+        due: Whether a cleanup now would remove it.
+        reason: Why, in words.
+    """
+
+    path: str
+    record: TempFile | None
+    age: float | None
+    due: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What is known about many paths: the counts, and each path's status in the order asked."""
+
+    registered: int
+    unregistered: int
+    due: int
+    files: tuple[FileStatus, ...]
+
+
+def seconds(name: str, value: float) -> float:
+    """Return ``value`` if it can be a length of time.
+
+    Raises:
+        InvalidArgumentError: it is negative or not a number.
+        TypeError: it is no number at all.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+    if math.isnan(value) or value < 0:
+        raise InvalidArgumentError(f"{name} is {value!r}: give a number of seconds, 0 or more")
+    return value
+
+
+def labels(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return ``tags`` as a tuple of strings.
+
+    Raises:
+        TypeError: it is one string (whose letters would become the tags), or holds something else.
+    """
+    if isinstance(tags, str):
+        raise TypeError(f"tags is a collection of strings: write ({tags!r},) for a single one")
+    result = tuple(tags)
+    if not all(isinstance(tag, str) for tag in result):
+        raise TypeError("tags are strings")
+    return result

@@ -1,0 +1,118 @@
+"""The registry's contract: where records live, and who may work on them.
+
+``testing.RegistryContract`` is this text as a test suite; a registry joins it with a few lines. It is
+written so that a dict, a SQL table or a Redis hash can keep it:
+
+* every method that takes many takes them in bulk, so that a network registry pays one round trip;
+* every time is given to it: a registry reads no clock;
+* a claim is a lease with a limit, so that a claimer that dies blocks nothing for long;
+* a registry survives a fork by itself: the child takes no lock over, holds no claim, loses no record;
+* a generation, not a lock, tells whether a record is still the one that was claimed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, MutableMapping
+from typing import NamedTuple
+
+from temp_file_manager.records import Due, NewFile, Outcome, TempFile
+
+
+class Claim(NamedTuple):
+    """Records taken for removal, and where this sweep's next claim goes on."""
+
+    records: tuple[TempFile, ...]
+    cursor: object
+
+
+class Page(NamedTuple):
+    """Records to look at, and where the next page begins: None after the last."""
+
+    records: tuple[TempFile, ...]
+    cursor: object | None
+
+
+class Stats(NamedTuple):
+    """What a registry knows of itself without looking at its records."""
+
+    records: int
+
+
+class Registry(ABC):
+    """Records of one scope (this host, one base directory). Safe to share between threads."""
+
+    @property
+    @abstractmethod
+    def files(self) -> MutableMapping[str, float]:
+        """The live mapping path → time of registration; writing to it writes records."""
+
+    @abstractmethod
+    def replace(self, files: Iterable[tuple[str, float]]) -> None:
+        """Forget every record and record these instead. Mappings handed out before are detached, unchanged."""
+
+    @abstractmethod
+    def add(self, files: Iterable[NewFile], now: float) -> None:
+        """Record files registered at ``now``, all or none.
+
+        A path that is known starts anew: its age, ttl, tags and failures are replaced, a claim on it is
+        cancelled, and its generation changes.
+        """
+
+    def add_one(self, path: str, now: float) -> None:
+        """Do ``add`` for one file without a ttl or tags. A registry overrides it where a batch of one is dear."""
+        self.add(((path, None, None, ()),), now)
+
+    @abstractmethod
+    def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """Return the records of those of ``paths`` that have one. Waits for nobody."""
+
+    @abstractmethod
+    def page(self, due: Due, *, limit: int, after: object | None = None) -> Page:
+        """Return the records that ``claim`` would take, in its order, without taking them.
+
+        Args:
+            due: Which records.
+            limit: How many at most.
+            after: The cursor of the page before; None for the first.
+        """
+
+    @abstractmethod
+    def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+        """Take due records, the longest overdue first, so that nobody else takes them.
+
+        A record is overdue since its ``due_at``, or since ``registered_at + max_age``. A claim ends by
+        ``settle``, by ``add`` of the same path, by forgetting, or ``lease`` seconds after ``now``; until then no
+        other claim holds the record. The cost depends on what is due, not on what is recorded.
+
+        Args:
+            due: Which records; ``rules.verdict`` decides.
+            now: Seconds since the epoch; from here the lease counts.
+            lease: Seconds.
+            limit: How many at most.
+            after: The cursor that this sweep's claim before returned; None begins a sweep. What a sweep has
+                settled as failed it does not claim again, nor does a sweep that began before.
+        """
+
+    @abstractmethod
+    def holds(self, record: TempFile) -> bool:
+        """Say whether a claimed record is still what was claimed: asked just before each removal."""
+
+    @abstractmethod
+    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """End claims: forget what is retired, keep the rest.
+
+        A failed record has one failure more, and scheduled sweeps leave it alone until ``rules.retry_at`` of
+        ``now``; a skipped one is free at once. An outcome of an older generation, or of a claim that is no
+        longer held, changes nothing.
+        """
+
+    @abstractmethod
+    def forget(self, paths: Iterable[str]) -> int:
+        """Drop the records of these paths, leave their files, and return how many there were."""
+
+    @abstractmethod
+    def stats(self) -> Stats:
+        """Return the counts, at a cost that does not depend on them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what the registry holds open. Removes and forgets nothing; may be called again."""

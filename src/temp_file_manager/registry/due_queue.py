@@ -1,0 +1,127 @@
+"""What is due next in the registry in memory: heaps beside the dict, and what is out on a claim.
+
+The dict is the truth; a heap entry counts only while it is what the dict holds. So callers' deletions need no
+attention: what they leave in a heap is dropped when it comes up, or when the heap outgrows the dict.
+"""
+
+import itertools
+from heapq import heapify, heappop, heappush
+from typing import Self
+
+from temp_file_manager.records import Due, TempFile
+from temp_file_manager.registry.live_files import MemoryFiles, Stamp, make_record
+
+_SLACK = 64  # stale heap entries that are not worth a rebuild
+
+
+class DueQueue:
+    """Hands records out, the longest overdue first, each to one taker. A dry run takes from a copy.
+
+    Attributes:
+        files: The live dict.
+        claims: What is out, by path.
+        by_age: The heap of records without a ttl.
+    """
+
+    def __init__(self) -> None:
+        self.files = MemoryFiles(self.push)
+        self.claims: dict[str, TempFile] = {}
+        self.numbers = itertools.count(1)
+        self.by_age: list[Stamp] = []
+        self._by_due: list[tuple[float, int, Stamp]] = []  # the number keeps stamps from being compared
+        self._aside: dict[str, Stamp] = {}  # failed ones, until a later sweep begins
+
+    def copy(self) -> Self:
+        """Return a queue that gives what this one would, and leaves this one alone."""
+        other = object.__new__(type(self))
+        other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
+        other.by_age, other._by_due, other._aside = self.by_age.copy(), self._by_due.copy(), self._aside.copy()
+        return other
+
+    def push(self, stamp: Stamp) -> None:
+        """Put a record in its place."""
+        if stamp.details is None or stamp.details.due_at is None:
+            heappush(self.by_age, stamp)
+        else:
+            heappush(self._by_due, (stamp.details.due_at, next(self.numbers), stamp))
+
+    def set_aside(self, stamp: Stamp) -> None:
+        """Keep a failed record for a later sweep."""
+        self._aside[stamp.path] = stamp
+
+    def begin(self, due: Due) -> int:
+        """Begin a sweep: bring in what earlier ones set aside, and return the sweep's number."""
+        if due.force:
+            self.rebuild()  # everything means what the dict holds, whatever became of the heaps
+        else:
+            self.shrink()
+        for path, stamp in list(self._aside.items()):
+            if self.files.get(path) is not stamp:
+                del self._aside[path]
+            elif not _waits(stamp, due):
+                del self._aside[path]
+                self.push(stamp)
+        return next(self.numbers)
+
+    def take(self, due: Due, sweep: int, limit: int) -> tuple[TempFile, ...]:
+        """Take due records that are current and not out, for a sweep of this number."""
+        files, claims = self.files, self.claims
+        generation = next(self.numbers)  # one for all: a path is taken but once at a time
+        taken: list[TempFile] = []
+        while len(taken) < limit and (stamp := self._pop(due)) is not None:
+            path = stamp.path
+            if files.get(path) is not stamp:
+                continue
+            claim = claims.get(path)
+            if claim is not None and claim.registered_at is stamp:
+                continue
+            if stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due)):
+                self._aside[path] = stamp
+                continue
+            claims[path] = record = make_record(stamp, generation)
+            taken.append(record)
+        return tuple(taken)
+
+    def _pop(self, due: Due) -> Stamp | None:
+        """Pop the longest overdue entry off its heap; it may be stale."""
+        by_age, by_due = self.by_age, self._by_due
+        while True:
+            timed = by_due and (due.force or by_due[0][0] <= due.asof)
+            aged = by_age and (due.force or due.asof - by_age[0] > due.max_age)
+            if aged and not (timed and by_due[0][0] < by_age[0] + due.max_age):
+                stamp = heappop(by_age)
+                if stamp.details is None or stamp.details.due_at is None:
+                    return stamp
+                # Else a rebuild put it here; its own time is on the other heap.
+            elif timed:
+                return heappop(by_due)[2]
+            else:
+                return None
+
+    def shrink(self) -> None:
+        """Rebuild the heaps when stale entries have made one twice as long as the dict."""
+        most = 2 * len(self.files) + _SLACK
+        if len(self.by_age) > most or len(self._by_due) > most:
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Make the heaps anew from the dict.
+
+        In place and in one step: a caller who writes to the dict without the lock meanwhile has stored in the dict
+        before it pushes, so what it writes is in the copy, or is pushed onto the copy. What is out, or waits aside, is
+        in the copy too; ``take`` sorts that out.
+        """
+        self.by_age[:] = self.files.values()  # type: ignore[assignment]  # every insertion makes a Stamp
+        self._by_due.clear()
+        for stamp in self.by_age.copy():
+            if stamp.details is not None and stamp.details.due_at is not None:
+                self.push(stamp)
+        heapify(self.by_age)
+
+
+def _waits(stamp: Stamp, due: Due) -> bool:
+    """Say whether a failed record's next try is still to come."""
+    details = stamp.details
+    if details is None or details.retry_at is None or not due.patient or due.force:
+        return False
+    return details.retry_at > due.asof

@@ -1,0 +1,129 @@
+"""The live dict of the registry in memory, and the record it holds in the guise of a float.
+
+Callers write to the dict without our lock when they hold it themselves, or forget to: an insertion uses only
+operations that are atomic in CPython (a dict store, then a heap push of floats).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, SupportsFloat
+
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import TempFile
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What only few records have."""
+
+    due_at: float | None = None
+    retry_at: float | None = None
+    failures: int = 0
+    last_sweep: int = 0
+    size: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Stamp(float):
+    """A registration time that is also the record: it knows its path, and its identity is the generation.
+
+    One object a record where a tuple on a heap would be a second one, and heaps compare it as fast as a float.
+    """
+
+    __slots__ = ("path",)
+    path: str
+    details: Details | None = None
+
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+        """Copy and pickle as the plain number it stands for."""
+        return float, (float(self),)
+
+
+class DetailedStamp(Stamp):
+    """A stamp with details."""
+
+    __slots__ = ("details",)
+    details: Details | None
+
+
+def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -> Stamp:
+    """Return the record of ``path``.
+
+    Raises:
+        TypeError: ``when`` is no number.
+        InvalidArgumentError: ``when`` is NaN, which has no place in any order.
+    """
+    if isinstance(when, str | bytes | bytearray):
+        raise TypeError(f"a registration time is a number of seconds since the epoch, not {when!r}")
+    stamp = Stamp(when) if details is None else DetailedStamp(when)
+    if math.isnan(stamp):
+        raise InvalidArgumentError("a registration time is a number of seconds since the epoch, not NaN")
+    stamp.path = path
+    if details is not None:
+        stamp.details = details
+    return stamp
+
+
+class MemoryFiles(dict[str, float]):
+    """Path → time of registration: a real dict whose insertions are also put on the registry's heaps."""
+
+    __slots__ = ("_enqueue",)
+
+    def __init__(self, enqueue: Callable[[Stamp], None]) -> None:
+        super().__init__()
+        self._enqueue = enqueue
+
+    def __setitem__(self, path: str, when: float) -> None:
+        """Record ``path`` as registered at ``when``; a known one keeps its tags, and its ttl from then on."""
+        known = self.get(path)
+        details = known.details if isinstance(known, Stamp) else None
+        if known is not None and details is not None:
+            due_at = None if details.due_at is None else details.due_at + (float(when) - known)
+            details = Details(due_at=due_at, size=details.size, tags=details.tags)
+        self.put(make_stamp(path, when, details))
+
+    def put(self, stamp: Stamp) -> None:
+        """Store a new record. The dict first: what is on a heap and not in the dict is taken for stale."""
+        super().__setitem__(stamp.path, stamp)
+        self._enqueue(stamp)
+
+    def setdefault(self, path: str, when: float = math.nan, /) -> float:
+        """Return the time of ``path``, recording it first if it is unknown."""
+        if path not in self:
+            self[path] = when
+        return self[path]
+
+    def update(self, *others: Any, **named: float) -> None:
+        """Record what ``dict.update`` would store."""
+        for path, when in dict[str, float](*others, **named).items():
+            self[path] = when
+
+    def __ior__(self, other: Any) -> "MemoryFiles":  # type: ignore[override,misc]  # dict's overloads differ
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> tuple[type[dict[str, float]], tuple[dict[str, float]]]:
+        """Copy and pickle as a plain dict: a copy is nobody's registry."""
+        return dict, (dict(self),)
+
+
+def make_record(stamp: Stamp, generation: int = 0) -> TempFile:
+    """Return the record for others to see; its ``registered_at`` is the stamp itself."""
+    details = stamp.details
+    if details is None:
+        # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
+        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), generation))
+    return TempFile(
+        stamp.path,
+        stamp,
+        details.due_at,
+        details.retry_at,
+        details.failures,
+        details.size,
+        details.tags,
+        generation,
+    )
+
+
+_new_record = tuple.__new__

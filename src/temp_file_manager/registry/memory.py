@@ -1,0 +1,178 @@
+"""Records in memory: a dict that callers may write to, and a queue that knows what is due."""
+
+import itertools
+from collections.abc import Iterable
+from heapq import heappush
+from threading import Lock
+
+from temp_file_manager.at_fork import at_fork
+from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.registry.base import Claim, Page, Registry, Stats
+from temp_file_manager.registry.due_queue import DueQueue
+from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, make_record, make_stamp
+from temp_file_manager.rules import retry_at
+
+
+class MemoryRegistry(Registry):
+    """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._begin()
+        at_fork(self, MemoryRegistry._after_fork)
+
+    def _begin(self) -> None:
+        self._queue = DueQueue()
+        self._leases: dict[int, float] = {}  # when the claims of a generation lapse
+
+    def _after_fork(self) -> None:
+        # Another thread may have been halfway through anything: all but the dict is made anew.
+        self.lock = Lock()
+        self._leases.clear()
+        self._queue.claims.clear()
+        self._queue.rebuild()
+
+    @property
+    def files(self) -> MemoryFiles:
+        """The live dict."""
+        return self._queue.files
+
+    def replace(self, files: Iterable[tuple[str, float]]) -> None:
+        """See ``Registry.replace``."""
+        stamps = [make_stamp(path, when) for path, when in files]
+        with self.lock:
+            self._begin()
+            for stamp in stamps:
+                self.files.put(stamp)
+
+    def add(self, files: Iterable[NewFile], now: float) -> None:
+        """See ``Registry.add``."""
+        stamps = []
+        for path, due_at, size, tags in files:
+            details = Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None
+            stamps.append(make_stamp(path, now, details))
+        with self.lock:
+            put = self.files.put
+            for stamp in stamps:
+                put(stamp)
+            self._queue.shrink()
+
+    def add_one(self, path: str, now: float) -> None:
+        """See ``Registry.add_one``. Every ``register_file`` passes here: ``put``, with its two calls spelt out."""
+        stamp = Stamp(now)
+        stamp.path = path
+        with self.lock:
+            queue = self._queue
+            _store(queue.files, path, stamp)
+            heappush(queue.by_age, stamp)
+            if not len(queue.by_age) & 1023:  # now and then is often enough
+                queue.shrink()
+
+    def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """See ``Registry.get``. Takes no lock: callers ask while they hold it."""
+        found = ((path, self.files.get(path)) for path in paths)
+        return {path: make_record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
+
+    def page(self, due: Due, *, limit: int, after: object | None = None) -> Page:
+        """See ``Registry.page``. The cursor is a copy of the queue, from which the pages are taken."""
+        if isinstance(after, _Cursor):
+            cursor = after
+        else:
+            with self.lock:
+                self._free_lapsed(due.asof)
+                queue = self._queue.copy()
+            cursor = _Cursor(queue, queue.begin(due))
+        records = cursor.queue.take(due, cursor.sweep, limit)
+        return Page(records, cursor if len(records) == limit else None)
+
+    def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+        """See ``Registry.claim``. The cursor is the sweep's number."""
+        with self.lock:
+            self._free_lapsed(now)
+            try:
+                sweep = after if isinstance(after, int) else self._queue.begin(due)
+                records = self._queue.take(due, sweep, limit)
+            except BaseException:  # interrupted between a heap and the claims, or with a claim that has no lease
+                for path, record in list(self._queue.claims.items()):
+                    if record.generation not in self._leases:
+                        del self._queue.claims[path]
+                self._queue.rebuild()
+                raise
+            if records:
+                self._leases[records[0].generation] = now + lease
+            return Claim(records, sweep)
+
+    def holds(self, record: TempFile) -> bool:
+        """See ``Registry.holds``. The stamp is compared by identity: a clock may give the same time twice."""
+        queue, path = self._queue, record.path
+        return queue.files.get(path) is record.registered_at and queue.claims.get(path) == record
+
+    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """See ``Registry.settle``."""
+        with self.lock:
+            files, claims = self._queue.files, self._queue.claims
+            for record, status, _ in outcomes:
+                path = record.path
+                if claims.get(path) != record:
+                    continue
+                del claims[path]
+                stamp = files.get(path)
+                if stamp is not record.registered_at:
+                    continue
+                if status is Status.REMOVED or status is Status.GONE:
+                    del files[path]
+                elif status is Status.FAILED:
+                    self._set_aside(record, now)
+                else:
+                    self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
+            if not claims:
+                self._leases.clear()
+
+    def forget(self, paths: Iterable[str]) -> int:
+        """See ``Registry.forget``."""
+        with self.lock:
+            forgotten = sum(self.files.pop(path, None) is not None for path in paths)
+            self._queue.shrink()
+            return forgotten
+
+    def stats(self) -> Stats:
+        """See ``Registry.stats``."""
+        return Stats(records=len(self.files))
+
+    def close(self) -> None:
+        """See ``Registry.close``: there is nothing to let go of."""
+
+    def _set_aside(self, record: TempFile, now: float) -> None:
+        failures = record.failures + 1
+        # All numbers come from one rising sequence: the sweep that tried has a lower one, as has every sweep
+        # that has begun; those still to begin get a higher one.
+        number = next(self._queue.numbers)
+        details = Details(record.due_at, retry_at(failures, now), failures, number, record.size, record.tags)
+        stamp = make_stamp(record.path, record.registered_at, details)
+        _store(self.files, record.path, stamp)
+        self._queue.set_aside(stamp)
+
+    def _free_lapsed(self, now: float) -> None:
+        # In the order they were given, so looking stops at the first that still holds.
+        lapsed = set(itertools.takewhile(lambda generation: self._leases[generation] <= now, self._leases))
+        if not lapsed:
+            return
+        for generation in lapsed:
+            del self._leases[generation]
+        for path, record in list(self._queue.claims.items()):
+            if record.generation in lapsed:
+                del self._queue.claims[path]
+                stamp = self.files.get(path)
+                if isinstance(stamp, Stamp) and stamp is record.registered_at:
+                    self._queue.push(stamp)
+
+
+class _Cursor:
+    """Where a look at what is due goes on."""
+
+    def __init__(self, queue: DueQueue, sweep: int) -> None:
+        self.queue = queue
+        self.sweep = sweep
+
+
+_store = dict.__setitem__

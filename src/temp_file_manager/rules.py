@@ -1,0 +1,67 @@
+"""What is due, and why: pure functions of a record and a moment.
+
+A registry may find due records by an index, but what it finds must be what ``verdict`` says;
+``testing.RegistryContract`` holds every registry to it.
+"""
+
+from typing import NamedTuple
+
+from temp_file_manager.records import Due, FileStatus, TempFile
+
+FIRST_RETRY = 60.0
+LAST_RETRY = 3600.0
+
+
+class Verdict(NamedTuple):
+    """Whether a record is due, and the reason in words."""
+
+    due: bool
+    reason: str
+
+
+def verdict(record: TempFile, due: Due) -> Verdict:
+    """Say whether ``record`` is due at ``due.asof``, and why."""
+    if due.force:
+        return Verdict(True, "forced")
+    if due.patient and record.retry_at is not None and record.retry_at > due.asof:
+        return Verdict(False, f"removal failed {record.failures} times; next try in {span(record.retry_at - due.asof)}")
+    if record.due_at is not None:
+        if record.due_at <= due.asof:
+            return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
+        return Verdict(False, f"its ttl ends in {span(record.due_at - due.asof)}")
+    # Strictly older, and subtracted in this order: exactly what the published class computes, to the last bit.
+    age = due.asof - record.registered_at
+    if age > due.max_age:
+        return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
+    return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
+
+
+def status(path: str, record: TempFile | None, due: Due) -> FileStatus:
+    """Return what is known about ``path`` at ``due.asof``; ``record`` is None when it is not registered."""
+    if record is None:
+        return FileStatus(path, None, None, False, "not registered")
+    found = verdict(record, due)
+    return FileStatus(path, record, due.asof - record.registered_at, found.due, found.reason)
+
+
+def retry_at(failures: int, now: float) -> float:
+    """Return when scheduled sweeps try again after so many failures: after 1, 2, 4 … minutes, an hour at most."""
+    return now + min(FIRST_RETRY * 2.0 ** min(failures - 1, 10), LAST_RETRY)
+
+
+def span(seconds: float) -> str:
+    """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 0:
+        return f"-{span(-seconds)}"
+    if seconds < 60 or seconds == float("inf"):  # noqa: PLR2004 - seconds a minute
+        return f"{seconds:.3g} s"
+    total = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if total >= size:
+            whole, rest = divmod(total, size)
+            return f"{whole} {unit} {rest // smaller} {small_unit}"
+    raise AssertionError(seconds)

@@ -1,0 +1,271 @@
+"""Settings: one frozen record, read from variables, a file or flags, with every problem told at once.
+
+A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]`` of a TOML file, and the flag
+``--f``. The specification's odd names are aliases, in ``ALIASES`` and nowhere else.
+"""
+
+import difflib
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from temp_file_manager.errors import SettingsError
+
+PREFIX = "TEMP_FILE_"
+
+ALIASES = {
+    "log_level": "LOG_LEVEL",
+    "log_format": "LOG_FORMAT",
+    "log_file": "LOG_FILE",
+    "max_files": "MAX_TEMP_FILES",
+    "metrics": "ENABLE_TEMP_FILE_METRICS",
+    "metrics_backend": "METRICS_BACKEND",
+    "prometheus_port": "PROMETHEUS_PORT",
+}
+
+
+def _number(raw: object) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise ValueError(raw)  # noqa: TRY004 - resolve() turns it into a problem of the setting
+    text = str(raw).strip()
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _seconds(raw: object) -> float:
+    value = _number(raw)
+    if not 0 <= value < math.inf:
+        raise ValueError(raw)
+    return value
+
+
+def _positive_seconds(raw: object) -> float:
+    value = _seconds(raw)
+    if value == 0:
+        raise ValueError(raw)
+    return value
+
+
+def _whole(low: int, high: float = math.inf) -> Callable[[object], int]:
+    def parse(raw: object) -> int:
+        value = _number(raw)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(raw)
+        return value
+
+    return parse
+
+
+def _switch(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    return {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }[str(raw).strip().lower()]
+
+
+def _mode(raw: object) -> int:
+    # Octal, as chmod reads it: in a TOML file as the string "0600" or the number 0o600.
+    value = raw if isinstance(raw, int) and not isinstance(raw, bool) else int(str(raw).strip(), 8)
+    if not 0 <= value <= 0o777:  # noqa: PLR2004 - the nine permission bits
+        raise ValueError(raw)
+    return value
+
+
+def _word(*words: str) -> Callable[[object], str]:
+    def parse(raw: object) -> str:
+        return {word.lower(): word for word in words}[str(raw).strip().lower()]
+
+    return parse
+
+
+def _path(raw: object) -> str:
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError(raw)
+    return raw
+
+
+def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, later: bool = False) -> Any:
+    return field(default=default, metadata={"parse": parse, "allowed": allowed, "about": about, "later": later})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
+
+    Fields whose metadata say ``later`` are read and checked, and have no effect yet; whoever sets one is warned.
+    """
+
+    base_dir: str = _setting("/tmp/aiecs_temp", _path, "a path", "where temporary files live")  # noqa: S108 - the specification's
+    max_age: float = _setting(3600, _seconds, "seconds, 0 or more", "how long a file without its own ttl may live")
+    cleanup_interval: float = _setting(300, _positive_seconds, "seconds, more than 0", "between two scheduled sweeps")
+    log_level: str = _setting(
+        "INFO",
+        _word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "the least that is logged",
+    )
+    log_format: str = _setting("text", _word("text", "json"), "text or json", "how a line is logged")
+    log_file: str | None = _setting(None, _path, "a path", "where the log goes instead of standard error")
+    max_files: int = _setting(
+        10_000,
+        _whole(1),
+        "a whole number, 1 or more",
+        "more registered files than this is unhealthy",
+        later=True,
+    )
+    size_limit: int | None = _setting(None, _whole(1), "bytes, 1 or more", "a larger file is registered with a warning")
+    cleanup_batch_size: int = _setting(
+        100,
+        _whole(1, 10_000),
+        "a whole number from 1 to 10000",
+        "records claimed at a time; more than 50 is 50",
+    )
+    cleanup_threads: int = _setting(
+        4, _whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files", later=True
+    )
+    cleanup_timeout: float | None = _setting(
+        None, _positive_seconds, "seconds, more than 0", "a scheduled sweep stops after this, between chunks"
+    )
+    secure_delete: bool = _setting(False, _switch, "true or false", "overwrite before removing", later=True)
+    permission_mask: int | None = _setting(
+        None, _mode, "an octal mode from 0 to 0777", "the mode a registered file gets", later=True
+    )
+    owner_check: bool = _setting(False, _switch, "true or false", "refuse another user's files", later=True)
+    metrics: bool = _setting(False, _switch, "true or false", "serve metrics", later=True)
+    metrics_backend: str = _setting("prometheus", _word("prometheus"), "prometheus", "which metrics", later=True)
+    prometheus_port: int = _setting(
+        9090, _whole(1, 65535), "a port from 1 to 65535", "where metrics are served", later=True
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from variables; unset and empty ones keep their default.
+
+        Raises:
+            SettingsError: naming each variable that cannot be used, its value and what is allowed.
+        """
+        return resolve(env_layer(os.environ if environ is None else environ))[0]
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Settings":
+        """Read the settings from the ``[manager]`` table of a TOML file.
+
+        Raises:
+            SettingsError: naming each key that cannot be used, or saying why the file cannot.
+        """
+        return resolve(file_layer(path))[0]
+
+    def without_effect(self) -> list[str]:
+        """Return the variables of settings that were changed and have no effect in this version."""
+        changed = (f for f in fields(self) if f.metadata["later"] and getattr(self, f.name) != f.default)
+        return [variable(f.name) for f in changed]
+
+
+FIELDS = {f.name: f for f in fields(Settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One raw value and the name its reader gave it, for messages."""
+
+    name: str
+    raw: object
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Raw values from one place, by field; ``problems`` are those found while reading it."""
+
+    entries: Mapping[str, Entry]
+    problems: tuple[str, ...] = ()
+
+
+def variable(name: str) -> str:
+    """Return the variable of a field, as the specification writes it."""
+    return ALIASES.get(name, PREFIX + name.upper())
+
+
+def env_layer(environ: Mapping[str, str]) -> Layer:
+    """Return what the variables say. A field's own variable wins over its alias; an empty one is unset."""
+    entries = {}
+    for name in FIELDS:
+        for key in (PREFIX + name.upper(), ALIASES.get(name, "")):
+            if environ.get(key):
+                entries[name] = Entry(key, environ[key], f"variable {key}")
+                break
+    known = {PREFIX + name.upper() for name in FIELDS}
+    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
+    # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
+    close = ((key, difflib.get_close_matches(key, known, 1, 0.85)) for key in unknown)
+    return Layer(entries, tuple(f"{key} is no setting: did you mean {near[0]}?" for key, near in close if near))
+
+
+def file_layer(path: str | os.PathLike[str]) -> Layer:
+    """Return what the ``[manager]`` table of a TOML file says.
+
+    Raises:
+        SettingsError: the file cannot be read or is no TOML.
+    """
+    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
+
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file).get("manager", {})
+    except OSError as error:
+        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{name} is no TOML: {error}"]) from error
+    if not isinstance(table, dict):
+        raise SettingsError([f"{name}: [manager] is a table"])
+    entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
+    return Layer(entries, tuple(f"{name}: {_unknown(key)}" for key in table if key not in FIELDS))
+
+
+def flag_layer(values: Mapping[str, object]) -> Layer:
+    """Return what command-line flags say: fields with a value that is not None."""
+    entries = {}
+    for name, raw in values.items():
+        if name in FIELDS and raw is not None:
+            flag = "--" + name.replace("_", "-")
+            entries[name] = Entry(flag, raw, f"flag {flag}")
+    return Layer(entries)
+
+
+def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
+    """Return the settings of these layers, the first winning, and where each came from.
+
+    Raises:
+        SettingsError: listing every problem of every layer.
+    """
+    problems = [problem for layer in layers for problem in layer.problems]
+    values, sources = {}, dict.fromkeys(FIELDS, "default")
+    for layer in reversed(layers):
+        for name, entry in layer.entries.items():
+            try:
+                values[name] = FIELDS[name].metadata["parse"](entry.raw)
+            except (ValueError, KeyError):
+                problems.append(f"{entry.name} is {entry.raw!r}: give {FIELDS[name].metadata['allowed']}")
+            sources[name] = entry.source
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values), sources
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, FIELDS, 1)
+    hint = f": did you mean {near[0]}?" if near else ""
+    return f"{key} is no setting{hint}"

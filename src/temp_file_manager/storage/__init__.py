@@ -1,0 +1,5 @@
+"""Where files live. Only this package removes, overwrites or chmods anything."""
+
+from temp_file_manager.storage.local import LocalStorage
+
+__all__ = ["LocalStorage"]

@@ -1,0 +1,146 @@
+"""One sweep: claim → remove → settle, a chunk at a time.
+
+kill -9 may interrupt it anywhere: a record outlives its file and is retired by the next sweep, never the
+other way round.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+
+from temp_file_manager import logs
+from temp_file_manager.clock import Clock
+from temp_file_manager.events import Hooks, RecordsSettled
+from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.records import OUTCOMES_IN_A_REPORT, Due, Outcome, Status, SweepReport, TempFile
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage import LocalStorage
+
+CHUNK = 50
+"""Records claimed at a time, at most: what a killed process leaves claimed, and what one lease must cover."""
+
+LEASE = 60.0
+"""Seconds a claim lasts. A sweep stops using it at half, so that a stalled one never acts on a lapsed claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a sweep may go; it looks between chunks."""
+
+    limit: int | None = None
+    budget: float | None = None
+    stop: Callable[[], bool] = lambda: False
+
+
+class _Tally:
+    """The report in the making."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Status] = Counter()
+        self.outcomes: list[Outcome] = []
+        self.handled = 0
+
+    def add(self, outcomes: list[Outcome]) -> None:
+        self.counts.update(map(_status_of, outcomes))
+        self.handled = self.counts.total() - self.counts[Status.SKIPPED]
+        if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
+            self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
+
+
+_status_of = attrgetter("status")
+
+
+class Sweeper:
+    """Runs sweeps over one registry. Several may run at once, in threads or processes: claims keep them apart."""
+
+    def __init__(self, registry: Registry, storage: LocalStorage, clock: Clock, hooks: Hooks, chunk: int) -> None:
+        self._registry = registry
+        self._storage = storage
+        self._clock = clock
+        self._hooks = hooks
+        self._chunk = min(chunk, CHUNK)
+
+    def run(self, due: Due, bounds: Bounds, *, dry_run: bool = False) -> SweepReport:
+        """Sweep what is due, within bounds."""
+        chunks = self._planned if dry_run else self._removed
+        tally = _Tally()
+        began = self._clock.elapsed()
+        # What is registered during a forced sweep is not its business; without a limit it would chase it.
+        most = self._registry.stats().records if due.force else None
+        limit = min((n for n in (bounds.limit, most) if n is not None), default=None)
+        stopped, cursor = "", None
+        while not (stopped := self._stopped(bounds, limit, tally.handled, began)):
+            size = self._chunk if limit is None else min(self._chunk, limit - tally.handled)
+            outcomes, cursor = chunks(due, size, cursor)
+            tally.add(outcomes)
+            if cursor is None:
+                break
+        if stopped == "limit" and limit != bounds.limit:
+            stopped = ""
+        return SweepReport(
+            removed=tally.counts[Status.REMOVED],
+            gone=tally.counts[Status.GONE],
+            failed=tally.counts[Status.FAILED],
+            skipped=tally.counts[Status.SKIPPED],
+            outcomes=tuple(tally.outcomes),
+            stopped=stopped,
+            dry_run=dry_run,
+            duration=self._clock.elapsed() - began,
+        )
+
+    def _stopped(self, bounds: Bounds, limit: int | None, handled: int, began: float) -> str:
+        if limit is not None and handled >= limit:
+            return "limit"
+        if bounds.budget is not None and self._clock.elapsed() - began >= bounds.budget:
+            return "budget"
+        return "stopped" if bounds.stop() else ""
+
+    def _planned(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
+        page = self._registry.page(due, limit=size, after=cursor)
+        return list(self._storage.predict(page.records)), page.cursor
+
+    def _removed(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
+        now = self._clock.wall()
+        deadline = self._clock.elapsed() + LEASE / 2
+        claim = self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor)
+        if not claim.records:
+            return [], None
+        outcomes: list[Outcome] = []
+        skipped: list[Outcome] = []
+        admitted = self._admitted(claim.records, deadline, skipped)
+        try:
+            outcomes.extend(self._storage.remove(admitted))
+        finally:
+            admitted.close()  # now, not when a traceback lets go of it: its path is marked until then
+            outcomes += skipped
+            self._settle(claim.records, outcomes, now)
+        return outcomes, claim.cursor
+
+    def _admitted(
+        self, records: Iterable[TempFile], deadline: float, skipped: list[Outcome]
+    ) -> Generator[TempFile, None, None]:
+        """Yield each record at the moment its file may be removed, its path marked as in flight."""
+        sweep = object()
+        mark, holds, elapsed = IN_FLIGHT.mark, self._registry.holds, self._clock.elapsed
+        try:
+            for record in records:
+                mark(sweep, record.path)
+                if not holds(record):
+                    skipped.append(Outcome(record, Status.SKIPPED, "registered again or forgotten meanwhile"))
+                elif elapsed() >= deadline:
+                    skipped.append(Outcome(record, Status.SKIPPED, "half of its claim's time is up"))
+                else:
+                    yield record
+        finally:
+            IN_FLIGHT.clear(sweep)
+
+    def _settle(self, records: tuple[TempFile, ...], outcomes: list[Outcome], now: float) -> None:
+        if len(outcomes) < len(records):
+            # Interrupted: what was not tried is free at once, not when its lease ends.
+            tried = {outcome.record.path for outcome in outcomes}
+            outcomes += [Outcome(r, Status.SKIPPED, "interrupted") for r in records if r.path not in tried]
+        self._registry.settle(outcomes, now)
+        logs.settled(outcomes)
+        if self._hooks.hooks:
+            self._hooks.emit(RecordsSettled(tuple(outcomes)))

@@ -1,0 +1,407 @@
+"""The scheduler: when it sweeps, what it survives, and that neither a fork nor an exit removes anything."""
+
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temp_file_manager import TempFileManager
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFinished
+from temp_file_manager.records import Status
+from temp_file_manager.settings import Settings
+from temp_file_manager.sweep import CHUNK
+from temp_file_manager.testing import FakeClock, in_child
+
+PATIENCE = 60.0
+INTERVAL = 300.0
+THREAD = "temp-file-manager-scheduler"
+
+
+class Ears:
+    """A hook that keeps what it hears, for a test to wait for."""
+
+    def __init__(self) -> None:
+        self.heard: queue.Queue[Event] = queue.Queue()
+
+    def __call__(self, event: Event) -> None:
+        self.heard.put(event)
+
+    def next(self, kind: type[Any]) -> Any:
+        while True:
+            event = self.heard.get(timeout=PATIENCE)
+            if isinstance(event, kind):
+                return event
+
+    def none(self, kind: type[Any]) -> bool:
+        return not [event for event in list(self.heard.queue) if isinstance(event, kind)]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, clock: FakeClock, ears: Ears) -> Iterator[TempFileManager]:
+    manager = TempFileManager(tmp_path, 100, clock=clock, hooks=[ears])
+    yield manager
+    assert manager.stop(PATIENCE)
+
+
+def make(base: Path, name: str) -> str:
+    path = base / name
+    path.write_text("x")
+    return str(path)
+
+
+def schedulers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
+
+
+def test_it_sweeps_at_start_and_at_each_interval(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears
+) -> None:
+    path = make(tmp_path, "a")
+    manager.register_file(path)
+    manager.start()
+    first = ears.next(SweepFinished)
+    assert (first.scheduled, first.report.removed) == (True, 0)
+    clock.until_waiting()
+    clock.advance(INTERVAL - 1)
+    clock.until_waiting()
+    assert ears.none(SweepFinished)
+    assert os.path.exists(path), "it is due, and the next sweep a second away"
+    clock.advance(1)
+    assert ears.next(SweepFinished).report.removed == 1
+    for _ in range(2):
+        clock.until_waiting()
+        clock.advance(INTERVAL)
+        assert ears.next(SweepFinished).report.retired == 0
+
+
+def test_start_and_stop_may_be_called_again(manager: TempFileManager, clock: FakeClock, ears: Ears) -> None:
+    assert manager.stop(), "not running: nothing to do"
+    for _ in range(3):
+        manager.start()
+    assert len(schedulers()) == 1
+    assert schedulers()[0].daemon
+    clock.until_waiting()
+    assert manager.stop()
+    assert manager.stop()
+    assert schedulers() == []
+    ears.next(SweepFinished)
+    assert ears.none(SweepFinished), "three starts are one thread"
+    manager.start()
+    ears.next(SweepFinished)
+    assert len(schedulers()) == 1
+
+
+def test_ten_threads_start_one(manager: TempFileManager, clock: FakeClock) -> None:
+    threads = [threading.Thread(target=manager.start) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len(schedulers()) == 1
+
+
+def test_stop_wakes_it_at_once(manager: TempFileManager, clock: FakeClock) -> None:
+    manager.start()
+    clock.until_waiting()
+    assert manager.stop(PATIENCE), "the clock stands still: only the event can have woken it"
+
+
+def test_stop_wakes_the_machines_clock_at_once() -> None:
+    event = threading.Event()
+    event.set()
+    assert SystemClock().wait(event, 1e6)
+    assert not SystemClock().wait(threading.Event(), 0)
+
+
+def test_stop_finishes_the_chunk_in_hand(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3 * CHUNK):
+        manager.register_file(make(tmp_path, f"{number:03}"))
+    clock.advance(1000)
+    reached, release, real = threading.Event(), threading.Event(), os.remove
+
+    def remove(path: str) -> None:
+        reached.set()
+        assert release.wait(PATIENCE)
+        real(path)
+
+    monkeypatch.setattr(os, "remove", remove)
+    manager.start()
+    assert reached.wait(PATIENCE)
+    assert not manager.stop(0), "it is in the middle of a chunk"
+    release.set()
+    assert manager.stop(PATIENCE)
+    report = ears.next(SweepFinished).report
+    assert (report.removed, report.stopped) == (CHUNK, "stopped")
+    assert len(manager.files) == 2 * CHUNK
+
+
+def test_it_can_be_started_while_it_is_still_stopping(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.register_file(make(tmp_path, "a"))
+    clock.advance(1000)
+    reached, release, real = threading.Event(), threading.Event(), os.remove
+
+    def remove(path: str) -> None:
+        reached.set()
+        assert release.wait(PATIENCE)
+        real(path)
+
+    monkeypatch.setattr(os, "remove", remove)
+    manager.start()
+    assert reached.wait(PATIENCE)
+    (ending,) = schedulers()
+    assert not manager.stop(0)
+    starting = threading.Thread(target=manager.start)  # it may wait for the one that is ending, or not
+    starting.start()
+    release.set()
+    starting.join(PATIENCE)
+    ending.join(PATIENCE)
+    assert len([thread for thread in schedulers() if thread is not ending]) == 1
+
+
+def test_it_can_be_stopped_from_its_own_thread(tmp_path: Path, clock: FakeClock, ears: Ears) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, SweepFinished):
+            manager.stop()
+
+    manager = TempFileManager(tmp_path, 100, clock=clock, hooks=[stop, ears])
+    manager.start()
+    ears.next(SweepFinished)
+    assert manager.stop(PATIENCE)
+    assert ears.none(SweepFinished)
+
+
+def test_it_survives_what_a_sweep_raises(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    error = RuntimeError("on purpose")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    path = make(tmp_path, "a")
+    manager.register_file(path)
+    monkeypatch.setattr(manager.registry, "claim", fail)
+    manager.start()
+    for number in (1, 2):
+        assert ears.next(SweepFailed).error is error
+        clock.until_waiting()
+        assert manager._scheduler.failures == number
+        clock.advance(INTERVAL)
+    assert ears.next(SweepFailed).error is error
+    clock.until_waiting()
+    assert "Scheduled sweep failed" in caplog.text
+    assert "on purpose" in caplog.text
+    assert [r.levelno for r in caplog.records if "Scheduled" in r.getMessage()] == [logging.ERROR] * 3
+    monkeypatch.undo()
+    clock.advance(INTERVAL)
+    assert ears.next(SweepFinished).report.removed == 1
+    assert not os.path.exists(path)
+
+
+def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+    began = clock.wall()
+
+    def fail(_: str) -> None:
+        tried.append(clock.wall() - began)
+        raise PermissionError("on purpose")
+
+    path = make(tmp_path, "a")
+    manager.register_file(path)
+    manager.files[path] = began - 1000
+    monkeypatch.setattr(os, "remove", fail)
+    manager._scheduler._interval = 10.0
+    manager.start()
+    for _ in range(60):
+        ears.next(SweepFinished)
+        clock.until_waiting()
+        clock.advance(10)
+    ears.next(SweepFinished)
+    clock.until_waiting()
+    assert tried == [0, 60, 180, 420], "after 1, 2 and 4 minutes"
+    record = manager.status(path).record
+    assert record is not None
+    assert (record.failures, record.retry_at) == (4, began + 420 + 480)
+    assert manager.cleanup() == 0
+    assert tried[4:] == [600], "a person means now"
+    monkeypatch.undo()
+    assert manager.cleanup() == 1
+
+
+def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
+    tmp_path: Path, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(cleanup_timeout=5, cleanup_interval=7)
+    manager = TempFileManager(tmp_path, 100, settings=settings, clock=clock, hooks=[ears])
+    for number in range(2 * CHUNK):
+        manager.register_file(make(tmp_path, f"{number:03}"))
+    clock.advance(1000)
+    real = os.remove
+
+    def remove(path: str) -> None:
+        clock.advance(0.1)
+        real(path)
+
+    monkeypatch.setattr(os, "remove", remove)
+    manager.start()
+    report = ears.next(SweepFinished).report
+    assert (report.removed, report.stopped) == (CHUNK, "budget")
+    clock.until_waiting()
+    clock.advance(7)
+    assert ears.next(SweepFinished).report.removed == CHUNK
+    assert manager.stop(PATIENCE)
+
+
+# -- forks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_forked_child_works_and_owns_nothing(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears
+) -> None:
+    """Forked while another thread holds the lock and the scheduler runs."""
+    manager.max_age = 2000
+    parents = [make(tmp_path, name) for name in ("young", "due")]
+    manager.register_files(parents)
+    manager.start()
+    ears.next(SweepFinished)
+    clock.until_waiting()
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with manager.lock:
+            held.set()
+            release.wait(PATIENCE)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(PATIENCE)
+
+    def child() -> Any:
+        running = manager._scheduler.running
+        own = make(tmp_path, "own")
+        manager.register_file(own)
+        manager.files[own] = clock.wall() - 5000
+        known = sorted(os.path.basename(path) for path in manager.files)
+        removed = manager.cleanup()
+        manager.start()
+        started = manager._scheduler.running
+        clock.until_waiting()
+        return [running, known, removed, started, manager.stop(PATIENCE)]
+
+    def leave() -> list[str]:
+        with manager:
+            manager.register_file(make(tmp_path, "child's"))
+        return sorted(os.listdir(tmp_path))
+
+    try:
+        assert in_child(child) == [False, ["due", "own", "young"], 1, True, True]
+        assert in_child(leave) == ["child's", "due", "young"]
+    finally:
+        release.set()
+        holder.join(PATIENCE)
+    assert manager._scheduler.running
+    assert sorted(manager.files) == sorted(parents)
+    manager.files[parents[1]] = clock.wall() - 5000
+    clock.advance(INTERVAL)
+    assert ears.next(SweepFinished).report.removed == 1
+    assert os.path.exists(parents[0])
+
+
+def test_a_child_forked_in_the_middle_of_a_sweep_is_not_stuck(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal that was under way in the parent is not under way in the child."""
+    path = make(tmp_path, "a")
+    manager.register_file(path)
+    clock.advance(1000)
+    reached, release, real = threading.Event(), threading.Event(), os.remove
+
+    def remove(where: str) -> None:
+        reached.set()
+        assert release.wait(PATIENCE)
+        real(where)
+
+    monkeypatch.setattr(os, "remove", remove)
+    sweeping = threading.Thread(target=manager.cleanup)
+    sweeping.start()
+    assert reached.wait(PATIENCE)
+
+    def child() -> Any:
+        manager.register_file(path)  # would wait for ever for the parent's removal
+        clock.advance(1000)
+        return [manager.is_temp_file(path), manager.sweep(dry_run=True).removed]
+
+    try:
+        assert in_child(child) == [True, 1]
+    finally:
+        release.set()
+        sweeping.join(PATIENCE)
+    assert not os.path.exists(path)
+
+
+# -- exits -------------------------------------------------------------------------------------------------------
+
+EXIT = """
+import os, sys, time
+from temp_file_manager import TempFileManager
+from temp_file_manager.events import SweepFinished
+import threading
+swept = threading.Event()
+manager = TempFileManager(sys.argv[1], 3600, hooks=[lambda e: swept.set() if isinstance(e, SweepFinished) else None])
+manager.register_files([os.path.join(sys.argv[1], name) for name in ("young", "due")])
+manager.start()
+assert swept.wait(60)
+manager.files[os.path.join(sys.argv[1], "due")] = time.time() - 7200
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise RuntimeError", "manager.close()"])
+def test_an_exit_removes_nothing_and_waits_for_nobody(tmp_path: Path, end: str) -> None:
+    names = [make(tmp_path, name) for name in ("young", "due")]
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT.format(end=end), str(tmp_path)],
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == {"": 0, "sys.exit(3)": 3, "raise RuntimeError": 1, "manager.close()": 0}[end], done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["due", "young"]
+    assert len(names) == 2
+
+
+def test_a_failed_record_says_when_it_is_tried_again(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears
+) -> None:
+    path = make(tmp_path, "a")
+    manager.register_file(path)
+    os.remove(path)
+    os.mkdir(path)
+    clock.advance(1000)
+    manager.cleanup()
+    (outcome,) = ears.next(RecordsSettled).outcomes
+    assert outcome.status is Status.FAILED
+    assert manager.status(path).record.retry_at == clock.wall() + 60  # type: ignore[union-attr]  # it is known
