@@ -78,7 +78,7 @@ class Stage:
         self.at = ""
         self.reached = threading.Event()
         self.released = threading.Event()
-        self.before: Callable[[str], None] = lambda path: None
+        self.before: Callable[[str], None] = lambda _: None
         monkeypatch.setattr(os, "remove", self.remove)
 
     def remove(self, path: str) -> None:

@@ -168,8 +168,7 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number.
             TypeError: ``file_paths`` is a single path, or holds something that is none.
         """
-        if isinstance(file_paths, str | bytes):
-            raise TypeError("file_paths is a collection of paths: register_file takes a single one")
+        paths = local.absolute_all(file_paths, "register_file")
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
         words = labels(tags)
@@ -177,7 +176,7 @@ class TempFileManager:
         moment = IN_FLIGHT.last_move
         rows: list[NewFile] = []
         refused = []
-        for path in map(local.absolute, file_paths):
+        for path in paths:
             if os.path.isfile(path):
                 rows.append((path, due_at, None if limit is None else local.size(path), words))
             else:
@@ -226,7 +225,7 @@ class TempFileManager:
 
     def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
         """Return what is known about many files, registered or not, and the counts."""
-        paths = [local.absolute(path) for path in file_paths]
+        paths = local.absolute_all(file_paths, "status")
         records = self.registry.get(paths)
         due = self._due()
         files = tuple(rules.status(path, records.get(path), due) for path in paths)

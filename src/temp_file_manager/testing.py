@@ -317,7 +317,7 @@ class RegistryContract:
 
     def test_claims_and_pages_are_what_the_rules_say(self) -> None:
         """In the same order, for records and moments on, just before and just after each other."""
-        random = Random(1)
+        random = Random(1)  # noqa: S311 - a test's dice
 
         def moment() -> float:
             return math.nextafter(NOW + random.randrange(8), random.choice((-math.inf, 0.0, NOW + 4, math.inf)))

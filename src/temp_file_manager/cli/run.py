@@ -81,9 +81,9 @@ def _signals(*, last: bool) -> Iterator[Callable[[], str]]:
     that holds to the end of the process: ``timeout`` and others signal twice, and the second would turn a
     clean exit into a death while the interpreter shuts down.
     """
-    # What Python writes to the pipe arrives whichever thread the system interrupts. Handlers alone do not wake
-    # a waiting main thread when that was another one: with an Event or a SimpleQueue, a SIGTERM and a SIGINT
-    # sent together left it waiting, about once in ten.
+    # What Python writes to the pipe wakes the reader whichever thread the system interrupted, which a handler
+    # alone does not: with one that put into a SimpleQueue, a SIGTERM and a SIGINT sent together left the main
+    # thread waiting for ever, now and then.
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

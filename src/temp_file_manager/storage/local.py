@@ -24,6 +24,17 @@ def absolute(path: AnyPath) -> str:
     return os.path.abspath(os.fsdecode(path))
 
 
+def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
+    """Return each of ``paths`` made ``absolute``.
+
+    Raises:
+        TypeError: it is one path, whose letters would become the paths (``single`` takes that), or one is no path.
+    """
+    if isinstance(paths, str | bytes):
+        raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
+    return [absolute(path) for path in paths]
+
+
 def why_not_regular(path: str) -> str:
     """Say, for a message, what ``path`` is instead of a regular file."""
     try:

@@ -1,0 +1,150 @@
+"""Bad input: a clear error that says what to do, and nothing lost."""
+
+import logging
+import math
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temp_file_manager import InvalidArgumentError, RegistryError, TempFileError, TempFileManager
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    """Yield a manager that knows one file, and look afterwards whether it still knows that one, and has it."""
+    manager = TempFileManager(str(tmp_path / "base"))
+    (tmp_path / "known").touch()
+    manager.register_file(tmp_path / "known")
+    yield manager
+    assert list(manager.files) == [str(tmp_path / "known")]
+    assert (tmp_path / "known").exists()
+    assert os.listdir(manager.base_dir) == []
+    assert (manager.clear_all(), manager.files) == (1, {})
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda _: None, "No such file or directory"),
+        (Path.mkdir, "it is a directory"),
+        (make_socket, "it is a socket"),
+        (os.mkfifo, "it is a pipe"),
+        (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
+        (lambda path: path.symlink_to("/dev/null"), "it is no regular file"),
+    ],
+)
+def test_what_is_no_file_is_refused(
+    manager: TempFileManager,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    make: Callable[[Path], None],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path has little room
+    make(Path("x"))
+    path = str(tmp_path / "x")
+    with caplog.at_level(logging.WARNING):
+        manager.register_file("x")
+        report = manager.register_files([path])
+    assert caplog.messages == [f"Attempted to register non-existent file: {path}"] * 2
+    assert report.refused == ((path, reason),)
+
+
+@pytest.mark.parametrize(("path", "shown"), [("", ""), ("a\0b", r"/a\x00b")])
+def test_an_empty_path_and_one_with_nul(
+    manager: TempFileManager, caplog: pytest.LogCaptureFixture, path: str, shown: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert manager.register_file(path) is None
+    assert caplog.messages == [f"Attempted to register non-existent file: {os.getcwd()}{shown}"]
+    assert len(manager.register_files([path]).refused) == 1
+    assert not manager.is_temp_file(path)
+    assert manager.get_file_age(path) is None
+    assert manager.status(path).reason == "not registered"
+
+
+@pytest.mark.parametrize("path", [None, 5, 1.5, ["a"], object()])
+def test_what_is_no_path(manager: TempFileManager, path: Any) -> None:
+    for call in (manager.register_file, manager.is_temp_file, manager.get_file_age, manager.status):
+        with pytest.raises(TypeError, match="PathLike"):
+            call(path)
+
+
+def test_one_path_is_no_collection(manager: TempFileManager) -> None:
+    with pytest.raises(TypeError, match="register_file takes a single one"):
+        manager.register_files("/tmp/file")
+    with pytest.raises(TypeError, match="status takes a single one"):
+        manager.statuses("/tmp/file")
+
+
+@pytest.mark.parametrize(
+    ("age", "error"), [(-1, ValueError), (math.nan, ValueError), ("9", TypeError), (True, TypeError)]
+)
+def test_an_age_that_is_none(manager: TempFileManager, tmp_path: Path, age: Any, error: type[Exception]) -> None:
+    known = tmp_path / "known"
+    calls: list[Callable[[], object]] = [
+        lambda: TempFileManager(tmp_path / "other", age),
+        lambda: setattr(manager, "max_age", age),
+        lambda: manager.register_file(known, ttl=age),
+        lambda: manager.register_files([known], ttl=age),
+        lambda: manager.mkstemp(ttl=age),
+        lambda: manager.open(ttl=age),
+        lambda: manager.sweep(budget=age),
+    ]
+    for call in calls:
+        with pytest.raises(error, match="seconds"):
+            call()
+    assert manager.max_age == 3600
+    assert manager.status(known).record.due_at is None  # type: ignore[union-attr]  # it is registered
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, True, "3"])
+def test_a_limit_that_is_none(manager: TempFileManager, limit: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"limit is .*: give a whole number"):
+        manager.sweep(limit=limit, force=True)
+
+
+@pytest.mark.parametrize("tags", ["single", [1], 5])
+def test_tags_that_are_none(manager: TempFileManager, tmp_path: Path, tags: Any) -> None:
+    with pytest.raises(TypeError):
+        manager.register_file(tmp_path / "known", tags=tags)
+
+
+@pytest.mark.parametrize(("when", "error"), [(math.nan, ValueError), ("12", TypeError), (None, TypeError)])
+def test_a_time_that_is_none(manager: TempFileManager, tmp_path: Path, when: Any, error: type[Exception]) -> None:
+    path = str(tmp_path / "known")
+    before = manager.files[path]
+    with pytest.raises(error):
+        manager.files[path] = when
+    with pytest.raises(error):
+        manager.files = {path: when}
+    assert manager.files == {path: before}
+
+
+@pytest.mark.parametrize("base", ["file/below", "file", "/proc/nowhere", "a\0b"])
+def test_a_base_that_cannot_be(tmp_path: Path, base: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises((OSError, InvalidArgumentError), match="base") as caught:
+        TempFileManager(os.path.join(tmp_path, base))
+    assert isinstance(caught.value, TempFileError)
+    if isinstance(caught.value, OSError):
+        assert caught.value.errno
+        assert caught.value.filename == os.path.join(tmp_path, base)
+
+
+def test_a_registry_that_is_none_does_not_give_its_password_away(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError) as caught:
+        TempFileManager(tmp_path, registry="redis://user:secret@host/0")
+    assert "redis" in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,118 @@
+"""The shape of the house: what imports what, who holds the knife, and how large anything may get."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from temp_file_manager import TempFileManager
+
+SOURCE = Path(__file__).parent.parent / "src"
+PACKAGE = SOURCE / "temp_file_manager"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# The rooms from the ground up: a module imports from its own floor and the floors below.
+FLOORS = [
+    {"errors", "text", "clock", "at_fork"},
+    {"records"},
+    {"logs", "settings"},
+    {"events", "rules", "in_flight", "storage"},
+    {"registry"},
+    {"sweep", "scheduler"},
+    {"manager"},
+    {"__init__", "testing"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+KNIVES = {"remove", "unlink", "rmdir", "removedirs", "chmod", "fchmod", "truncate", "ftruncate", "rmtree"}
+
+
+def room(file: Path) -> str:
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the rooms a module imports at run time."""
+    tree = ast.parse(file.read_text())
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node not in typing_only:
+            if node.module == "temp_file_manager":
+                names = [alias.name for alias in node.names]
+                yield from (name if name in FLOOR else "__init__" for name in names)
+            elif node.module is not None and node.module.startswith("temp_file_manager."):
+                yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_downwards(file: Path) -> None:
+    here = FLOOR[room(file)]
+    assert {name for name in imports(file) if FLOOR[name] > here} == set()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_only_storage_removes(file: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    used = {
+        func.attr
+        for func in calls
+        if isinstance(func, ast.Attribute)
+        and func.attr in KNIVES
+        and isinstance(func.value, ast.Name)
+        and func.value.id in {"os", "shutil", "pathlib", "Path"}
+    }
+    assert not used or file.is_relative_to(PACKAGE / "storage")
+
+
+def test_storage_does_hold_the_knife() -> None:
+    """Or the test above looks for the wrong thing."""
+    assert "os.remove(" in (PACKAGE / "storage" / "local.py").read_text()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_nothing_grows_too_long(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= 350 or file.name == "testing.py"
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+    # The body alone: a docstring that explains units and errors is no complexity.
+    long = {f.name for f in functions if (f.end_lineno or 0) - body_start(f) >= 40}
+    assert long == set()
+
+
+def body_start(function: ast.FunctionDef) -> int:
+    first = function.body[1] if ast.get_docstring(function) and len(function.body) > 1 else function.body[0]
+    return first.lineno
+
+
+def test_signals_are_set_by_the_command_line_alone() -> None:
+    users = {file for file in FILES if "signal.signal" in file.read_text()}
+    assert users
+    assert {file.parent for file in users} == {PACKAGE / "cli"}
+
+
+def test_the_manager_stays_small() -> None:
+    names = {name for name in dir(TempFileManager) if not name.startswith("_")} | {"base_dir", "registry"}
+    assert len(names) <= 25
+
+
+@pytest.mark.parametrize("module", ["temp_file_manager", "temp_file_manager.cli", "aiecs.tools.temp_file_manager"])
+def test_only_the_standard_library_is_imported(module: str) -> None:
+    program = (
+        f"import sys; before = set(sys.modules); import {module}; "
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "temp_file_manager" in loaded
+    assert loaded - set(sys.stdlib_module_names) - {"temp_file_manager", "aiecs"} == set()
+    assert not loaded & {"fcntl", "resource", "termios", "pwd", "grp"}  # what only Unix has

@@ -1,0 +1,64 @@
+"""What the README tells people to type, typed."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from temp_file_manager.settings import FIELDS, variable
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = (line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines())
+    return [line for line in lines if line]
+
+
+def test_the_example_prints_what_it_says(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    program = example.replace("/tmp/my_app", str(tmp_path / "my_app"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["its ttl ended 1 s ago", "1", "1"]
+    assert list((tmp_path / "my_app").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+def test_make_knows_the_target(command: str) -> None:
+    """``make run`` and ``make test`` run in CI's clean clone; here, that they are what is meant."""
+    dry = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)
+    expected = {"make run": "temp-file-manager demo", "make test": "pytest", "make bench": "benchmarks"}
+    assert expected[command] in dry.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if c.startswith("temp-file-manager") and not c.endswith(" run")]
+)
+def test_the_commands_run(command: str) -> None:
+    """``run`` runs until it is told to stop: ``test_cli`` has it."""
+    program = Path(sys.executable).parent / shlex.split(command)[0]
+    done = subprocess.run([program, *shlex.split(command)[1:]], capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert done.stderr == ""
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    table = README[README.index("| variable |") : README.index("## Figures")]
+    for name, field in FIELDS.items():
+        assert f"`{variable(name)}`" in table
+        if not field.metadata["later"] and field.default is not None:
+            assert f"`{field.default}`" in table
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target

@@ -1,0 +1,172 @@
+"""Settings: each variable of the specification's 7.1, where values come from, and every problem at once."""
+
+import dataclasses
+import logging
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from temp_file_manager import Settings, SettingsError, TempFileManager
+from temp_file_manager.settings import ALIASES, FIELDS, variable
+
+SPECIFIED = {
+    "TEMP_FILE_BASE_DIR": ("base_dir", "/tmp/aiecs_temp", "/tmp/aiecs_temp"),
+    "TEMP_FILE_MAX_AGE": ("max_age", "3600", 3600),
+    "TEMP_FILE_CLEANUP_INTERVAL": ("cleanup_interval", "300", 300),
+    "LOG_LEVEL": ("log_level", "INFO", "INFO"),
+    "LOG_FORMAT": ("log_format", "json", "json"),
+    "LOG_FILE": ("log_file", "/var/log/aiecs/temp_file_manager.log", "/var/log/aiecs/temp_file_manager.log"),
+    "MAX_TEMP_FILES": ("max_files", "10000", 10000),
+    "TEMP_FILE_SIZE_LIMIT": ("size_limit", "104857600", 104857600),
+    "TEMP_FILE_CLEANUP_BATCH_SIZE": ("cleanup_batch_size", "100", 100),
+    "TEMP_FILE_CLEANUP_THREADS": ("cleanup_threads", "4", 4),
+    "TEMP_FILE_CLEANUP_TIMEOUT": ("cleanup_timeout", "30", 30),
+    "TEMP_FILE_SECURE_DELETE": ("secure_delete", "true", True),
+    "TEMP_FILE_PERMISSION_MASK": ("permission_mask", "0600", 0o600),
+    "TEMP_FILE_OWNER_CHECK": ("owner_check", "true", True),
+    "ENABLE_TEMP_FILE_METRICS": ("metrics", "true", True),
+    "METRICS_BACKEND": ("metrics_backend", "prometheus", "prometheus"),
+    "PROMETHEUS_PORT": ("prometheus_port", "9090", 9090),
+}
+
+BAD = [
+    ("TEMP_FILE_MAX_AGE", "-1", "0 or more"),
+    ("TEMP_FILE_MAX_AGE", "nan", "0 or more"),
+    ("TEMP_FILE_MAX_AGE", "inf", "0 or more"),
+    ("TEMP_FILE_MAX_AGE", "1h", "0 or more"),
+    ("TEMP_FILE_CLEANUP_INTERVAL", "0", "more than 0"),
+    ("LOG_LEVEL", "LOUD", "DEBUG, INFO"),
+    ("LOG_FORMAT", "xml", "text or json"),
+    ("MAX_TEMP_FILES", "1.5", "whole number"),
+    ("TEMP_FILE_SIZE_LIMIT", "0", "1 or more"),
+    ("TEMP_FILE_SIZE_LIMIT", "100MB", "1 or more"),
+    ("TEMP_FILE_CLEANUP_BATCH_SIZE", "10001", "1 to 10000"),
+    ("TEMP_FILE_CLEANUP_THREADS", "0", "1 to 64"),
+    ("TEMP_FILE_CLEANUP_TIMEOUT", "0", "more than 0"),
+    ("TEMP_FILE_SECURE_DELETE", "maybe", "true or false"),
+    ("TEMP_FILE_PERMISSION_MASK", "0888", "octal"),
+    ("TEMP_FILE_PERMISSION_MASK", "1777", "octal"),
+    ("TEMP_FILE_OWNER_CHECK", "2", "true or false"),
+    ("ENABLE_TEMP_FILE_METRICS", "ja", "true or false"),
+    ("METRICS_BACKEND", "statsd", "prometheus"),
+    ("PROMETHEUS_PORT", "65536", "1 to 65535"),
+]
+
+
+def test_all_seventeen_variables_of_the_specification() -> None:
+    settings = Settings.from_env({name: raw for name, (_, raw, _) in SPECIFIED.items()})
+    assert len(SPECIFIED) == len(FIELDS) == 17
+    assert dataclasses.asdict(settings) == {field: value for field, _, value in SPECIFIED.values()}
+    assert {variable(field) for field in FIELDS} == set(SPECIFIED)
+
+
+def test_defaults_are_frozen_and_without_effect_on_nothing() -> None:
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert settings.without_effect() == []
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.max_age = 1  # type: ignore[misc]  # on purpose
+
+
+@pytest.mark.parametrize(("name", "raw", "allowed"), BAD)
+def test_a_bad_value_is_named_with_what_is_allowed(name: str, raw: str, allowed: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: raw})
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{name} is '{raw}'")
+    assert allowed in problem
+
+
+def test_every_problem_in_one_message() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"TEMP_FILE_MAX_AGE": "-1", "LOG_LEVEL": "LOUD", "PROMETHEUS_PORT": "http"})
+    assert len(caught.value.problems) == 3
+    assert all(name in str(caught.value) for name in ("TEMP_FILE_MAX_AGE", "LOG_LEVEL", "PROMETHEUS_PORT"))
+
+
+@pytest.mark.parametrize(("field", "alias"), ALIASES.items())
+def test_a_fields_own_variable_wins_over_its_alias(field: str, alias: str) -> None:
+    raw = {"log_level": "DEBUG", "log_format": "json", "metrics": "true", "metrics_backend": "prometheus"}
+    own = f"TEMP_FILE_{field.upper()}"
+    value = getattr(Settings.from_env({own: raw.get(field, "11"), alias: "12"}), field)
+    assert value == getattr(Settings.from_env({own: raw.get(field, "11")}), field)
+
+
+def test_an_empty_variable_is_unset() -> None:
+    assert Settings.from_env({"TEMP_FILE_SIZE_LIMIT": "", "TEMP_FILE_MAX_AGE": ""}) == Settings()
+
+
+def test_a_near_miss_is_a_problem_and_a_stranger_is_not() -> None:
+    with pytest.raises(SettingsError, match="TEMP_FILE_MAXAGE is no setting: did you mean TEMP_FILE_MAX_AGE"):
+        Settings.from_env({"TEMP_FILE_MAXAGE": "1"})
+    assert Settings.from_env({"TEMP_FILE_OF_ANOTHER_PROGRAM": "1"}) == Settings()
+
+
+@given(st.sampled_from(sorted(SPECIFIED)), st.text("0123456789.-+einfax \0ü", max_size=8))
+def test_whatever_is_set_is_allowed_or_refused(name: str, raw: str) -> None:
+    try:
+        settings = Settings.from_env({name: raw})
+    except SettingsError:
+        return
+    assert 0 <= settings.max_age < math.inf
+    assert 0 < settings.cleanup_interval < math.inf
+    assert 1 <= settings.prometheus_port <= 65535
+    assert settings.permission_mask is None or 0 <= settings.permission_mask <= 0o777
+
+
+def test_from_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[manager]\nmax_age = 60\npermission_mask = "0640"\nsecure_delete = true\n[other]\nx = 1\n')
+    assert Settings.from_file(file) == Settings(max_age=60, permission_mask=0o640, secure_delete=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[manager]\nmax_aeg = 60\n", "max_aeg is no setting: did you mean max_age"),
+        ("[manager]\nmax_age = true\n", "max_age is True: give seconds"),
+        ("[manager]\nmax_age = [1]\n", "give seconds"),
+        ("[manager]\nbase_dir = 7\n", "give a path"),
+        ("manager = 1\n", "is a table"),
+        ("[manager\n", "is no TOML"),
+        ("\x00", "is no TOML"),
+    ],
+)
+def test_a_bad_file(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_file(file)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot read .*none.toml: No such file"):
+        Settings.from_file(tmp_path / "none.toml")
+
+
+def test_from_env_makes_a_manager(tmp_path: Path) -> None:
+    manager = TempFileManager.from_env({"TEMP_FILE_BASE_DIR": str(tmp_path / "base"), "TEMP_FILE_MAX_AGE": "7"})
+    assert (manager.base_dir, manager.max_age) == (str(tmp_path / "base"), 7)
+
+
+def test_settings_without_effect_are_said_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(base_dir=str(tmp_path), secure_delete=True, max_files=5)
+    with caplog.at_level(logging.WARNING):
+        TempFileManager.from_settings(settings)
+    assert caplog.messages == ["Set, but without effect in this version: MAX_TEMP_FILES, TEMP_FILE_SECURE_DELETE"]
+
+
+def test_a_file_over_the_size_limit_is_registered_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manager = TempFileManager.from_settings(Settings(base_dir=str(tmp_path / "base"), size_limit=3))
+    paths = [tmp_path / name for name in ("small", "large")]
+    for path, size in zip(paths, (3, 4), strict=True):
+        path.write_bytes(b"x" * size)
+    with caplog.at_level(logging.WARNING):
+        report = manager.register_files(paths)
+        manager.register_file(paths[1])
+    assert (report.registered, report.oversized, report.refused) == (2, 1, ())
+    line = f"Temporary file larger than the limit: {paths[1]} (4 bytes, limit 3)"
+    assert caplog.messages == [line, line]
