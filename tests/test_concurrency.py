@@ -288,10 +288,11 @@ def test_registering_a_path_waits_for_its_own_removal(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, batch: bool,
 ) -> None:  # fmt: skip
     paths = old_files(manager, clock, tmp_path, 2)
-    waiting, real = threading.Event(), IN_FLIGHT.wait
+    waiting = threading.Event()
+    real: Callable[[str], Any] = IN_FLIGHT.wait
     reports: list[Any] = []
 
-    def wait(path: str) -> bool:
+    def wait(path: str) -> Any:
         if path == paths[0]:
             waiting.set()
         return real(path)
@@ -317,12 +318,13 @@ def test_a_file_that_could_not_be_removed_meanwhile_is_registered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (path,) = old_files(manager, clock, tmp_path, 1)
-    waiting, real = threading.Event(), IN_FLIGHT.wait
+    waiting = threading.Event()
+    real: Callable[[str], Any] = IN_FLIGHT.wait
 
     def fail(_: str) -> None:
         raise PermissionError("on purpose")
 
-    def wait(path: str) -> bool:
+    def wait(path: str) -> Any:
         waiting.set()
         return real(path)
 

@@ -14,6 +14,7 @@ import pytest
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Due, NewFile, TempFile
 from temp_file_manager.registry import MemoryRegistry, due_queue
+from temp_file_manager.registry.live_files import make_record
 from temp_file_manager.testing import NOW, RegistryContract, in_child
 
 
@@ -117,7 +118,7 @@ class TestMemory:
         files.clear()
         assert (len(files), files) == (0, {})
         with pytest.raises(ValueError):
-            files.update([("only",)])  # type: ignore[list-item]  # on purpose
+            files.update([("only",)])
 
     def test_copies_are_plain_and_nobodys_registry(self, registry: MemoryRegistry) -> None:
         registry.add((new("/m/a", NOW + 9, None, ("x",)),), NOW)
@@ -162,15 +163,15 @@ class TestMemory:
         self, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         registry.add([new(f"/m/{number}") for number in range(5)], NOW)
-        real, made = due_queue.make_record, []
+        real, made = make_record, []
 
-        def make_record(*args: Any) -> TempFile:
+        def interrupted(*args: Any) -> TempFile:
             made.append(args)
             if len(made) == 3:
                 raise KeyboardInterrupt
             return real(*args)
 
-        monkeypatch.setattr(due_queue, "make_record", make_record)
+        monkeypatch.setattr(due_queue, "make_record", interrupted)
         with pytest.raises(KeyboardInterrupt):
             registry.claim(Due(NOW + 1000, 100), now=NOW, lease=60, limit=9)
         later = registry.claim(Due(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)

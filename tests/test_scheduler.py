@@ -183,12 +183,12 @@ def test_it_can_be_started_while_it_is_still_stopping(
 def test_it_can_be_stopped_from_its_own_thread(tmp_path: Path, clock: FakeClock, ears: Ears) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, SweepFinished):
-            manager.stop()
+            own.stop()
 
-    manager = TempFileManager(tmp_path, 100, clock=clock, hooks=[stop, ears])
-    manager.start()
+    own = TempFileManager(tmp_path, 100, clock=clock, hooks=[stop, ears])
+    own.start()
     ears.next(SweepFinished)
-    assert manager.stop(PATIENCE)
+    assert own.stop(PATIENCE)
     assert ears.none(SweepFinished)
 
 

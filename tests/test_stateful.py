@@ -190,7 +190,7 @@ class PublishedClass(RuleBasedStateMachine):
     @rule()
     def restore(self) -> None:
         assert self.held == self.held_model
-        self.manager.files = self.held  # type: ignore[assignment]
+        self.manager.files = self.held
         self.model, self.ttls = dict(self.held_model), {}
         self.held = None
         for path, when in self.model.items():

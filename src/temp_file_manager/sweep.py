@@ -4,10 +4,8 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -37,18 +35,19 @@ class _Tally:
     """The report in the making."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Status] = Counter()
+        self.counts = dict.fromkeys(Status, 0)
         self.outcomes: list[Outcome] = []
-        self.handled = 0
+
+    @property
+    def handled(self) -> int:
+        return sum(self.counts.values()) - self.counts[Status.SKIPPED]
 
     def add(self, outcomes: list[Outcome]) -> None:
-        self.counts.update(map(_status_of, outcomes))
-        self.handled = self.counts.total() - self.counts[Status.SKIPPED]
+        statuses = [outcome.status for outcome in outcomes]
+        for status in self.counts:  # a Counter would hash each member, which an Enum does in Python
+            self.counts[status] += statuses.count(status)
         if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
             self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
-
-
-_status_of = attrgetter("status")
 
 
 class Sweeper:

@@ -65,10 +65,21 @@ class DueQueue:
 
     def take(self, due: Due, sweep: int, limit: int) -> tuple[TempFile, ...]:
         """Take due records that are current and not out, for a sweep of this number."""
-        files, claims = self.files, self.claims
+        files, claims, by_age, by_due = self.files, self.claims, self.by_age, self._by_due
+        asof, max_age, force = due.asof, due.max_age, due.force
         generation = next(self.numbers)  # one for all: a path is taken but once at a time
         taken: list[TempFile] = []
-        while len(taken) < limit and (stamp := self._pop(due)) is not None:
+        while len(taken) < limit:
+            timed = by_due and (force or by_due[0][0] <= asof)
+            aged = by_age and (force or asof - by_age[0] > max_age)
+            if aged and not (timed and by_due[0][0] < by_age[0] + max_age):
+                stamp = heappop(by_age)
+                if stamp.details is not None and stamp.details.due_at is not None:
+                    continue  # a rebuild put it here; its own time is on the other heap
+            elif timed:
+                stamp = heappop(by_due)[2]
+            else:
+                break
             path = stamp.path
             if files.get(path) is not stamp:
                 continue
@@ -81,22 +92,6 @@ class DueQueue:
             claims[path] = record = make_record(stamp, generation)
             taken.append(record)
         return tuple(taken)
-
-    def _pop(self, due: Due) -> Stamp | None:
-        """Pop the longest overdue entry off its heap; it may be stale."""
-        by_age, by_due = self.by_age, self._by_due
-        while True:
-            timed = by_due and (due.force or by_due[0][0] <= due.asof)
-            aged = by_age and (due.force or due.asof - by_age[0] > due.max_age)
-            if aged and not (timed and by_due[0][0] < by_age[0] + due.max_age):
-                stamp = heappop(by_age)
-                if stamp.details is None or stamp.details.due_at is None:
-                    return stamp
-                # Else a rebuild put it here; its own time is on the other heap.
-            elif timed:
-                return heappop(by_due)[2]
-            else:
-                return None
 
     def shrink(self) -> None:
         """Rebuild the heaps when stale entries have made one twice as long as the dict."""

@@ -105,7 +105,9 @@ class MemoryRegistry(Registry):
     def holds(self, record: TempFile) -> bool:
         """See ``Registry.holds``. The stamp is compared by identity: a clock may give the same time twice."""
         queue, path = self._queue, record.path
-        return queue.files.get(path) is record.registered_at and queue.claims.get(path) == record
+        claim = queue.claims.get(path)
+        # "is" first: comparing two tuples field by field costs more than the rest.
+        return (claim is record or claim == record) and queue.files.get(path) is record.registered_at
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
@@ -113,7 +115,8 @@ class MemoryRegistry(Registry):
             files, claims = self._queue.files, self._queue.claims
             for record, status, _ in outcomes:
                 path = record.path
-                if claims.get(path) != record:
+                claim = claims.get(path)
+                if claim is not record and claim != record:
                     continue
                 del claims[path]
                 stamp = files.get(path)
