@@ -31,12 +31,12 @@ def _positive(text: str) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--files", type=_positive, default=50_000, help="files to clean and register (%(default)s)")
-    parser.add_argument("--rounds", type=_positive, default=3, help="rounds of each measurement (%(default)s)")
+    parser.add_argument("--files", type=_positive, help="files to clean and register (50,000)")
+    parser.add_argument("--rounds", type=_positive, help="rounds of each measurement (3)")
     parser.add_argument("--only", action="append", choices=MEASURES, help="measure this; may be given again")
     parser.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     parser.add_argument("--results", default=RESULTS, help="where figures go, and the published wheel's cache")
-    parser.add_argument("--quick", action="store_true", help="2,000 files, 1 round, 10,000 records: a trial run")
+    parser.add_argument("--quick", action="store_true", help="a trial run: 2,000 files, 1 round, 10,000 records")
     return parser.parse_args()
 
 
@@ -55,7 +55,8 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
 def main() -> None:
     """Run what the arguments ask for."""
     arguments = _arguments()
-    files, rounds = (2000, 1) if arguments.quick else (arguments.files, arguments.rounds)
+    files, rounds = (2000, 1) if arguments.quick else (50_000, 3)
+    files, rounds = arguments.files or files, arguments.rounds or rounds
     records = (10**4,) if arguments.quick else (10**4, 10**5, 10**6)
     chosen = [name for name in MEASURES if not arguments.only or name in arguments.only]
     with forest(arguments.dir) as woods:

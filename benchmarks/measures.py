@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def clean(plan: Plan) -> Table:
         tree = plan.forest.tree(name, turn)
         try:
             took = able[name](tree)
-        except (OSError, ValueError, peers.subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             notes[name] = f"failed: {error}"
             continue
         if tree.left():

@@ -4,10 +4,9 @@ A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]``
 ``--f``. The specification's odd names are aliases, in ``ALIASES`` and nowhere else.
 """
 
-import difflib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -209,8 +208,8 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
     known = {PREFIX + name.upper() for name in FIELDS}
     unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
     # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
-    close = ((key, difflib.get_close_matches(key, known, 1, 0.85)) for key in unknown)
-    return Layer(entries, tuple(f"{key} is no setting: did you mean {near[0]}?" for key, near in close if near))
+    close = ((key, _nearest(key, known, 0.85)) for key in unknown)
+    return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
 
 
 def file_layer(path: str | os.PathLike[str]) -> Layer:
@@ -266,6 +265,11 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, FIELDS, 1)
-    hint = f": did you mean {near[0]}?" if near else ""
-    return f"{key} is no setting{hint}"
+    near = _nearest(key, FIELDS, 0.6)
+    return f"{key} is no setting" + (f": did you mean {near}?" if near else "")
+
+
+def _nearest(name: str, names: Iterable[str], likeness: float) -> str | None:
+    import difflib  # noqa: PLC0415 - for mistakes alone
+
+    return next(iter(difflib.get_close_matches(name, list(names), 1, likeness)), None)

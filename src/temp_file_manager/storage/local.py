@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -74,11 +73,15 @@ def make_base(path: str) -> None:
 
 def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:
     """Create an empty file with mode 0600 and return its descriptor and absolute path."""
+    import tempfile  # noqa: PLC0415 - an eighth of the package's import, and many only register
+
     return tempfile.mkstemp(suffix, prefix, os.path.abspath(directory))
 
 
 def create_directory(directory: str, prefix: str, suffix: str) -> str:
     """Create an empty directory with mode 0700 and return its absolute path."""
+    import tempfile  # noqa: PLC0415
+
     return tempfile.mkdtemp(suffix, prefix, os.path.abspath(directory))
 
 
