@@ -87,8 +87,20 @@ def test_one_path_is_no_collection(manager: TempFileManager) -> None:
         manager.statuses("/tmp/file")
 
 
+@pytest.mark.parametrize("bad", [None, 5, object()])
+def test_a_batch_with_something_that_is_no_path_registers_nothing(
+    manager: TempFileManager, tmp_path: Path, bad: Any
+) -> None:
+    (tmp_path / "good").touch()
+    with pytest.raises(TypeError, match="PathLike"):
+        manager.register_files([tmp_path / "good", bad])
+    with pytest.raises(TypeError, match="tags"):
+        manager.register_files([tmp_path / "good"], tags="single")
+
+
 @pytest.mark.parametrize(
-    ("age", "error"), [(-1, ValueError), (math.nan, ValueError), ("9", TypeError), (True, TypeError)]
+    ("age", "error"),
+    [(-1, ValueError), (math.nan, ValueError), (10**400, ValueError), ("9", TypeError), (True, TypeError)],
 )
 def test_an_age_that_is_none(manager: TempFileManager, tmp_path: Path, age: Any, error: type[Exception]) -> None:
     known = tmp_path / "known"
@@ -102,8 +114,9 @@ def test_an_age_that_is_none(manager: TempFileManager, tmp_path: Path, age: Any,
         lambda: manager.sweep(budget=age),
     ]
     for call in calls:
-        with pytest.raises(error, match="seconds"):
+        with pytest.raises(error, match="seconds") as caught:
             call()
+        assert isinstance(caught.value, TempFileError if error is ValueError else TypeError)
     assert manager.max_age == 3600
     assert manager.status(known).record.due_at is None  # type: ignore[union-attr]  # it is registered
     assert not (tmp_path / "other").exists()

@@ -1,9 +1,13 @@
 """Settings: each variable of the specification's 7.1, where values come from, and every problem at once."""
 
 import dataclasses
+import json
 import logging
 import math
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,6 +41,7 @@ BAD = [
     ("TEMP_FILE_MAX_AGE", "nan", "0 or more"),
     ("TEMP_FILE_MAX_AGE", "inf", "0 or more"),
     ("TEMP_FILE_MAX_AGE", "1h", "0 or more"),
+    ("TEMP_FILE_MAX_AGE", "9" * 400, "0 or more"),
     ("TEMP_FILE_CLEANUP_INTERVAL", "0", "more than 0"),
     ("LOG_LEVEL", "LOUD", "DEBUG, INFO"),
     ("LOG_FORMAT", "xml", "text or json"),
@@ -105,16 +110,71 @@ def test_a_near_miss_is_a_problem_and_a_stranger_is_not() -> None:
     assert Settings.from_env({"TEMP_FILE_OF_ANOTHER_PROGRAM": "1"}) == Settings()
 
 
-@given(st.sampled_from(sorted(SPECIFIED)), st.text("0123456789.-+einfax \0ü", max_size=8))
-def test_whatever_is_set_is_allowed_or_refused(name: str, raw: str) -> None:
+ALLOWED: dict[str, Callable[[Any], bool]] = {
+    "base_dir": lambda value: isinstance(value, str) and value != "" and "\0" not in value,
+    "max_age": lambda value: 0 <= float(value) < math.inf,
+    "cleanup_interval": lambda value: 0 < float(value) < math.inf,
+    "log_level": lambda value: value in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"},
+    "log_format": lambda value: value in {"text", "json"},
+    "log_file": lambda value: value is None or (isinstance(value, str) and value != "" and "\0" not in value),
+    "max_files": lambda value: type(value) is int and value >= 1,
+    "size_limit": lambda value: value is None or (type(value) is int and value >= 1),
+    "cleanup_batch_size": lambda value: type(value) is int and 1 <= value <= 10_000,
+    "cleanup_threads": lambda value: type(value) is int and 1 <= value <= 64,
+    "cleanup_timeout": lambda value: value is None or 0 < float(value) < math.inf,
+    "secure_delete": lambda value: type(value) is bool,
+    "permission_mask": lambda value: value is None or (type(value) is int and 0 <= value <= 0o777),
+    "owner_check": lambda value: type(value) is bool,
+    "metrics": lambda value: type(value) is bool,
+    "metrics_backend": lambda value: value == "prometheus",
+    "prometheus_port": lambda value: type(value) is int and 1 <= value <= 65535,
+}
+
+RAW = st.one_of(
+    st.text("0123456789.-+einfaxo_ \0ü", max_size=8),
+    st.text(),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.sampled_from(["9" * 400, "9" * 5000, "1e999", "-0", "٣", "on", "OFF", "0o600", "debug", "Json"]),
+)
+OWN = sorted({*SPECIFIED, *(f"TEMP_FILE_{field.upper()}" for field in FIELDS)})
+
+
+def all_allowed(settings: Settings) -> bool:
+    return all(allowed(getattr(settings, field)) for field, allowed in ALLOWED.items())
+
+
+def read(source: Callable[[], Settings]) -> tuple[Settings | None, tuple[str, ...]]:
+    """Return the settings, or the problems; any other error is a failure of the test."""
     try:
-        settings = Settings.from_env({name: raw})
-    except SettingsError:
-        return
-    assert 0 <= settings.max_age < math.inf
-    assert 0 < settings.cleanup_interval < math.inf
-    assert 1 <= settings.prometheus_port <= 65535
-    assert settings.permission_mask is None or 0 <= settings.permission_mask <= 0o777
+        return source(), ()
+    except SettingsError as error:
+        return None, error.problems
+
+
+@given(st.dictionaries(st.sampled_from(OWN), RAW, min_size=1, max_size=3))
+def test_whatever_a_variable_says_is_allowed_or_refused(environ: dict[str, str]) -> None:
+    assert set(ALLOWED) == set(FIELDS)
+    settings, problems = read(lambda: Settings.from_env(environ))
+    assert settings is None or all_allowed(settings)
+    assert all(any(problem.startswith(f"{name} is ") for name in environ) for problem in problems)
+
+
+TOML = st.one_of(
+    RAW,
+    st.text(st.characters(categories=["L", "N", "P"])).map(json.dumps),
+    st.sampled_from(["true", "[]", "{}", "[[1]]", "1979-05-27", "07:32:00", "nan", "-inf", "0xff", "0o1777", '"0600"']),
+    st.just("[" * 3000),
+)
+
+
+@given(st.sampled_from(sorted(FIELDS)), TOML)
+def test_whatever_a_file_says_is_allowed_or_refused(field: str, text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "settings.toml"
+        file.write_bytes(f"[manager]\n{field} = {text}\n".encode(errors="surrogatepass"))
+        settings, problems = read(lambda: Settings.from_file(file))
+    assert all_allowed(settings) if settings else problems
 
 
 def test_from_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -89,12 +90,13 @@ def test_patching_the_logger(manager: TempFileManager, path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (file,) = folder.glob("*.whl")
-    return zipfile.ZipFile(file)
+    with zipfile.ZipFile(file) as wheel:
+        yield wheel
 
 
 def test_the_wheel(wheel: zipfile.ZipFile) -> None:
@@ -105,6 +107,11 @@ def test_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert "aiecs/tools/__init__.py" not in names
     (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
     assert "Requires-Dist" not in wheel.read(metadata).decode()
+    (commands,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+    assert wheel.read(commands).decode().split()[1:] == [
+        *("temp-file-manager", "=", "temp_file_manager.cli:main"),
+        *("tfm", "=", "temp_file_manager.cli:main"),
+    ]
 
 
 def test_the_wheel_takes_the_place_of_aiecs_module(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

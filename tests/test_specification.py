@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Optional, get_type_hints
 
 import pytest
 
 from aiecs.tools.temp_file_manager import TempFileManager, logger
+from temp_file_manager import Settings, logs
 
 BLOCKS = Path(__file__).parent / "specification"
 Run = Callable[..., dict[str, Any]]
@@ -85,7 +86,12 @@ def test_4_2_cleanup(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     names = run("4_2_cleanup", tempfile=tempfile)  # this block goes on where the one before it ended
     assert (names["removed_count"], names["remaining_count"]) == (5, 0)
     assert not any(os.path.exists(path) for path in names["temp_files"])
-    assert "Cleaned up 5 expired files\nForce cleaned 0 remaining files\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "Registered 5 temporary files",
+        "Waiting for files to expire...",
+        "Cleaned up 5 expired files",
+        "Force cleaned 0 remaining files",
+    ]
 
 
 def test_4_3_status(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,21 +110,27 @@ def test_4_4_batch(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("Number of files being managed: 10\nBatch cleaned 0 files\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "method"),
-    [
-        ("register_file", "(self, file_path: str) -> None"),
-        ("cleanup", "(self, force: bool = False) -> int"),
-        ("get_file_age", "(self, file_path: str) -> Optional[float]"),
-        ("is_temp_file", "(self, file_path: str) -> bool"),
-        ("clear_all", "(self) -> int"),
-    ],
-)
-def test_5_1_signatures(name: str, method: str) -> None:
-    mine = inspect.signature(getattr(TempFileManager, name)).parameters.values()
-    positional = [p for p in mine if p.kind is p.POSITIONAL_OR_KEYWORD]
-    written = [part.split(":")[0].strip() for part in method[1 : method.index(")")].split(",")]
-    assert [p.name for p in positional] == written
+class Specified:
+    """The signatures of section 5.1, as they are written there."""
+
+    def __init__(self, base_dir: str, max_age: int = 3600): ...
+    def register_file(self, file_path: str) -> None: ...
+    def cleanup(self, force: bool = False) -> int: ...
+    def get_file_age(self, file_path: str) -> Optional[float]: ...  # noqa: UP045 - as written
+    def is_temp_file(self, file_path: str) -> bool: ...
+    def clear_all(self) -> int: ...
+
+
+@pytest.mark.parametrize("name", ["__init__", "register_file", "cleanup", "get_file_age", "is_temp_file", "clear_all"])
+def test_5_1_signatures(name: str) -> None:
+    written, mine = getattr(Specified, name), getattr(TempFileManager, name)
+    parameters = inspect.signature(mine).parameters.values()
+    positional = [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional == [(p.name, p.default) for p in inspect.signature(written).parameters.values()]
+    beyond = [p for p in parameters if p.kind is not p.POSITIONAL_OR_KEYWORD]
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in beyond)  # none has to be given
+    if name != "__init__":
+        assert get_type_hints(mine)["return"] == get_type_hints(written)["return"]
 
 
 def test_5_2_attributes(tmp_path: Path) -> None:
@@ -213,20 +225,50 @@ def test_8_3_memory(run: Run, manager: TempFileManager, tmp_path: Path) -> None:
     assert not os.path.exists(here)
 
 
+def clean_one_and_fail_one(manager: TempFileManager, folder: Path) -> list[str]:
+    path, stubborn = paths = some_files(folder, 2)
+    manager.register_files(paths)
+    os.remove(stubborn)
+    os.mkdir(stubborn)
+    assert manager.clear_all() == 1
+    assert not os.path.exists(path)
+    return paths
+
+
+def grepped(folder: Path) -> tuple[str, str, list[str]]:
+    """Run the patterns of 8.4: the cleanups, the number of failures, the registrations."""
+    greps = block("8_4_patterns", folder)
+    done = subprocess.run(["sh", "-c", greps], capture_output=True, text=True, check=True)
+    cleaned, failures, *registered = done.stdout.splitlines()
+    return cleaned, failures.strip(), registered
+
+
 @pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
 def test_8_4_log_patterns(spec_log: Path, manager: TempFileManager, tmp_path: Path, level: int) -> None:
     logger.setLevel(level)
-    path, stubborn = some_files(tmp_path, 2)
-    manager.register_files([path, stubborn])
-    os.remove(stubborn)
-    os.mkdir(stubborn)
-    manager.clear_all()
-    greps = block("8_4_patterns", tmp_path)
-    done = subprocess.run(["sh", "-c", greps], capture_output=True, text=True, check=True)
-    cleaned, failures, *registered = done.stdout.splitlines()
+    paths = clean_one_and_fail_one(manager, tmp_path)
+    cleaned, failures, registered = grepped(tmp_path)
     assert cleaned.endswith(
         "aiecs.tools.temp_file_manager - INFO - Cleaned up 1 temporary files (force=True), 1 failed"
     )
-    assert failures.strip() == "1"
-    expected = [path, stubborn] if level == logging.DEBUG else []
+    assert failures == "1"
+    expected = paths if level == logging.DEBUG else []
     assert [line.rsplit(": ")[-1] for line in registered] == expected
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_8_4_patterns_in_our_own_log_file(manager: TempFileManager, tmp_path: Path, log_format: str) -> None:
+    file = tmp_path / "aiecs" / "temp_file_manager.log"  # in a folder that is made
+    handler = logs.configure(Settings(log_file=str(file), log_format=log_format, log_level="DEBUG"))
+    try:
+        paths = clean_one_and_fail_one(manager, tmp_path)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+    cleaned, failures, registered = grepped(tmp_path)
+    assert "Cleaned up 1 temporary files (force=True), 1 failed" in cleaned
+    assert failures == "1"
+    assert len(registered) == len(paths)
+    assert all(f"Registered temporary file: {path}" in line for path, line in zip(paths, registered, strict=True))

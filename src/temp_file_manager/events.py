@@ -66,10 +66,10 @@ class Hooks:
         for position, hook in enumerate(self.hooks):
             try:
                 hook(event)
-            except Exception as error:  # a hook is a stranger's code
+            except (Exception, SystemExit) as error:  # a hook is a stranger's code
                 self._failed(position, hook, error)
 
-    def _failed(self, position: int, hook: Hook, error: Exception) -> None:
+    def _failed(self, position: int, hook: Hook, error: BaseException) -> None:
         with self._lock:
             self.failures += 1
             first = position not in self._failing

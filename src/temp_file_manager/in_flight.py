@@ -38,8 +38,8 @@ class InFlight:
 
     def clear(self, sweep: object) -> None:
         """Say that ``sweep`` is at no path."""
+        self.last_move = next(self._moves)  # first: who finds no mark any more must find that something moved
         self.marks.pop(sweep, None)
-        self.last_move = next(self._moves)
         if self._waiting:
             self._notify()
 

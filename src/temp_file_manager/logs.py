@@ -74,7 +74,7 @@ def sweep_failed(error: Exception) -> None:
     logger.error(f"Scheduled sweep failed: {printable(repr(error))}", exc_info=error)
 
 
-def hook_failed(hook: object, error: Exception) -> None:
+def hook_failed(hook: object, error: BaseException) -> None:
     """Say that a hook raised; said once a hook."""
     logger.error(f"Hook {printable(repr(hook))} failed, further failures are only counted: {printable(repr(error))}")
 

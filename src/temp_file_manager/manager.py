@@ -29,6 +29,9 @@ from temp_file_manager.storage import LocalStorage, local
 from temp_file_manager.storage.local import AnyPath
 from temp_file_manager.sweep import Bounds, Sweeper
 
+# An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
+DEFAULT_MAX_AGE = int("3600")
+
 
 class TempFileManager:
     """Registers temporary files, knows their age, and removes them when they are due.
@@ -54,16 +57,16 @@ class TempFileManager:
     def __init__(
         self,
         base_dir: AnyPath,
-        max_age: float = 3600,
+        max_age: float = DEFAULT_MAX_AGE,
         *,
         registry: Registry | str | None = None,
         settings: Settings | None = None,
         hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
-        self.max_age = max_age
-        self.base_dir = os.fsdecode(base_dir)
         self._settings = settings or Settings()
+        self.max_age = self._settings.max_age if max_age is DEFAULT_MAX_AGE else max_age
+        self.base_dir = os.fsdecode(base_dir)
         local.make_base(self.base_dir)
         self.registry = open_registry(registry)
         self._lock = Lock()

@@ -4,7 +4,6 @@ The two that are made once per file are named tuples (a tuple row costs a quarte
 dataclass); those made once per call are frozen dataclasses.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -169,7 +168,11 @@ def seconds(name: str, value: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    if math.isnan(value) or value < 0:
+    try:
+        meaningful = float(value) >= 0
+    except OverflowError:  # an int of hundreds of digits
+        meaningful = False
+    if not meaningful:
         raise InvalidArgumentError(f"{name} is {value!r}: give a number of seconds, 0 or more")
     return value
 

@@ -37,7 +37,7 @@ def _number(raw: object) -> float:
 
 def _seconds(raw: object) -> float:
     value = _number(raw)
-    if not 0 <= value < math.inf:
+    if not 0 <= float(value) < math.inf:
         raise ValueError(raw)
     return value
 
@@ -148,6 +148,23 @@ class Settings:
         9090, _whole(1, 65535), "a port from 1 to 65535", "where metrics are served", later=True
     )
 
+    def __post_init__(self) -> None:
+        """Refuse what no source of settings would be allowed to say.
+
+        Raises:
+            SettingsError: naming each field that cannot be used.
+        """
+        problems = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                try:
+                    f.metadata["parse"](value)
+                except (ValueError, KeyError, OverflowError):
+                    problems.append(f"{f.name} is {value!r}: give {f.metadata['allowed']}")
+        if problems:
+            raise SettingsError(problems)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings from variables; unset and empty ones keep their default.
@@ -223,11 +240,14 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     name = os.fspath(path)
     try:
         with open(path, "rb") as file:
-            table = tomllib.load(file).get("manager", {})
+            document = tomllib.load(file)
     except OSError as error:
         raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
         raise SettingsError([f"{name} is no TOML: {error}"]) from error
+    table = document.get("manager", {})
+    if document and "manager" not in document:
+        raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
     if not isinstance(table, dict):
         raise SettingsError([f"{name}: [manager] is a table"])
     entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
@@ -256,7 +276,7 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
         for name, entry in layer.entries.items():
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
-            except (ValueError, KeyError):
+            except (ValueError, KeyError, OverflowError):
                 problems.append(f"{entry.name} is {entry.raw!r}: give {FIELDS[name].metadata['allowed']}")
             sources[name] = entry.source
     if problems:

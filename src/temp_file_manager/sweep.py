@@ -65,18 +65,13 @@ class Sweeper:
         chunks = self._planned if dry_run else self._removed
         tally = _Tally()
         began = self._clock.elapsed()
-        # What is registered during a forced sweep is not its business; without a limit it would chase it.
-        most = self._registry.stats().records if due.force else None
-        limit = min((n for n in (bounds.limit, most) if n is not None), default=None)
-        stopped, cursor = "", None
-        while not (stopped := self._stopped(bounds, limit, tally.handled, began)):
-            size = self._chunk if limit is None else min(self._chunk, limit - tally.handled)
+        cursor = None
+        while not (stopped := self._stopped(bounds, tally.handled, began)):
+            size = self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
             outcomes, cursor = chunks(due, size, cursor)
             tally.add(outcomes)
             if cursor is None:
                 break
-        if stopped == "limit" and limit != bounds.limit:
-            stopped = ""
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
@@ -88,20 +83,20 @@ class Sweeper:
             duration=self._clock.elapsed() - began,
         )
 
-    def _stopped(self, bounds: Bounds, limit: int | None, handled: int, began: float) -> str:
-        if limit is not None and handled >= limit:
+    def _stopped(self, bounds: Bounds, handled: int, began: float) -> str:
+        if bounds.limit is not None and handled >= bounds.limit:
             return "limit"
         if bounds.budget is not None and self._clock.elapsed() - began >= bounds.budget:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
     def _planned(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
-        page = self._registry.page(due, limit=size, after=cursor)
+        page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
         return list(self._storage.predict(page.records)), page.cursor
 
     def _removed(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
-        now = self._clock.wall()
-        deadline = self._clock.elapsed() + LEASE / 2
+        now = self._clock.elapsed()
+        deadline = now + LEASE / 2
         claim = self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor)
         if not claim.records:
             return [], None
@@ -113,7 +108,7 @@ class Sweeper:
         finally:
             admitted.close()  # now, not when a traceback lets go of it: its path is marked until then
             outcomes += skipped
-            self._settle(claim.records, outcomes, now)
+            self._settle(claim.records, outcomes)
         return outcomes, claim.cursor
 
     def _admitted(
@@ -134,12 +129,12 @@ class Sweeper:
         finally:
             IN_FLIGHT.clear(sweep)
 
-    def _settle(self, records: tuple[TempFile, ...], outcomes: list[Outcome], now: float) -> None:
+    def _settle(self, records: tuple[TempFile, ...], outcomes: list[Outcome]) -> None:
         if len(outcomes) < len(records):
             # Interrupted: what was not tried is free at once, not when its lease ends.
             tried = {outcome.record.path for outcome in outcomes}
             outcomes += [Outcome(r, Status.SKIPPED, "interrupted") for r in records if r.path not in tried]
-        self._registry.settle(outcomes, now)
+        self._registry.settle(outcomes, self._clock.wall())
         logs.settled(outcomes)
         if self._hooks.hooks:
             self._hooks.emit(RecordsSettled(tuple(outcomes)))

@@ -183,10 +183,10 @@ class RegistryContract:
     def pages(self, due: Due, limit: int) -> list[TempFile]:
         """Return all pages as one list."""
         found: list[TempFile] = []
-        page = self.registry.page(due, limit=limit)
+        page = self.registry.page(due, now=due.asof, limit=limit)
         found += page.records
         while page.cursor is not None:
-            page = self.registry.page(due, limit=limit, after=page.cursor)
+            page = self.registry.page(due, now=due.asof, limit=limit, after=page.cursor)
             assert len(page.records) <= limit
             found += page.records
         return found
@@ -362,9 +362,10 @@ class RegistryContract:
         self.add("/c/a")
         first = self.claim_one("/c/a", _later())
         assert not self.claim(_later(59.5)).records
-        assert not self.pages(_later(59.5), 10)
-        assert _paths(self.pages(_later(60), 10)) == ["/c/a"]
         second = self.claim_one("/c/a", _later(60))
+        assert not self.pages(_later(119.5), 10)
+        assert _paths(self.pages(_later(120), 10)) == ["/c/a"]
+        second = self.claim_one("/c/a", _later(120))
         assert not self.registry.holds(first)
         for status in (Status.SKIPPED, Status.FAILED, Status.REMOVED):
             self.settle(first, status)
@@ -437,6 +438,19 @@ class RegistryContract:
             assert not self.claim(due, after=earlier.cursor).records
             assert _paths(self.claim(due).records) == ["/c/a", "/c/b"]
 
+    def test_failed_records_are_not_an_earlier_sweeps_once_a_later_one_has_begun(self) -> None:
+        """Whose claim may already have brought them back to where the others are found."""
+        self.add("/c/a", at=NOW)
+        self.add("/c/b", at=NOW + 1)
+        self.add("/c/c", at=NOW + 2)
+        earlier = self.claim(_later(), limit=1)
+        self.settle(self.claim(_later(), limit=1).records[0], Status.FAILED)
+        self.settle(earlier.records[0], Status.SKIPPED)
+        later = self.claim(_later(), limit=1)
+        assert _paths(later.records) == ["/c/a"]
+        assert _paths(self.claim(_later(), after=earlier.cursor).records) == ["/c/c"]
+        assert _paths(self.claim(_later()).records) == ["/c/b"]
+
     def test_only_patient_sweeps_wait_for_a_retry(self) -> None:
         """Pages as well as claims."""
         self.add("/c/a")
@@ -478,7 +492,7 @@ class RegistryContract:
                 assert pages[0] == pages[1] == pages[2]
                 assert len(pages[0]) == len(set(pages[0])) == count
         assert _paths(self.claim(due).records) == pages[0]
-        page = self.registry.page(Due(NOW, 1e9), limit=5)
+        page = self.registry.page(Due(NOW, 1e9), now=NOW, limit=5)
         assert (page.records, page.cursor) == ((), None)
 
     def test_files_is_a_live_mapping(self) -> None:

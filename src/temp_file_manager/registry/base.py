@@ -66,11 +66,12 @@ class Registry(ABC):
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
     @abstractmethod
-    def page(self, due: Due, *, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Due, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the records that ``claim`` would take, in its order, without taking them.
 
         Args:
             due: Which records.
+            now: As in ``claim``; what others hold at that moment is left out.
             limit: How many at most.
             after: The cursor of the page before; None for the first.
         """
@@ -85,10 +86,12 @@ class Registry(ABC):
 
         Args:
             due: Which records; ``rules.verdict`` decides.
-            now: Seconds since the epoch; from here the lease counts.
+            now: Seconds on a clock that nobody can set and that all who share the registry read (not the wall
+                clock: a step ahead would end every lease); from here the lease counts.
             lease: Seconds.
             limit: How many at most.
-            after: The cursor that this sweep's claim before returned; None begins a sweep. What a sweep has
+            after: The cursor that this sweep's claim before returned; None begins a sweep. A forced sweep takes
+                nothing that is registered, or registered again, after it began. What a sweep has
                 settled as failed it does not claim again, nor does a sweep that began before.
         """
 

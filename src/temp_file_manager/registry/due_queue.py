@@ -23,10 +23,10 @@ class DueQueue:
         by_age: The heap of records without a ttl.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: "itertools.count[int]") -> None:
         self.files = MemoryFiles(self.push)
         self.claims: dict[str, TempFile] = {}
-        self.numbers = itertools.count(1)
+        self.numbers = numbers
         self.by_age: list[Stamp] = []
         self._by_due: list[tuple[float, int, Stamp]] = []  # the number keeps stamps from being compared
         self._aside: dict[str, Stamp] = {}  # failed ones, until a later sweep begins
@@ -49,12 +49,11 @@ class DueQueue:
         """Keep a failed record for a later sweep."""
         self._aside[stamp.path] = stamp
 
-    def begin(self, due: Due) -> int:
-        """Begin a sweep: bring in what earlier ones set aside, and return the sweep's number."""
+    def begin(self, due: Due) -> "int | Everything":
+        """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
         if due.force:
-            self.rebuild()  # everything means what the dict holds, whatever became of the heaps
-        else:
-            self.shrink()
+            return Everything(self.files, due.max_age)
+        self.shrink()
         for path, stamp in list(self._aside.items()):
             if self.files.get(path) is not stamp:
                 del self._aside[path]
@@ -63,16 +62,27 @@ class DueQueue:
                 self.push(stamp)
         return next(self.numbers)
 
-    def take(self, due: Due, sweep: int, limit: int) -> tuple[TempFile, ...]:
-        """Take due records that are current and not out, for a sweep of this number."""
-        files, claims, by_age, by_due = self.files, self.claims, self.by_age, self._by_due
-        asof, max_age, force = due.asof, due.max_age, due.force
+    def take(self, due: Due, sweep: "int | Everything", limit: int) -> tuple[TempFile, ...]:
+        """Take due records that are current and not out, for a sweep that ``begin`` began."""
+        stamps = sweep.next(self, limit) if isinstance(sweep, Everything) else self._next(due, sweep, limit)
         generation = next(self.numbers)  # one for all: a path is taken but once at a time
-        taken: list[TempFile] = []
-        while len(taken) < limit:
-            timed = by_due and (force or by_due[0][0] <= asof)
-            aged = by_age and (force or asof - by_age[0] > max_age)
-            if aged and not (timed and by_due[0][0] < by_age[0] + max_age):
+        records = tuple([make_record(stamp, generation) for stamp in stamps])
+        for record in records:
+            self.claims[record.path] = record
+        return records
+
+    def is_free(self, stamp: Stamp) -> bool:
+        """Say whether a record is current and not out."""
+        claim = self.claims.get(stamp.path)
+        return self.files.get(stamp.path) is stamp and (claim is None or claim.registered_at is not stamp)
+
+    def _next(self, due: Due, sweep: int, limit: int) -> list[Stamp]:
+        """Pop what is due off the two heaps, the longest overdue first."""
+        by_age, by_due, asof, max_age = self.by_age, self._by_due, due.asof, due.max_age
+        found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be on a heap twice
+        while len(found) < limit:
+            timed = by_due and by_due[0][0] <= asof
+            if by_age and asof - by_age[0] > max_age and not (timed and by_due[0][0] < by_age[0] + max_age):
                 stamp = heappop(by_age)
                 if stamp.details is not None and stamp.details.due_at is not None:
                     continue  # a rebuild put it here; its own time is on the other heap
@@ -80,18 +90,13 @@ class DueQueue:
                 stamp = heappop(by_due)[2]
             else:
                 break
-            path = stamp.path
-            if files.get(path) is not stamp:
-                continue
-            claim = claims.get(path)
-            if claim is not None and claim.registered_at is stamp:
+            if not self.is_free(stamp):
                 continue
             if stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due)):
-                self._aside[path] = stamp
-                continue
-            claims[path] = record = make_record(stamp, generation)
-            taken.append(record)
-        return tuple(taken)
+                self._aside[stamp.path] = stamp
+            else:
+                found[stamp.path] = stamp
+        return list(found.values())
 
     def shrink(self) -> None:
         """Rebuild the heaps when stale entries have made one twice as long as the dict."""
@@ -106,17 +111,46 @@ class DueQueue:
         before it pushes, so what it writes is in the copy, or is pushed onto the copy. What is out, or waits aside, is
         in the copy too; ``take`` sorts that out.
         """
-        self.by_age[:] = self.files.values()  # type: ignore[assignment]  # every insertion makes a Stamp
         self._by_due.clear()
+        self.by_age[:] = self.files.values()  # type: ignore[assignment]  # every insertion makes a Stamp
         for stamp in self.by_age.copy():
             if stamp.details is not None and stamp.details.due_at is not None:
                 self.push(stamp)
         heapify(self.by_age)
 
 
+class Everything:
+    """What a forced sweep began with: what is registered later, also again, is not its business."""
+
+    def __init__(self, files: MemoryFiles, max_age: float) -> None:
+        # The dict and not the heaps, whatever became of those. The longest overdue last, where lists are popped.
+        self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+        self._stamps.reverse()
+        self._stamps.sort(key=lambda stamp: _overdue_since(stamp, max_age), reverse=True)
+        self._passed: list[Stamp] = []
+
+    def next(self, queue: DueQueue, limit: int) -> list[Stamp]:
+        """Return the next ones that are free; those passed before that are free again come first."""
+        again = [stamp for stamp in self._passed if queue.files.get(stamp.path) is stamp]
+        self._stamps += reversed(again)
+        self._passed = []
+        found: list[Stamp] = []
+        while self._stamps and len(found) < limit:
+            stamp = self._stamps.pop()
+            self._passed.append(stamp)
+            if queue.is_free(stamp):
+                found.append(stamp)
+        return found
+
+
+def _overdue_since(stamp: Stamp, max_age: float) -> float:
+    details = stamp.details
+    return stamp + max_age if details is None or details.due_at is None else details.due_at
+
+
 def _waits(stamp: Stamp, due: Due) -> bool:
     """Say whether a failed record's next try is still to come."""
     details = stamp.details
-    if details is None or details.retry_at is None or not due.patient or due.force:
+    if details is None or details.retry_at is None or not due.patient:
         return False
     return details.retry_at > due.asof

@@ -80,6 +80,8 @@ class MemoryFiles(dict[str, float]):
         details = known.details if isinstance(known, Stamp) else None
         if known is not None and details is not None:
             due_at = None if details.due_at is None else details.due_at + (float(when) - known)
+            if due_at is not None and math.isnan(due_at):  # infinity less infinity
+                due_at = float(when)
             details = Details(due_at=due_at, size=details.size, tags=details.tags)
         self.put(make_stamp(path, when, details))
 

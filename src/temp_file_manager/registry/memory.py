@@ -1,14 +1,15 @@
 """Records in memory: a dict that callers may write to, and a queue that knows what is due."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from heapq import heappush
 from threading import Lock
 
 from temp_file_manager.at_fork import at_fork
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
-from temp_file_manager.registry.due_queue import DueQueue
+from temp_file_manager.registry.due_queue import DueQueue, Everything
 from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, make_record, make_stamp
 from temp_file_manager.rules import retry_at
 
@@ -18,11 +19,12 @@ class MemoryRegistry(Registry):
 
     def __init__(self) -> None:
         self.lock = Lock()
+        self._numbers = itertools.count(1)
         self._begin()
         at_fork(self, MemoryRegistry._after_fork)
 
     def _begin(self) -> None:
-        self._queue = DueQueue()
+        self._queue = DueQueue(self._numbers)
         self._leases: dict[int, float] = {}  # when the claims of a generation lapse
 
     def _after_fork(self) -> None:
@@ -73,34 +75,40 @@ class MemoryRegistry(Registry):
         found = ((path, self.files.get(path)) for path in paths)
         return {path: make_record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
 
-    def page(self, due: Due, *, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Due, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Registry.page``. The cursor is a copy of the queue, from which the pages are taken."""
         if isinstance(after, _Cursor):
             cursor = after
         else:
-            with self.lock:
-                self._free_lapsed(due.asof)
+            with self._mended():
+                self._free_lapsed(now)
                 queue = self._queue.copy()
             cursor = _Cursor(queue, queue.begin(due))
         records = cursor.queue.take(due, cursor.sweep, limit)
         return Page(records, cursor if len(records) == limit else None)
 
     def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
-        """See ``Registry.claim``. The cursor is the sweep's number."""
-        with self.lock:
+        """See ``Registry.claim``. The cursor is the sweep's number, or what is left of everything."""
+        with self._mended():
             self._free_lapsed(now)
+            sweep = after if isinstance(after, int | Everything) else self._queue.begin(due)
+            records = self._queue.take(due, sweep, limit)
+            if records:
+                self._leases[records[0].generation] = now + lease
+            return Claim(records, sweep)
+
+    @contextmanager
+    def _mended(self) -> Iterator[None]:
+        """Hold the lock; when what is done under it is interrupted, leave no record on no heap and in no claim."""
+        with self.lock:
             try:
-                sweep = after if isinstance(after, int) else self._queue.begin(due)
-                records = self._queue.take(due, sweep, limit)
-            except BaseException:  # interrupted between a heap and the claims, or with a claim that has no lease
+                yield
+            except BaseException:
                 for path, record in list(self._queue.claims.items()):
                     if record.generation not in self._leases:
                         del self._queue.claims[path]
                 self._queue.rebuild()
                 raise
-            if records:
-                self._leases[records[0].generation] = now + lease
-            return Claim(records, sweep)
 
     def holds(self, record: TempFile) -> bool:
         """See ``Registry.holds``. The stamp is compared by identity: a clock may give the same time twice."""
@@ -111,7 +119,7 @@ class MemoryRegistry(Registry):
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
-        with self.lock:
+        with self._mended():
             files, claims = self._queue.files, self._queue.claims
             for record, status, _ in outcomes:
                 path = record.path
@@ -173,7 +181,7 @@ class MemoryRegistry(Registry):
 class _Cursor:
     """Where a look at what is due goes on."""
 
-    def __init__(self, queue: DueQueue, sweep: int) -> None:
+    def __init__(self, queue: DueQueue, sweep: int | Everything) -> None:
         self.queue = queue
         self.sweep = sweep
 

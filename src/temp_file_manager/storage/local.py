@@ -136,7 +136,7 @@ class LocalStorage:
 def _predicted(record: TempFile, is_directory: bool) -> Outcome:
     if is_directory:
         return Outcome(record, Status.FAILED, "it is a directory")
-    if not os.access(os.path.dirname(record.path), os.W_OK | os.X_OK):
+    if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
         return Outcome(record, Status.FAILED, "its directory may not be written to")
     return Outcome(record, Status.REMOVED)
 
