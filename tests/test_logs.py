@@ -70,6 +70,13 @@ def test_a_name_cannot_forge_a_line(log: Path, tmp_path: Path, name: str) -> Non
     assert sum(shown in (json.loads(line)["message"] if line[0] == "{" else line) for line in text.splitlines()) == 2
 
 
+def test_a_line_of_someone_elses_is_escaped_too(log: Path) -> None:
+    logs.logger.warning("from %s", "an application\n\x1b\u202e")
+    (line,) = log.read_text().splitlines()
+    message = json.loads(line)["message"] if line[0] == "{" else line
+    assert message.endswith(r"from an application\n\x1b\u202e")
+
+
 def test_an_ordinary_name_in_any_script_stays_as_it_is() -> None:
     assert printable("/tmp/Отчёт 日本語 ü.csv") == "/tmp/Отчёт 日本語 ü.csv"
     assert printable("a\nb\x1b\u202e\udcff") == r"a\nb\x1b\u202e\udcff"
