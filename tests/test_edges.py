@@ -61,6 +61,22 @@ def test_settings_made_by_hand_are_checked() -> None:
     assert len(caught.value.problems) == 2
 
 
+def test_settings_made_by_hand_are_read_like_any_other() -> None:
+    settings = Settings(log_level="debug", permission_mask="0600", secure_delete="no", size_limit="5")  # type: ignore[arg-type]  # on purpose
+    assert (settings.log_level, settings.permission_mask) == ("DEBUG", 0o600)
+    assert (settings.secure_delete, settings.size_limit) == (False, 5)
+
+
+def test_a_time_of_hundreds_of_digits(tmp_path: Path) -> None:
+    (path,) = make_files(tmp_path, 1)
+    manager = TempFileManager(tmp_path / "base")
+    manager.register_file(path, ttl=60)
+    before = manager.files[path]
+    with pytest.raises(ValueError, match="too large"):
+        manager.files[path] = int(HUGE)
+    assert manager.files == {path: before}
+
+
 def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> None:
     registry = MemoryRegistry()
     registry.add_one("/p", 0.0)

@@ -149,7 +149,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what no source of settings would be allowed to say.
+        """Take values as every source of settings would, ``"0600"`` for a mode included, and refuse the others.
 
         Raises:
             SettingsError: naming each field that cannot be used.
@@ -159,7 +159,7 @@ class Settings:
             value = getattr(self, f.name)
             if value != f.default:
                 try:
-                    f.metadata["parse"](value)
+                    object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except (ValueError, KeyError, OverflowError):
                     problems.append(f"{f.name} is {value!r}: give {f.metadata['allowed']}")
         if problems:

@@ -476,6 +476,21 @@ class RegistryContract:
         assert _paths(self.pages(Due(NOW, 100, force=True), 3)) == expected
         assert _paths(self.claim(Due(NOW, 100, force=True, mine=True)).records) == expected
 
+    def test_force_chases_nothing(self) -> None:
+        """What is registered, or registered again, after a forced sweep began is not that sweep's."""
+        self.add("/c/a", "/c/b", at=NOW)
+        self.add("/c/c", at=NOW + 1)
+        force = Due(NOW + 1000, 100, force=True)
+        claim = self.claim(force, limit=2)
+        self.registry.settle([Outcome(record, Status.SKIPPED) for record in claim.records], NOW)
+        self.add("/c/a", at=NOW)
+        self.registry.files["/c/c"] = NOW
+        self.add("/c/new", at=NOW - 500)
+        rest = self.claim(force, after=claim.cursor)
+        assert _paths(rest.records) == ["/c/b"]
+        assert not self.claim(force, after=rest.cursor).records
+        assert sorted(_paths(self.claim(force).records)) == ["/c/a", "/c/c", "/c/new"]
+
     # -- page, files, replace, forget, stats, life ---------------------------------------------------------
 
     def test_pages_take_nothing_and_name_each_record_once(self) -> None:

@@ -56,7 +56,10 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     """
     if isinstance(when, str | bytes | bytearray):
         raise TypeError(f"a registration time is a number of seconds since the epoch, not {when!r}")
-    stamp = Stamp(when) if details is None else DetailedStamp(when)
+    try:
+        stamp = Stamp(when) if details is None else DetailedStamp(when)
+    except OverflowError as error:  # an int of hundreds of digits
+        raise InvalidArgumentError("a registration time is too large for a number of seconds") from error
     if math.isnan(stamp):
         raise InvalidArgumentError("a registration time is a number of seconds since the epoch, not NaN")
     stamp.path = path
@@ -77,13 +80,14 @@ class MemoryFiles(dict[str, float]):
     def __setitem__(self, path: str, when: float) -> None:
         """Record ``path`` as registered at ``when``; a known one keeps its tags, and its ttl from then on."""
         known = self.get(path)
+        stamp = make_stamp(path, when)
         details = known.details if isinstance(known, Stamp) else None
         if known is not None and details is not None:
-            due_at = None if details.due_at is None else details.due_at + (float(when) - known)
+            due_at = None if details.due_at is None else details.due_at + (stamp - known)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
-                due_at = float(when)
-            details = Details(due_at=due_at, size=details.size, tags=details.tags)
-        self.put(make_stamp(path, when, details))
+                due_at = float(stamp)
+            stamp = make_stamp(path, stamp, Details(due_at=due_at, size=details.size, tags=details.tags))
+        self.put(stamp)
 
     def put(self, stamp: Stamp) -> None:
         """Store a new record. The dict first: what is on a heap and not in the dict is taken for stale."""
