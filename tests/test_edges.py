@@ -90,6 +90,19 @@ def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> Non
     assert len(registry.claim(due, now=0, lease=60, limit=1).records) == 1
 
 
+def test_a_ttl_outlives_filtering_and_assigning_files(tmp_path: Path) -> None:
+    """The specification's own recipe in 8.3."""
+    short, long = make_files(tmp_path, 2)
+    clock = FakeClock()
+    manager = TempFileManager(tmp_path / "base", clock=clock)
+    manager.register_file(short, ttl=60)
+    manager.register_file(long, ttl=86400)
+    manager.files = {path: when for path, when in manager.files.items() if os.path.exists(path)}
+    clock.advance(4000)
+    assert manager.cleanup() == 1
+    assert list(manager.files) == [long]
+
+
 def test_infinite_times_on_a_file_with_a_ttl(tmp_path: Path) -> None:
     (path,) = make_files(tmp_path, 1)
     manager = TempFileManager(tmp_path / "base")

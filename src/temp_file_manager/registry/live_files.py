@@ -68,6 +68,16 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     return stamp
 
 
+def inherited(path: str, when: SupportsFloat) -> Details | None:
+    """Return what a time that was read from ``files`` still knows of its file: its ttl, size and tags.
+
+    Callers filter ``files`` and assign the result; that must not end a file's ttl.
+    """
+    if not isinstance(when, Stamp) or when.path != path or when.details is None:
+        return None
+    return Details(due_at=when.details.due_at, size=when.details.size, tags=when.details.tags)
+
+
 class MemoryFiles(dict[str, float]):
     """Path → time of registration: a real dict whose insertions are also put on the registry's heaps."""
 

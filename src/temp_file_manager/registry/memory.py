@@ -10,7 +10,7 @@ from temp_file_manager.at_fork import at_fork
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.due_queue import DueQueue, Everything
-from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, make_record, make_stamp
+from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, inherited, make_record, make_stamp
 from temp_file_manager.rules import retry_at
 
 
@@ -41,7 +41,7 @@ class MemoryRegistry(Registry):
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
         """See ``Registry.replace``."""
-        stamps = [make_stamp(path, when) for path, when in files]
+        stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         with self.lock:
             self._begin()
             for stamp in stamps:
