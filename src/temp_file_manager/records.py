@@ -1,6 +1,6 @@
 """What is known, decided and reported: frozen records, and nothing that acts.
 
-The two that are made once per file are named tuples (a tuple row costs a quarter of a frozen
+The two that are made once per file are named tuples (cheaper to make than a frozen
 dataclass); those made once per call are frozen dataclasses.
 """
 

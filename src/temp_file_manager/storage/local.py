@@ -73,7 +73,7 @@ def make_base(path: str) -> None:
 
 def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:
     """Create an empty file with mode 0600 and return its descriptor and absolute path."""
-    import tempfile  # noqa: PLC0415 - an eighth of the package's import, and many only register
+    import tempfile  # noqa: PLC0415 - slow to import, and many only register
 
     return tempfile.mkstemp(suffix, prefix, os.path.abspath(directory))
 
