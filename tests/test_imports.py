@@ -21,7 +21,7 @@ FLOORS = [
     {"logs", "settings"},
     {"events", "rules", "in_flight", "storage"},
     {"registry"},
-    {"sweep", "scheduler"},
+    {"sweep", "scheduler", "registrar"},
     {"manager"},
     {"__init__", "testing"},
     {"cli"},

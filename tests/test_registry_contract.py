@@ -24,7 +24,7 @@ class TestMemoryRegistry(RegistryContract):
 
 
 def new(path: str, due_at: float | None = None, size: int | None = None, tags: tuple[str, ...] = ()) -> NewFile:
-    return (path, due_at, size, tags)
+    return (path, due_at, size, tags, None)
 
 
 @contextmanager

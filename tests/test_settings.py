@@ -58,14 +58,16 @@ BAD = [
     ("ENABLE_TEMP_FILE_METRICS", "ja", "true or false"),
     ("METRICS_BACKEND", "statsd", "prometheus"),
     ("PROMETHEUS_PORT", "65536", "1 to 65535"),
+    ("TEMP_FILE_REGISTRY", "mysql://host/db", "memory: or sqlite:"),
 ]
 
 
 def test_all_seventeen_variables_of_the_specification() -> None:
     settings = Settings.from_env({name: raw for name, (_, raw, _) in SPECIFIED.items()})
-    assert len(SPECIFIED) == len(FIELDS) == 17
-    assert dataclasses.asdict(settings) == {field: value for field, _, value in SPECIFIED.values()}
-    assert {variable(field) for field in FIELDS} == set(SPECIFIED)
+    assert len(SPECIFIED) == 17
+    ours = {"registry": None}  # beyond the specification
+    assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
+    assert {variable(field) for field in FIELDS if field not in ours} == set(SPECIFIED)
 
 
 def test_defaults_are_frozen_and_without_effect_on_nothing() -> None:
@@ -83,6 +85,14 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, raw: str, allowed:
     (problem,) = caught.value.problems
     assert problem.startswith(f"{name} is '{raw}'")
     assert allowed in problem
+
+
+def test_no_credential_is_repeated() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"TEMP_FILE_REGISTRY": "mysql://user:secret@host/db"})
+    assert caught.value.problems == (
+        "TEMP_FILE_REGISTRY is 'mysql://…@host/db': give memory: or sqlite: or sqlite:///PATH",
+    )
 
 
 def test_every_problem_in_one_message() -> None:
@@ -113,6 +123,7 @@ def test_a_near_miss_is_a_problem_and_a_stranger_is_not() -> None:
 ALLOWED: dict[str, Callable[[Any], bool]] = {
     "base_dir": lambda value: isinstance(value, str) and value != "" and "\0" not in value,
     "max_age": lambda value: 0 <= float(value) < math.inf,
+    "registry": lambda value: value is None or value.startswith(("memory:", "sqlite:")),
     "cleanup_interval": lambda value: 0 < float(value) < math.inf,
     "log_level": lambda value: value in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"},
     "log_format": lambda value: value in {"text", "json"},

@@ -342,7 +342,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule(paths=st.lists(paths, max_size=4, unique=True), ttl=st.none() | st.integers(0, 40).map(float))
     def add(self, paths: list[str], ttl: float | None) -> None:
         due_at = None if ttl is None else self.now + ttl
-        self.registry.add([(path, due_at, None, ()) for path in paths], self.now)
+        self.registry.add([(path, due_at, None, (), None) for path in paths], self.now)
         for path in paths:
             self.rows[path] = Row(path, self.now, due_at, written_at=self.tick())
 
@@ -398,7 +398,7 @@ class Lockstep(RuleBasedStateMachine):
         taken = [record.path for record in claim.records]
         assert len(set(taken)) == len(taken)
         assert set(taken) <= set(wanted)
-        sure = {path for path, row in wanted.items() if path in taken or not (later and row.failures)}
+        sure = {path for path, row in wanted.items() if path in taken or not (later and row.failed_at)}
         assert len(taken) == min(limit, len(sure))
         since = {path: _since(row, due) for path, row in wanted.items()}
         assert [since[path] for path in taken] == sorted(since[path] for path in sure)[:limit]
@@ -447,8 +447,8 @@ class Lockstep(RuleBasedStateMachine):
                 del self.rows[row.path]
                 continue
             row.claim = row.claimed_until = None
-            if outcome.status is Status.FAILED:
-                row.failures, row.failed_at = row.failures + 1, event
+            if outcome.status is not Status.SKIPPED:
+                row.failures, row.failed_at = row.failures + (outcome.status is Status.FAILED), event
                 row.retry_at = retry_at(row.failures, self.now)
 
     def lapsed(self, record: TempFile) -> bool:

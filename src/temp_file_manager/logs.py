@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aiecs.tools.temp_file_manager")
 
+_TOLD_OF = (Status.FAILED, Status.REPLACED)  # at every level; of the others only when debugging
+
 TEXT_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 
 
@@ -37,6 +39,13 @@ def registered(path: str) -> None:
         logger.debug(f"Registered temporary file: {printable(path)}")
 
 
+def registered_all(paths: Iterable[str]) -> None:
+    """Say it of many."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for path in paths:
+            registered(path)
+
+
 def refused(path: str, reason: str = "") -> None:
     """Say that a path was not registered."""
     because = f" ({reason})" if reason else ""
@@ -52,10 +61,12 @@ def settled(outcomes: Iterable[Outcome]) -> None:
     """Say what became of each record of a chunk."""
     debug = logger.isEnabledFor(logging.DEBUG)
     if not debug:
-        outcomes = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+        outcomes = [outcome for outcome in outcomes if outcome.status in _TOLD_OF]
     for record, status, reason in outcomes:
         if status is Status.FAILED:
             logger.error(f"Failed to remove temporary file {printable(str(record.path))}: {printable(reason)}")
+        elif status is Status.REPLACED:
+            logger.warning(f"Forgot temporary file {printable(str(record.path))}: replaced: {printable(reason)}")
         elif debug and status is Status.REMOVED:
             logger.debug(f"Removed temporary file: {printable(str(record.path))}")
         elif debug:
@@ -65,8 +76,9 @@ def settled(outcomes: Iterable[Outcome]) -> None:
 def swept(report: SweepReport, force: bool) -> None:
     """Say what a sweep did; an idle one says nothing."""
     if report.retired or report.failed:
-        failed = f", {report.failed} failed" if report.failed else ""
-        logger.info(f"Cleaned up {report.retired} temporary files (force={force}){failed}")
+        others = {"failed": report.failed, "replaced": report.replaced, "kept": report.kept}
+        more = "".join(f", {count} {what}" for what, count in others.items() if count)
+        logger.info(f"Cleaned up {report.retired} temporary files (force={force}){more}")
 
 
 def sweep_failed(error: Exception) -> None:

@@ -10,18 +10,16 @@ from temp_file_manager import logs, rules
 from temp_file_manager.at_fork import at_fork
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.events import FilesRegistered, Hook, Hooks, SweepFailed, SweepFinished
-from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.events import Hook, Hooks, SweepFailed, SweepFinished
 from temp_file_manager.records import (
     Due,
     FileStatus,
-    NewFile,
     RegisterReport,
     StatusReport,
     SweepReport,
-    labels,
     seconds,
 )
+from temp_file_manager.registrar import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry, open_registry
 from temp_file_manager.scheduler import Scheduler
 from temp_file_manager.settings import Settings
@@ -68,13 +66,14 @@ class TempFileManager:
         self.max_age = self._settings.max_age if max_age is DEFAULT_MAX_AGE else max_age
         self.base_dir = os.fsdecode(base_dir)
         local.make_base(self.base_dir)
-        self.registry = open_registry(registry)
+        self.registry = open_registry(self._settings.registry if registry is None else registry, self.base_dir)
         self._lock = Lock()
         self._clock = clock or SystemClock()
         self._hooks = Hooks(hooks)
         self._sweeper = Sweeper(
             self.registry, LocalStorage(), self._clock, self._hooks, self._settings.cleanup_batch_size
         )
+        self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings.size_limit)
         self._scheduler = Scheduler(
             self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
         )
@@ -138,24 +137,7 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number.
             TypeError: ``file_path`` is no path.
         """
-        path = local.absolute(file_path)
-        now = self._clock.wall()
-        due_at = None if ttl is None else now + seconds("ttl", ttl)
-        moment = IN_FLIGHT.last_move
-        if not os.path.isfile(path):
-            logs.refused(path)
-            return
-        size = None if self._settings.size_limit is None else local.size(path)
-        if due_at is None and size is None and not tags:
-            self.registry.add_one(path, now)
-        else:
-            self.registry.add(((path, due_at, size, labels(tags)),), now)
-        if (IN_FLIGHT.last_move != moment or IN_FLIGHT.marks) and self._lost(path):
-            return
-        logs.registered(path)
-        oversized = size is not None and self._oversized(path, size)
-        if self._hooks.hooks:
-            self._hooks.emit(FilesRegistered((path,), (path,) if oversized else ()))
+        self._registrar.one(file_path, ttl, tags)
 
     def register_files(
         self, file_paths: Iterable[AnyPath], *, ttl: float | None = None, tags: Iterable[str] = ()
@@ -171,47 +153,7 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number.
             TypeError: ``file_paths`` is a single path, or holds something that is none.
         """
-        paths = local.absolute_all(file_paths, "register_file")
-        now = self._clock.wall()
-        due_at = None if ttl is None else now + seconds("ttl", ttl)
-        words = labels(tags)
-        limit = self._settings.size_limit
-        moment = IN_FLIGHT.last_move
-        rows: list[NewFile] = []
-        refused = []
-        for path in paths:
-            if os.path.isfile(path):
-                rows.append((path, due_at, None if limit is None else local.size(path), words))
-            else:
-                refused.append((path, local.why_not_regular(path)))
-                logs.refused(path)
-        self.registry.add(rows, now)
-        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks
-        lost = {path for path, *_ in rows if moved and self._lost(path)}
-        refused += [(path, "removed by a sweep meanwhile") for path in lost]
-        kept = {path: size for path, _, size, _ in rows if path not in lost}
-        for path in kept:
-            logs.registered(path)
-        oversized = tuple(path for path, size in kept.items() if self._oversized(path, size))
-        if self._hooks.hooks and kept:
-            self._hooks.emit(FilesRegistered(tuple(kept), oversized))
-        return RegisterReport(len(kept), len(oversized), tuple(refused))
-
-    def _lost(self, path: str) -> bool:
-        """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
-        IN_FLIGHT.wait(path)
-        if os.path.isfile(path):
-            return False
-        self.registry.forget((path,))
-        logs.refused(path, "removed by a sweep while it was being registered")
-        return True
-
-    def _oversized(self, path: str, size: int | None) -> bool:
-        limit = self._settings.size_limit
-        if limit is None or size is None or size <= limit:
-            return False
-        logs.oversized(path, size, limit)
-        return True
+        return self._registrar.many(file_paths, ttl, tags)
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""

@@ -15,8 +15,21 @@ OUTCOMES_IN_A_REPORT = 1000
 """A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
 
 
-NewFile = tuple[str, float | None, int | None, tuple[str, ...]]
-"""A file to be recorded: path, due_at, size, tags, as in ``TempFile``; the registry adds the time.
+class Identity(NamedTuple):
+    """Which file is meant by a path, so that another one under the same path is not taken for it.
+
+    Times are nanoseconds since the epoch. ``born`` and ``parent_born`` are 0 where the file system does not tell.
+    """
+
+    inode: int
+    born: int
+    changed: int
+    parent_inode: int
+    parent_born: int
+
+
+NewFile = tuple[str, float | None, int | None, tuple[str, ...], Identity | None]
+"""A file to be recorded: path, due_at, size, tags, identity, as in ``TempFile``; the registry adds the time.
 
 A bare tuple: naming its fields would cost a tenth of a registration, and it is unpacked at once.
 """
@@ -35,6 +48,8 @@ class TempFile(NamedTuple):
         tags: The caller's own words.
         generation: Changes whenever the path is registered again. Compare it, and nothing else; a registry
             that numbers records only when they are claimed says 0 before.
+        identity: Which file was registered, where the registry keeps it; None: the path is all that is known.
+        claim: The claim that holds it, for registries that number claims apart; else 0.
     """
 
     path: str
@@ -45,6 +60,8 @@ class TempFile(NamedTuple):
     size: int | None = None
     tags: tuple[str, ...] = ()
     generation: int = 0
+    identity: Identity | None = None
+    claim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class Status(StrEnum):
 
     REMOVED = "removed"  # the file was removed, the record forgotten
     GONE = "gone"  # the file was no longer there, the record forgotten
+    REPLACED = "replaced"  # another file is there now: it stays, the record is forgotten
+    KEPT = "kept"  # not to be removed now, for the reason given: kept with its age, and looked at again later
     FAILED = "failed"  # the removal failed: the record and its age are kept, and it is tried again
     SKIPPED = "skipped"  # not tried: registered again meanwhile, or this sweep's time was up
 
@@ -86,8 +105,11 @@ class Outcome(NamedTuple):
 
     @property
     def retired(self) -> bool:
-        """Whether the record is to be forgotten: its file was removed, or was already gone."""
-        return self.status is Status.REMOVED or self.status is Status.GONE
+        """Whether the record is to be forgotten: its file was removed, was already gone, or is another one now."""
+        return self.status in RETIRED
+
+
+RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +125,8 @@ class SweepReport:
 
     removed: int = 0
     gone: int = 0
+    replaced: int = 0
+    kept: int = 0
     failed: int = 0
     skipped: int = 0
     outcomes: tuple[Outcome, ...] = ()
@@ -112,8 +136,8 @@ class SweepReport:
 
     @property
     def retired(self) -> int:
-        """Records forgotten because their file was removed or was already gone."""
-        return self.removed + self.gone
+        """Records forgotten because their file was removed, was already gone, or is another one now."""
+        return self.removed + self.gone + self.replaced
 
 
 @dataclass(frozen=True, slots=True)

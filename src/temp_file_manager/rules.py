@@ -24,7 +24,8 @@ def verdict(record: TempFile, due: Due) -> Verdict:
     if due.force:
         return Verdict(True, "forced")
     if due.patient and record.retry_at is not None and record.retry_at > due.asof:
-        return Verdict(False, f"removal failed {record.failures} times; next try in {span(record.retry_at - due.asof)}")
+        before = f"removal failed {record.failures} times" if record.failures else "kept by the sweep before"
+        return Verdict(False, f"{before}; next try in {span(record.retry_at - due.asof)}")
     if record.due_at is not None:
         if record.due_at <= due.asof:
             return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
@@ -46,7 +47,7 @@ def status(path: str, record: TempFile | None, due: Due) -> FileStatus:
 
 def retry_at(failures: int, now: float) -> float:
     """Return when scheduled sweeps try again after so many failures: after 1, 2, 4 … minutes, an hour at most."""
-    return now + min(FIRST_RETRY * 2.0 ** min(failures - 1, 10), LAST_RETRY)
+    return now + min(FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 10), LAST_RETRY)
 
 
 def span(seconds: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from temp_file_manager.errors import SettingsError
+from temp_file_manager.text import masked
 
 PREFIX = "TEMP_FILE_"
 
@@ -95,6 +96,13 @@ def _path(raw: object) -> str:
     return raw
 
 
+def _registry(raw: object) -> str:
+    value = _path(raw)
+    if not value.startswith(("memory:", "sqlite:")):
+        raise ValueError(raw)
+    return value
+
+
 def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, later: bool = False) -> Any:
     return field(default=default, metadata={"parse": parse, "allowed": allowed, "about": about, "later": later})
 
@@ -108,6 +116,12 @@ class Settings:
 
     base_dir: str = _setting("/tmp/aiecs_temp", _path, "a path", "where temporary files live")  # noqa: S108 - the specification's
     max_age: float = _setting(3600, _seconds, "seconds, 0 or more", "how long a file without its own ttl may live")
+    registry: str | None = _setting(
+        None,
+        _registry,
+        "memory: or sqlite: or sqlite:///PATH",
+        "where records live: unset, the command line's in sqlite:, others' in memory:",
+    )
     cleanup_interval: float = _setting(300, _positive_seconds, "seconds, more than 0", "between two scheduled sweeps")
     log_level: str = _setting(
         "INFO",
@@ -161,7 +175,7 @@ class Settings:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except (ValueError, KeyError, OverflowError):
-                    problems.append(f"{f.name} is {value!r}: give {f.metadata['allowed']}")
+                    problems.append(f"{f.name} is {masked(repr(value))}: give {f.metadata['allowed']}")
         if problems:
             raise SettingsError(problems)
 
@@ -277,7 +291,7 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
             except (ValueError, KeyError, OverflowError):
-                problems.append(f"{entry.name} is {entry.raw!r}: give {FIELDS[name].metadata['allowed']}")
+                problems.append(f"{entry.name} is {masked(repr(entry.raw))}: give {FIELDS[name].metadata['allowed']}")
             sources[name] = entry.source
     if problems:
         raise SettingsError(problems)

@@ -75,6 +75,8 @@ class Sweeper:
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
+            replaced=tally.counts[Status.REPLACED],
+            kept=tally.counts[Status.KEPT],
             failed=tally.counts[Status.FAILED],
             skipped=tally.counts[Status.SKIPPED],
             outcomes=tuple(tally.outcomes),

@@ -168,7 +168,7 @@ class RegistryContract:
 
     def add(self, *paths: str, at: float = NOW, due_at: float | None = None, tags: tuple[str, ...] = ()) -> None:
         """Record ``paths`` in one step."""
-        self.registry.add([(path, due_at, None, tags) for path in paths], at)
+        self.registry.add([(path, due_at, None, tags, None) for path in paths], at)
 
     def claim(self, due: Due, *, limit: int = 100, after: object | None = None, now: float | None = None) -> Claim:
         """Claim for 60 s from ``now``, or from ``due.asof``."""
@@ -199,7 +199,7 @@ class RegistryContract:
 
     def test_add_records_what_it_is_given(self) -> None:
         """The time, the ttl, the tags, and a size where the registry keeps one."""
-        self.registry.add([("/c/a", NOW + 5, 7, ("x", "y")), ("/c/b", None, None, ())], NOW)
+        self.registry.add([("/c/a", NOW + 5, 7, ("x", "y"), None), ("/c/b", None, None, (), None)], NOW)
         found = self.registry.get(["/c/b", "/c/a", "/c/unknown"])
         assert set(found) == {"/c/a", "/c/b"}
         a, b = found["/c/a"], found["/c/b"]
@@ -269,8 +269,8 @@ class RegistryContract:
         held = self.claim_one("/c/a", _later())
 
         def breaks() -> Iterable[NewFile]:
-            yield "/c/a", None, None, ()
-            yield "/c/b", None, None, ()
+            yield "/c/a", None, None, (), None
+            yield "/c/b", None, None, (), None
             raise RuntimeError("on purpose")
 
         try:
@@ -396,9 +396,9 @@ class RegistryContract:
         assert sorted(_paths(self.claim(_later()).records)) == ["/c/a", "/c/b", "/c/c"]
 
     def test_retired_records_are_forgotten(self) -> None:
-        """Whether their files were removed or gone."""
-        self.add("/c/a", "/c/b", "/c/c")
-        statuses = {"/c/a": Status.REMOVED, "/c/b": Status.GONE, "/c/c": Status.SKIPPED}
+        """Whether their files were removed, gone or replaced."""
+        self.add("/c/a", "/c/b", "/c/c", "/c/d")
+        statuses = {"/c/a": Status.REMOVED, "/c/b": Status.GONE, "/c/c": Status.SKIPPED, "/c/d": Status.REPLACED}
         self.registry.settle([Outcome(record, statuses[record.path]) for record in self.claim(_later()).records], NOW)
         assert set(self.registry.files) == {"/c/c"}
         assert self.registry.stats().records == 1
@@ -420,6 +420,16 @@ class RegistryContract:
             record = self.record("/c/a")
             assert (record.failures, record.retry_at) == (failures, retry_at(failures, NOW + 7))
             assert (record.registered_at, record.due_at, record.tags) == (NOW, NOW + 5, ("x",))
+
+    def test_kept_records_wait_as_failed_ones_do_and_count_no_failure(self) -> None:
+        """Their files are in use, or cannot be told from others."""
+        self.add("/c/a")
+        claim = self.claim(_later())
+        self.settle(claim.records[0], Status.KEPT, NOW + 7)
+        assert (self.record("/c/a").failures, self.record("/c/a").retry_at) == (0, NOW + 7 + FIRST_RETRY)
+        assert not self.claim(_later(), after=claim.cursor).records
+        assert not self.claim(Due(NOW + 7 + FIRST_RETRY - 1, 0, patient=True)).records
+        self.claim_one("/c/a", Due(NOW + 7 + FIRST_RETRY, 0, patient=True))
 
     def test_failed_records_wait_for_a_later_sweep(self) -> None:
         """Neither the sweep that failed takes them again, nor one that had begun, forced or not."""
@@ -557,6 +567,19 @@ class RegistryContract:
         assert self.registry.forget([]) == 0
         assert dict(self.registry.files) == {"/c/b": NOW}
         assert self.registry.stats().records == 1
+
+    def test_forget_drops_a_record_only_if_it_is_still_that_one(self) -> None:
+        """Registered again at the same moment, or written through ``files``, it is another."""
+        self.add("/c/a", "/c/b", "/c/c")
+        old = self.registry.get(["/c/a", "/c/b", "/c/c"])
+        self.add("/c/a")
+        self.registry.files["/c/b"] = NOW
+        assert self.registry.forget(old.values()) == 1
+        assert set(self.registry.files) == {"/c/a", "/c/b"}
+        assert (
+            self.registry.forget([self.record("/c/a"), *self.registry.page(Due(NOW, 0, True), now=NOW, limit=9)[0]])
+            == 2
+        )
 
     def test_a_forked_child_loses_no_record(self) -> None:
         """And the registry goes on there."""

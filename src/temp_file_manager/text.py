@@ -1,5 +1,7 @@
 """Names as they may be shown: file names are bytes that strangers chose."""
 
+import re
+
 
 def printable(text: str) -> str:
     r"""Escape what could forge a log line, move a terminal's cursor or fail to encode.
@@ -10,3 +12,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def masked(text: str) -> str:
+    """Return ``text`` without what may be a user and a password in an address: ``mysql://…@host/db``."""
+    return re.sub(r"://[^\s]*@", "://…@", text)

@@ -7,11 +7,15 @@ from temp_file_manager.registry.memory import MemoryRegistry
 __all__ = ["Claim", "MemoryRegistry", "Page", "Registry", "Stats", "open_registry"]
 
 
-def open_registry(registry: Registry | str | None) -> Registry:
+def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
     """Return the registry that ``registry`` names: an object as it is, ``memory:`` or None a new one in memory.
 
+    Args:
+        registry: ``sqlite:///PATH`` names a file; ``sqlite:`` alone is one in ``base_dir``.
+        base_dir: Whose records it is to hold.
+
     Raises:
-        RegistryError: no registry has that name.
+        RegistryError: no registry has that name, or it cannot be opened.
     """
     if isinstance(registry, Registry):
         return registry

@@ -40,6 +40,9 @@ class Stats(NamedTuple):
 class Registry(ABC):
     """Records of one scope (this host, one base directory). Safe to share between threads."""
 
+    durable = False
+    """Whether records outlive the process, and with them the identity of each file."""
+
     @property
     @abstractmethod
     def files(self) -> MutableMapping[str, float]:
@@ -59,7 +62,7 @@ class Registry(ABC):
 
     def add_one(self, path: str, now: float) -> None:
         """Do ``add`` for one file without a ttl or tags. A registry overrides it where a batch of one is dear."""
-        self.add(((path, None, None, ()),), now)
+        self.add(((path, None, None, (), None),), now)
 
     @abstractmethod
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
@@ -103,14 +106,19 @@ class Registry(ABC):
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """End claims: forget what is retired, keep the rest.
 
-        A failed record has one failure more, and scheduled sweeps leave it alone until ``rules.retry_at`` of
-        ``now``; a skipped one is free at once. An outcome of an older generation, or of a claim that is no
-        longer held, changes nothing.
+        A failed record has one failure more. It and a kept one are left alone by sweeps that have begun, and by
+        scheduled ones until ``rules.retry_at`` of its failures and ``now``; a skipped one is free at once. An outcome
+        of an older generation, or of a claim that is no longer held, changes nothing.
         """
 
     @abstractmethod
-    def forget(self, paths: Iterable[str]) -> int:
-        """Drop the records of these paths, leave their files, and return how many there were."""
+    def forget(self, what: Iterable[str | TempFile]) -> int:
+        """Drop records, leave their files, and return how many there were.
+
+        Args:
+            what: A path means whatever record it has; a record that ``get``, ``page`` or ``claim`` returned means
+                that one: if its path has been registered again since, nothing is dropped.
+        """
 
     @abstractmethod
     def stats(self) -> Stats:

@@ -7,7 +7,7 @@ from heapq import heappush
 from threading import Lock
 
 from temp_file_manager.at_fork import at_fork
-from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import RETIRED, Due, NewFile, Outcome, Status, TempFile
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.due_queue import DueQueue, Everything
 from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, inherited, make_record, make_stamp
@@ -50,7 +50,7 @@ class MemoryRegistry(Registry):
     def add(self, files: Iterable[NewFile], now: float) -> None:
         """See ``Registry.add``."""
         stamps = []
-        for path, due_at, size, tags in files:
+        for path, due_at, size, tags, _ in files:
             details = Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None
             stamps.append(make_stamp(path, now, details))
         with self.lock:
@@ -130,19 +130,25 @@ class MemoryRegistry(Registry):
                 stamp = files.get(path)
                 if stamp is not record.registered_at:
                     continue
-                if status is Status.REMOVED or status is Status.GONE:
+                if status in RETIRED:
                     del files[path]
-                elif status is Status.FAILED:
-                    self._set_aside(record, now)
+                elif status is not Status.SKIPPED:
+                    self._set_aside(record, record.failures + (status is Status.FAILED), now)
                 else:
                     self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
             if not claims:
                 self._leases.clear()
 
-    def forget(self, paths: Iterable[str]) -> int:
-        """See ``Registry.forget``."""
+    def forget(self, what: Iterable[str | TempFile]) -> int:
+        """See ``Registry.forget``. A record's stamp tells whether it is still that one."""
         with self.lock:
-            forgotten = sum(self.files.pop(path, None) is not None for path in paths)
+            forgotten = 0
+            for path in what:
+                if isinstance(path, str):
+                    forgotten += self.files.pop(path, None) is not None
+                elif self.files.get(path.path) is path.registered_at:
+                    del self.files[path.path]
+                    forgotten += 1
             self._queue.shrink()
             return forgotten
 
@@ -153,8 +159,7 @@ class MemoryRegistry(Registry):
     def close(self) -> None:
         """See ``Registry.close``: there is nothing to let go of."""
 
-    def _set_aside(self, record: TempFile, now: float) -> None:
-        failures = record.failures + 1
+    def _set_aside(self, record: TempFile, failures: int, now: float) -> None:
         # All numbers come from one rising sequence: the sweep that tried has a lower one, as has every sweep
         # that has begun; those still to begin get a higher one.
         number = next(self._queue.numbers)

@@ -1,0 +1,105 @@
+"""Putting files on record: look at each, write the records, and look again where a sweep was near."""
+
+import os
+from collections.abc import Callable, Iterable
+
+from temp_file_manager import logs
+from temp_file_manager.clock import Clock
+from temp_file_manager.events import FilesRegistered, Hooks
+from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.records import Identity, NewFile, RegisterReport, labels, seconds
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage import local
+from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.storage.local import AnyPath
+
+Examine = Callable[[str], tuple[int | None, Identity | None] | None]
+"""Says of a path the size, where anybody asks, and the identity, where it is kept; None: cannot be registered."""
+
+
+class Registrar:
+    """What ``TempFileManager.register_file`` and ``register_files`` do."""
+
+    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, size_limit: int | None) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._hooks = hooks
+        self._size_limit = size_limit
+
+    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
+        """Register one file. In memory it is the hottest path of all, and spelt out."""
+        if self._registry.durable:
+            self.many((file_path,), ttl, tags)
+            return
+        path = local.absolute(file_path)
+        now = self._clock.wall()
+        due_at = None if ttl is None else now + seconds("ttl", ttl)
+        moment = IN_FLIGHT.last_move
+        if not os.path.isfile(path):
+            logs.refused(path)
+            return
+        size = None if self._size_limit is None else local.size(path)
+        if due_at is None and size is None and not tags:
+            self._registry.add_one(path, now)
+        else:
+            self._registry.add(((path, due_at, size, labels(tags), None),), now)
+        if (IN_FLIGHT.last_move != moment or IN_FLIGHT.marks) and self._lost(path):
+            return
+        logs.registered(path)
+        oversized = self._oversized(path, size)
+        if self._hooks.hooks:
+            self._hooks.emit(FilesRegistered((path,), (path,) if oversized else ()))
+
+    def many(self, file_paths: Iterable[AnyPath], ttl: float | None, tags: Iterable[str]) -> RegisterReport:
+        """Register many files in one step."""
+        paths = local.absolute_all(file_paths, "register_file")
+        now = self._clock.wall()
+        due_at = None if ttl is None else now + seconds("ttl", ttl)
+        words = labels(tags)
+        moment = IN_FLIGHT.last_move
+        rows: list[NewFile] = []
+        refused = []
+        examine = self._examine()
+        for path in paths:
+            found = examine(path)
+            if found is None:
+                refused.append((path, local.why_not_regular(path)))
+                logs.refused(path)
+            else:
+                rows.append((path, due_at, found[0], words, found[1]))
+        if rows:
+            self._registry.add(rows, now)
+        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks
+        lost = {path for path, *_ in rows if moved and self._lost(path)}
+        refused += [(path, "removed by a sweep meanwhile") for path in lost]
+        kept = {row[0]: row[2] for row in rows if row[0] not in lost}
+        logs.registered_all(kept)
+        oversized = tuple(path for path, size in kept.items() if self._oversized(path, size))
+        if self._hooks.hooks and kept:
+            self._hooks.emit(FilesRegistered(tuple(kept), oversized))
+        return RegisterReport(len(kept), len(oversized), tuple(refused))
+
+    def _examine(self) -> Examine:
+        if self._registry.durable:
+            return Examiner().examine
+        if self._size_limit is None:
+            return lambda path: (None, None) if os.path.isfile(path) else None
+        return lambda path: (local.size(path), None) if os.path.isfile(path) else None
+
+    def _lost(self, path: str) -> bool:
+        """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
+        IN_FLIGHT.wait(path)
+        # The record first: if another thread makes and registers the file anew after this, forgetting spares that.
+        records = self._registry.get((path,))
+        if os.path.isfile(path):
+            return False
+        self._registry.forget(records.values())
+        logs.refused(path, "removed by a sweep while it was being registered")
+        return True
+
+    def _oversized(self, path: str, size: int | None) -> bool:
+        limit = self._size_limit
+        if limit is None or size is None or size <= limit:
+            return False
+        logs.oversized(path, size, limit)
+        return True
