@@ -7,6 +7,7 @@ import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Due, NewFile, TempFile
 from temp_file_manager.registry import MemoryRegistry, due_queue
+from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.registry.live_files import make_record
 from temp_file_manager.testing import NOW, RegistryContract, in_child
 
@@ -176,3 +178,12 @@ class TestMemory:
             registry.claim(Due(NOW + 1000, 100), now=NOW, lease=60, limit=9)
         later = registry.claim(Due(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
         assert len(later.records) == 5
+
+
+class TestSqliteRegistry(RegistryContract):
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path: Path) -> None:
+        self.place = tmp_path
+
+    def make_registry(self) -> SqliteRegistry:
+        return SqliteRegistry(str(self.place / "registry.db"), str(self.place))

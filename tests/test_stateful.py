@@ -11,7 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Due, Outcome, Status, TempFile
-from temp_file_manager.registry import Claim, MemoryRegistry
+from temp_file_manager.registry import Claim, MemoryRegistry, Registry
+from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW, FakeClock
 
@@ -318,13 +319,16 @@ class Sweep:
 class Lockstep(RuleBasedStateMachine):
     """A registry and a list of rows; several sweeps claim from both."""
 
+    def make_registry(self) -> Registry:
+        raise NotImplementedError
+
     sweeps = Bundle("sweeps")
     paths = st.sampled_from([f"/r/{number}" for number in range(6)])
     ages = st.integers(-5, 40).map(float)
 
     def __init__(self) -> None:
         super().__init__()
-        self.registry = MemoryRegistry()
+        self.registry = self.make_registry()
         self.rows: dict[str, Row] = {}
         self.now = NOW
         self.event = 0
@@ -481,5 +485,22 @@ def _since(row: Row, due: Due) -> float:
 
 TestPublishedClass = PublishedClass.TestCase
 TestPublishedClass.settings = SETTINGS
-TestLockstep = Lockstep.TestCase
-TestLockstep.settings = settings(SETTINGS, max_examples=250)
+class LockstepInMemory(Lockstep):
+    def make_registry(self) -> Registry:
+        return MemoryRegistry()
+
+
+class LockstepInSqlite(Lockstep):
+    def make_registry(self) -> Registry:
+        self.place = tempfile.mkdtemp()
+        return SqliteRegistry(os.path.join(self.place, "registry.db"), self.place)
+
+    def teardown(self) -> None:
+        self.registry.close()
+        shutil.rmtree(self.place)
+
+
+TestLockstepInMemory = LockstepInMemory.TestCase
+TestLockstepInMemory.settings = settings(SETTINGS, max_examples=250)
+TestLockstepInSqlite = LockstepInSqlite.TestCase
+TestLockstepInSqlite.settings = settings(SETTINGS, max_examples=100)

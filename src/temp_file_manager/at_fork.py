@@ -3,22 +3,50 @@
 import os
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_alive: "weakref.WeakKeyDictionary[object, Callable[[object], None]]" = weakref.WeakKeyDictionary()
+Step = Callable[[Any], None]
 
 
-def at_fork(owner: T, renew: Callable[[T], None]) -> None:
-    """Call ``renew(owner)`` in every forked child, as long as ``owner`` lives."""
-    _alive[owner] = renew  # type: ignore[assignment]  # only ever called with its own owner
+def _nothing(_: object) -> None:
+    """Do what most do in the parent."""
 
 
-def _renew_all() -> None:
-    for owner, renew in list(_alive.items()):
+_alive: "weakref.WeakKeyDictionary[object, tuple[Step, Step, Step]]" = weakref.WeakKeyDictionary()
+_prepared: list[tuple[object, Step, Step]] = []
+
+
+def at_fork(owner: T, renew: Callable[[T], None], *, before: Step = _nothing, after: Step = _nothing) -> None:
+    """Call ``renew(owner)`` in every forked child, as long as ``owner`` lives.
+
+    Args:
+        owner: Held weakly.
+        renew: Called in the child.
+        before: Called in the parent before the fork, with ``owner``.
+        after: Called in the parent after it, if ``before`` was.
+    """
+    _alive[owner] = (before, after, renew)
+
+
+def _before() -> None:
+    for owner, (before, after, renew) in list(_alive.items()):
+        before(owner)
+        _prepared.append((owner, after, renew))
+
+
+def _in_parent() -> None:
+    while _prepared:
+        owner, after, _ = _prepared.pop()
+        after(owner)
+
+
+def _in_child() -> None:
+    while _prepared:
+        owner, _, renew = _prepared.pop()
         renew(owner)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

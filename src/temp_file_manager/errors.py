@@ -6,6 +6,7 @@
     ├── InvalidArgumentError   (also a ValueError)   an age, a limit or a time that means nothing
     ├── SettingsError          (also a ValueError)   one message for all problems of a configuration
     ├── RegistryError                                a registry that cannot be opened or used
+    │   └── RegistryFullError                        its disk is full
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
 
@@ -28,6 +29,10 @@ class SettingsError(TempFileError, ValueError):
 
 class RegistryError(TempFileError):
     """A registry that cannot be opened or used."""
+
+
+class RegistryFullError(RegistryError):
+    """The registry's disk is full: what was asked for was not recorded, and nothing known was lost."""
 
 
 class BaseDirectoryError(TempFileError, OSError):

@@ -33,6 +33,11 @@ def without_effect(variables: list[str]) -> None:
         logger.warning(f"Set, but without effect in this version: {', '.join(variables)}")
 
 
+def registry_read_only(reason: str) -> None:
+    """Say that a registry can be read and not written."""
+    logger.warning(reason)
+
+
 def registered(path: str) -> None:
     """Say that a file was put on record."""
     if logger.isEnabledFor(logging.DEBUG):

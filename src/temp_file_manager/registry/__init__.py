@@ -1,8 +1,11 @@
 """Where records live: the contract, and the registries that keep it."""
 
+import os
+
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.memory import MemoryRegistry
+from temp_file_manager.storage.local import OWN_DIRECTORY
 
 __all__ = ["Claim", "MemoryRegistry", "Page", "Registry", "Stats", "open_registry"]
 
@@ -21,6 +24,26 @@ def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
         return registry
     if registry is None or registry == "memory:":
         return MemoryRegistry()
+    if registry.startswith("sqlite:"):
+        return _open_sqlite(registry, base_dir)
     # The scheme alone: what follows may hold a password.
     scheme = str(registry).split(":", 1)[0]
-    raise RegistryError(f"no registry is called {scheme!r}: give 'memory:' or a Registry object")
+    raise RegistryError(
+        f"no registry is called {scheme!r}: give 'memory:', 'sqlite:', 'sqlite:///PATH' or a Registry object"
+    )
+
+
+def _open_sqlite(url: str, base_dir: str) -> Registry:
+    from temp_file_manager.registry.sqlite import SqliteRegistry  # noqa: PLC0415 - in memory nobody needs SQLite
+
+    address, _, option = url.removeprefix("sqlite:").partition("?")
+    if address in ("", "//"):
+        path = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, "registry.db")
+    elif address.startswith("///") and address.strip("/"):
+        path = "/" + address.strip("/")
+    else:
+        raise RegistryError(f"{url!r} names no file: write sqlite:///ABSOLUTE/PATH, or sqlite: for the usual one")
+    word = option.lower().removeprefix("synchronous=")
+    if option and word not in ("normal", "full"):
+        raise RegistryError(f"{option!r} is no option: write ?synchronous=normal or ?synchronous=full")
+    return SqliteRegistry(path, base_dir, synchronous=(word or "normal").upper())

@@ -5,6 +5,7 @@ a birth time does neither. Python's ``os.stat`` does not tell it on Linux, so th
 through ctypes there.
 """
 
+import functools
 import os
 import stat
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def _by_statx(statx: Callable[..., int]) -> Look:
     return look
 
 
+@functools.cache
 def _statx() -> Callable[..., int] | None:
     """Return the C library's ``statx``, or None where there is none."""
     if not _linux:

@@ -7,6 +7,10 @@ from typing import IO, Any
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.storage.directories import Directories, NotThatFile
+
+OWN_DIRECTORY = ".temp-file-manager"
+"""Where the package keeps its own files, in each base directory: never registered, listed or removed."""
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -71,6 +75,43 @@ def make_base(path: str) -> None:
         raise InvalidArgumentError(f"base_dir {path!r} holds a NUL character") from error
 
 
+def make_private_directory(path: str, *, exist_ok: bool = True) -> None:
+    """Create a directory of the package's own, for nobody else, and its parents where missing.
+
+    Raises:
+        OSError: it cannot be created, or is there and no directory.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not exist_ok or not os.path.isdir(path):
+            raise
+
+
+def create_private_file(path: str) -> None:
+    """Create an empty file of the package's own with mode 0600; one that is there is left as it is."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+
+
+def remove_own(path: str) -> None:
+    """Remove a file of the package's own; one that is not there is no error."""
+    try:
+        os.remove(path)
+    except FileNotFoundError:
+        return
+
+
+def nearest_existing(path: str) -> str:
+    """Return the first directory above ``path`` that is there."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:
     """Create an empty file with mode 0600 and return its descriptor and absolute path."""
     import tempfile  # noqa: PLC0415 - slow to import, and many only register
@@ -100,42 +141,71 @@ def discard(fd: int, path: str) -> None:
 
 
 class LocalStorage:
-    """Removes files by their path, as ``os.remove`` does: a link is removed, never its target."""
+    """Removes files, as ``os.remove`` does: a link is removed, never its target.
+
+    A record without an identity is removed by its path. One with an identity is removed only if the file is still
+    that one: its directory is opened once for the batch, must be the directory it was registered in, and the entry
+    is compared and unlinked relative to that descriptor, so that whoever renames what lies above changes nothing.
+    Between the comparison and the removal of that one entry lies one system call.
+    """
 
     def remove(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Remove one file a record, and yield what became of it before the next record is asked for.
 
         The order is part of the contract: whoever feeds ``records`` checks each at the moment it is taken.
         """
-        for record in records:
-            try:
-                # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
-                # it: that is a system call more, and its answer is old by the time of the removal.
-                os.remove(record.path)
-            except (FileNotFoundError, NotADirectoryError):
-                yield Outcome(record, Status.GONE, "already gone")
-            except Exception as error:  # one bad file never stops a sweep
-                yield Outcome(record, Status.FAILED, str(error))
-            else:
-                # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-                yield _new_outcome(Outcome, (record, Status.REMOVED, ""))
+        with Directories() as directories:
+            for record in records:
+                if record.identity is None:
+                    yield _remove_by_path(record)
+                else:
+                    yield _remove_identified(record, directories)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
-        for record in records:
-            try:
-                is_directory = stat.S_ISDIR(os.lstat(record.path).st_mode)
-            except (FileNotFoundError, NotADirectoryError):
-                yield Outcome(record, Status.GONE, "already gone")
-            except (OSError, TypeError, ValueError) as error:
-                yield Outcome(record, Status.FAILED, str(error))
-            else:
-                yield _predicted(record, is_directory)
+        with Directories() as directories:
+            for record in records:
+                yield _predicted(record, directories)
 
 
-def _predicted(record: TempFile, is_directory: bool) -> Outcome:
-    if is_directory:
-        return Outcome(record, Status.FAILED, "it is a directory")
+def _remove_by_path(record: TempFile) -> Outcome:
+    try:
+        # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
+        # it: that is a system call more, and its answer is old by the time of the removal.
+        os.remove(record.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Outcome(record, Status.GONE, "already gone")
+    except Exception as error:  # one bad file never stops a sweep
+        return Outcome(record, Status.FAILED, str(error))
+    # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
+    return _new_outcome(Outcome, (record, Status.REMOVED, ""))
+
+
+def _remove_identified(record: TempFile, directories: Directories) -> Outcome:
+    try:
+        directory, name = directories.compared(record)
+        os.unlink(name, dir_fd=directory)
+    except NotThatFile as other:
+        return Outcome(record, other.status, other.reason)
+    except (FileNotFoundError, NotADirectoryError):
+        return Outcome(record, Status.GONE, "already gone")
+    except Exception as error:  # one bad file never stops a sweep
+        return Outcome(record, Status.FAILED, str(error))
+    return _new_outcome(Outcome, (record, Status.REMOVED, ""))
+
+
+def _predicted(record: TempFile, directories: Directories) -> Outcome:
+    try:
+        if record.identity is not None:
+            directories.compared(record)
+        elif stat.S_ISDIR(os.lstat(record.path).st_mode):
+            return Outcome(record, Status.FAILED, "it is a directory")
+    except NotThatFile as other:
+        return Outcome(record, other.status, other.reason)
+    except (FileNotFoundError, NotADirectoryError):
+        return Outcome(record, Status.GONE, "already gone")
+    except (OSError, TypeError, ValueError) as error:
+        return Outcome(record, Status.FAILED, str(error))
     if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
         return Outcome(record, Status.FAILED, "its directory may not be written to")
     return Outcome(record, Status.REMOVED)

@@ -1,0 +1,75 @@
+"""Who claims, and whether it lives: a lock file for each claimer, locked by the system for as long as it does."""
+
+import fcntl
+import os
+
+from temp_file_manager.storage import local
+
+
+class Claimers:
+    """Lock files in one directory, named by the claimers' numbers.
+
+    The kernel lets go of a lock when the process that held it dies, however it dies; so a lock that can be had is
+    a dead claimer's. (A lease alone would keep what it claimed from everybody for another minute.)
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._mine: dict[int, int] = {}
+
+    def enter(self, number: int) -> None:
+        """Say that claimer ``number`` lives, in this process; before its first claim."""
+        if number in self._mine:
+            return
+        local.make_private_directory(self._directory)
+        path = self._path(number)
+        while number not in self._mine:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Between the two calls somebody may have found it unlocked, and removed it.
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                self._mine[number] = descriptor
+            else:
+                os.close(descriptor)
+
+    def alive(self, number: int) -> bool:
+        """Say whether a claimer lives."""
+        if number in self._mine:
+            return True
+        try:
+            descriptor = os.open(self._path(number), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            local.remove_own(self._path(number))
+            return False
+        finally:
+            os.close(descriptor)
+
+    def dead(self) -> list[int]:
+        """Return the numbers of lock files whose claimers are dead."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        return [int(name) for name in names if name.isdigit() and not self.alive(int(name))]
+
+    def leave(self) -> None:
+        """Take back all that ``enter`` said."""
+        for number, descriptor in self._mine.items():
+            local.remove_own(self._path(number))
+            os.close(descriptor)
+        self._mine.clear()
+
+    def after_fork(self) -> None:
+        """Let go of the parent's locks, which stay locked for it, and would for the child after its death."""
+        for descriptor in self._mine.values():
+            os.close(descriptor)
+        self._mine.clear()
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self._directory, str(number))

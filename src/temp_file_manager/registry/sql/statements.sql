@@ -1,0 +1,108 @@
+-- Every statement of the SQLite registry, by name. :name is bound by name, ? in executemany by position.
+
+-- name: number
+SELECT last FROM numbers
+
+-- name: take_numbers
+UPDATE numbers SET last = last + :count
+
+-- name: add_scope
+INSERT OR IGNORE INTO scopes (base) VALUES (:base)
+
+-- name: scope
+SELECT id FROM scopes WHERE base = :base
+
+-- name: records
+SELECT records FROM scopes WHERE id = :scope
+
+-- name: count_records
+UPDATE scopes SET records = records + :more WHERE id = :scope
+
+-- name: directory
+SELECT id, inode, born FROM directories WHERE scope = :scope AND path = :path
+
+-- name: add_directory
+INSERT INTO directories (scope, path, inode, born) VALUES (:scope, :path, :inode, :born)
+
+-- name: identify_directory
+UPDATE directories SET inode = :inode, born = :born WHERE id = :id
+
+-- name: drop_empty_directory
+DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE directory = :id)
+
+-- name: add_new_file
+INSERT OR IGNORE INTO files (id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, owner)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: replace_file
+INSERT OR REPLACE INTO files (id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, owner)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: file
+SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, directories.inode, directories.born
+FROM directories JOIN files ON files.directory = directories.id
+WHERE directories.scope = :scope AND directories.path = :path AND name = :name
+
+-- name: files_after
+SELECT files.id, directories.path, name
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id > :after AND files.scope = :scope
+ORDER BY files.id LIMIT :limit
+
+-- name: forget_all
+DELETE FROM files WHERE scope = :scope
+
+-- name: forget_all_directories
+DELETE FROM directories WHERE scope = :scope
+
+-- name: forget_by_id
+DELETE FROM files WHERE id = :id AND scope = :scope
+
+-- name: due_by_age
+SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, directories.inode, directories.born
+FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NULL
+  AND registered_at <= :latest AND (registered_at, files.id) > (:after, :after_id)
+  AND (:force OR :asof - registered_at > :max_age)
+  AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
+  AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
+  AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+ORDER BY registered_at, files.id LIMIT :limit
+
+-- name: due_by_ttl
+SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, directories.inode, directories.born
+FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NOT NULL
+  AND due_at <= :latest AND (due_at, files.id) > (:after, :after_id)
+  AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
+  AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
+  AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+ORDER BY due_at, files.id LIMIT :limit
+
+-- name: still_free
+SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+  AND id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+
+-- name: still_there
+SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: add_claim
+INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, :files)
+
+-- name: claims
+SELECT id, claimer, lapses_at FROM claims
+
+-- name: drop_claims
+DELETE FROM claims WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: keep_claim
+UPDATE claims SET files = :files WHERE id = :id
+
+-- name: retire
+DELETE FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: put_off
+UPDATE files SET tried = ?, failures = ?, retry_at = ? WHERE id = ?

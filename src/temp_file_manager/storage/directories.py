@@ -1,0 +1,69 @@
+"""Directories opened for a batch of removals, and the comparison of what is in them with what was registered."""
+
+import os
+from types import TracebackType
+from typing import Self
+
+from temp_file_manager.records import Identity, Status, TempFile
+from temp_file_manager.storage.identity import Look, looker, same_directory, same_file
+
+# O_PATH needs no permission to read the directory, as removing from it does not.
+_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class NotThatFile(Exception):  # noqa: N818 - no error: an answer that ends the removal of one file
+    """What is there now is not, or cannot be told to be, the file that was registered."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Directories:
+    """The directories of one batch, each opened once. For one thread; closed on leaving the ``with`` block."""
+
+    def __init__(self) -> None:
+        self._look: Look | None = None  # made when first asked for: records in memory have no identity
+        self._open: dict[bytes, int] = {}
+        self._known: dict[tuple[bytes, int, int], bool] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def compared(self, record: TempFile) -> tuple[int, bytes]:
+        """Return the directory's descriptor and the entry's name, when the entry is the file that was registered.
+
+        Raises:
+            NotThatFile: it is not, or nothing can tell.
+            OSError: it cannot be looked at; FileNotFoundError when it is gone.
+        """
+        identity = record.identity
+        assert identity is not None  # noqa: S101 - asked by the caller
+        directory, _, name = os.fsencode(record.path).rpartition(b"/")
+        descriptor = self._open.get(directory)
+        if descriptor is None:
+            descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
+        look = self._look = self._look or looker()
+        seen = look(descriptor, name)
+        if not self._is_that_directory(look, descriptor, directory, identity):
+            raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
+        same = same_file(identity, seen)
+        if same:
+            return descriptor, name
+        if same is None:
+            raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
+        raise NotThatFile(Status.REPLACED, "another file has been put in its place since it was registered")
+
+    def _is_that_directory(self, look: Look, descriptor: int, directory: bytes, identity: Identity) -> bool:
+        key = directory, identity.parent_inode, identity.parent_born
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = same_directory(identity, look(descriptor, b"."))
+        return known
