@@ -38,6 +38,11 @@ def registry_read_only(reason: str) -> None:
     logger.warning(reason)
 
 
+def not_forgotten(records: int, error: Exception) -> None:
+    """Say that removed files' records are still there."""
+    logger.warning(f"Removed {records} temporary files whose records a later sweep will forget: {printable(str(error))}")
+
+
 def registered(path: str) -> None:
     """Say that a file was put on record."""
     if logger.isEnabledFor(logging.DEBUG):

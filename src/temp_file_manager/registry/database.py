@@ -96,17 +96,47 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give a transaction that writes: all of what is done in it, or nothing."""
         with self._write_lock, self._translated():
-            connection = self.begin_locked()
-            try:
+            connection = self._begin()
+            with self._ended(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
-    def begin_locked(self) -> sqlite3.Connection:
-        """Begin a transaction; whoever calls this holds the write lock."""
+    def hold(self) -> sqlite3.Connection:
+        """Begin a transaction that ``finishing`` or ``let_go`` ends; until then nobody else can write."""
+        self._write_lock.acquire()
+        try:
+            with self._translated():
+                return self._begin()
+        except BaseException:
+            self._write_lock.release()
+            raise
+
+    @contextmanager
+    def finishing(self) -> Iterator[sqlite3.Connection]:
+        """Give the transaction that ``hold`` began, and end it."""
+        try:
+            with self._translated():
+                connection = self._connection_to_write()
+                with self._ended(connection):
+                    yield connection
+        finally:
+            self._write_lock.release()
+
+    def let_go(self) -> None:
+        """End the transaction that ``hold`` began; nothing was written."""
+        with self.finishing():
+            return
+
+    @contextmanager
+    def _ended(self, connection: sqlite3.Connection) -> Iterator[None]:
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self) -> sqlite3.Connection:
         connection = self._connection_to_write()
         if self.read_only:
             raise RegistryError(self._newer)

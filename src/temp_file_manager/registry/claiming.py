@@ -1,0 +1,204 @@
+"""Claiming and settling in the SQLite registry."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from json import dumps
+from sqlite3 import Connection
+from typing import Any
+
+from temp_file_manager import logs
+from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.records import RETIRED, Due, Outcome, Status, TempFile
+from temp_file_manager.registry.adding import take_numbers
+from temp_file_manager.registry.base import Claim, Page
+from temp_file_manager.registry.due_rows import DIRECTORY, ID, Position, Row, candidates, record_of
+from temp_file_manager.registry.held import Held
+from temp_file_manager.registry.session import Session
+from temp_file_manager.rules import retry_at
+
+LOCKED = -1
+"""In place of a claim's number: nobody else can write until these records are settled."""
+
+
+class Claiming:
+    """What sweeps ask of the registry: ``Registry.page``, ``claim``, ``holds`` and ``settle``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._held = Held(session.changes.value, self._remaining)
+        self._looks_back = True
+
+    def page(self, due: Due, now: float, limit: int, after: object | None) -> Page:
+        """See ``Registry.page``."""
+        with self._session.reading() as connection:
+            position = after if isinstance(after, Position) else self._start(connection)
+            rows = candidates(connection, self._session.sql, due, position, self._bound(now), limit)
+        return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
+
+    def _start(self, connection: Connection) -> Position:
+        return Position(connection.execute(self._session.sql["number"]).fetchone()[0], epoch=self._session.epoch)
+
+    def _bound(self, now: float) -> dict[str, Any]:
+        return {"scope": self._session.scope, "owner": self._session.owner, "now": now}
+
+    def claim(self, due: Due, now: float, lease: float, limit: int, after: object | None) -> Claim:
+        """See ``Registry.claim``. Found without the lock that writers need, and taken with it, if still free."""
+        self._free(now, dead=after is None)
+        self._looks_back |= after is None
+        self._session.latest = max(self._session.latest, due.asof)
+        position = after if isinstance(after, Position) else None
+        while True:
+            with self._session.reading() as connection:
+                position = position or self._start(connection)
+                if position.epoch != self._session.epoch:
+                    position = position.rewound(self._session.epoch)
+                rows, position = self._next(connection, due, position, now, limit)
+            if not rows:
+                return Claim((), position)
+            records = self._take(rows, now, lease)
+            if records:  # else another sweep was faster: on to what follows
+                return Claim(tuple(records), position)
+
+    def _next(
+        self, connection: Connection, due: Due, position: Position, now: float, limit: int
+    ) -> tuple[list[Row], Position]:
+        bound = self._bound(now)
+        rows = candidates(connection, self._session.sql, due, position, bound, limit)
+        following = position.after(rows)
+        if len(rows) < limit and not position.at_start and self._looks_back:
+            # At the end one look from the start: other processes may have freed what lies behind.
+            known = {row[ID] for row in rows}
+            again = candidates(connection, self._session.sql, due, position.rewound(self._session.epoch), bound, limit)
+            rows += [row for row in again if row[ID] not in known][: limit - len(rows)]
+        return rows, following
+
+    def _take(self, rows: list[Row], now: float, lease: float) -> list[TempFile]:
+        try:
+            return self._take_by_claim(rows, now, lease)
+        except RegistryFullError:
+            return self._take_by_lock(rows, now)
+
+    def _take_by_claim(self, rows: list[Row], now: float, lease: float) -> list[TempFile]:
+        session = self._session
+        claim = 0
+        try:
+            with session.writing() as connection:
+                session.claimers.enter(session.owner)
+                free = self._still_free(connection, rows, now)
+                if not free:
+                    return []
+                claim = take_numbers(connection, session.sql, 1)
+                ids = {row[ID]: row[DIRECTORY] for row in free}
+                bound = {"id": claim, "scope": session.scope, "claimer": session.owner, "lapses_at": now + lease}
+                connection.execute(session.sql["add_claim"], bound | {"files": dumps(list(ids))})
+                self._held.add(claim, ids)
+        except BaseException:
+            self._held.drop(claim)
+            raise
+        return [record_of(row, claim) for row in free]
+
+    def _take_by_lock(self, rows: list[Row], now: float) -> list[TempFile]:
+        """Take rows without writing anything, by keeping every other writer out until they are settled.
+
+        For a full disk: claims cannot be written there, and removing files is what it needs.
+        """
+        database = self._session.database
+        connection = database.hold()
+        try:
+            free = self._still_free(connection, rows, now)
+        except BaseException:
+            database.let_go()
+            raise
+        if not free:
+            database.let_go()
+            return []
+        self._held.add(LOCKED, {row[ID]: row[DIRECTORY] for row in free})
+        return [record_of(row, LOCKED) for row in free]
+
+    def _still_free(self, connection: Connection, rows: list[Row], now: float) -> list[Row]:
+        bound = {"ids": dumps([row[ID] for row in rows]), "now": now}
+        free = {number for (number,) in connection.execute(self._session.sql["still_free"], bound)}
+        return [row for row in rows if row[ID] in free]
+
+    def _free(self, now: float, *, dead: bool) -> None:
+        """End claims that have lapsed and, with ``dead``, those of claimers that are no more."""
+        with self._session.reading() as connection:
+            claims = connection.execute(self._session.sql["claims"]).fetchall()
+        ended = [
+            number
+            for number, claimer, lapses_at in claims
+            if lapses_at <= now
+            or (dead and claimer != self._session.owner and not self._session.claimers.alive(claimer))
+        ]
+        if not ended:
+            return
+        # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
+        with suppress(RegistryFullError):
+            with self._session.writing() as connection:
+                connection.execute(self._session.sql["drop_claims"], {"ids": dumps(ended)})
+            self._session.changed()
+
+    def holds(self, record: TempFile) -> bool:
+        """See ``Registry.holds``."""
+        return self._held.holds(record)
+
+    def _remaining(self, claim: int, records: list[int]) -> set[int]:
+        with self._session.reading() as connection:
+            claims = {row[0] for row in connection.execute(self._session.sql["claims"])}
+            if claim != LOCKED and claim not in claims:
+                return set()
+            rows = connection.execute(self._session.sql["still_there"], {"ids": dumps(records)}).fetchall()
+        return {row[0] for row in rows}
+
+    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """See ``Registry.settle``."""
+        by_claim: dict[int, list[Outcome]] = {}
+        for outcome in outcomes:
+            if outcome.record.generation in self._held.records(outcome.record.claim):
+                by_claim.setdefault(outcome.record.claim, []).append(outcome)
+        if not by_claim:
+            return
+        try:
+            with self._finishing(locked=LOCKED in by_claim) as connection:
+                known = {LOCKED, *(row[0] for row in connection.execute(self._session.sql["claims"]))}
+                for claim, settled in by_claim.items():
+                    if claim in known:
+                        self._settle(connection, claim, settled, now)
+        except RegistryFullError as error:
+            if LOCKED not in by_claim:
+                raise
+            # The files are gone and their records stay, for a later sweep. This one goes on: it may yet make room.
+            self._looks_back = False
+            logs.not_forgotten(len(by_claim[LOCKED]), error)
+        self._held.drop(LOCKED)
+        for claim, settled in by_claim.items():
+            self._held.release(claim, [outcome.record.generation for outcome in settled])
+            self._session.epoch += any(outcome.status is Status.SKIPPED for outcome in settled)
+
+    def _finishing(self, *, locked: bool) -> AbstractContextManager[Connection]:
+        return self._session.database.finishing() if locked else self._session.writing()
+
+    def _settle(self, connection: Connection, claim: int, outcomes: list[Outcome], now: float) -> None:
+        held = self._held.records(claim)
+        numbers = [outcome.record.generation for outcome in outcomes]
+        retired = {number: held[number] for number, o in zip(numbers, outcomes, strict=True) if o.status in RETIRED}
+        if retired:
+            self._session.retire(connection, retired)
+        left = [o for o in outcomes if o.status is Status.FAILED or o.status is Status.KEPT]
+        if left:
+            tried = take_numbers(connection, self._session.sql, 1)
+            failures = [o.record.failures + (o.status is Status.FAILED) for o in left]
+            connection.executemany(
+                self._session.sql["put_off"],
+                [
+                    (tried, count, retry_at(count, now), o.record.generation)
+                    for o, count in zip(left, failures, strict=True)
+                ],
+            )
+        rest = list(held.keys() - numbers)
+        if claim == LOCKED:
+            return
+        if rest:
+            connection.execute(self._session.sql["keep_claim"], {"id": claim, "files": dumps(rest)})
+        else:
+            connection.execute(self._session.sql["drop_claims"], {"ids": dumps([claim])})

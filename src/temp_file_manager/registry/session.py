@@ -1,0 +1,98 @@
+"""One registry object at work on its SQLite file: its scope, its number, its transactions."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from json import dumps
+from sqlite3 import Connection
+
+from temp_file_manager.registry.adding import Timed, add_files, drop_empty, take_numbers
+from temp_file_manager.registry.changes import Changes
+from temp_file_manager.registry.claimers import Claimers
+from temp_file_manager.registry.database import Database, load_statements
+from temp_file_manager.registry.due_rows import Row
+
+
+class Session:
+    """What adding and claiming share.
+
+    Attributes:
+        sql: The statements by name.
+        scope: The number of the base directory; 0, which is nobody's, until it has had a record.
+        owner: The number of this object in this process; 0 until its first change.
+        epoch: Grows with whatever puts a due record behind the position of a running sweep.
+        latest: The latest moment that a sweep has read ages at.
+        changes: Tells other sweeps, of this process and of others, that records may have changed under their claims.
+        claimers: Who lives.
+    """
+
+    def __init__(self, path: str, base_dir: str, synchronous: str, after_fork: Callable[[], None]) -> None:
+        self.sql = load_statements()
+        self.scope = 0
+        self._base = os.fsencode(os.path.realpath(base_dir))
+        self._after_fork = after_fork
+        self.database = Database(path, synchronous, self._in_child)
+        self.changes = Changes(f"{path}-changes")
+        self.claimers = Claimers(f"{path}-claimers")
+        self._begin()
+
+    def _begin(self) -> None:
+        self.owner = 0
+        self.epoch = 0
+        self.latest = -math.inf
+
+    def _in_child(self) -> None:
+        self.claimers.after_fork()
+        self._begin()
+        self._after_fork()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that writes: all of what is done in it, or nothing."""
+        with self.database.writing() as connection, self._entered(connection):
+            yield connection
+
+    @contextmanager
+    def _entered(self, connection: Connection) -> Iterator[None]:
+        before = self.owner
+        try:
+            if not before:
+                connection.execute(self.sql["add_scope"], {"base": self._base})
+                (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+                self.owner = take_numbers(connection, self.sql, 1)
+            yield
+        except BaseException:
+            self.owner = before  # what was taken goes with the transaction
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection to read from."""
+        with self.database.reading() as connection:
+            if not self.scope:
+                found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+                self.scope = found[0] if found else 0
+            yield connection
+
+    def row(self, connection: Connection, path: str) -> Row | None:
+        """Return the row of a path."""
+        directory, _, name = os.fsencode(path).rpartition(b"/")
+        bound = {"scope": self.scope, "path": directory, "name": name}
+        row: Row | None = connection.execute(self.sql["file"], bound).fetchone()
+        return row
+
+    def add(self, connection: Connection, files: list[Timed]) -> bool:
+        """Write rows; return whether any path was known."""
+        return add_files(connection, self.sql, self.scope, self.owner, files)
+
+    def retire(self, connection: Connection, records: dict[int, int]) -> None:
+        """Delete rows by id; each comes with the id of its directory, which goes with its last file."""
+        dropped = connection.execute(self.sql["retire"], {"ids": dumps(list(records))}).rowcount
+        connection.execute(self.sql["count_records"], {"scope": self.scope, "more": -dropped})
+        drop_empty(connection, self.sql, records.values())
+
+    def changed(self, *, behind: bool = True) -> None:
+        """Say that records changed under claims; ``behind``: and that running sweeps look from the start again."""
+        self.epoch += behind
+        self.changes.announce()
