@@ -23,6 +23,7 @@ FLOORS = [
     {"registry"},
     {"sweep", "scheduler", "registrar"},
     {"manager"},
+    {"recovery"},
     {"__init__", "testing"},
     {"cli"},
     {"__main__"},
@@ -92,7 +93,7 @@ def test_knives_are_found() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_nothing_grows_too_long(file: Path) -> None:
     text = file.read_text()
-    assert len(text.splitlines()) <= 350 or file.name == "testing.py"
+    assert len(text.splitlines()) <= 350
     functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
     # The body alone: a docstring that explains units and errors is no complexity.
     long = {f.name for f in functions if (f.end_lineno or 0) - body_start(f) >= 40}

@@ -15,8 +15,8 @@ import pytest
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Due, NewFile, TempFile
 from temp_file_manager.registry import MemoryRegistry, due_queue
-from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.registry.live_files import make_record
+from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.testing import NOW, RegistryContract, in_child
 
 

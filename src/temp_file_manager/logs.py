@@ -40,7 +40,7 @@ def registry_read_only(reason: str) -> None:
 
 def not_forgotten(records: int, error: Exception) -> None:
     """Say that removed files' records are still there."""
-    logger.warning(f"Removed {records} temporary files whose records a later sweep will forget: {printable(str(error))}")
+    logger.warning(f"Removed {records} temporary files that a later sweep will forget: {printable(str(error))}")
 
 
 def registered(path: str) -> None:

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs, rules
-from temp_file_manager.at_fork import at_fork
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.events import Hook, Hooks, SweepFailed, SweepFinished
@@ -20,7 +19,7 @@ from temp_file_manager.records import (
     seconds,
 )
 from temp_file_manager.registrar import Registrar
-from temp_file_manager.registry import MemoryRegistry, Registry, open_registry
+from temp_file_manager.registry import Registry, open_registry
 from temp_file_manager.scheduler import Scheduler
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage, local
@@ -67,7 +66,6 @@ class TempFileManager:
         self.base_dir = os.fsdecode(base_dir)
         local.make_base(self.base_dir)
         self.registry = open_registry(self._settings.registry if registry is None else registry, self.base_dir)
-        self._lock = Lock()
         self._clock = clock or SystemClock()
         self._hooks = Hooks(hooks)
         self._sweeper = Sweeper(
@@ -77,7 +75,6 @@ class TempFileManager:
         self._scheduler = Scheduler(
             self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
         )
-        at_fork(self, lambda manager: setattr(manager, "_lock", Lock()))
         self._pid = os.getpid()
         logs.initialized(self.base_dir, self.max_age)
         logs.without_effect(self._settings.without_effect())
@@ -120,7 +117,7 @@ class TempFileManager:
     @property
     def lock(self) -> Lock:
         """The lock the manager takes for its own writes to ``files``; hold it to read and write them steadily."""
-        return self.registry.lock if isinstance(self.registry, MemoryRegistry) else self._lock
+        return self.registry.lock
 
     def register_file(self, file_path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
         """Put a file on record; registering it again restarts its age.

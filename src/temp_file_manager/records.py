@@ -183,6 +183,23 @@ class StatusReport:
     files: tuple[FileStatus, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, found by ``recovery.check``.
+
+    Attributes:
+        kind: What it is, in a few words.
+        subject: The path or the name of what is meant.
+        explanation: How it comes about, and what can be done.
+        fixed: Whether it has been put right.
+    """
+
+    kind: str
+    subject: str
+    explanation: str
+    fixed: bool = False
+
+
 def seconds(name: str, value: float) -> float:
     """Return ``value`` if it can be a length of time.
 

@@ -12,9 +12,10 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, MutableMapping
+from threading import Lock
 from typing import NamedTuple
 
-from temp_file_manager.records import Due, NewFile, Outcome, TempFile
+from temp_file_manager.records import Due, Finding, NewFile, Outcome, TempFile
 
 
 class Claim(NamedTuple):
@@ -42,6 +43,10 @@ class Registry(ABC):
 
     durable = False
     """Whether records outlive the process, and with them the identity of each file."""
+
+    lock: Lock
+    """Taken for each change of records but those that come through ``files``: whoever holds it may read and write
+    ``files`` steadily, as far as this process goes. A lock of its own in a forked child."""
 
     @property
     @abstractmethod
@@ -123,6 +128,19 @@ class Registry(ABC):
     @abstractmethod
     def stats(self) -> Stats:
         """Return the counts, at a cost that does not depend on them."""
+
+    def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
+        """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.
+
+        Args:
+            now: As in ``claim``.
+            fix: Whether to change anything.
+
+        Raises:
+            RegistryError: the registry is damaged.
+        """
+        del now, fix
+        return ()
 
     @abstractmethod
     def close(self) -> None:

@@ -32,8 +32,8 @@ class Claimers:
             else:
                 os.close(descriptor)
 
-    def alive(self, number: int) -> bool:
-        """Say whether a claimer lives."""
+    def alive(self, number: int, *, remove: bool = False) -> bool:
+        """Say whether a claimer lives; with ``remove``, the file of one that does not goes."""
         if number in self._mine:
             return True
         try:
@@ -45,18 +45,20 @@ class Claimers:
         except BlockingIOError:
             return True
         else:
-            local.remove_own(self._path(number))
+            if remove:
+                local.remove_own(self._path(number))
             return False
         finally:
             os.close(descriptor)
 
-    def dead(self) -> list[int]:
-        """Return the numbers of lock files whose claimers are dead."""
+    def dead(self, *, remove: bool) -> list[int]:
+        """Return the numbers of lock files whose claimers are dead; with ``remove``, the files go."""
         try:
             names = os.listdir(self._directory)
         except FileNotFoundError:
             return []
-        return [int(name) for name in names if name.isdigit() and not self.alive(int(name))]
+        numbers = sorted(int(name) for name in names if name.isdigit())
+        return [number for number in numbers if not self.alive(number, remove=remove)]
 
     def leave(self) -> None:
         """Take back all that ``enter`` said."""

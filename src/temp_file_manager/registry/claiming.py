@@ -1,6 +1,6 @@
 """Claiming and settling in the SQLite registry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from json import dumps
 from sqlite3 import Connection
@@ -8,7 +8,7 @@ from typing import Any
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import RETIRED, Due, Outcome, Status, TempFile
+from temp_file_manager.records import RETIRED, Due, Finding, Outcome, Status, TempFile
 from temp_file_manager.registry.adding import take_numbers
 from temp_file_manager.registry.base import Claim, Page
 from temp_file_manager.registry.due_rows import DIRECTORY, ID, Position, Row, candidates, record_of
@@ -122,21 +122,34 @@ class Claiming:
 
     def _free(self, now: float, *, dead: bool) -> None:
         """End claims that have lapsed and, with ``dead``, those of claimers that are no more."""
-        with self._session.reading() as connection:
-            claims = connection.execute(self._session.sql["claims"]).fetchall()
-        ended = [
-            number
-            for number, claimer, lapses_at in claims
-            if lapses_at <= now
-            or (dead and claimer != self._session.owner and not self._session.claimers.alive(claimer))
-        ]
-        if not ended:
-            return
-        # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
-        with suppress(RegistryFullError):
-            with self._session.writing() as connection:
-                connection.execute(self._session.sql["drop_claims"], {"ids": dumps(ended)})
-            self._session.changed()
+        ended = list(self._ended(now, dead=dead))
+        if ended:
+            # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
+            with suppress(RegistryFullError):
+                self._end(ended)
+            self._session.claimers.dead(remove=True)
+
+    def _ended(self, now: float, *, dead: bool) -> Iterator[int]:
+        session = self._session
+        with session.reading() as connection:
+            claims = connection.execute(session.sql["claims"]).fetchall()
+        for number, claimer, lapses_at in claims:
+            if lapses_at <= now or (dead and claimer != session.owner and not session.claimers.alive(claimer)):
+                yield number
+
+    def _end(self, claims: list[int]) -> None:
+        with self._session.writing() as connection:
+            connection.execute(self._session.sql["drop_claims"], {"ids": dumps(claims)})
+        self._session.changed()
+
+    def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
+        """Yield the claims that nobody holds any more; with ``fix``, end them."""
+        ended = list(self._ended(now, dead=True))
+        if ended and fix:
+            self._end(ended)
+        why = "its sweep was killed or has stalled; the next sweep takes its records over"
+        for number in ended:
+            yield Finding("lapsed claim", f"claim {number}", why, fix)
 
     def holds(self, record: TempFile) -> bool:
         """See ``Registry.holds``."""

@@ -18,6 +18,9 @@ APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
 PATIENCE = 60.0
 """Seconds to wait for other processes' transactions, each of which takes milliseconds."""
 
+RESERVE = 256 * 1024
+"""Bytes kept for the day when the disk is full."""
+
 _PACKAGE = "temp_file_manager.registry"
 _MIGRATIONS = ("001_files.sql",)
 
@@ -157,15 +160,27 @@ class Database:
 
     def _connection_to_write(self) -> sqlite3.Connection:
         if self._writer is None:
-            with self._translated():
-                connection = self._connect()
-                try:
-                    self._prepare(connection)
-                except BaseException:
-                    connection.close()
-                    raise
-                self._writer = connection
+            reserve = f"{self.path}-reserve"
+            try:
+                self._writer = self._opened()
+            except RegistryFullError:
+                # To open the file SQLite needs a little room beside it. This is what the reserve is for: a full
+                # disk is when a sweep is needed most.
+                local.remove_own(reserve)
+                self._writer = self._opened()
+            else:
+                local.make_reserve(reserve, RESERVE)
         return self._writer
+
+    def _opened(self) -> sqlite3.Connection:
+        with self._translated():
+            connection = self._connect()
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
 
     def _connect(self) -> sqlite3.Connection:
         if not os.path.exists(self.path):
@@ -176,9 +191,13 @@ class Database:
         connection = sqlite3.connect(
             self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
         )
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        # Some systems build SQLite to overwrite what is deleted: twice the writing, and no secret is in here.
-        connection.execute("PRAGMA secure_delete = OFF")
+        try:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            # Some systems build SQLite to overwrite what is deleted: twice the writing, and no secret is in here.
+            connection.execute("PRAGMA secure_delete = OFF")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _refuse_network(self) -> None:

@@ -3,13 +3,15 @@
 import math
 import os
 from collections.abc import Iterable
+from threading import Lock
 from weakref import ref
 
-from temp_file_manager.records import Due, Identity, NewFile, Outcome, TempFile
+from temp_file_manager.records import Due, Finding, Identity, NewFile, Outcome, TempFile
 from temp_file_manager.registry.adding import Timed
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.claiming import Claiming
 from temp_file_manager.registry.due_rows import DIRECTORY, ID, record_of
+from temp_file_manager.registry.inspection import inspect
 from temp_file_manager.registry.live_files import inherited
 from temp_file_manager.registry.session import Session
 from temp_file_manager.registry.stored_files import StoredFiles
@@ -32,11 +34,13 @@ class SqliteRegistry(Registry):
     durable = True
 
     def __init__(self, path: str, base_dir: str, *, synchronous: str = "NORMAL") -> None:
+        self.lock = Lock()
         self._session = Session(path, base_dir, synchronous, self._in_child)
         self._claiming = Claiming(self._session)
         self._mapping: ref[StoredFiles] | None = None
 
     def _in_child(self) -> None:
+        self.lock = Lock()
         self._claiming = Claiming(self._session)
 
     def __repr__(self) -> str:
@@ -67,7 +71,7 @@ class SqliteRegistry(Registry):
             mapping.detach()
             self._mapping = None
         session = self._session
-        with session.writing() as connection:
+        with self.lock, session.writing() as connection:
             dropped = connection.execute(session.sql["forget_all"], {"scope": session.scope}).rowcount
             connection.execute(session.sql["count_records"], {"scope": session.scope, "more": -dropped})
             connection.execute(session.sql["forget_all_directories"], {"scope": session.scope})
@@ -76,15 +80,13 @@ class SqliteRegistry(Registry):
 
     def add(self, files: Iterable[NewFile], now: float) -> None:
         """See ``Registry.add``."""
-        self._put([(file, now) for file in files])
-
-    def _put(self, files: list[Timed]) -> None:
-        if not files:
+        rows = [(file, now) for file in files]
+        if not rows:
             return
-        with self._session.writing() as connection:
-            known = self._session.add(connection, files)
+        with self.lock, self._session.writing() as connection:
+            known = self._session.add(connection, rows)
         latest = self._session.latest
-        behind = any(when <= latest or (file[1] is not None and file[1] <= latest) for file, when in files)
+        behind = now <= latest or any(file[1] is not None and file[1] <= latest for file, _ in rows)
         if known or behind:
             self._session.changed(behind=behind)
 
@@ -100,6 +102,10 @@ class SqliteRegistry(Registry):
 
     def forget(self, what: Iterable[str | TempFile]) -> int:
         """See ``Registry.forget``."""
+        with self.lock:
+            return self._forget(what)
+
+    def _forget(self, what: Iterable[str | TempFile]) -> int:
         with self._session.writing() as connection:
             found = {}
             for one in what:
@@ -113,6 +119,11 @@ class SqliteRegistry(Registry):
     def stats(self) -> Stats:
         """See ``Registry.stats``."""
         return Stats(records=self.count())
+
+    def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
+        """See ``Registry.check``."""
+        with self.lock:
+            return tuple(self._claiming.ended(now, fix=fix)) + tuple(inspect(self._session, fix=fix))
 
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
@@ -142,7 +153,7 @@ class SqliteRegistry(Registry):
 
     def drop_one(self, path: str) -> bool:
         """See ``Store.drop_one``."""
-        return self.forget((path,)) == 1
+        return self._forget((path,)) == 1
 
     def count(self) -> int:
         """See ``Store.count``."""
@@ -173,7 +184,8 @@ class SqliteRegistry(Registry):
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
-        self._claiming.settle(outcomes, now)
+        with self.lock:
+            self._claiming.settle(outcomes, now)
 
 
 def _identify(path: str) -> Identity:

@@ -97,6 +97,20 @@ def create_private_file(path: str) -> None:
         return
 
 
+def make_reserve(path: str, size: int) -> None:
+    """Create a file that takes ``size`` bytes of the disk, if there is none and there is room for it."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError:  # mostly: it is there
+        return
+    try:
+        os.write(descriptor, bytes(size))
+    except OSError:
+        remove_own(path)
+    finally:
+        os.close(descriptor)
+
+
 def remove_own(path: str) -> None:
     """Remove a file of the package's own; one that is not there is no error."""
     try:

@@ -15,6 +15,12 @@ SELECT id FROM scopes WHERE base = :base
 -- name: records
 SELECT records FROM scopes WHERE id = :scope
 
+-- name: counted
+SELECT count(*) FROM files WHERE scope = :scope
+
+-- name: recount
+UPDATE scopes SET records = (SELECT count(*) FROM files WHERE scope = :scope) WHERE id = :scope
+
 -- name: count_records
 UPDATE scopes SET records = records + :more WHERE id = :scope
 

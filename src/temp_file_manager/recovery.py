@@ -1,0 +1,59 @@
+"""What a crash left behind: found, explained, and put right on request. Never removes a file of anybody's."""
+
+from collections.abc import Iterator
+
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Due, Finding, Outcome, Status
+from temp_file_manager.storage import LocalStorage
+
+PAGE = 1000
+_EVERYTHING = Due(asof=0.0, max_age=0.0, force=True)
+_KINDS = {
+    Status.GONE: "record without a file",
+    Status.REPLACED: "record of another file",
+    Status.KEPT: "record in doubt",
+}
+_ADVICE = {
+    Status.GONE: "a killed sweep or somebody else removed it; the record can go, and goes with the next sweep",
+    Status.REPLACED: "the record can go, the file there stays",
+    Status.KEPT: "no sweep removes it: register the file again if it is yours, or forget it",
+}
+
+
+def check(manager: TempFileManager, *, fix: bool = False, clock: Clock | None = None) -> tuple[Finding, ...]:
+    """Look for what a crash left behind: records without files, claims of dead sweeps, and the like.
+
+    Args:
+        manager: Whose registry to look at.
+        fix: Forget records whose file is gone or another one, end claims that have lapsed, and put the
+            registry's own counts and files right.
+        clock: What leases are read from.
+
+    Returns:
+        What was found; nothing found is the normal state.
+
+    Raises:
+        RegistryError: the registry is damaged, or cannot be changed.
+    """
+    now = (clock or SystemClock()).elapsed()
+    # The registry first: what it ends may be about records that are looked at next.
+    return (*manager.registry.check(now=now, fix=fix), *_records(manager, now, fix))
+
+
+def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Finding]:
+    cursor: object | None = None
+    while True:
+        page = manager.registry.page(_EVERYTHING, now=now, limit=PAGE, after=cursor)
+        for outcome in LocalStorage().predict(page.records):
+            if outcome.status in _KINDS:
+                yield _finding(manager, outcome, fix)
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _finding(manager: TempFileManager, outcome: Outcome, fix: bool) -> Finding:
+    record, status, reason = outcome
+    forgotten = fix and outcome.retired and manager.registry.forget((record,)) == 1
+    return Finding(_KINDS[status], record.path, f"{reason}; {_ADVICE[status]}", forgotten)

@@ -1,0 +1,29 @@
+"""What may be wrong inside the SQLite registry's file, beyond its claims."""
+
+from collections.abc import Iterator
+
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.records import Finding
+from temp_file_manager.registry.session import Session
+
+
+def inspect(session: Session, *, fix: bool) -> Iterator[Finding]:
+    """Yield what is not as it should be; with ``fix``, put it right.
+
+    Raises:
+        RegistryError: the file is damaged.
+    """
+    with session.reading() as connection:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (counted,) = connection.execute(session.sql["counted"], {"scope": session.scope}).fetchone()
+        known = connection.execute(session.sql["records"], {"scope": session.scope}).fetchone()
+    if verdict != "ok":
+        raise RegistryError(f"{session.database.path} is damaged: {verdict}. Move it away, or put a copy back")
+    if known and counted != known[0]:
+        if fix:
+            with session.writing() as connection:
+                connection.execute(session.sql["recount"], {"scope": session.scope})
+        why = f"{known[0]} by its counter, {counted} by counting"
+        yield Finding("wrong count", "number of records", why, fix)
+    for number in session.claimers.dead(remove=fix):
+        yield Finding("leftover lock file", str(number), "its process is dead; the file means nothing any more", fix)
