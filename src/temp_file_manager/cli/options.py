@@ -1,7 +1,9 @@
 """Flags that several commands share, and what becomes of wrong ones."""
 
 import argparse
+import math
 import os
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from temp_file_manager import settings
@@ -10,6 +12,9 @@ from temp_file_manager.settings import FIELDS, Layer, Settings
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
+
+LONGEST_NUMBER = 18
+"""Digits that certainly fit into 64 bits, which is what a database counts with."""
 
 
 class UsageError(TempFileError):
@@ -27,6 +32,38 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:  # noqa: D102
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    about: str,
+    execute: Callable[[argparse.Namespace], int],
+    *,
+    words: str = "",
+    more: str = "",
+    json: str = "print JSON",
+) -> argparse.ArgumentParser:
+    """Declare a command that works on the registry, and return its parser for the flags of its own.
+
+    Args:
+        commands: What ``add_subparsers`` returned.
+        name: What people type.
+        about: What it does, in one line.
+        execute: Does it and returns the exit code.
+        words: Its own flags and arguments, as the line of usage shows them.
+        more: What its help says beyond ``about``.
+        json: What ``--json`` does.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[:1].upper()}{about[1:]}. {more}".strip(),
+        usage=" ".join(f"%(prog)s {words} [--json] [--config FILE] [settings]".split()),
+    )
+    add_json(parser, json)
+    parser.set_defaults(execute=execute)
+    return parser
 
 
 def add_json(parser: argparse.ArgumentParser, about: str = "print JSON") -> None:
@@ -58,6 +95,24 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
     return settings.resolve(settings.flag_layer(vars(args)), settings.env_layer(os.environ), _file_layer(args.config))
+
+
+def seconds(text: str) -> float:
+    """Read a flag's length of time: a finite number of seconds, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
+    return value
+
+
+def whole(text: str) -> int:
+    """Read a flag's whole number, 0 or more."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or more")
+    return int(text)
 
 
 def flag(name: str) -> str:

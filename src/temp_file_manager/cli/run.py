@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from temp_file_manager import logs
-from temp_file_manager.cli import options, render
+from temp_file_manager.cli import opening, options, render
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import Settings
 from temp_file_manager.text import printable
@@ -21,7 +21,8 @@ def add_parser(commands: options.Commands) -> None:
         "run",
         help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
         description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
-        "In this version records are in memory: only this process can register files.",
+        "Its records are those of the registry: what other commands and programs register there it sweeps, too, and "
+        "what is not due yet stays on record after it. With --registry memory: nobody else can register anything.",
         usage="%(prog)s [--json] [--config FILE] [settings]",
     )
     options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
@@ -41,36 +42,50 @@ def execute(args: argparse.Namespace) -> int:
     if args.json and args.log_format is None:
         args.log_format = "json"
     settings, _ = options.effective(args)
-    with _signals(last=args.ends_process) as wait, _logging(settings):
-        manager = TempFileManager.from_settings(settings)
+    with _signals(last=args.ends_process) as wait, opening.logging_to(settings):
+        manager = TempFileManager.from_settings(settings, registry=opening.registry_address(settings))
         try:
-            manager.start()
-        except RuntimeError as error:
-            render.problem(f"cannot start sweeping: {error}")
-            return 1
-        try:
-            _started(manager, settings)
-            name = wait()
+            return _sweeping(manager, settings, wait, as_json=args.json)
         finally:
             manager.close()
-        _ended(name, len(manager.files), as_json=args.json)
+
+
+def _sweeping(manager: TempFileManager, settings: Settings, wait: Callable[[], str], *, as_json: bool) -> int:
+    try:
+        manager.start()
+    except RuntimeError as error:
+        render.problem(f"cannot start sweeping: {error}")
+        return 1
+    _started(manager, settings)
+    name = wait()
+    manager.stop()
+    _ended(name, manager, as_json=as_json)
     return 0
 
 
 def _started(manager: TempFileManager, settings: Settings) -> None:
     logs.logger.info(
         f"Running: base_dir {printable(manager.base_dir)}, max_age {manager.max_age} seconds, "
-        f"a sweep every {settings.cleanup_interval} seconds. In this version records are in memory: "
-        "only this process can register files"
+        f"a sweep every {settings.cleanup_interval} seconds. Records are in "
+        f"{printable(opening.registry_name(settings))}{_sharing(manager)}"
     )
 
 
-def _ended(name: str, registered: int, *, as_json: bool) -> None:
+def _sharing(manager: TempFileManager) -> str:
+    if manager.registry.durable:
+        return ", shared with other processes, and outlive this one"
+    return ", for this process alone"
+
+
+def _ended(name: str, manager: TempFileManager, *, as_json: bool) -> None:
+    registered, outlive = manager.registry.stats().records, manager.registry.durable
     if as_json:
-        render.as_json({"stopped_by": name, "registered": registered, "removed_on_exit": 0}, indent=None)
-    else:
-        files = "1 file" if registered == 1 else f"{registered} files"
-        render.line(f"Stopped by {name}: {files} still registered, nothing removed on the way out.")
+        counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": 0}
+        render.as_json({"stopped_by": name} | counts, indent=None)
+        return
+    files = "1 file" if registered == 1 else f"{registered} files"
+    records = "still registered" if outlive else "no longer registered, as records were in memory"
+    render.line(f"Stopped by {name}: {files} {records}; nothing removed on the way out.")
 
 
 @contextmanager
@@ -105,20 +120,3 @@ def _arrived(reader: int) -> str:
     while (number := os.read(reader, 1)[0]) not in ENDING:
         pass
     return signal.Signals(number).name
-
-
-@contextmanager
-def _logging(settings: Settings) -> Iterator[None]:
-    """Log as the settings say; on leaving, all is as before."""
-    level, propagate = logs.logger.level, logs.logger.propagate
-    try:
-        handler = logs.configure(settings)
-    except OSError as error:
-        raise options.UsageError(f"cannot write the log file {settings.log_file}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        logs.logger.removeHandler(handler)
-        handler.close()
-        logs.logger.setLevel(level)
-        logs.logger.propagate = propagate

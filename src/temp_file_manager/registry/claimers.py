@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import weakref
 
 from temp_file_manager.storage import local
 
@@ -15,7 +16,9 @@ class Claimers:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._mine: dict[int, int] = {}
+        self._mine: dict[int, int] = {}  # numbers, and the descriptors that hold their locks
+        # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
+        weakref.finalize(self, _leave, directory, self._mine)
 
     def enter(self, number: int) -> None:
         """Say that claimer ``number`` lives, in this process; before its first claim."""
@@ -62,10 +65,7 @@ class Claimers:
 
     def leave(self) -> None:
         """Take back all that ``enter`` said."""
-        for number, descriptor in self._mine.items():
-            local.remove_own(self._path(number))
-            os.close(descriptor)
-        self._mine.clear()
+        _leave(self._directory, self._mine)
 
     def after_fork(self) -> None:
         """Let go of the parent's locks, which stay locked for it, and would for the child after its death."""
@@ -75,3 +75,10 @@ class Claimers:
 
     def _path(self, number: int) -> str:
         return os.path.join(self._directory, str(number))
+
+
+def _leave(directory: str, locks: dict[int, int]) -> None:
+    while locks:
+        number, descriptor = locks.popitem()
+        local.remove_own(os.path.join(directory, str(number)))
+        os.close(descriptor)
