@@ -56,7 +56,7 @@ class Registrar:
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
         words = labels(tags)
-        moment = IN_FLIGHT.last_move
+        moment, others = IN_FLIGHT.last_move, self._registry.moment()
         rows: list[NewFile] = []
         refused = []
         examine = self._examine()
@@ -69,7 +69,7 @@ class Registrar:
                 rows.append((path, due_at, found[0], words, found[1]))
         if rows:
             self._registry.add(rows, now)
-        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks
+        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks or self._registry.moment() != others
         lost = {path for path, *_ in rows if moved and self._lost(path)}
         refused += [(path, "removed by a sweep meanwhile") for path in lost]
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
@@ -89,7 +89,9 @@ class Registrar:
     def _lost(self, path: str) -> bool:
         """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
         IN_FLIGHT.wait(path)
-        # The record first: if another thread makes and registers the file anew after this, forgetting spares that.
+        if os.path.isfile(path):
+            return False
+        # The record first: if somebody makes and registers the file anew after this, forgetting spares that.
         records = self._registry.get((path,))
         if os.path.isfile(path):
             return False

@@ -4,7 +4,7 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temp_file_manager import logs
@@ -14,6 +14,7 @@ from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import OUTCOMES_IN_A_REPORT, Due, Outcome, Status, SweepReport, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.local import Gate
 
 CHUNK = 50
 """Records claimed at a time, at most: what a killed process leaves claimed, and what one lease must cover."""
@@ -103,33 +104,25 @@ class Sweeper:
         if not claim.records:
             return [], None
         outcomes: list[Outcome] = []
-        skipped: list[Outcome] = []
-        admitted = self._admitted(claim.records, deadline, skipped)
+        sweep = object()
         try:
-            outcomes.extend(self._storage.remove(admitted))
+            outcomes.extend(self._storage.remove(claim.records, self._gate(sweep, deadline)))
         finally:
-            admitted.close()  # now, not when a traceback lets go of it: its path is marked until then
-            outcomes += skipped
+            IN_FLIGHT.clear(sweep)
             self._settle(claim.records, outcomes)
         return outcomes, claim.cursor
 
-    def _admitted(
-        self, records: Iterable[TempFile], deadline: float, skipped: list[Outcome]
-    ) -> Generator[TempFile, None, None]:
-        """Yield each record at the moment its file may be removed, its path marked as in flight."""
-        sweep = object()
+    def _gate(self, sweep: object, deadline: float) -> Gate:
+        """Return what asks, at the moment a record's file would go, whether it still may; its path is marked first."""
         mark, holds, elapsed = IN_FLIGHT.mark, self._registry.holds, self._clock.elapsed
-        try:
-            for record in records:
-                mark(sweep, record.path)
-                if not holds(record):
-                    skipped.append(Outcome(record, Status.SKIPPED, "registered again or forgotten meanwhile"))
-                elif elapsed() >= deadline:
-                    skipped.append(Outcome(record, Status.SKIPPED, "half of its claim's time is up"))
-                else:
-                    yield record
-        finally:
-            IN_FLIGHT.clear(sweep)
+
+        def gate(record: TempFile) -> str:
+            mark(sweep, record.path)
+            if elapsed() >= deadline:
+                return "half of its claim's time is up"
+            return "" if holds(record) else "registered again or forgotten meanwhile"
+
+        return gate
 
     def _settle(self, records: tuple[TempFile, ...], outcomes: list[Outcome]) -> None:
         if len(outcomes) < len(records):

@@ -69,6 +69,14 @@ class Registry(ABC):
         """Do ``add`` for one file without a ttl or tags. A registry overrides it where a batch of one is dear."""
         self.add(((path, None, None, (), None),), now)
 
+    def moment(self) -> object:
+        """Return a value that differs from an earlier one when files may be missing that were there then.
+
+        Because another process's sweep was at work between the two, or a known path was registered again. Asked
+        before looking whether a file exists and after recording it. (Sweeps of this process: see ``in_flight``.)
+        """
+        return None
+
     @abstractmethod
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """Return the records of those of ``paths`` that have one. Waits for nobody."""

@@ -1,7 +1,8 @@
-"""A value in shared memory that changes whenever a process changes records that another may have claimed.
+"""What processes tell each other through shared memory: that records have changed, that files have gone.
 
-A sweep asks before each removal whether its record is still the one it claimed. Asking SQLite, even for its own
-``data_version``, costs as much as a removal; looking at eight bytes costs nothing.
+A sweep asks before each removal whether its record is still the one it claimed, and a registration whether a sweep
+was at work while it was writing. Asking SQLite, even for its own ``data_version``, costs as much as a removal;
+looking at a few bytes costs nothing.
 """
 
 import itertools
@@ -9,14 +10,17 @@ import mmap
 import os
 import struct
 
-_SIZE = 8
+_HALF = 8
+_SIZE = 2 * _HALF
 
 
 class Changes:
-    """One eight-byte value in a small file, mapped by every process that has the registry open.
+    """Two eight-byte values in a small file, mapped by every process that has the registry open.
 
-    A change is announced after it is committed and before it is acknowledged. So whoever sees no change knows
-    that nothing *acknowledged* is missing from what it read before.
+    The first changes with records that somebody may have claimed: after that is committed, before it is
+    acknowledged. So a sweep that sees no change knows that nothing *acknowledged* is missing from what it read.
+    The second changes when a sweep has removed files: before it forgets their records. So a registration that finds
+    neither its path known nor this value changed knows that no sweep took the file it had just looked at.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,12 +35,24 @@ class Changes:
         self._numbers = itertools.count(1)
 
     def value(self) -> bytes:
-        """Return what is to be compared with a later value."""
+        """Return what changes with records."""
+        return self._map[:_HALF]
+
+    def both(self) -> bytes:
+        """Return what changes with records and with files."""
         return self._map[:_SIZE]
 
     def announce(self) -> None:
-        """Change the value, to one that no other process ever gives it: no announcement undoes another."""
-        self._map[:_SIZE] = struct.pack("=II", os.getpid(), next(self._numbers) & 0xFFFFFFFF)
+        """Say that records have changed."""
+        self._map[:_HALF] = self._unique()
+
+    def announce_removals(self) -> None:
+        """Say that files have been removed."""
+        self._map[_HALF:_SIZE] = self._unique()
+
+    def _unique(self) -> bytes:
+        # A value that nobody else ever gives: no announcement undoes another.
+        return struct.pack("=II", os.getpid(), next(self._numbers) & 0xFFFFFFFF)
 
     def close(self) -> None:
         """Unmap it."""

@@ -171,6 +171,7 @@ class Claiming:
                 by_claim.setdefault(outcome.record.claim, []).append(outcome)
         if not by_claim:
             return
+        self._session.changes.announce_removals()
         try:
             with self._finishing(locked=LOCKED in by_claim) as connection:
                 known = {LOCKED, *(row[0] for row in connection.execute(self._session.sql["claims"]))}

@@ -1,9 +1,11 @@
 """One SQLite file: opening it safely, transactions, versions of its schema, and SQLite's errors in our words."""
 
+import itertools
 import os
 import pkgutil
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -21,6 +23,7 @@ PATIENCE = 60.0
 RESERVE = 256 * 1024
 """Bytes kept for the day when the disk is full."""
 
+_PAUSE = 0.01
 _PACKAGE = "temp_file_manager.registry"
 _MIGRATIONS = ("001_files.sql",)
 
@@ -35,6 +38,19 @@ def load_statements() -> dict[str, str]:
     """Return the statements of ``sql/statements.sql`` by name."""
     parts = re.split(r"^-- name: (\w+)\n", _sql("statements.sql"), flags=re.MULTILINE)
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Change the journal, which SQLite refuses at once, without waiting, while anybody else has the file open."""
+    for attempt in itertools.count():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or attempt * _PAUSE >= PATIENCE:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 class Database:
@@ -222,7 +238,7 @@ class Database:
             self.read_only = True
             return
         if version < len(_MIGRATIONS):
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection)
             self._migrate(connection)
 
     def _version(self, connection: sqlite3.Connection) -> int:

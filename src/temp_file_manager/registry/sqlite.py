@@ -90,6 +90,10 @@ class SqliteRegistry(Registry):
         if known or behind:
             self._session.changed(behind=behind)
 
+    def moment(self) -> bytes:
+        """See ``Registry.moment``."""
+        return self._session.changes.both()
+
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Registry.get``."""
         found = {}

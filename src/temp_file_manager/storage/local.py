@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
@@ -154,6 +154,10 @@ def discard(fd: int, path: str) -> None:
     os.remove(path)
 
 
+Gate = Callable[[TempFile], str]
+"""Says why a record's file must stay after all; nothing when it may go."""
+
+
 class LocalStorage:
     """Removes files, as ``os.remove`` does: a link is removed, never its target.
 
@@ -163,17 +167,33 @@ class LocalStorage:
     Between the comparison and the removal of that one entry lies one system call.
     """
 
-    def remove(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
-        """Remove one file a record, and yield what became of it before the next record is asked for.
+    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
+        """Remove one file a record, and yield what became of it before the next one is looked at.
 
-        The order is part of the contract: whoever feeds ``records`` checks each at the moment it is taken.
+        Args:
+            records: What to remove.
+            gate: Asked about each at the last moment, when only the removal itself is left to do.
         """
         with Directories() as directories:
             for record in records:
-                if record.identity is None:
-                    yield _remove_by_path(record)
+                if record.identity is not None:
+                    yield _remove_identified(record, directories, gate)
+                    continue
+                reason = gate(record)
+                if reason:
+                    yield Outcome(record, Status.SKIPPED, reason)
+                    continue
+                try:
+                    # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
+                    # it: that is a system call more, and its answer is old by the time of the removal.
+                    os.remove(record.path)
+                except (FileNotFoundError, NotADirectoryError):
+                    yield Outcome(record, Status.GONE, "already gone")
+                except Exception as error:  # one bad file never stops a sweep
+                    yield Outcome(record, Status.FAILED, str(error))
                 else:
-                    yield _remove_identified(record, directories)
+                    # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
+                    yield _new_outcome(Outcome, (record, Status.REMOVED, ""))
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
@@ -182,22 +202,12 @@ class LocalStorage:
                 yield _predicted(record, directories)
 
 
-def _remove_by_path(record: TempFile) -> Outcome:
-    try:
-        # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
-        # it: that is a system call more, and its answer is old by the time of the removal.
-        os.remove(record.path)
-    except (FileNotFoundError, NotADirectoryError):
-        return Outcome(record, Status.GONE, "already gone")
-    except Exception as error:  # one bad file never stops a sweep
-        return Outcome(record, Status.FAILED, str(error))
-    # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-    return _new_outcome(Outcome, (record, Status.REMOVED, ""))
-
-
-def _remove_identified(record: TempFile, directories: Directories) -> Outcome:
+def _remove_identified(record: TempFile, directories: Directories, gate: Gate) -> Outcome:
     try:
         directory, name = directories.compared(record)
+        reason = gate(record)
+        if reason:
+            return Outcome(record, Status.SKIPPED, reason)
         os.unlink(name, dir_fd=directory)
     except NotThatFile as other:
         return Outcome(record, other.status, other.reason)
