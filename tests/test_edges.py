@@ -173,3 +173,16 @@ def test_an_age_of_hundreds_of_digits(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "give seconds" in capsys.readouterr().err
     with pytest.raises(ValueError, match="max_age"):
         TempFileManager(tmp_path, int(HUGE))
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
+def test_the_packages_own_files_are_never_registered(tmp_path: Path, registry: str) -> None:
+    TempFileManager(tmp_path, registry="sqlite:").close()
+    own = tmp_path / ".temp-file-manager" / "registry.db"
+    assert own.is_file()
+    manager = TempFileManager(tmp_path, registry=registry)
+    manager.register_file(own)
+    report = manager.register_files([own])
+    assert report.refused == ((str(own), "it is one of this package's own files"),)
+    assert len(manager.files) == 0
+    manager.close()

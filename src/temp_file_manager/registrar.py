@@ -35,7 +35,7 @@ class Registrar:
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
         moment = IN_FLIGHT.last_move
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) or local.is_own(path):
             logs.refused(path)
             return
         size = None if self._size_limit is None else local.size(path)
@@ -62,7 +62,7 @@ class Registrar:
         examine = self._examine()
         for path in paths:
             found = examine(path)
-            if found is None:
+            if found is None or local.is_own(path):
                 refused.append((path, local.why_not_regular(path)))
                 logs.refused(path)
             else:

@@ -76,7 +76,7 @@ def candidates(
     }
     # The index finds by a bound that is a little too wide; the rule itself, subtracted as it says, decides.
     oldest = due.asof - due.max_age
-    latest = math.inf if due.force else oldest + max(1.0, abs(oldest) * 1e-9)
+    latest = math.inf if due.force else oldest + max(0.001, abs(oldest) * 1e-12)
     after, after_id = position.aged
     aged = connection.execute(
         sql["due_by_age"], bound | {"latest": latest, "after": after, "after_id": after_id}

@@ -38,8 +38,18 @@ def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     return [absolute(path) for path in paths]
 
 
+def is_own(path: str) -> bool:
+    """Say whether an absolute path is one of the package's own files, in whichever base directory."""
+    return _OWN in path
+
+
+_OWN = f"/{OWN_DIRECTORY}/"
+
+
 def why_not_regular(path: str) -> str:
     """Say, for a message, what ``path`` is instead of a regular file."""
+    if is_own(path):
+        return "it is one of this package's own files"
     try:
         mode = os.stat(path).st_mode
     except ValueError:
