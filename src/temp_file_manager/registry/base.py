@@ -137,6 +137,14 @@ class Registry(ABC):
     def stats(self) -> Stats:
         """Return the counts, at a cost that does not depend on them."""
 
+    @abstractmethod
+    def recall(self, name: str) -> str | None:
+        """Return what was last remembered under ``name``, or None."""
+
+    @abstractmethod
+    def remember(self, name: str, text: str) -> None:
+        """Keep a small fact about this scope, as long as its records: a clock's reading, a directory to look after."""
+
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.
 

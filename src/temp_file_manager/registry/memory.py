@@ -20,6 +20,7 @@ class MemoryRegistry(Registry):
     def __init__(self) -> None:
         self.lock = Lock()
         self._numbers = itertools.count(1)
+        self._facts: dict[str, str] = {}
         self._begin()
         at_fork(self, MemoryRegistry._after_fork)
 
@@ -151,6 +152,14 @@ class MemoryRegistry(Registry):
                     forgotten += 1
             self._queue.shrink()
             return forgotten
+
+    def recall(self, name: str) -> str | None:
+        """See ``Registry.recall``."""
+        return self._facts.get(name)
+
+    def remember(self, name: str, text: str) -> None:
+        """See ``Registry.remember``."""
+        self._facts[name] = text
 
     def stats(self) -> Stats:
         """See ``Registry.stats``."""

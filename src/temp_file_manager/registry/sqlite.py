@@ -120,6 +120,19 @@ class SqliteRegistry(Registry):
         self._session.changed(behind=False)
         return len(found)
 
+    def recall(self, name: str) -> str | None:
+        """See ``Registry.recall``."""
+        with self._session.reading() as connection:
+            bound = {"scope": self._session.scope, "name": name}
+            found = connection.execute(self._session.sql["fact"], bound).fetchone()
+        return found[0] if found else None
+
+    def remember(self, name: str, text: str) -> None:
+        """See ``Registry.remember``."""
+        with self._session.writing() as connection:
+            bound = {"scope": self._session.scope, "name": name, "text": text}
+            connection.execute(self._session.sql["put_fact"], bound)
+
     def stats(self) -> Stats:
         """See ``Registry.stats``."""
         return Stats(records=self.count())

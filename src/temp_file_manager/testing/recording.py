@@ -1,6 +1,7 @@
 """The part of the contract that says what a registry records, shows and forgets."""
 # ruff: noqa: S101, PLR2004 - tests assert, and their numbers mean nothing beyond the line they stand in
 
+import threading
 from collections.abc import Iterable
 
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
@@ -178,6 +179,29 @@ class RecordingContract(RegistryWords):
             self.registry.forget([self.record("/c/a"), *self.registry.page(Due(NOW, 0, True), now=NOW, limit=9)[0]])
             == 2
         )
+
+    def test_facts_are_remembered(self) -> None:
+        """The last text under each name."""
+        assert self.registry.recall("clock") is None
+        self.registry.remember("clock", "12:00")
+        self.registry.remember("other", "ß")
+        self.registry.remember("clock", "12:01")
+        assert (self.registry.recall("clock"), self.registry.recall("other")) == ("12:01", "ß")
+        self.registry.replace([])
+        assert self.registry.recall("clock") == "12:01"
+
+    def test_who_holds_the_lock_keeps_others_from_adding(self) -> None:
+        """And reads and writes ``files`` meanwhile."""
+        self.add("/c/a")
+        added = threading.Thread(target=self.add, args=("/c/b",))
+        with self.registry.lock:
+            added.start()
+            self.registry.files["/c/c"] = NOW
+            added.join(0.05)
+            assert sorted(self.registry.files) == ["/c/a", "/c/c"]
+            assert added.is_alive()
+        added.join()
+        assert sorted(self.registry.files) == ["/c/a", "/c/b", "/c/c"]
 
     def test_a_forked_child_loses_no_record(self) -> None:
         """And the registry goes on there."""

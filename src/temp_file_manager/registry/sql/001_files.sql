@@ -11,6 +11,13 @@ CREATE TABLE scopes (
     records INTEGER NOT NULL DEFAULT 0  -- kept with each change: counting a million rows takes too long
 );
 
+CREATE TABLE facts (
+    scope INTEGER NOT NULL REFERENCES scopes (id),
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+
 CREATE TABLE directories (
     id INTEGER PRIMARY KEY,
     scope INTEGER NOT NULL REFERENCES scopes (id),

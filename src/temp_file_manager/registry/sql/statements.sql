@@ -24,6 +24,12 @@ UPDATE scopes SET records = (SELECT count(*) FROM files WHERE scope = :scope) WH
 -- name: count_records
 UPDATE scopes SET records = records + :more WHERE id = :scope
 
+-- name: fact
+SELECT text FROM facts WHERE scope = :scope AND name = :name
+
+-- name: put_fact
+INSERT OR REPLACE INTO facts (scope, name, text) VALUES (:scope, :name, :text)
+
 -- name: directory
 SELECT id, inode, born FROM directories WHERE scope = :scope AND path = :path
 
