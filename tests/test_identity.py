@@ -17,6 +17,7 @@ from temp_file_manager.storage import directories, identity
 from temp_file_manager.storage.identity import HERE, Examiner, Seen, looker, same_file
 
 CLEANUPS = 3000
+FILES = 500  # enough for the renamer to get its turn on a busy machine
 
 
 @pytest.fixture
@@ -233,10 +234,10 @@ def test_a_renamer_that_swaps_the_directory_with_a_link_harms_nobody(manager: Te
     mine, victims, link = tmp_path / "mine", tmp_path / "victims", tmp_path / "link"
     for directory in (mine, victims):
         directory.mkdir()
-        for number in range(20):
+        for number in range(FILES):
             (directory / str(number)).write_text(directory.name)
     link.symlink_to(victims)
-    manager.register_files([mine / str(number) for number in range(20)])
+    manager.register_files([mine / str(number) for number in range(FILES)])
     renamer = subprocess.Popen([sys.executable, "-c", RENAMER, str(mine), str(link)], stdout=subprocess.PIPE)
     kept = 0
     try:
@@ -250,7 +251,7 @@ def test_a_renamer_that_swaps_the_directory_with_a_link_harms_nobody(manager: Te
         renamer.kill()
         renamer.communicate()
     assert kept, "the renamer was never seen: this test tries nothing"
-    assert len(list(victims.iterdir())) == 20
+    assert len(list(victims.iterdir())) == FILES
     assert {path.read_text() for path in victims.iterdir()} == {"victims"}
     if mine.is_symlink():
         swap(mine, link)

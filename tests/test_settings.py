@@ -58,6 +58,8 @@ BAD = [
     ("ENABLE_TEMP_FILE_METRICS", "ja", "true or false"),
     ("METRICS_BACKEND", "statsd", "prometheus"),
     ("PROMETHEUS_PORT", "65536", "1 to 65535"),
+    ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
+    ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
     ("TEMP_FILE_REGISTRY", "mysql://host/db", "memory: or sqlite:"),
 ]
 
@@ -65,7 +67,7 @@ BAD = [
 def test_all_seventeen_variables_of_the_specification() -> None:
     settings = Settings.from_env({name: raw for name, (_, raw, _) in SPECIFIED.items()})
     assert len(SPECIFIED) == 17
-    ours = {"registry": None}  # beyond the specification
+    ours = {"registry": None, "protect_open": True, "if_unknown": None}  # beyond the specification
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
     assert {variable(field) for field in FIELDS if field not in ours} == set(SPECIFIED)
 
@@ -124,6 +126,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "base_dir": lambda value: isinstance(value, str) and value != "" and "\0" not in value,
     "max_age": lambda value: 0 <= float(value) < math.inf,
     "registry": lambda value: value is None or value.startswith(("memory:", "sqlite:")),
+    "protect_open": lambda value: type(value) is bool,
+    "if_unknown": lambda value: value is None or 0 <= float(value) < math.inf,
     "cleanup_interval": lambda value: 0 < float(value) < math.inf,
     "log_level": lambda value: value in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"},
     "log_format": lambda value: value in {"text", "json"},

@@ -23,6 +23,7 @@ from temp_file_manager.registry import Registry, open_registry
 from temp_file_manager.scheduler import Scheduler
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage, local
+from temp_file_manager.storage.in_use import InUse
 from temp_file_manager.storage.local import AnyPath
 from temp_file_manager.sweep import Bounds, Sweeper
 
@@ -68,9 +69,9 @@ class TempFileManager:
         self.registry = open_registry(self._settings.registry if registry is None else registry, self.base_dir)
         self._clock = clock or SystemClock()
         self._hooks = Hooks(hooks)
-        self._sweeper = Sweeper(
-            self.registry, LocalStorage(), self._clock, self._hooks, self._settings.cleanup_batch_size
-        )
+        self._sweeper = Sweeper(self.registry, self._clock, self._hooks, self._settings.cleanup_batch_size)
+        self._storage = LocalStorage()
+        self._protecting = LocalStorage(lambda: InUse(self._settings.if_unknown, self._clock.wall))
         self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings.size_limit)
         self._scheduler = Scheduler(
             self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
@@ -194,6 +195,7 @@ class TempFileManager:
         dry_run: bool = False,
         limit: int | None = None,
         budget: float | None = None,
+        protect_open: bool = False,
     ) -> SweepReport:
         """Clean up as ``cleanup`` does, within bounds, and report each outcome.
 
@@ -202,6 +204,7 @@ class TempFileManager:
             dry_run: Change nothing, and report what the same call without it would do.
             limit: Records to handle at most.
             budget: Seconds after which no new chunk (50 records at most) is begun.
+            protect_open: Keep files that somebody has open, or of which nothing can tell.
 
         Raises:
             ValueError: ``limit`` or ``budget`` is negative or not a number.
@@ -209,13 +212,16 @@ class TempFileManager:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
         bounds = Bounds(limit, None if budget is None else seconds("budget", budget))
-        return self._sweep(self._due(force=force), bounds, dry_run=dry_run)
+        return self._sweep(self._due(force=force), bounds, dry_run=dry_run, protect_open=protect_open)
 
     def _due(self, *, force: bool = False, patient: bool = False, mine: bool = False) -> Due:
         return Due(self._clock.wall(), self.max_age, force, patient, mine)
 
-    def _sweep(self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False) -> SweepReport:
-        report = self._sweeper.run(due, bounds, dry_run=dry_run)
+    def _sweep(
+        self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False, protect_open: bool = False
+    ) -> SweepReport:
+        storage = self._protecting if protect_open else self._storage
+        report = self._sweeper.run(due, bounds, storage, dry_run=dry_run)
         if not dry_run:
             logs.swept(report, due.force)
             if self._hooks.hooks:
@@ -282,7 +288,8 @@ class TempFileManager:
         self.close()
 
     def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
-        self._sweep(self._due(patient=True), Bounds(budget=self._settings.cleanup_timeout, stop=stop), scheduled=True)
+        bounds = Bounds(budget=self._settings.cleanup_timeout, stop=stop)
+        self._sweep(self._due(patient=True), bounds, scheduled=True, protect_open=self._settings.protect_open)
 
     def _sweep_failed(self, error: Exception) -> None:
         logs.sweep_failed(error)

@@ -50,6 +50,10 @@ def _positive_seconds(raw: object) -> float:
     return value
 
 
+def _age_or_keep(raw: object) -> float | None:
+    return None if str(raw).strip().lower() == "keep" else _seconds(raw)
+
+
 def _whole(low: int, high: float = math.inf) -> Callable[[object], int]:
     def parse(raw: object) -> int:
         value = _number(raw)
@@ -150,6 +154,15 @@ class Settings:
     )
     cleanup_timeout: float | None = _setting(
         None, _positive_seconds, "seconds, more than 0", "a scheduled sweep stops after this, between chunks"
+    )
+    protect_open: bool = _setting(
+        True, _switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
+    )
+    if_unknown: float | None = _setting(
+        None,
+        _age_or_keep,
+        "keep, or seconds, 0 or more",
+        "the age at which a file goes of which nothing can tell whether it is open",
     )
     secure_delete: bool = _setting(False, _switch, "true or false", "overwrite before removing", later=True)
     permission_mask: int | None = _setting(

@@ -54,22 +54,21 @@ class _Tally:
 class Sweeper:
     """Runs sweeps over one registry. Several may run at once, in threads or processes: claims keep them apart."""
 
-    def __init__(self, registry: Registry, storage: LocalStorage, clock: Clock, hooks: Hooks, chunk: int) -> None:
+    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, chunk: int) -> None:
         self._registry = registry
-        self._storage = storage
         self._clock = clock
         self._hooks = hooks
         self._chunk = min(chunk, CHUNK)
 
-    def run(self, due: Due, bounds: Bounds, *, dry_run: bool = False) -> SweepReport:
-        """Sweep what is due, within bounds."""
+    def run(self, due: Due, bounds: Bounds, storage: LocalStorage, *, dry_run: bool = False) -> SweepReport:
+        """Sweep what is due, within bounds, by what ``storage`` removes."""
         chunks = self._planned if dry_run else self._removed
         tally = _Tally()
         began = self._clock.elapsed()
         cursor = None
         while not (stopped := self._stopped(bounds, tally.handled, began)):
             size = self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
-            outcomes, cursor = chunks(due, size, cursor)
+            outcomes, cursor = chunks(storage, due, size, cursor)
             tally.add(outcomes)
             if cursor is None:
                 break
@@ -93,11 +92,15 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _planned(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
+    def _planned(
+        self, storage: LocalStorage, due: Due, size: int, cursor: object | None
+    ) -> tuple[list[Outcome], object | None]:
         page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-        return list(self._storage.predict(page.records)), page.cursor
+        return list(storage.predict(page.records)), page.cursor
 
-    def _removed(self, due: Due, size: int, cursor: object | None) -> tuple[list[Outcome], object | None]:
+    def _removed(
+        self, storage: LocalStorage, due: Due, size: int, cursor: object | None
+    ) -> tuple[list[Outcome], object | None]:
         now = self._clock.elapsed()
         deadline = now + LEASE / 2
         claim = self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor)
@@ -106,7 +109,7 @@ class Sweeper:
         outcomes: list[Outcome] = []
         sweep = object()
         try:
-            outcomes.extend(self._storage.remove(claim.records, self._gate(sweep, deadline)))
+            outcomes.extend(storage.remove(claim.records, self._gate(sweep, deadline)))
         finally:
             IN_FLIGHT.clear(sweep)
             self._settle(claim.records, outcomes)

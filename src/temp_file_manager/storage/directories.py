@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from temp_file_manager.records import Identity, Status, TempFile
-from temp_file_manager.storage.identity import Look, looker, same_directory, same_file
+from temp_file_manager.storage.identity import HERE, Look, Seen, looker, same_directory, same_file
 
 # O_PATH needs no permission to read the directory, as removing from it does not.
 _FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -37,26 +37,30 @@ class Directories:
         for descriptor in self._open.values():
             os.close(descriptor)
 
-    def compared(self, record: TempFile) -> tuple[int, bytes]:
-        """Return the directory's descriptor and the entry's name, when the entry is the file that was registered.
+    def compared(self, record: TempFile) -> tuple[int, bytes, Seen]:
+        """Return where the entry is and what it is, when it is the file that was registered.
+
+        Without an identity the path alone says which file is meant, and no directory is opened.
 
         Raises:
             NotThatFile: it is not, or nothing can tell.
             OSError: it cannot be looked at; FileNotFoundError when it is gone.
         """
+        look = self._look = self._look or looker()
         identity = record.identity
-        assert identity is not None  # noqa: S101 - asked by the caller
+        if identity is None:
+            path = os.fsencode(record.path)
+            return HERE, path, look(HERE, path)
         directory, _, name = os.fsencode(record.path).rpartition(b"/")
         descriptor = self._open.get(directory)
         if descriptor is None:
             descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
-        look = self._look = self._look or looker()
         seen = look(descriptor, name)
         if not self._is_that_directory(look, descriptor, directory, identity):
             raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
         same = same_file(identity, seen)
         if same:
-            return descriptor, name
+            return descriptor, name, seen
         if same is None:
             raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
         raise NotThatFile(Status.REPLACED, "another file has been put in its place since it was registered")

@@ -5,7 +5,23 @@ import os
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs"})
 """File systems that other machines may change, or whose locks those do not see."""
 
+OVERLAY = 0x794C7630
+LEASES_DECIDE = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994})
+"""Magic numbers of ext2 to ext4, xfs, btrfs and tmpfs: there a lease is granted only while nobody has the file open."""
+
 _MOUNTS = "/proc/self/mountinfo"
+
+
+def magic(descriptor: int) -> int:
+    """Return the magic number of the file system that an open file lies on; 0 if it cannot be told."""
+    import ctypes  # noqa: PLC0415 - slow to import, and few ask
+
+    buffer = ctypes.create_string_buffer(256)  # struct statfs, whose first word this is
+    try:
+        failed = ctypes.CDLL(None).fstatfs(descriptor, buffer)
+    except (OSError, AttributeError):
+        return 0
+    return 0 if failed else ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
 
 
 def kind(path: str) -> str:

@@ -87,8 +87,12 @@ def _look_by_stat(directory: int, name: bytes) -> Seen:
     found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
     # macOS and the BSDs tell it, in seconds.
     born = int(getattr(found, "st_birthtime", 0) * 1e9)
-    inode = found.st_ino if found.st_ino < 1 << 63 else found.st_ino - (1 << 64)
-    return Seen(found.st_mode, inode, found.st_size, born, found.st_ctime_ns)
+    return Seen(found.st_mode, signed(found.st_ino), found.st_size, born, found.st_ctime_ns)
+
+
+def signed(inode: int) -> int:
+    """Return an inode number as it is stored: SQL has no unsigned numbers."""
+    return inode if inode < 1 << 63 else inode - (1 << 64)
 
 
 class Examiner:

@@ -8,6 +8,7 @@ from typing import IO, Any
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.directories import Directories, NotThatFile
+from temp_file_manager.storage.in_use import InUse
 
 OWN_DIRECTORY = ".temp-file-manager"
 """Where the package keeps its own files, in each base directory: never registered, listed or removed."""
@@ -175,7 +176,13 @@ class LocalStorage:
     that one: its directory is opened once for the batch, must be the directory it was registered in, and the entry
     is compared and unlinked relative to that descriptor, so that whoever renames what lies above changes nothing.
     Between the comparison and the removal of that one entry lies one system call.
+
+    Args:
+        in_use: Makes what tells whether a file is in use; such a file is kept. None: nobody asks.
     """
+
+    def __init__(self, in_use: Callable[[], InUse] | None = None) -> None:
+        self._in_use = in_use
 
     def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
         """Remove one file a record, and yield what became of it before the next one is looked at.
@@ -184,10 +191,11 @@ class LocalStorage:
             records: What to remove.
             gate: Asked about each at the last moment, when only the removal itself is left to do.
         """
+        in_use = self._in_use() if self._in_use else None
         with Directories() as directories:
             for record in records:
-                if record.identity is not None:
-                    yield _remove_identified(record, directories, gate)
+                if record.identity is not None or in_use is not None:
+                    yield _remove_compared(record, directories, gate, in_use)
                     continue
                 reason = gate(record)
                 if reason:
@@ -207,33 +215,47 @@ class LocalStorage:
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
+        in_use = self._in_use() if self._in_use else None
         with Directories() as directories:
             for record in records:
-                yield _predicted(record, directories)
+                yield _predicted(record, directories, in_use)
 
 
-def _remove_identified(record: TempFile, directories: Directories, gate: Gate) -> Outcome:
+def _remove_compared(record: TempFile, directories: Directories, gate: Gate, in_use: InUse | None) -> Outcome:
+    held = None
     try:
-        directory, name = directories.compared(record)
+        directory, name, seen = directories.compared(record)
+        if in_use is not None:
+            held = in_use.secured(record, directory, name, seen)
+            # Opening took time: whoever may rename here can have put another file in its place.
+            directories.compared(record)
         reason = gate(record)
         if reason:
             return Outcome(record, Status.SKIPPED, reason)
-        os.unlink(name, dir_fd=directory)
+        if record.identity is None:
+            os.remove(record.path)
+        else:
+            os.unlink(name, dir_fd=directory)
     except NotThatFile as other:
         return Outcome(record, other.status, other.reason)
     except (FileNotFoundError, NotADirectoryError):
         return Outcome(record, Status.GONE, "already gone")
     except Exception as error:  # one bad file never stops a sweep
         return Outcome(record, Status.FAILED, str(error))
+    finally:
+        if held is not None:
+            os.close(held)
     return _new_outcome(Outcome, (record, Status.REMOVED, ""))
 
 
-def _predicted(record: TempFile, directories: Directories) -> Outcome:
+def _predicted(record: TempFile, directories: Directories, in_use: InUse | None) -> Outcome:
     try:
-        if record.identity is not None:
-            directories.compared(record)
-        elif stat.S_ISDIR(os.lstat(record.path).st_mode):
+        directory, name, seen = directories.compared(record)
+        if stat.S_ISDIR(seen.mode):
             return Outcome(record, Status.FAILED, "it is a directory")
+        held = None if in_use is None else in_use.secured(record, directory, name, seen)
+        if held is not None:
+            os.close(held)
     except NotThatFile as other:
         return Outcome(record, other.status, other.reason)
     except (FileNotFoundError, NotADirectoryError):
