@@ -1,5 +1,6 @@
 """Random histories, in lockstep with models so plain that they are right at a glance."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -330,6 +331,8 @@ class Lockstep(RuleBasedStateMachine):
         super().__init__()
         self.registry = self.make_registry()
         self.rows: dict[str, Row] = {}
+        self.pins: dict[str, float] = {}
+        self.held: dict[str, int] = {}
         self.now = NOW
         self.event = 0
 
@@ -361,6 +364,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule(paths=st.lists(paths, max_size=2, unique=True))
     def forget(self, paths: list[str]) -> None:
         known = [path for path in paths if self.rows.pop(path, None) is not None]
+        self.pins = {path: until for path, until in self.pins.items() if path not in known}
         assert self.registry.forget(paths) == len(known)
 
     @rule(path=paths)
@@ -383,7 +387,38 @@ class Lockstep(RuleBasedStateMachine):
     def wanted(self, due: Due, began: int) -> list[Row]:
         return [row for row in self.rows.values() if self.wants(row, due, began)]
 
+    @rule(path=paths, seconds=st.none() | st.sampled_from([-5.0, 5.0, 70.0]))
+    def pin(self, path: str, seconds: float | None) -> None:
+        until = None if seconds is None else self.now + seconds
+        assert self.registry.pin([path], until) == (path in self.rows)
+        if path in self.rows:
+            self.pins.pop(path, None)
+            if until is not None:
+                self.pins[path] = until
+                self.end_claim(path)
+
+    @rule(path=paths)
+    def hold(self, path: str) -> None:
+        assert self.registry.hold(path) == (path in self.rows)
+        if path in self.rows:
+            self.held[path] = self.held.get(path, 0) + 1
+            self.end_claim(path)
+
+    @rule(path=paths)
+    def release(self, path: str) -> None:
+        self.registry.release(path)
+        left = self.held.pop(path, 0) - 1
+        if left > 0:
+            self.held[path] = left
+
+    def end_claim(self, path: str) -> None:
+        self.rows[path].claim = self.rows[path].claimed_until = None
+
     def wants(self, row: Row, due: Due, began: int) -> bool:
+        kept = row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof
+        return not kept and self.is_free_and_due(row, due, began)
+
+    def is_free_and_due(self, row: Row, due: Due, began: int) -> bool:
         if row.claimed_until is not None and row.claimed_until > self.now:
             return False
         if row.failed_at >= began:
@@ -449,6 +484,7 @@ class Lockstep(RuleBasedStateMachine):
                 continue
             if outcome.retired:
                 del self.rows[row.path]
+                self.pins.pop(row.path, None)
                 continue
             row.claim = row.claimed_until = None
             if outcome.status is not Status.SKIPPED:
@@ -485,6 +521,8 @@ def _since(row: Row, due: Due) -> float:
 
 TestPublishedClass = PublishedClass.TestCase
 TestPublishedClass.settings = SETTINGS
+
+
 class LockstepInMemory(Lockstep):
     def make_registry(self) -> Registry:
         return MemoryRegistry()

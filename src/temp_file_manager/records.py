@@ -50,6 +50,8 @@ class TempFile(NamedTuple):
             that numbers records only when they are claimed says 0 before.
         identity: Which file was registered, where the registry keeps it; None: the path is all that is known.
         claim: The claim that holds it, for registries that number claims apart; else 0.
+        pinned_until: Until when no sweep removes it, seconds since the epoch; infinity without an end.
+        held: Whether somebody holds it, and no sweep removes it for as long.
     """
 
     path: str
@@ -62,6 +64,8 @@ class TempFile(NamedTuple):
     generation: int = 0
     identity: Identity | None = None
     claim: int = 0
+    pinned_until: float | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ A registry may find due records by an index, but what it finds must be what ``ve
 ``testing.RegistryContract`` holds every registry to it.
 """
 
+import math
 from typing import NamedTuple
 
 from temp_file_manager.records import Due, FileStatus, TempFile
@@ -21,11 +22,11 @@ class Verdict(NamedTuple):
 
 def verdict(record: TempFile, due: Due) -> Verdict:
     """Say whether ``record`` is due at ``due.asof``, and why."""
+    kept = _kept(record, due)
+    if kept:
+        return Verdict(False, kept)
     if due.force:
         return Verdict(True, "forced")
-    if due.patient and record.retry_at is not None and record.retry_at > due.asof:
-        before = f"removal failed {record.failures} times" if record.failures else "kept by the sweep before"
-        return Verdict(False, f"{before}; next try in {span(record.retry_at - due.asof)}")
     if record.due_at is not None:
         if record.due_at <= due.asof:
             return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
@@ -35,6 +36,18 @@ def verdict(record: TempFile, due: Due) -> Verdict:
     if age > due.max_age:
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
+
+
+def _kept(record: TempFile, due: Due) -> str:
+    """Say what keeps a record whatever its age; nothing when nothing does."""
+    if record.held:
+        return "held: a process has asked to keep it while it works with it"
+    if record.pinned_until is not None and record.pinned_until > due.asof:
+        return f"pinned for another {span(record.pinned_until - due.asof)}"
+    if due.patient and not due.force and record.retry_at is not None and record.retry_at > due.asof:
+        before = f"removal failed {record.failures} times" if record.failures else "kept by the sweep before"
+        return f"{before}; next try in {span(record.retry_at - due.asof)}"
+    return ""
 
 
 def status(path: str, record: TempFile | None, due: Due) -> FileStatus:
@@ -54,7 +67,9 @@ def span(seconds: float) -> str:
     """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds < 0:
         return f"-{span(-seconds)}"
-    if seconds < 60 or seconds == float("inf"):  # noqa: PLR2004 - seconds a minute
+    if seconds == math.inf:
+        return "endless time"
+    if seconds < 60:  # noqa: PLR2004 - seconds a minute
         return f"{seconds:.3g} s"
     total = round(seconds)
     for size, unit, smaller, small_unit in (

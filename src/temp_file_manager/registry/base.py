@@ -82,11 +82,12 @@ class Registry(ABC):
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
     @abstractmethod
-    def page(self, due: Due, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the records that ``claim`` would take, in its order, without taking them.
 
         Args:
-            due: Which records.
+            due: Which records; None: every one, also those that a claim, a pin or a hold keeps from sweeps, the
+                longest registered first, and after them those with a ttl, the one that ends next first.
             now: As in ``claim``; what others hold at that moment is left out.
             limit: How many at most.
             after: The cursor of the page before; None for the first.
@@ -132,6 +133,32 @@ class Registry(ABC):
             what: A path means whatever record it has; a record that ``get``, ``page`` or ``claim`` returned means
                 that one: if its path has been registered again since, nothing is dropped.
         """
+
+    @abstractmethod
+    def pin(self, paths: Iterable[str], until: float | None) -> int:
+        """Keep records from every sweep until a moment, or with None no longer.
+
+        A pin belongs to the path: it outlasts a new registration and writes to ``files``, and goes with ``forget``.
+
+        Args:
+            paths: Which; unknown ones are passed over.
+            until: Seconds since the epoch, infinity for no end.
+
+        Returns:
+            How many of the paths are on record.
+        """
+
+    @abstractmethod
+    def hold(self, path: str) -> bool:
+        """Keep a record from every sweep until ``release``, or until this process ends, however it ends.
+
+        Held twice, it is to be released twice. Belongs to the path, as a pin does, and is not inherited by a forked
+        child. Returns False, and holds nothing, when the path is not on record.
+        """
+
+    @abstractmethod
+    def release(self, path: str) -> None:
+        """Undo one ``hold``."""
 
     @abstractmethod
     def stats(self) -> Stats:

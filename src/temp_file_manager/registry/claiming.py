@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
-from json import dumps
+from json import dumps, loads
 from sqlite3 import Connection
 from typing import Any
 
@@ -11,7 +11,7 @@ from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import RETIRED, Due, Finding, Outcome, Status, TempFile
 from temp_file_manager.registry.adding import take_numbers
 from temp_file_manager.registry.base import Claim, Page
-from temp_file_manager.registry.due_rows import DIRECTORY, ID, Position, Row, candidates, record_of
+from temp_file_manager.registry.due_rows import DIRECTORY, ID, Position, Row, candidates, every, record_of
 from temp_file_manager.registry.held import Held
 from temp_file_manager.registry.session import Session
 from temp_file_manager.rules import retry_at
@@ -28,11 +28,14 @@ class Claiming:
         self._held = Held(session.changes.value, self._remaining)
         self._looks_back = True
 
-    def page(self, due: Due, now: float, limit: int, after: object | None) -> Page:
+    def page(self, due: Due | None, now: float, limit: int, after: object | None) -> Page:
         """See ``Registry.page``."""
         with self._session.reading() as connection:
             position = after if isinstance(after, Position) else self._start(connection)
-            rows = candidates(connection, self._session.sql, due, position, self._bound(now), limit)
+            if due is None:
+                rows = every(connection, self._session.sql, position, self._bound(now), limit)
+            else:
+                rows = candidates(connection, self._session.sql, due, position, self._bound(now), limit)
         return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
 
     def _start(self, connection: Connection) -> Position:
@@ -43,9 +46,9 @@ class Claiming:
 
     def claim(self, due: Due, now: float, lease: float, limit: int, after: object | None) -> Claim:
         """See ``Registry.claim``. Found without the lock that writers need, and taken with it, if still free."""
+        self._session.latest = max(self._session.latest, due.asof)
         self._free(now, dead=after is None)
         self._looks_back |= after is None
-        self._session.latest = max(self._session.latest, due.asof)
         position = after if isinstance(after, Position) else None
         while True:
             with self._session.reading() as connection:
@@ -116,40 +119,59 @@ class Claiming:
         return [record_of(row, LOCKED) for row in free]
 
     def _still_free(self, connection: Connection, rows: list[Row], now: float) -> list[Row]:
-        bound = {"ids": dumps([row[ID] for row in rows]), "now": now}
+        bound = {"ids": dumps([row[ID] for row in rows]), "now": now, "asof": self._session.latest}
         free = {number for (number,) in connection.execute(self._session.sql["still_free"], bound)}
         return [row for row in rows if row[ID] in free]
 
     def _free(self, now: float, *, dead: bool) -> None:
-        """End claims that have lapsed and, with ``dead``, those of claimers that are no more."""
-        ended = list(self._ended(now, dead=dead))
-        if ended:
+        """End claims that have lapsed and, with ``dead``, claims and holds of processes that are no more."""
+        claims = list(self._lapsed(now, dead=dead))
+        holders = list(self._dead_holders()) if dead else []
+        if claims or holders or (dead and self._any_pin_ended()):
             # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
             with suppress(RegistryFullError):
-                self._end(ended)
+                self._end(claims, holders)
             self._session.claimers.dead(remove=True)
 
-    def _ended(self, now: float, *, dead: bool) -> Iterator[int]:
+    def _any_pin_ended(self) -> bool:
+        with self._session.reading() as connection:
+            bound = {"asof": self._session.latest}
+            return bool(connection.execute(self._session.sql["any_pin_ended"], bound).fetchone()[0])
+
+    def _lapsed(self, now: float, *, dead: bool) -> Iterator[int]:
         session = self._session
         with session.reading() as connection:
             claims = connection.execute(session.sql["claims"]).fetchall()
         for number, claimer, lapses_at in claims:
-            if lapses_at <= now or (dead and claimer != session.owner and not session.claimers.alive(claimer)):
+            if lapses_at <= now or (dead and not self._lives(claimer)):
                 yield number
 
-    def _end(self, claims: list[int]) -> None:
+    def _dead_holders(self) -> Iterator[int]:
+        with self._session.reading() as connection:
+            holders = connection.execute(self._session.sql["holders"]).fetchall()
+        yield from (holder for (holder,) in holders if not self._lives(holder))
+
+    def _lives(self, owner: int) -> bool:
+        return owner == self._session.owner or self._session.claimers.alive(owner)
+
+    def _end(self, claims: list[int], holders: list[int]) -> None:
         with self._session.writing() as connection:
             connection.execute(self._session.sql["drop_claims"], {"ids": dumps(claims)})
+            for holder in holders:
+                connection.execute(self._session.sql["drop_holder"], {"holder": holder})
+            connection.execute(self._session.sql["drop_ended_pins"], {"asof": self._session.latest})
         self._session.changed()
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
-        """Yield the claims that nobody holds any more; with ``fix``, end them."""
-        ended = list(self._ended(now, dead=True))
-        if ended and fix:
-            self._end(ended)
-        why = "its sweep was killed or has stalled; the next sweep takes its records over"
-        for number in ended:
+        """Yield claims and holds that nobody has any more; with ``fix``, end them."""
+        claims, holders = list(self._lapsed(now, dead=True)), list(self._dead_holders())
+        if fix and (claims or holders):
+            self._end(claims, holders)
+        for number in claims:
+            why = "its sweep was killed or has stalled; the next sweep takes its records over"
             yield Finding("lapsed claim", f"claim {number}", why, fix)
+        for holder in holders:
+            yield Finding("hold of a dead process", f"process {holder}", "the next sweep ends it", fix)
 
     def holds(self, record: TempFile) -> bool:
         """See ``Registry.holds``."""
@@ -157,27 +179,32 @@ class Claiming:
 
     def _remaining(self, claim: int, records: list[int]) -> set[int]:
         with self._session.reading() as connection:
-            claims = {row[0] for row in connection.execute(self._session.sql["claims"])}
-            if claim != LOCKED and claim not in claims:
-                return set()
-            rows = connection.execute(self._session.sql["still_there"], {"ids": dumps(records)}).fetchall()
-        return {row[0] for row in rows}
+            claimed = self._claimed(connection, claim)
+            bound = {"ids": dumps(records), "asof": self._session.latest}
+            rows = connection.execute(self._session.sql["still_there"], bound).fetchall()
+        return claimed & {row[0] for row in rows}
+
+    def _claimed(self, connection: Connection, claim: int) -> set[int]:
+        """Return what is under a claim, as far as it is held here, too."""
+        held = set(self._held.records(claim))
+        if claim == LOCKED:
+            return held
+        row = connection.execute(self._session.sql["claimed"], {"id": claim}).fetchone()
+        return held & set(loads(row[0])) if row else set()
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
         by_claim: dict[int, list[Outcome]] = {}
         for outcome in outcomes:
-            if outcome.record.generation in self._held.records(outcome.record.claim):
+            if self._held.knows(outcome.record.claim):
                 by_claim.setdefault(outcome.record.claim, []).append(outcome)
         if not by_claim:
             return
         self._session.changes.announce_removals()
         try:
             with self._finishing(locked=LOCKED in by_claim) as connection:
-                known = {LOCKED, *(row[0] for row in connection.execute(self._session.sql["claims"]))}
                 for claim, settled in by_claim.items():
-                    if claim in known:
-                        self._settle(connection, claim, settled, now)
+                    self._settle(connection, claim, settled, now)
         except RegistryFullError as error:
             if LOCKED not in by_claim:
                 raise
@@ -193,7 +220,8 @@ class Claiming:
         return self._session.database.finishing() if locked else self._session.writing()
 
     def _settle(self, connection: Connection, claim: int, outcomes: list[Outcome], now: float) -> None:
-        held = self._held.records(claim)
+        held, claimed = self._held.records(claim), self._claimed(connection, claim)
+        outcomes = [outcome for outcome in outcomes if outcome.record.generation in claimed]
         numbers = [outcome.record.generation for outcome in outcomes]
         retired = {number: held[number] for number, o in zip(numbers, outcomes, strict=True) if o.status in RETIRED}
         if retired:
@@ -209,7 +237,7 @@ class Claiming:
                     for o, count in zip(left, failures, strict=True)
                 ],
             )
-        rest = list(held.keys() - numbers)
+        rest = list(claimed.difference(numbers))
         if claim == LOCKED:
             return
         if rest:

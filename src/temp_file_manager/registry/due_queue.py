@@ -5,6 +5,7 @@ attention: what they leave in a heap is dropped when it comes up, or when the he
 """
 
 import itertools
+import math
 from heapq import heapify, heappop, heappush
 from typing import Self
 
@@ -20,6 +21,8 @@ class DueQueue:
     Attributes:
         files: The live dict.
         claims: What is out, by path.
+        pins: Until when sweeps leave a path alone.
+        held: How often a path is held; sweeps leave it alone.
         by_age: The heap of records without a ttl.
     """
 
@@ -27,6 +30,8 @@ class DueQueue:
         self.files = MemoryFiles(self.push)
         self.claims: dict[str, TempFile] = {}
         self.numbers = numbers
+        self.pins: dict[str, float] = {}
+        self.held: dict[str, int] = {}
         self.by_age: list[Stamp] = []
         self._by_due: list[tuple[float, int, Stamp]] = []  # the number keeps stamps from being compared
         self._aside: dict[str, Stamp] = {}  # failed ones, until a later sweep begins
@@ -35,6 +40,7 @@ class DueQueue:
         """Return a queue that gives what this one would, and leaves this one alone."""
         other = object.__new__(type(self))
         other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
+        other.pins, other.held = self.pins, self.held
         other.by_age, other._by_due, other._aside = self.by_age.copy(), self._by_due.copy(), self._aside.copy()
         return other
 
@@ -52,15 +58,32 @@ class DueQueue:
     def begin(self, due: Due) -> "int | Everything":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
         if due.force:
-            return Everything(self.files, due.max_age)
+            return Everything(self.files, due)
         self.shrink()
         for path, stamp in list(self._aside.items()):
             if self.files.get(path) is not stamp:
                 del self._aside[path]
-            elif not _waits(stamp, due):
+            elif not _waits(stamp, due) and not self.is_kept(path, due.asof):
                 del self._aside[path]
                 self.push(stamp)
         return next(self.numbers)
+
+    def keep(self, path: str) -> None:
+        """End the claim on a path that has been pinned or is held now."""
+        claim = self.claims.pop(path, None)
+        if claim is not None and self.files.get(path) is claim.registered_at:
+            self.push(self.files[path])  # type: ignore[arg-type]  # every insertion makes a Stamp
+
+    def record(self, stamp: Stamp) -> TempFile:
+        """Return a record with what keeps it."""
+        path = stamp.path
+        if path not in self.pins and path not in self.held:
+            return make_record(stamp)
+        return make_record(stamp)._replace(pinned_until=self.pins.get(path), held=path in self.held)
+
+    def is_kept(self, path: str, asof: float) -> bool:
+        """Say whether a pin or a hold keeps sweeps away."""
+        return path in self.held or self.pins.get(path, -math.inf) > asof
 
     def take(self, due: Due, sweep: "int | Everything", limit: int) -> tuple[TempFile, ...]:
         """Take due records that are current and not out, for a sweep that ``begin`` began."""
@@ -79,6 +102,7 @@ class DueQueue:
     def _next(self, due: Due, sweep: int, limit: int) -> list[Stamp]:
         """Pop what is due off the two heaps, the longest overdue first."""
         by_age, by_due, asof, max_age = self.by_age, self._by_due, due.asof, due.max_age
+        keeping = self.pins or self.held
         found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be on a heap twice
         while len(found) < limit:
             timed = by_due and by_due[0][0] <= asof
@@ -92,7 +116,8 @@ class DueQueue:
                 break
             if not self.is_free(stamp):
                 continue
-            if stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due)):
+            tried = stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due))
+            if tried or (keeping and self.is_kept(stamp.path, asof)):
                 self._aside[stamp.path] = stamp
             else:
                 found[stamp.path] = stamp
@@ -122,7 +147,8 @@ class DueQueue:
 class Everything:
     """What a forced sweep began with: what is registered later, also again, is not its business."""
 
-    def __init__(self, files: MemoryFiles, max_age: float) -> None:
+    def __init__(self, files: MemoryFiles, due: Due) -> None:
+        max_age, self._asof = due.max_age, due.asof
         # The dict and not the heaps, whatever became of those. The longest overdue last, where lists are popped.
         self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
         self._stamps.reverse()
@@ -138,7 +164,7 @@ class Everything:
         while self._stamps and len(found) < limit:
             stamp = self._stamps.pop()
             self._passed.append(stamp)
-            if queue.is_free(stamp):
+            if queue.is_free(stamp) and not queue.is_kept(stamp.path, self._asof):
                 found.append(stamp)
         return found
 

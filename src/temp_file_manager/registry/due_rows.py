@@ -12,9 +12,9 @@ from temp_file_manager.records import Due, Identity, TempFile
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
-directory's inode, directory's born: the columns of the statements ``file`` and ``due_by_…``."""
+directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
 
-ID, DIRECTORY, REGISTERED_AT, DUE_AT = 0, 1, 4, 5
+ID, DIRECTORY, NAME, REGISTERED_AT, DUE_AT = 0, 1, 3, 4, 5
 
 _START = (-math.inf, 0)
 
@@ -92,6 +92,21 @@ def candidates(
     return list(merge(aged, timed, key=lambda row: _overdue_since(row, due.max_age)))[:limit]
 
 
+def every(
+    connection: Connection, sql: dict[str, str], position: Position, bound: dict[str, Any], limit: int
+) -> list[Row]:
+    """Return rows whatever keeps them: those without a ttl by age, and then those with one by its end."""
+    after, after_id = position.aged
+    rows = connection.execute(
+        sql["every_by_age"], bound | {"after": after, "after_id": after_id, "limit": limit}
+    ).fetchall()
+    if len(rows) < limit:
+        after, after_id = position.timed
+        bound = bound | {"after": after, "after_id": after_id, "limit": limit - len(rows)}
+        rows += connection.execute(sql["every_by_due"], bound).fetchall()
+    return rows
+
+
 def _overdue_since(row: Row, max_age: float) -> float:
     since: float = row[REGISTERED_AT] + max_age if row[DUE_AT] is None else row[DUE_AT]
     return since
@@ -99,11 +114,14 @@ def _overdue_since(row: Row, max_age: float) -> float:
 
 def record_of(row: Row, claim: int = 0) -> TempFile:
     """Return a row as others see it."""
-    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity = row
+    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
     words = tuple(loads(tags)) if tags else ()
     path = os.fsdecode(directory + b"/" + name)
     known = _new(Identity, identity)
-    return _new(TempFile, (path, registered_at, due_at, retry_at, failures, size, words, number, known, claim))
+    return _new(
+        TempFile,
+        (path, registered_at, due_at, retry_at, failures, size, words, number, known, claim, pinned, held == 1),
+    )
 
 
 _new = tuple.__new__

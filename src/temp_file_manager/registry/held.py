@@ -41,6 +41,10 @@ class Held:
             hold.seen = seen
         return record.generation in hold.records
 
+    def knows(self, claim: int) -> bool:
+        """Say whether the claim was made here and is not settled."""
+        return claim in self._holds
+
     def records(self, claim: int) -> dict[int, int]:
         """Return what is held by a claim: ids, each with that of its directory."""
         hold = self._holds.get(claim)

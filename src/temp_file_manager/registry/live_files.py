@@ -129,7 +129,7 @@ def make_record(stamp: Stamp, generation: int = 0) -> TempFile:
     details = stamp.details
     if details is None:
         # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), generation, None, 0))
+        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), generation, None, 0, None, False))
     return TempFile(
         stamp.path,
         stamp,

@@ -10,7 +10,7 @@ from temp_file_manager.at_fork import at_fork
 from temp_file_manager.records import RETIRED, Due, NewFile, Outcome, Status, TempFile
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.due_queue import DueQueue, Everything
-from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, inherited, make_record, make_stamp
+from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, inherited, make_stamp
 from temp_file_manager.rules import retry_at
 
 
@@ -33,6 +33,7 @@ class MemoryRegistry(Registry):
         self.lock = Lock()
         self._leases.clear()
         self._queue.claims.clear()
+        self._queue.held.clear()
         self._queue.rebuild()
 
     @property
@@ -44,7 +45,9 @@ class MemoryRegistry(Registry):
         """See ``Registry.replace``."""
         stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         with self.lock:
+            pins, held = self._queue.pins, self._queue.held
             self._begin()
+            self._queue.pins, self._queue.held = pins, held
             for stamp in stamps:
                 self.files.put(stamp)
 
@@ -74,10 +77,12 @@ class MemoryRegistry(Registry):
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Registry.get``. Takes no lock: callers ask while they hold it."""
         found = ((path, self.files.get(path)) for path in paths)
-        return {path: make_record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
+        return {path: self._queue.record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
 
-    def page(self, due: Due, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Registry.page``. The cursor is a copy of the queue, from which the pages are taken."""
+        if due is None:
+            return self._every(limit, after)
         if isinstance(after, _Cursor):
             cursor = after
         else:
@@ -87,6 +92,14 @@ class MemoryRegistry(Registry):
             cursor = _Cursor(queue, queue.begin(due))
         records = cursor.queue.take(due, cursor.sweep, limit)
         return Page(records, cursor if len(records) == limit else None)
+
+    def _every(self, limit: int, after: object | None) -> Page:
+        if not isinstance(after, list):
+            with self.lock:
+                stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+            after = sorted(stamps, key=_in_the_order_of_a_list, reverse=True)
+        found = [after.pop() for _ in range(min(limit, len(after)))]
+        return Page(tuple(self._queue.record(stamp) for stamp in found), after or None)
 
     def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """See ``Registry.claim``. The cursor is the sweep's number, or what is left of everything."""
@@ -133,6 +146,7 @@ class MemoryRegistry(Registry):
                     continue
                 if status in RETIRED:
                     del files[path]
+                    self._queue.pins.pop(path, None)
                 elif status is not Status.SKIPPED:
                     self._set_aside(record, record.failures + (status is Status.FAILED), now)
                 else:
@@ -144,14 +158,41 @@ class MemoryRegistry(Registry):
         """See ``Registry.forget``. A record's stamp tells whether it is still that one."""
         with self.lock:
             forgotten = 0
-            for path in what:
-                if isinstance(path, str):
+            for one in what:
+                path = one if isinstance(one, str) else one.path
+                if isinstance(one, str) or self.files.get(path) is one.registered_at:
                     forgotten += self.files.pop(path, None) is not None
-                elif self.files.get(path.path) is path.registered_at:
-                    del self.files[path.path]
-                    forgotten += 1
+                    self._queue.pins.pop(path, None)
             self._queue.shrink()
             return forgotten
+
+    def pin(self, paths: Iterable[str], until: float | None) -> int:
+        """See ``Registry.pin``."""
+        with self.lock:
+            known = [path for path in paths if path in self.files]
+            for path in known:
+                if until is None:
+                    self._queue.pins.pop(path, None)
+                else:
+                    self._queue.pins[path] = until
+                    self._queue.keep(path)
+            return len(known)
+
+    def hold(self, path: str) -> bool:
+        """See ``Registry.hold``."""
+        with self.lock:
+            if path not in self.files:
+                return False
+            self._queue.held[path] = self._queue.held.get(path, 0) + 1
+            self._queue.keep(path)
+            return True
+
+    def release(self, path: str) -> None:
+        """See ``Registry.release``."""
+        with self.lock:
+            left = self._queue.held.pop(path, 0) - 1
+            if left > 0:
+                self._queue.held[path] = left
 
     def recall(self, name: str) -> str | None:
         """See ``Registry.recall``."""
@@ -190,6 +231,11 @@ class MemoryRegistry(Registry):
                 stamp = self.files.get(path)
                 if isinstance(stamp, Stamp) and stamp is record.registered_at:
                     self._queue.push(stamp)
+
+
+def _in_the_order_of_a_list(stamp: Stamp) -> tuple[bool, float]:
+    timed = stamp.details is not None and stamp.details.due_at is not None
+    return timed, stamp.details.due_at if timed else stamp  # type: ignore[union-attr,return-value]  # timed has both
 
 
 class _Cursor:

@@ -11,7 +11,7 @@ from temp_file_manager.registry.adding import Timed, add_files, drop_empty, take
 from temp_file_manager.registry.changes import Changes
 from temp_file_manager.registry.claimers import Claimers
 from temp_file_manager.registry.database import Database, load_statements
-from temp_file_manager.registry.due_rows import Row
+from temp_file_manager.registry.due_rows import DIRECTORY, ID, NAME, Row
 
 
 class Session:
@@ -85,6 +85,12 @@ class Session:
     def add(self, connection: Connection, files: list[Timed]) -> bool:
         """Write rows; return whether any path was known."""
         return add_files(connection, self.sql, self.scope, self.owner, files)
+
+    def keep(self, connection: Connection, row: Row, until: float, *, holder: int | None) -> None:
+        """Keep what a row is about from sweeps: a pin, or with ``holder`` a hold. No claim on it goes on."""
+        connection.execute(self.sql["unclaim"], {"scope": self.scope, "id": row[ID]})
+        bound = {"scope": self.scope, "directory": row[DIRECTORY], "name": row[NAME], "until": until, "holder": holder}
+        connection.execute(self.sql["keep"], bound)
 
     def retire(self, connection: Connection, records: dict[int, int]) -> None:
         """Delete rows by id; each comes with the id of its directory, which goes with its last file."""

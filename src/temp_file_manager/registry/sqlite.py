@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
+from sqlite3 import Connection
 from threading import Lock
 from weakref import ref
 
@@ -10,7 +11,7 @@ from temp_file_manager.records import Due, Finding, Identity, NewFile, Outcome, 
 from temp_file_manager.registry.adding import Timed
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.claiming import Claiming
-from temp_file_manager.registry.due_rows import DIRECTORY, ID, record_of
+from temp_file_manager.registry.due_rows import DIRECTORY, ID, NAME, Row, record_of
 from temp_file_manager.registry.inspection import inspect
 from temp_file_manager.registry.live_files import inherited
 from temp_file_manager.registry.session import Session
@@ -90,6 +91,43 @@ class SqliteRegistry(Registry):
         if known or behind:
             self._session.changed(behind=behind)
 
+    def pin(self, paths: Iterable[str], until: float | None) -> int:
+        """See ``Registry.pin``."""
+        session = self._session
+        with self.lock, session.writing() as connection:
+            rows = [row for row in (session.row(connection, path) for path in paths) if row is not None]
+            for row in rows:
+                self._unpin(connection, row)
+                if until is not None:
+                    session.keep(connection, row, until, holder=None)
+        session.changed()
+        return len(rows)
+
+    def _unpin(self, connection: Connection, row: Row) -> None:
+        bound = {"directory": row[DIRECTORY], "name": row[NAME]}
+        connection.execute(self._session.sql["unpin"], bound)
+
+    def hold(self, path: str) -> bool:
+        """See ``Registry.hold``. A lock file tells other processes whether this one lives, as for claims."""
+        session = self._session
+        with self.lock, session.writing() as connection:
+            row = session.row(connection, path)
+            if row is None:
+                return False
+            session.claimers.enter(session.owner)
+            session.keep(connection, row, math.inf, holder=session.owner)
+        session.changed()
+        return True
+
+    def release(self, path: str) -> None:
+        """See ``Registry.release``."""
+        session = self._session
+        directory, _, name = os.fsencode(path).rpartition(b"/")
+        with self.lock, session.writing() as connection:
+            bound = {"scope": session.scope, "path": directory, "name": name, "holder": session.owner}
+            connection.execute(session.sql["release"], bound)
+        session.changed()
+
     def moment(self) -> bytes:
         """See ``Registry.moment``."""
         return self._session.changes.both()
@@ -107,15 +145,17 @@ class SqliteRegistry(Registry):
     def forget(self, what: Iterable[str | TempFile]) -> int:
         """See ``Registry.forget``."""
         with self.lock:
-            return self._forget(what)
+            return self._forget(what, unpin=True)
 
-    def _forget(self, what: Iterable[str | TempFile]) -> int:
+    def _forget(self, what: Iterable[str | TempFile], *, unpin: bool) -> int:
         with self._session.writing() as connection:
             found = {}
             for one in what:
                 row = self._session.row(connection, one if isinstance(one, str) else one.path)
                 if row is not None and (isinstance(one, str) or row[ID] == one.generation):
                     found[row[ID]] = row[DIRECTORY]
+                    if unpin:
+                        self._unpin(connection, row)
             self._session.retire(connection, found)
         self._session.changed(behind=False)
         return len(found)
@@ -170,7 +210,7 @@ class SqliteRegistry(Registry):
 
     def drop_one(self, path: str) -> bool:
         """See ``Store.drop_one``."""
-        return self._forget((path,)) == 1
+        return self._forget((path,), unpin=False) == 1
 
     def count(self) -> int:
         """See ``Store.count``."""
@@ -187,7 +227,7 @@ class SqliteRegistry(Registry):
 
     # -- sweeping
 
-    def page(self, due: Due, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Registry.page``."""
         return self._claiming.page(due, now, limit, after)
 

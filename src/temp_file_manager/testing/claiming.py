@@ -145,3 +145,78 @@ class ClaimingContract(RegistryWords):
         assert _paths(rest.records) == ["/c/b"]
         assert not self.claim(force, after=rest.cursor).records
         assert sorted(_paths(self.claim(force).records)) == ["/c/a", "/c/c", "/c/new"]
+
+    # -- pins and holds ------------------------------------------------------------------------------------
+
+    def test_no_sweep_takes_what_is_pinned(self) -> None:
+        """Not by force either, until the pin's end; the record says so, and lists show it."""
+        self.add("/c/a", at=NOW - 1)
+        self.add("/c/b")
+        assert self.registry.pin(["/c/a", "/c/unknown"], NOW + 2000) == 1
+        assert self.record("/c/a").pinned_until == NOW + 2000
+        for due in (_later(), Due(NOW + 1000, 0, force=True), Due(NOW + 1000, 0, force=True, mine=True)):
+            assert _paths(self.pages(due, 10)) == ["/c/b"]
+            claim = self.claim(due)
+            assert _paths(claim.records) == ["/c/b"]
+            self.settle(claim.records[0], Status.SKIPPED)
+        assert _paths(self.pages(None, 1)) == ["/c/a", "/c/b"]
+        assert _paths(self.claim(Due(NOW + 2000, 100)).records) == ["/c/a", "/c/b"]
+
+    def test_a_pin_is_the_paths_and_ends_when_told(self) -> None:
+        """It outlasts a new registration, a new time and a new dict, and goes when the path is forgotten."""
+        self.add("/c/a")
+        self.registry.pin(["/c/a"], math.inf)
+        self.add("/c/a")
+        self.registry.files["/c/a"] = NOW - 5
+        self.registry.replace(list(self.registry.files.items()))
+        assert not self.claim(_later()).records
+        assert self.registry.pin(["/c/a"], None) == 1
+        assert self.record("/c/a").pinned_until is None
+        self.settle(self.claim_one("/c/a", _later()), Status.SKIPPED)
+        self.registry.pin(["/c/a"], math.inf)
+        self.registry.forget(["/c/a"])
+        self.add("/c/a")
+        self.claim_one("/c/a", _later())
+
+    def test_no_sweep_takes_what_is_held(self) -> None:
+        """As often as it is held it is to be released."""
+        self.add("/c/a")
+        assert not self.registry.hold("/c/unknown")
+        assert self.registry.hold("/c/a")
+        assert self.registry.hold("/c/a")
+        assert self.record("/c/a").held
+        self.add("/c/a")
+        self.registry.release("/c/a")
+        assert not self.claim(_later()).records
+        assert not self.claim(Due(NOW + 1000, 0, force=True)).records
+        assert _paths(self.pages(None, 10)) == ["/c/a"]
+        self.registry.release("/c/a")
+        assert not self.record("/c/a").held
+        self.claim_one("/c/a", _later())
+
+    def test_pins_and_holds_end_claims(self) -> None:
+        """Of a sweep that has not got there yet; and the record is found again afterwards."""
+        self.add("/c/a", "/c/b")
+        a, b = self.claim(_later()).records
+        self.registry.pin(["/c/a"], math.inf)
+        self.registry.hold("/c/b")
+        assert not self.registry.holds(a)
+        assert not self.registry.holds(b)
+        self.registry.settle([Outcome(a, Status.SKIPPED), Outcome(b, Status.SKIPPED)], NOW)
+        assert not self.claim(_later()).records
+        self.registry.pin(["/c/a"], None)
+        self.registry.release("/c/b")
+        assert _paths(self.claim(_later()).records) == ["/c/a", "/c/b"]
+
+    def test_a_list_shows_everything(self) -> None:
+        """What is claimed, pinned, held or failed, each once, by age and then by the ttl's end."""
+        self.add("/c/timed", due_at=NOW + 9)
+        self.add("/c/soon", due_at=NOW + 1)
+        for number in range(4):
+            self.add(f"/c/{number}", at=NOW - number)
+        self.settle(self.claim(_later(), limit=1).records[0], Status.FAILED)
+        self.claim(_later(), limit=1)
+        self.registry.pin(["/c/1"], math.inf)
+        self.registry.hold("/c/0")
+        for limit in (1, 2, 100):
+            assert _paths(self.pages(None, limit)) == ["/c/3", "/c/2", "/c/1", "/c/0", "/c/soon", "/c/timed"]

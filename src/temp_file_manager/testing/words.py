@@ -48,13 +48,14 @@ class RegistryWords:
         assert _paths(records) == [path]
         return records[0]
 
-    def pages(self, due: Due, limit: int) -> list[TempFile]:
+    def pages(self, due: Due | None, limit: int) -> list[TempFile]:
         """Return all pages as one list."""
         found: list[TempFile] = []
-        page = self.registry.page(due, now=due.asof, limit=limit)
+        now = NOW if due is None else due.asof
+        page = self.registry.page(due, now=now, limit=limit)
         found += page.records
         while page.cursor is not None:
-            page = self.registry.page(due, now=due.asof, limit=limit, after=page.cursor)
+            page = self.registry.page(due, now=now, limit=limit, after=page.cursor)
             assert len(page.records) <= limit
             found += page.records
         return found

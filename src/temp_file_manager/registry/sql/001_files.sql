@@ -49,6 +49,18 @@ CREATE TABLE files (
 CREATE INDEX files_by_age ON files (scope, registered_at) WHERE due_at IS NULL;
 CREATE INDEX files_by_due ON files (scope, due_at) WHERE due_at IS NOT NULL;
 
+-- Pins and holds. They belong to a path, not to a record: registering a file again does not end them.
+CREATE TABLE keeps (
+    id INTEGER PRIMARY KEY,
+    scope INTEGER NOT NULL REFERENCES scopes (id),
+    directory INTEGER NOT NULL REFERENCES directories (id),
+    name BLOB NOT NULL,
+    until REAL NOT NULL,
+    holder INTEGER  -- an owner: a hold ends with its process; NULL: a pin
+);
+CREATE INDEX keeps_by_name ON keeps (directory, name);
+CREATE INDEX keeps_by_end ON keeps (until);
+
 -- Beside the files, not in them: claiming fifty then writes one row instead of fifty.
 CREATE TABLE claims (
     id INTEGER PRIMARY KEY,

@@ -41,6 +41,7 @@ UPDATE directories SET inode = :inode, born = :born WHERE id = :id
 
 -- name: drop_empty_directory
 DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE directory = :id)
+  AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = :id)
 
 -- name: add_new_file
 INSERT OR IGNORE INTO files (id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, owner)
@@ -52,7 +53,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born
+       files.inode, files.born, changed, directories.inode, directories.born,
+       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
+       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
@@ -66,14 +69,14 @@ ORDER BY files.id LIMIT :limit
 DELETE FROM files WHERE scope = :scope
 
 -- name: forget_all_directories
-DELETE FROM directories WHERE scope = :scope
+DELETE FROM directories WHERE scope = :scope AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = directories.id)
 
 -- name: forget_by_id
 DELETE FROM files WHERE id = :id AND scope = :scope
 
 -- name: due_by_age
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born
+       files.inode, files.born, changed, directories.inode, directories.born, NULL, 0
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NULL
   AND registered_at <= :latest AND (registered_at, files.id) > (:after, :after_id)
@@ -81,31 +84,64 @@ WHERE files.scope = :scope AND due_at IS NULL
   AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
   AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
   AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+  AND NOT EXISTS (
+      SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
+  )
 ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: due_by_ttl
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born
+       files.inode, files.born, changed, directories.inode, directories.born, NULL, 0
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NOT NULL
   AND due_at <= :latest AND (due_at, files.id) > (:after, :after_id)
   AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
   AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
   AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+  AND NOT EXISTS (
+      SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
+  )
+ORDER BY due_at, files.id LIMIT :limit
+
+-- name: every_by_age
+SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, directories.inode, directories.born,
+       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
+       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NULL AND (registered_at, files.id) > (:after, :after_id)
+ORDER BY registered_at, files.id LIMIT :limit
+
+-- name: every_by_due
+SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, directories.inode, directories.born,
+       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
+       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NOT NULL AND (due_at, files.id) > (:after, :after_id)
 ORDER BY due_at, files.id LIMIT :limit
 
 -- name: still_free
 SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
   AND id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+  AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
 
 -- name: still_there
 SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+  AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
 
 -- name: add_claim
 INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, :files)
 
 -- name: claims
 SELECT id, claimer, lapses_at FROM claims
+
+-- name: claimed
+SELECT files FROM claims WHERE id = :id
+
+-- name: unclaim
+UPDATE claims SET files = (SELECT json_group_array(value) FROM json_each(claims.files) WHERE value <> :id)
+WHERE scope = :scope
 
 -- name: drop_claims
 DELETE FROM claims WHERE id IN (SELECT value FROM json_each(:ids))
@@ -118,3 +154,27 @@ DELETE FROM files WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: put_off
 UPDATE files SET tried = ?, failures = ?, retry_at = ? WHERE id = ?
+
+-- name: keep
+INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)
+
+-- name: unpin
+DELETE FROM keeps WHERE directory = :directory AND name = :name AND holder IS NULL
+
+-- name: any_pin_ended
+SELECT EXISTS (SELECT 1 FROM keeps WHERE until <= :asof)
+
+-- name: drop_ended_pins
+DELETE FROM keeps WHERE until <= :asof
+
+-- name: release
+DELETE FROM keeps WHERE id = (
+    SELECT min(keeps.id) FROM keeps JOIN directories ON directories.id = keeps.directory
+    WHERE directories.scope = :scope AND directories.path = :path AND name = :name AND holder = :holder
+)
+
+-- name: holders
+SELECT DISTINCT holder FROM keeps WHERE holder IS NOT NULL
+
+-- name: drop_holder
+DELETE FROM keeps WHERE holder = :holder
