@@ -4,10 +4,12 @@ from temp_file_manager.errors import (
     BaseDirectoryError,
     InvalidArgumentError,
     RegistryError,
+    RegistryFullError,
     SettingsError,
     TempFileError,
 )
 from temp_file_manager.events import Event, FilesRegistered, Hook, RecordsSettled, SweepFailed, SweepFinished
+from temp_file_manager.holding import Hold
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import (
     FileStatus,
@@ -28,6 +30,7 @@ __all__ = [
     "Event",
     "FileStatus",
     "FilesRegistered",
+    "Hold",
     "Hook",
     "InvalidArgumentError",
     "MemoryRegistry",
@@ -36,6 +39,7 @@ __all__ = [
     "RegisterReport",
     "Registry",
     "RegistryError",
+    "RegistryFullError",
     "Settings",
     "SettingsError",
     "Status",

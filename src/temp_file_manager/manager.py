@@ -1,5 +1,6 @@
 """The facade: what applications hold. Every method is a few lines; what they do is elsewhere."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from threading import Lock
@@ -10,6 +11,8 @@ from temp_file_manager import logs, rules
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.events import Hook, Hooks, SweepFailed, SweepFinished
+from temp_file_manager.holding import Hold
+from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import (
     Due,
     FileStatus,
@@ -174,6 +177,38 @@ class TempFileManager:
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
         known = sum(file.record is not None for file in files)
         return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
+
+    def hold(self, file_path: AnyPath) -> Hold:
+        """Keep a registered file from every sweep while it is worked with: ``with manager.hold(path): …``.
+
+        Raises:
+            ValueError: it is not registered, or is another file now.
+            OSError: it cannot be opened; FileNotFoundError when a sweep was faster.
+        """
+        return Hold(self.registry, local.absolute(file_path))
+
+    def pin(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
+        """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
+
+        Raises:
+            ValueError: it is not registered, or ``ttl`` is negative or not a number.
+        """
+        until = math.inf if ttl is None else self._clock.wall() + seconds("ttl", ttl)
+        self._pin(file_path, until)
+
+    def unpin(self, file_path: AnyPath) -> None:
+        """Let sweeps have a file again. What is not pinned may be unpinned.
+
+        Raises:
+            ValueError: it is not registered.
+        """
+        self._pin(file_path, None)
+
+    def _pin(self, file_path: AnyPath, until: float | None) -> None:
+        path = local.absolute(file_path)
+        if not self.registry.pin((path,), until):
+            raise InvalidArgumentError(f"{path!r} is not registered: register it first")
+        IN_FLIGHT.wait(path)
 
     def cleanup(self, force: bool = False) -> int:
         """Remove files older than ``max_age`` or their ttl, or every one with ``force``.

@@ -73,12 +73,16 @@ class InUse:
         except PermissionError:
             self._decide(record, self._free_by_proc(seen.inode))
             return None
+        alone: bool | None = None
         try:
-            self._decide(record, self._free(descriptor, seen.inode))
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+            alone = self._alone(descriptor, seen.inode)
+        finally:
+            if not alone:  # before /proc is asked: this descriptor is to be seen there by nobody
+                os.close(descriptor)
+        if alone:
+            return descriptor
+        self._decide(record, self._free_by_proc(seen.inode) if alone is None else False)
+        return None
 
     def _decide(self, record: TempFile, free: bool | None) -> None:
         if free:
@@ -89,27 +93,25 @@ class InUse:
             raise NotThatFile(Status.KEPT, UNKNOWN)
         raise NotThatFile(Status.KEPT, IN_USE)
 
-    def _free(self, descriptor: int, inode: int) -> bool | None:
-        """Say whether nobody else has the file open; None when nothing can tell."""
+    def _alone(self, descriptor: int, inode: int) -> bool | None:
+        """Say whether nobody else has the file open, as far as a lease decides; None when it does not."""
         opened = os.fstat(descriptor)
         if signed(opened.st_ino) != inode:
             raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
         granted = take_lease(descriptor)
-        if granted is False:
-            return False
-        if granted:
-            device = opened.st_dev
-            magic = self._magic.get(device)
-            if magic is None:
-                magic = self._magic[device] = file_system.magic(descriptor)
-            if magic in file_system.LEASES_DECIDE:
-                return True
-            if magic == file_system.OVERLAY:
-                # Opened there, the file below is open as well; but what only maps it may be a mapping of the latter.
-                if self._mapped is None:
-                    self._mapped = _found_in_proc(_mapped_inodes)
-                return inode not in self._mapped[0]
-        return self._free_by_proc(inode)
+        if not granted:
+            return granted
+        magic = self._magic.get(opened.st_dev)
+        if magic is None:
+            magic = self._magic[opened.st_dev] = file_system.magic(descriptor)
+        if magic in file_system.LEASES_DECIDE:
+            return True
+        if magic == file_system.OVERLAY:
+            # Opened there, the file below is open as well; but what only maps it may be a mapping of the latter.
+            if self._mapped is None:
+                self._mapped = _found_in_proc(_mapped_inodes)
+            return inode not in self._mapped[0]
+        return None
 
     def _free_by_proc(self, inode: int) -> bool | None:
         # Compared by inode number alone: two names for one device would make a held file look free.

@@ -1,0 +1,408 @@
+"""Pins, holds and files in use: what is kept is kept, from whichever sweep, for as long as it says."""
+
+import fcntl
+import mmap
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temp_file_manager import InvalidArgumentError, TempFileManager
+from temp_file_manager.records import Status
+from temp_file_manager.storage import LocalStorage, file_system, in_use
+from temp_file_manager.storage.in_use import IN_USE, UNKNOWN, InUse, take_lease
+from temp_file_manager.testing import FakeClock
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["memory:", "sqlite:"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
+    manager = TempFileManager(tmp_path / "base", 100, registry=request.param, clock=clock)
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def file(manager: TempFileManager, tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_text("x" * 5000)
+    manager.register_file(path)
+    return path
+
+
+# -- pins
+
+
+def test_a_pinned_file_stays_until_its_end(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
+    manager.pin(file, ttl=500)
+    clock.advance(499)
+    assert (manager.cleanup(), manager.cleanup(force=True), manager.clear_all()) == (0, 0, 0)
+    assert manager.status(file).reason == "pinned for another 1 s"
+    assert file.exists()
+    clock.advance(1)
+    assert manager.cleanup() == 1
+    assert not file.exists()
+
+
+def test_a_pin_without_an_end_ends_by_unpin(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
+    manager.pin(file)
+    clock.advance(1e9)
+    assert manager.clear_all() == 0
+    assert manager.status(file).reason == "pinned for another endless time"
+    manager.unpin(file)
+    manager.unpin(file)
+    assert manager.clear_all() == 1
+
+
+def test_a_pin_outlives_its_process(tmp_path: Path) -> None:
+    first = TempFileManager(tmp_path, registry="sqlite:")
+    path = tmp_path / "file"
+    path.touch()
+    first.register_file(path)
+    first.pin(path)
+    first.close()
+    second = TempFileManager(tmp_path, registry="sqlite:")
+    assert second.clear_all() == 0
+    second.unpin(path)
+    assert second.clear_all() == 1
+    second.close()
+
+
+@pytest.mark.parametrize("method", [TempFileManager.pin, TempFileManager.unpin, TempFileManager.hold])
+def test_what_is_not_registered_cannot_be_kept(
+    manager: TempFileManager, tmp_path: Path, method: Callable[..., Any]
+) -> None:
+    with pytest.raises(InvalidArgumentError, match="is not registered: register it"):
+        method(manager, tmp_path / "stranger")
+
+
+# -- holds
+
+
+def test_a_held_file_stays_from_every_sweep(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
+    with manager.hold(file) as hold, manager.hold(file):
+        clock.advance(1000)
+        assert (manager.cleanup(), manager.clear_all()) == (0, 0)
+        assert manager.status(file).reason.startswith("held: ")
+        assert hold.path == str(file)
+    assert manager.cleanup() == 1
+
+
+def test_leaving_the_managers_block_keeps_what_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with TempFileManager(tmp_path / "base") as manager:
+        manager.register_file(path)
+        hold = manager.hold(path)
+    assert path.exists()
+    hold.close()
+    hold.close()
+
+
+def test_a_hold_that_nobody_keeps_ends(manager: TempFileManager, file: Path) -> None:
+    manager.hold(file)
+    assert manager.clear_all() == 1
+
+
+def test_a_replaced_file_cannot_be_held(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    path, new = tmp_path / "file", tmp_path / "new"
+    path.touch()
+    manager.register_file(path)
+    new.touch()
+    new.rename(path)
+    with pytest.raises(InvalidArgumentError, match="another file than the registered one"):
+        manager.hold(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        manager.hold(path)
+    manager.close()
+
+
+def test_a_hold_ends_with_its_process_however_it_ends(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    path = tmp_path / "file"
+    path.touch()
+    manager.register_file(path)
+    program = (
+        "import sys; from temp_file_manager import TempFileManager; "
+        "hold = TempFileManager(sys.argv[1], registry='sqlite:').hold(sys.argv[2]); print('held', flush=True); input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, manager.base_dir, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert (manager.clear_all(), manager.cleanup(force=True)) == (0, 0)
+    holder.kill()
+    holder.communicate()
+    assert manager.clear_all() == 1
+    manager.close()
+
+
+def test_a_forked_child_ends_no_hold_of_its_parents(manager: TempFileManager, file: Path) -> None:
+    with manager.hold(file) as hold:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                hold.close()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        assert manager.clear_all() == 0
+    assert manager.clear_all() == 1
+
+
+# -- files in use
+
+
+@contextmanager
+def opened(path: Path, how: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        if how == "read":
+            stack.enter_context(path.open("rb"))
+        elif how == "written":
+            stack.enter_context(path.open("ab"))
+        elif how == "locked":
+            fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_SH)
+        elif how == "mapped":
+            with path.open("r+b") as file:
+                stack.enter_context(mmap.mmap(file.fileno(), 0))
+        elif how == "under another name":
+            other = path.with_name("other name")
+            os.link(path, other)
+            stack.enter_context(other.open("rb"))
+        yield
+
+
+HOW = ["read", "written", "locked", "mapped", "under another name"]
+
+
+@pytest.fixture(params=["ext4 or what tests run on", "tmpfs", "overlay"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A directory on each kind of file system, mounted for real where the machine lets us."""
+    if request.param.startswith("ext4"):
+        yield tmp_path
+        return
+    directory = tmp_path / "mounted"
+    layers = [tmp_path / name for name in ("lower", "upper", "work")]
+    for path in (directory, *layers):
+        path.mkdir()
+    options = "size=1m" if request.param == "tmpfs" else "lowerdir={},upperdir={},workdir={}".format(*layers)
+    mounted = (
+        ROOT
+        and not subprocess.run(
+            ["mount", "-t", request.param, "-o", options, "none", directory], capture_output=True, check=False
+        ).returncode
+    )
+    if not mounted:
+        print(f"not tried: {request.param} could not be mounted here")
+        pytest.fail("root in CI can mount") if ROOT and os.environ.get("CI") else pytest.skip("cannot mount here")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
+def test_a_file_in_use_is_kept_and_goes_afterwards(tmp_path: Path, place: Path, how: str, registry: str) -> None:
+    manager = TempFileManager(tmp_path / "base", registry=registry)
+    path = place / "file"
+    path.write_text("x" * 5000)
+    manager.register_file(path)
+    with opened(path, how):
+        for dry_run in (True, False):
+            report = manager.sweep(force=True, protect_open=True, dry_run=dry_run)
+            assert [(o.status, o.reason) for o in report.outcomes] == [(Status.KEPT, IN_USE)]
+        assert path.exists()
+        assert manager.status(path).record is not None
+    assert manager.sweep(force=True, protect_open=True).removed == 1
+    assert not path.exists()
+    manager.close()
+
+
+def test_a_bare_cleanup_asks_nobody(manager: TempFileManager, file: Path) -> None:
+    with file.open():
+        assert manager.clear_all() == 1
+
+
+def test_links_to_open_files_go(manager: TempFileManager, file: Path, tmp_path: Path) -> None:
+    manager.registry.forget([str(file)])
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    manager.register_file(link)
+    with file.open():
+        assert manager.sweep(force=True, protect_open=True).removed == 1
+    assert file.exists()
+
+
+def test_a_scheduled_sweep_protects(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
+    clock.advance(1000)
+    with file.open():
+        manager.start()
+        clock.until_waiting()
+        manager.stop()
+        assert file.exists()
+    clock.advance(61)
+    manager.start()
+    clock.until_waiting()
+    manager.stop()
+    assert not file.exists()
+
+
+def test_who_opens_a_file_while_it_is_looked_at_is_not_killed(tmp_path: Path) -> None:
+    """The signal that a broken lease sends is SIGURG, which nobody dies of; the usual one is SIGIO, which kills."""
+    path = tmp_path / "file"
+    path.touch()
+    descriptor = os.open(path, os.O_RDONLY)
+    assert take_lease(descriptor)
+    assert signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, signal.SIG_IGN)
+    with pytest.raises(BlockingIOError):
+        os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    os.close(descriptor)
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
+OPENERS = """
+import os, sys
+paths = [f"{sys.argv[1]}/{number}" for number in range(int(sys.argv[2]))]
+print("opening", flush=True)
+taken = 0
+while not os.path.exists(sys.argv[3]):
+    for path in paths:
+        try:
+            file = open(path, "rb")
+        except FileNotFoundError:
+            continue
+        # An open that had to wait for the removal opens what has no name any more. One that did not finds a name,
+        # and from then on nobody may take it.
+        named = os.fstat(file.fileno()).st_nlink
+        file.read()
+        taken += named and not os.fstat(file.fileno()).st_nlink
+        file.close()
+print(taken)
+"""
+
+
+def test_racing_openers_never_lose_a_file_they_have_open(tmp_path: Path) -> None:
+    """Ten thousand tries: each file is opened and closed over and over while a sweep tries to take it."""
+    count = 400
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    directory = tmp_path / "files"
+    directory.mkdir()
+    paths = [directory / str(number) for number in range(count)]
+    for path in paths:
+        path.touch()
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENERS, directory, str(count), tmp_path / "stop"], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(1)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+    tries = kept = 0
+    while tries < 10_000:
+        for path in paths:
+            path.touch()
+        manager.register_files(paths)
+        report = manager.sweep(force=True, protect_open=True)
+        tries += count
+        kept += report.kept
+        assert (report.failed, report.removed + report.kept + report.gone) == (0, count)
+    (tmp_path / "stop").touch()
+    for opener in openers:
+        output, _ = opener.communicate()
+        assert output.strip() == "0", "a file was removed while it was open"
+    assert kept, "the openers were never met: this test tries nothing"
+    manager.close()
+
+
+@pytest.mark.skipif(not ROOT, reason="becomes another user")
+def test_another_users_open_file_is_kept(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o777)
+    for parent in list(tmp_path.parents)[:2]:
+        os.chmod(parent, 0o755)
+    path = tmp_path / "file"
+    path.write_text("x")
+    os.chown(path, 65534, 65534)
+    program = "import os, sys; os.setuid(65534); file = open(sys.argv[1]); print('open', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    manager.register_file(path)
+    assert manager.sweep(force=True, protect_open=True).kept == 1
+    holder.communicate("\n")
+    assert manager.sweep(force=True, protect_open=True).removed == 1
+    manager.close()
+
+
+# -- where leases do not decide
+
+
+@pytest.fixture
+def without_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that has none."""
+    monkeypatch.setattr(in_use, "take_lease", lambda _: None)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_proc_tells_where_leases_do_not(manager: TempFileManager, file: Path, how: str, without_leases: None) -> None:
+    with opened(file, how):
+        assert manager.sweep(force=True, protect_open=True).outcomes[0].reason == IN_USE
+    assert file.exists()
+
+
+def test_what_nothing_can_tell_is_kept_or_goes_at_an_age(
+    file: Path, manager: TempFileManager, clock: FakeClock, without_leases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container without the host's pid namespace, on a file system without leases."""
+    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    report = manager.sweep(force=True, protect_open=True)
+    assert [(o.status, o.reason) for o in report.outcomes] == [(Status.KEPT, UNKNOWN)]
+    record = manager.status(file).record
+    assert record is not None
+    clock.advance(50)
+    for age, expected in ((51, Status.KEPT), (49, Status.REMOVED)):
+        storage = LocalStorage(lambda age=age: InUse(age, clock.wall))  # type: ignore[misc]  # mypy: default in lambda
+        assert [o.status for o in storage.remove([record], lambda _: "")] == [expected]
+
+
+def test_a_mapping_alone_is_seen_on_overlay(
+    file: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some kernels a lease there does not see it: then the list of mappings decides."""
+    monkeypatch.setattr(in_use, "take_lease", lambda _: True)
+    monkeypatch.setattr(file_system, "magic", lambda _: file_system.OVERLAY)
+    with opened(file, "mapped"):
+        assert manager.sweep(force=True, protect_open=True).kept == 1
+    assert manager.sweep(force=True, protect_open=True).removed == 1
+
+
+def test_an_answer_leaves_no_descriptor_behind(manager: TempFileManager, file: Path) -> None:
+    with file.open():
+        manager.sweep(force=True, protect_open=True)  # opens what the registry keeps open
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            manager.sweep(force=True, protect_open=True)
+        assert len(os.listdir("/proc/self/fd")) == before
