@@ -405,4 +405,4 @@ def test_an_answer_leaves_no_descriptor_behind(manager: TempFileManager, file: P
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(20):
             manager.sweep(force=True, protect_open=True)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before  # less: others of earlier tests may be collected

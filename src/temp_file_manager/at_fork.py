@@ -1,6 +1,7 @@
 """What threads held does not exist in a forked child: who holds locks or threads says here how to start anew."""
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,7 +16,16 @@ def _nothing(_: object) -> None:
 
 
 _alive: "weakref.WeakKeyDictionary[object, tuple[Step, Step, Step]]" = weakref.WeakKeyDictionary()
-_prepared: list[tuple[object, Step, Step]] = []
+
+
+class _Prepared(threading.local):
+    """What ``before`` was called for: a thread's own, as several may fork at the same time."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[object, Step, Step]] = []
+
+
+_prepared = _Prepared()
 
 
 def at_fork(owner: T, renew: Callable[[T], None], *, before: Step = _nothing, after: Step = _nothing) -> None:
@@ -33,18 +43,18 @@ def at_fork(owner: T, renew: Callable[[T], None], *, before: Step = _nothing, af
 def _before() -> None:
     for owner, (before, after, renew) in list(_alive.items()):
         before(owner)
-        _prepared.append((owner, after, renew))
+        _prepared.steps.append((owner, after, renew))
 
 
 def _in_parent() -> None:
-    while _prepared:
-        owner, after, _ = _prepared.pop()
+    while _prepared.steps:
+        owner, after, _ = _prepared.steps.pop()
         after(owner)
 
 
 def _in_child() -> None:
-    while _prepared:
-        owner, _, renew = _prepared.pop()
+    while _prepared.steps:
+        owner, _, renew = _prepared.steps.pop()
         renew(owner)
 
 

@@ -3,16 +3,20 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs, rules
 from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.clock_guard import ClockGuard
+from temp_file_manager.creation import Creator
+from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.events import Hook, Hooks, SweepFailed, SweepFinished
 from temp_file_manager.holding import Hold
 from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.records import (
     Due,
     FileStatus,
@@ -76,6 +80,9 @@ class TempFileManager:
         self._storage = LocalStorage()
         self._protecting = LocalStorage(lambda: InUse(self._settings.if_unknown, self._clock.wall))
         self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings.size_limit)
+        self._creator = Creator(self.base_dir, self.registry, self._clock, self._hooks, self._registrar)
+        self._clock_guard = ClockGuard(self.registry, self._clock)
+        self._large_sweeps = LargeSweepGuard(self.registry)
         self._scheduler = Scheduler(
             self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
         )
@@ -173,7 +180,7 @@ class TempFileManager:
         """Return what is known about many files, registered or not, and the counts."""
         paths = local.absolute_all(file_paths, "status")
         records = self.registry.get(paths)
-        due = self._due()
+        due = Due(self._clock.wall(), self.max_age)
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
         known = sum(file.record is not None for file in files)
         return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
@@ -231,6 +238,8 @@ class TempFileManager:
         limit: int | None = None,
         budget: float | None = None,
         protect_open: bool = False,
+        trust_clock: bool = True,
+        allow_large: int | None = None,
     ) -> SweepReport:
         """Clean up as ``cleanup`` does, within bounds, and report each outcome.
 
@@ -240,17 +249,25 @@ class TempFileManager:
             limit: Records to handle at most.
             budget: Seconds after which no new chunk (50 records at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
+            trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
+            allow_large: Refuse to remove more files than this because of a change of settings, where that is more than
+                1,000 and half of all. None: never refuse.
 
         Raises:
             ValueError: ``limit`` or ``budget`` is negative or not a number.
+            LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
         """
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
         bounds = Bounds(limit, None if budget is None else seconds("budget", budget))
-        return self._sweep(self._due(force=force), bounds, dry_run=dry_run, protect_open=protect_open)
-
-    def _due(self, *, force: bool = False, patient: bool = False, mine: bool = False) -> Due:
-        return Due(self._clock.wall(), self.max_age, force, patient, mine)
+        asof = self._clock.wall() if trust_clock else self._clock_guard.read().asof
+        due = Due(asof, self.max_age, force)
+        if allow_large is not None and not dry_run:
+            self._large_sweeps.check(due, now=self._clock.elapsed(), allow=allow_large)
+        report = self._sweep(due, bounds, dry_run=dry_run, protect_open=protect_open)
+        if allow_large is not None:
+            self._large_sweeps.completed(due, report)
+        return report
 
     def _sweep(
         self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False, protect_open: bool = False
@@ -269,27 +286,13 @@ class TempFileManager:
         Returns:
             The open descriptor and the absolute path.
         """
-        if ttl is not None:
-            seconds("ttl", ttl)
-        fd, path = local.create_file(self.base_dir, prefix, suffix)
-        try:
-            self.register_file(path, ttl=ttl)
-        except BaseException:
-            local.discard(fd, path)
-            raise
-        return fd, path
+        return self._creator.create(suffix, prefix, ttl)
 
     def open(
         self, mode: str = "w+b", suffix: str = "", *, ttl: float | None = None, encoding: str | None = None
     ) -> IO[Any]:
         """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
-        fd, path = self.mkstemp(suffix, ttl=ttl)
-        try:
-            return local.named_file(fd, path, mode, encoding)
-        except BaseException:
-            self.registry.forget((path,))
-            local.discard(fd, path)
-            raise
+        return self._creator.open(mode, suffix, ttl, encoding)
 
     def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
         """Create a directory in ``base_dir`` with mode 0700 and return its path.
@@ -319,12 +322,19 @@ class TempFileManager:
     ) -> None:
         # In a forked child the files are still the parent's: leak rather than delete.
         if os.getpid() == self._pid:
-            self._sweep(self._due(force=True, mine=True), Bounds())
+            self._sweep(Due(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
         self.close()
 
     def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
+        due = Due(self._clock_guard.read().asof, self.max_age, patient=True)
+        try:
+            self._large_sweeps.check(due, now=self._clock.elapsed())
+        except LargeSweepError as error:
+            logs.sweep_held(error)
+            due = replace(due, max_age=error.former["max_age"])  # ordinary expiry goes on as before
         bounds = Bounds(budget=self._settings.cleanup_timeout, stop=stop)
-        self._sweep(self._due(patient=True), bounds, scheduled=True, protect_open=self._settings.protect_open)
+        report = self._sweep(due, bounds, scheduled=True, protect_open=self._settings.protect_open)
+        self._large_sweeps.completed(due, report)
 
     def _sweep_failed(self, error: Exception) -> None:
         logs.sweep_failed(error)

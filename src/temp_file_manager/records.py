@@ -28,6 +28,9 @@ class Identity(NamedTuple):
     parent_born: int
 
 
+PENDING = Identity(-1, 0, 0, 0, 0)
+"""The identity of a file that is about to be created: no file is taken for it, and its record is kept."""
+
 NewFile = tuple[str, float | None, int | None, tuple[str, ...], Identity | None]
 """A file to be recorded: path, due_at, size, tags, identity, as in ``TempFile``; the registry adds the time.
 

@@ -39,11 +39,11 @@ def _open_sqlite(url: str, base_dir: str) -> Registry:
     address, _, option = url.removeprefix("sqlite:").partition("?")
     if address in ("", "//"):
         path = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, "registry.db")
-    elif address.startswith("///") and address.strip("/"):
+    elif address.startswith("///") and address.strip("/") and "\0" not in address:
         path = "/" + address.strip("/")
     else:
-        raise RegistryError(f"{url!r} names no file: write sqlite:///ABSOLUTE/PATH, or sqlite: for the usual one")
-    word = option.lower().removeprefix("synchronous=")
-    if option and word not in ("normal", "full"):
-        raise RegistryError(f"{option!r} is no option: write ?synchronous=normal or ?synchronous=full")
+        raise RegistryError("sqlite: names no file: write sqlite:///ABSOLUTE/PATH, or sqlite: alone for the usual one")
+    name, _, word = option.lower().partition("=")
+    if option and (name != "synchronous" or word not in ("normal", "full")):
+        raise RegistryError("what follows the ? is no option: write ?synchronous=normal or ?synchronous=full")
     return SqliteRegistry(path, base_dir, synchronous=(word or "normal").upper())

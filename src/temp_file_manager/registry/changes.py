@@ -9,6 +9,8 @@ import itertools
 import mmap
 import os
 import struct
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 _HALF = 8
 _SIZE = 2 * _HALF
@@ -21,39 +23,52 @@ class Changes:
     acknowledged. So a sweep that sees no change knows that nothing *acknowledged* is missing from what it read.
     The second changes when a sweep has removed files: before it forgets their records. So a registration that finds
     neither its path known nor this value changed knows that no sweep took the file it had just looked at.
+
+    Args:
+        path: Made, with mode 0600, when first asked for.
+        translated: A context in which the system's errors become ours.
     """
 
-    def __init__(self, path: str) -> None:
-        # Never a file of SQLite's: closing any descriptor of one drops all locks that the process holds on it.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.fstat(descriptor).st_size < _SIZE:
-                os.pwrite(descriptor, bytes(_SIZE), 0)
-            self._map = mmap.mmap(descriptor, _SIZE)
-        finally:
-            os.close(descriptor)
+    def __init__(self, path: str, translated: Callable[[], AbstractContextManager[None]]) -> None:
+        self._path = path
+        self._translated = translated
+        self._map: mmap.mmap | None = None
         self._numbers = itertools.count(1)
+
+    def _opened(self) -> mmap.mmap:
+        with self._translated():
+            # Never a file of SQLite's: closing any descriptor of one drops all locks that the process holds on it.
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(descriptor).st_size < _SIZE:
+                    os.pwrite(descriptor, bytes(_SIZE), 0)
+                self._map = opened = mmap.mmap(descriptor, _SIZE)
+            finally:
+                os.close(descriptor)
+        return opened
 
     def value(self) -> bytes:
         """Return what changes with records."""
-        return self._map[:_HALF]
+        return (self._map or self._opened())[:_HALF]
 
     def both(self) -> bytes:
         """Return what changes with records and with files."""
-        return self._map[:_SIZE]
+        return (self._map or self._opened())[:_SIZE]
 
     def announce(self) -> None:
         """Say that records have changed."""
-        self._map[:_HALF] = self._unique()
+        (self._map or self._opened())[:_HALF] = self._unique()
 
     def announce_removals(self) -> None:
         """Say that files have been removed."""
-        self._map[_HALF:_SIZE] = self._unique()
+        (self._map or self._opened())[_HALF:_SIZE] = self._unique()
 
     def _unique(self) -> bytes:
         # A value that nobody else ever gives: no announcement undoes another.
         return struct.pack("=II", os.getpid(), next(self._numbers) & 0xFFFFFFFF)
 
     def close(self) -> None:
-        """Unmap it."""
-        self._map.close()
+        """Unmap it; the next use maps it again."""
+        if self._map is not None:
+            self._map.close()
+            self._map = None

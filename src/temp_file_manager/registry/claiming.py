@@ -1,5 +1,6 @@
 """Claiming and settling in the SQLite registry."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from json import dumps, loads
@@ -16,9 +17,6 @@ from temp_file_manager.registry.held import Held
 from temp_file_manager.registry.session import Session
 from temp_file_manager.rules import retry_at
 
-LOCKED = -1
-"""In place of a claim's number: nobody else can write until these records are settled."""
-
 
 class Claiming:
     """What sweeps ask of the registry: ``Registry.page``, ``claim``, ``holds`` and ``settle``."""
@@ -26,6 +24,7 @@ class Claiming:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._held = Held(session.changes.value, self._remaining)
+        self._locks = itertools.count(-1, -1)  # numbers of claims that are locks: nobody else can write meanwhile
         self._looks_back = True
 
     def page(self, due: Due | None, now: float, limit: int, after: object | None) -> Page:
@@ -115,8 +114,9 @@ class Claiming:
         if not free:
             database.let_go()
             return []
-        self._held.add(LOCKED, {row[ID]: row[DIRECTORY] for row in free})
-        return [record_of(row, LOCKED) for row in free]
+        claim = next(self._locks)
+        self._held.add(claim, {row[ID]: row[DIRECTORY] for row in free})
+        return [record_of(row, claim) for row in free]
 
     def _still_free(self, connection: Connection, rows: list[Row], now: float) -> list[Row]:
         bound = {"ids": dumps([row[ID] for row in rows]), "now": now, "asof": self._session.latest}
@@ -187,7 +187,7 @@ class Claiming:
     def _claimed(self, connection: Connection, claim: int) -> set[int]:
         """Return what is under a claim, as far as it is held here, too."""
         held = set(self._held.records(claim))
-        if claim == LOCKED:
+        if claim < 0:
             return held
         row = connection.execute(self._session.sql["claimed"], {"id": claim}).fetchone()
         return held & set(loads(row[0])) if row else set()
@@ -201,17 +201,19 @@ class Claiming:
         if not by_claim:
             return
         self._session.changes.announce_removals()
+        lock = min(by_claim)
         try:
-            with self._finishing(locked=LOCKED in by_claim) as connection:
+            with self._finishing(locked=lock < 0) as connection:
                 for claim, settled in by_claim.items():
                     self._settle(connection, claim, settled, now)
         except RegistryFullError as error:
-            if LOCKED not in by_claim:
+            if lock > 0:
                 raise
             # The files are gone and their records stay, for a later sweep. This one goes on: it may yet make room.
             self._looks_back = False
-            logs.not_forgotten(len(by_claim[LOCKED]), error)
-        self._held.drop(LOCKED)
+            logs.not_forgotten(len(by_claim[lock]), error)
+        if lock < 0:
+            self._held.drop(lock)
         for claim, settled in by_claim.items():
             self._held.release(claim, [outcome.record.generation for outcome in settled])
             self._session.epoch += any(outcome.status is Status.SKIPPED for outcome in settled)
@@ -238,7 +240,7 @@ class Claiming:
                 ],
             )
         rest = list(claimed.difference(numbers))
-        if claim == LOCKED:
+        if claim < 0:
             return
         if rest:
             connection.execute(self._session.sql["keep_claim"], {"id": claim, "files": dumps(rest)})

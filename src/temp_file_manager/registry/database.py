@@ -1,5 +1,6 @@
 """One SQLite file: opening it safely, transactions, versions of its schema, and SQLite's errors in our words."""
 
+import errno
 import itertools
 import os
 import pkgutil
@@ -20,10 +21,11 @@ APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
 PATIENCE = 60.0
 """Seconds to wait for other processes' transactions, each of which takes milliseconds."""
 
-RESERVE = 256 * 1024
-"""Bytes kept for the day when the disk is full."""
+RESERVE = 128 * 1024
+"""Bytes of each of the two files that are kept for the day when the disk is full."""
 
 _PAUSE = 0.01
+_SMALLEST = 512  # bytes of a SQLite file
 _PACKAGE = "temp_file_manager.registry"
 _MIGRATIONS = ("001_files.sql",)
 
@@ -71,7 +73,7 @@ class Database:
 
     def __init__(self, path: str, synchronous: str, after_fork: Callable[[], None]) -> None:
         self.path = path
-        self.read_only = False
+        self.read_only = ""
         self._synchronous = synchronous
         self._after_fork = after_fork
         self._writer: sqlite3.Connection | None = None
@@ -112,18 +114,26 @@ class Database:
     # -- transactions
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a transaction that writes: all of what is done in it, or nothing."""
-        with self._write_lock, self._translated():
-            connection = self._begin()
-            with self._ended(connection):
-                yield connection
+    def writing(self, undo: Callable[[], None] = lambda: None) -> Iterator[sqlite3.Connection]:
+        """Give a transaction that writes: all of what is done in it, or nothing.
+
+        Args:
+            undo: Called when it comes to nothing, before anybody else can begin one.
+        """
+        with self._write_lock, self.translated():
+            try:
+                connection = self._begin()
+                with self._ended(connection):
+                    yield connection
+            except BaseException:
+                undo()
+                raise
 
     def hold(self) -> sqlite3.Connection:
         """Begin a transaction that ``finishing`` or ``let_go`` ends; until then nobody else can write."""
         self._write_lock.acquire()
         try:
-            with self._translated():
+            with self.translated():
                 return self._begin()
         except BaseException:
             self._write_lock.release()
@@ -133,7 +143,7 @@ class Database:
     def finishing(self) -> Iterator[sqlite3.Connection]:
         """Give the transaction that ``hold`` began, and end it."""
         try:
-            with self._translated():
+            with self.translated():
                 connection = self._connection_to_write()
                 with self._ended(connection):
                     yield connection
@@ -157,18 +167,26 @@ class Database:
 
     def _begin(self) -> sqlite3.Connection:
         connection = self._connection_to_write()
+        if not self.read_only:
+            # Immediately: a transaction that reads first and then wants to write can find that it is too late.
+            connection.execute("BEGIN IMMEDIATE")
+            # Each time: a newer version may have changed the schema since the file was opened.
+            self._refuse_newer(connection.execute("PRAGMA user_version").fetchone()[0])
         if self.read_only:
-            raise RegistryError(self._newer)
-        # Immediately: a transaction that reads first and then wants to write can find that it is too late.
-        connection.execute("BEGIN IMMEDIATE")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise RegistryError(self.read_only)
         return connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read from; each statement sees the latest commit."""
-        with self._read_lock, self._translated():
+        if self._writer is None:  # it makes what is missing, and knows of the reserve
+            with self._write_lock:
+                self._connection_to_write()
+        with self._read_lock, self.translated():
             if self._reader is None:
-                self._reader = self._connect()
+                self._reader = self._with_reserve(self._connect)
                 self._reader.execute("PRAGMA query_only = ON")
             yield self._reader
 
@@ -176,29 +194,39 @@ class Database:
 
     def _connection_to_write(self) -> sqlite3.Connection:
         if self._writer is None:
-            reserve = f"{self.path}-reserve"
-            try:
-                self._writer = self._opened()
-            except RegistryFullError:
-                # To open the file SQLite needs a little room beside it. This is what the reserve is for: a full
-                # disk is when a sweep is needed most.
-                local.remove_own(reserve)
-                self._writer = self._opened()
-            else:
-                local.make_reserve(reserve, RESERVE)
+            self._writer = self._with_reserve(self._opened)
         return self._writer
 
+    def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        """Open the file. For that SQLite needs a little room beside it, two files and a few pages.
+
+        This is what the reserve is for: a full disk is when a sweep is needed most.
+        """
+        reserve = [f"{self.path}-reserve", f"{self.path}-reserve-2"]
+        try:
+            with self.translated():
+                connection = connect()
+        except RegistryFullError:
+            for path in reserve:
+                local.remove_own(path)
+            with self.translated():
+                return connect()
+        if not self.read_only:
+            for path in reserve:
+                local.make_reserve(path, RESERVE)
+        return connection
+
     def _opened(self) -> sqlite3.Connection:
-        with self._translated():
-            connection = self._connect()
-            try:
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            return connection
+        connection = self._connect()
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _connect(self) -> sqlite3.Connection:
+        _refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):
             # SQLite would make it as the umask says. It gives its side files the mode of this one.
             self._refuse_network()
@@ -228,23 +256,26 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._refuse_network()
         version = self._version(connection)
-        if version > len(_MIGRATIONS):
-            self._newer = (
-                f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
-                f"{len(_MIGRATIONS)}): it is open for reading only; install that version to change it"
-            )
-            if not self.read_only:
-                logs.registry_read_only(self._newer)
-            self.read_only = True
-            return
+        self._refuse_newer(version)
         if version < len(_MIGRATIONS):
             _switch_to_wal(connection)
             self._migrate(connection)
 
+    def _refuse_newer(self, version: int) -> None:
+        if version <= len(_MIGRATIONS) or self.read_only:
+            return
+        self.read_only = (
+            f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
+            f"{len(_MIGRATIONS)}): it is open for reading only; install that version to change it"
+        )
+        logs.registry_read_only(self.read_only)
+
     def _version(self, connection: sqlite3.Connection) -> int:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        # In one statement: between two, another process may have made the tables.
+        application, version, tables = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+            "FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
         if application != APPLICATION and (application or version or tables):
             raise RegistryError(f"{printable(self.path)} is another program's database: give another path")
         return int(version)
@@ -267,21 +298,22 @@ class Database:
     # -- errors
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turn SQLite's and the system's errors into ours."""
         try:
             yield
         except sqlite3.Error as error:
             raise self._in_our_words(error) from error
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RegistryFullError(self._full()) from error
             raise RegistryError(f"{printable(self.path)} cannot be opened: {error.strerror}") from error
 
     def _in_our_words(self, error: sqlite3.Error) -> RegistryError:
         path, name = printable(self.path), getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")):
-            return RegistryFullError(
-                f"the disk of {path} is full: nothing of this call was recorded, and nothing known was lost; "
-                "make room (temp-file-manager sweep works on a full disk) and try again"
-            )
+        full = name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"))
+        if full or (name.startswith("SQLITE_CANTOPEN") and file_system.is_full(os.path.dirname(self.path))):
+            return RegistryFullError(self._full())
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return RegistryError(
                 f"{path} is damaged ({error}) and was left as it is: move it away and start anew, or put a copy back; "
@@ -291,4 +323,19 @@ class Database:
             return RegistryError(
                 f"{path} has been held by another process for {PATIENCE:.0f} s: find it with fuser {path}"
             )
-        return RegistryError(f"{path} cannot be used: {error}")
+        why = local.why_not_writable(self.path) if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) else ""
+        return RegistryError(f"{path} cannot be used: {why or error}")
+
+    def _full(self) -> str:
+        return (
+            f"the disk of {printable(self.path)} is full: nothing of this call was recorded, and nothing known was "
+            "lost; make room (temp-file-manager sweep works on a full disk) and try again"
+        )
+
+
+def _refuse_what_is_no_database(path: str) -> None:
+    """Say what SQLite would not: it takes a file of one byte for an empty one, and follows links to nowhere."""
+    if os.path.islink(path) and not os.path.exists(path):
+        raise RegistryError(f"{printable(path)} is a link that leads nowhere: give the path itself")
+    if os.path.isfile(path) and 0 < os.path.getsize(path) < _SMALLEST:
+        raise RegistryError(f"{printable(path)} is no database, and was left as it is: give another path")

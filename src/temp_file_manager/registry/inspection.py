@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Finding
 from temp_file_manager.registry.session import Session
+from temp_file_manager.text import printable
 
 
 def inspect(session: Session, *, fix: bool) -> Iterator[Finding]:
@@ -18,12 +19,13 @@ def inspect(session: Session, *, fix: bool) -> Iterator[Finding]:
         (counted,) = connection.execute(session.sql["counted"], {"scope": session.scope}).fetchone()
         known = connection.execute(session.sql["records"], {"scope": session.scope}).fetchone()
     if verdict != "ok":
-        raise RegistryError(f"{session.database.path} is damaged: {verdict}. Move it away, or put a copy back")
+        path = printable(session.database.path)
+        raise RegistryError(f"{path} is damaged: {printable(verdict)}. Move it away, or put a copy back")
     if known and counted != known[0]:
         if fix:
             with session.writing() as connection:
                 connection.execute(session.sql["recount"], {"scope": session.scope})
         why = f"{known[0]} by its counter, {counted} by counting"
         yield Finding("wrong count", "number of records", why, fix)
-    for number in session.claimers.dead(remove=fix):
-        yield Finding("leftover lock file", str(number), "its process is dead; the file means nothing any more", fix)
+    for name in session.claimers.dead(remove=fix):
+        yield Finding("leftover lock file", name, "its process is dead; the file means nothing any more", fix)

@@ -33,7 +33,7 @@ class Session:
         self._base = os.fsencode(os.path.realpath(base_dir))
         self._after_fork = after_fork
         self.database = Database(path, synchronous, self._in_child)
-        self.changes = Changes(f"{path}-changes")
+        self.changes = Changes(f"{path}-changes", self.database.translated)
         self.claimers = Claimers(f"{path}-claimers")
         self._begin()
 
@@ -50,21 +50,25 @@ class Session:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a transaction that writes: all of what is done in it, or nothing."""
-        with self.database.writing() as connection, self._entered(connection):
+        entered, scope = False, 0
+
+        def undo() -> None:
+            # Numbers that were taken in a transaction that came to nothing are given to somebody else.
+            if entered:
+                self.scope, self.owner = scope, 0
+                self.claimers.leave()
+
+        with self.database.writing(undo) as connection:
+            if not self.owner:
+                entered, scope = True, self.scope
+                self._enter(connection)
             yield connection
 
-    @contextmanager
-    def _entered(self, connection: Connection) -> Iterator[None]:
-        before = self.owner
-        try:
-            if not before:
-                connection.execute(self.sql["add_scope"], {"base": self._base})
-                (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
-                self.owner = take_numbers(connection, self.sql, 1)
-            yield
-        except BaseException:
-            self.owner = before  # what was taken goes with the transaction
-            raise
+    def _enter(self, connection: Connection) -> None:
+        connection.execute(self.sql["add_scope"], {"base": self._base})
+        (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+        (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
+        self.owner = take_numbers(connection, self.sql, 1)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -73,6 +77,7 @@ class Session:
             if not self.scope:
                 found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
                 self.scope = found[0] if found else 0
+                (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
             yield connection
 
     def row(self, connection: Connection, path: str) -> Row | None:
@@ -97,6 +102,12 @@ class Session:
         dropped = connection.execute(self.sql["retire"], {"ids": dumps(list(records))}).rowcount
         connection.execute(self.sql["count_records"], {"scope": self.scope, "more": -dropped})
         drop_empty(connection, self.sql, records.values())
+
+    def close(self) -> None:
+        """Let go of what is open; the next use opens it again."""
+        self.claimers.leave()
+        self.changes.close()
+        self.database.close()
 
     def changed(self, *, behind: bool = True) -> None:
         """Say that records changed under claims; ``behind``: and that running sweeps look from the start again."""

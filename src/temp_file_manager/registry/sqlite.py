@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from sqlite3 import Connection
 from threading import Lock
 from weakref import ref
@@ -68,15 +69,16 @@ class SqliteRegistry(Registry):
             identity = known[path].identity if path in known else _identify(path)
             rows.append(((path, due_at, size, tags, identity), float(when)))
         mapping = self._mapping() if self._mapping else None
-        if mapping is not None:
-            mapping.detach()
-            self._mapping = None
+        before = None if mapping is None else dict(mapping)
         session = self._session
         with self.lock, session.writing() as connection:
             dropped = connection.execute(session.sql["forget_all"], {"scope": session.scope}).rowcount
             connection.execute(session.sql["count_records"], {"scope": session.scope, "more": -dropped})
             connection.execute(session.sql["forget_all_directories"], {"scope": session.scope})
             session.add(connection, rows)
+        if mapping is not None and before is not None:
+            mapping.detach(before)
+            self._mapping = None
         self._session.changed()
 
     def add(self, files: Iterable[NewFile], now: float) -> None:
@@ -93,9 +95,9 @@ class SqliteRegistry(Registry):
 
     def pin(self, paths: Iterable[str], until: float | None) -> int:
         """See ``Registry.pin``."""
-        session = self._session
+        session, wanted = self._session, list(paths)
         with self.lock, session.writing() as connection:
-            rows = [row for row in (session.row(connection, path) for path in paths) if row is not None]
+            rows = [row for row in (session.row(connection, path) for path in wanted) if row is not None]
             for row in rows:
                 self._unpin(connection, row)
                 if until is not None:
@@ -135,8 +137,9 @@ class SqliteRegistry(Registry):
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Registry.get``."""
         found = {}
+        wanted = list(paths)  # it may be read from this very registry
         with self._session.reading() as connection:
-            for path in paths:
+            for path in wanted:
                 row = self._session.row(connection, path)
                 if row is not None:
                     found[path] = record_of(row)
@@ -144,8 +147,9 @@ class SqliteRegistry(Registry):
 
     def forget(self, what: Iterable[str | TempFile]) -> int:
         """See ``Registry.forget``."""
+        dropped = list(what)
         with self.lock:
-            return self._forget(what, unpin=True)
+            return self._forget(dropped, unpin=True)
 
     def _forget(self, what: Iterable[str | TempFile], *, unpin: bool) -> int:
         with self._session.writing() as connection:
@@ -184,8 +188,7 @@ class SqliteRegistry(Registry):
 
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
-        self._session.claimers.leave()
-        self._session.database.close()
+        self._session.close()
 
     # -- what StoredFiles asks
 
@@ -220,8 +223,8 @@ class SqliteRegistry(Registry):
 
     def paths_after(self, number: int, limit: int) -> list[tuple[int, str]]:
         """See ``Store.paths_after``."""
-        bound = {"scope": self._session.scope, "after": number, "limit": limit}
         with self._session.reading() as connection:
+            bound = {"scope": self._session.scope, "after": number, "limit": limit}
             rows = connection.execute(self._session.sql["files_after"], bound).fetchall()
         return [(row[0], os.fsdecode(row[1] + b"/" + row[2])) for row in rows]
 
@@ -241,7 +244,10 @@ class SqliteRegistry(Registry):
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
-        with self.lock:
+        outcomes = list(outcomes)
+        # On a full disk the write lock is taken already, and whoever adds takes it after this lock.
+        locked = any(outcome.record.claim < 0 for outcome in outcomes)
+        with nullcontext() if locked else self.lock:
             self._claiming.settle(outcomes, now)
 
 

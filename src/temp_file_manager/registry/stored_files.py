@@ -39,9 +39,9 @@ class StoredFiles(MutableMapping[str, float]):
         self._store = store
         self._detached: dict[str, float] | None = None
 
-    def detach(self) -> None:
-        """Keep what is recorded now, whatever becomes of the registry."""
-        self._detached = dict(self)
+    def detach(self, files: dict[str, float]) -> None:
+        """Be these from now on, whatever becomes of the registry."""
+        self._detached = files
 
     def __getitem__(self, path: str) -> float:
         if self._detached is not None:

@@ -4,7 +4,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import Identity, Status, TempFile
+from temp_file_manager.records import PENDING, Identity, Status, TempFile
 from temp_file_manager.storage.identity import HERE, Look, Seen, looker, same_directory, same_file
 
 # O_PATH needs no permission to read the directory, as removing from it does not.
@@ -52,6 +52,9 @@ class Directories:
             path = os.fsencode(record.path)
             return HERE, path, look(HERE, path)
         directory, _, name = os.fsencode(record.path).rpartition(b"/")
+        if identity == PENDING:
+            look(HERE, os.fsencode(record.path))
+            raise NotThatFile(Status.KEPT, "its process died while it was being created: it may be anybody's")
         descriptor = self._open.get(directory)
         if descriptor is None:
             descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)

@@ -24,6 +24,17 @@ def magic(descriptor: int) -> int:
     return 0 if failed else ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
 
 
+def is_full(directory: str) -> bool:
+    """Say whether a directory's file system has no room, or no inode, left for us."""
+    if not hasattr(os, "statvfs"):
+        return False
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return False
+    return not found.f_bavail or (found.f_files > 0 and not found.f_favail)
+
+
 def kind(path: str) -> str:
     """Return the type of the file system that an existing ``path`` lies on, as ``mount`` names it; empty if unknown."""
     try:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from temp_file_manager.records import Identity
 
 HERE = -100  # AT_FDCWD: names are relative to the working directory; absolute ones are what they are
-_LINK_ITSELF = 0x100  # AT_SYMLINK_NOFOLLOW
+_LINK_ITSELF = 0x100 | 0x1000  # AT_SYMLINK_NOFOLLOW; and AT_EMPTY_PATH, for a descriptor itself
 _WANTED = 0x1 | 0x2 | 0x80 | 0x100 | 0x200 | 0x800  # type, mode, ctime, inode, size, btime
 _BORN = 0x800  # STATX_BTIME, in the answer: the file system told
 # struct statx: mask, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
@@ -41,7 +41,10 @@ class Found(NamedTuple):
 
 
 Look = Callable[[int, bytes], Seen]
-"""Looks at a name relative to a directory's descriptor. Raises OSError. Not to be shared between threads."""
+"""Looks at a name relative to a directory's descriptor, or without a name at what is open as that descriptor.
+
+Raises OSError. Not to be shared between threads.
+"""
 
 
 def looker() -> Look:
@@ -84,7 +87,10 @@ def _statx() -> Callable[..., int] | None:
 
 
 def _look_by_stat(directory: int, name: bytes) -> Seen:
-    found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
+    if name:
+        found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
+    else:
+        found = os.fstat(directory)
     # macOS and the BSDs tell it, in seconds.
     born = int(getattr(found, "st_birthtime", 0) * 1e9)
     return Seen(found.st_mode, signed(found.st_ino), found.st_size, born, found.st_ctime_ns)
@@ -104,7 +110,10 @@ class Examiner:
 
     def examine(self, path: str) -> Found | None:
         """Return what an absolute ``path`` is, or None when it is neither a regular file nor a link to one."""
-        name = os.fsencode(path)
+        try:
+            name = os.fsencode(path)
+        except UnicodeEncodeError:  # no file has such a name
+            return None
         if b"\0" in name:  # C would take what stands before it for the name
             return None
         try:
@@ -116,6 +125,11 @@ class Examiner:
         except OSError:
             return None
         return _new(Found, (size, _new(Identity, (inode, born, changed, *parent))))
+
+    def examine_open(self, descriptor: int, directory: str) -> Identity:
+        """Return the identity of an open file that is to have a name in ``directory``."""
+        _, inode, _, born, changed = self._look(descriptor, b"")
+        return Identity(inode, born, changed, *self._parent(os.fsencode(directory)))
 
     def _parent(self, directory: bytes) -> tuple[int, int]:
         seen = self._look(HERE, directory + b"/.")  # what a link leads to, not the link

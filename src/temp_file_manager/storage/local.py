@@ -1,5 +1,6 @@
 """Files on this machine: the one module that removes anything."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +54,8 @@ def why_not_regular(path: str) -> str:
         return "it is one of this package's own files"
     try:
         mode = os.stat(path).st_mode
+    except UnicodeEncodeError:
+        return "no file name can hold such characters"
     except ValueError:
         return "the path holds a NUL character"
     except OSError as error:
@@ -109,17 +112,38 @@ def create_private_file(path: str) -> None:
 
 
 def make_reserve(path: str, size: int) -> None:
-    """Create a file that takes ``size`` bytes of the disk, if there is none and there is room for it."""
+    """Create a file that takes ``size`` bytes of the disk, if there is none and there is plenty of room."""
     try:
+        if os.path.exists(path) or not _has_room(os.path.dirname(path), 4 * size):
+            return
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    except OSError:  # mostly: it is there
+    except OSError:  # a disk that cannot be written to
         return
     try:
-        os.write(descriptor, bytes(size))
+        complete = os.write(descriptor, bytes(size)) == size
     except OSError:
-        remove_own(path)
+        complete = False
     finally:
         os.close(descriptor)
+    if not complete:
+        remove_own(path)
+
+
+def _has_room(directory: str, size: int) -> bool:
+    if not hasattr(os, "statvfs"):
+        return True
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize >= size
+
+
+def why_not_writable(path: str) -> str:
+    """Say, for a message, why a file of the package's own cannot be opened; nothing when it could be."""
+    if os.path.isdir(path):
+        return "it is a directory"
+    what = path if os.path.exists(path) else os.path.dirname(path)
+    if not os.access(what, os.R_OK):
+        return "this user may not read it"
+    return "" if os.access(what, os.W_OK) else "this user may not write there, or it is mounted read-only"
 
 
 def remove_own(path: str) -> None:
@@ -142,6 +166,46 @@ def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:
     import tempfile  # noqa: PLC0415 - slow to import, and many only register
 
     return tempfile.mkstemp(suffix, prefix, os.path.abspath(directory))
+
+
+def create_nameless(directory: str) -> int | None:
+    """Create an empty file without a name, mode 0600, and return its descriptor; None where that cannot be done."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.exists("/proc/self/fd"):
+        return None
+    try:
+        return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL) and os.path.isdir(directory):
+            return None
+        raise
+
+
+def give_name(descriptor: int, path: str) -> None:
+    """Give a file that was made without a name one.
+
+    Raises:
+        FileExistsError: somebody has that name.
+    """
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Relative to a directory: else Python calls link(), which does not follow what stands in /proc.
+        os.link(f"/proc/self/fd/{descriptor}", os.path.basename(path), dst_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)
+
+
+def create_exclusively(path: str) -> int:
+    """Create an empty file with mode 0600 under a name that nobody has, and return its descriptor."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def random_path(directory: str, prefix: str, suffix: str) -> str:
+    """Return a path that nobody can guess."""
+    import secrets  # noqa: PLC0415 - slow to import, and many only register
+
+    if os.sep in prefix or os.sep in suffix:
+        raise InvalidArgumentError("prefix and suffix are parts of a name: they hold no /")
+    return os.path.join(os.path.abspath(directory), f"{prefix}{secrets.token_hex(8)}{suffix}")
 
 
 def create_directory(directory: str, prefix: str, suffix: str) -> str:

@@ -1,9 +1,10 @@
 -- Paths are BLOBs: file names are bytes. Times are seconds since the epoch, those of identities nanoseconds.
 
 CREATE TABLE numbers (
-    last INTEGER NOT NULL  -- everything that needs an order takes the next: records, claims, owners, failures
+    last INTEGER NOT NULL,  -- everything that needs an order takes the next: records, claims, owners, failures
+    registry TEXT NOT NULL  -- tells this file's numbers from those of one that was here before
 );
-INSERT INTO numbers VALUES (0);
+INSERT INTO numbers VALUES (0, lower(hex(randomblob(6))));
 
 CREATE TABLE scopes (
     id INTEGER PRIMARY KEY,

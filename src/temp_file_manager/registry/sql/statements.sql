@@ -3,6 +3,9 @@
 -- name: number
 SELECT last FROM numbers
 
+-- name: registry
+SELECT registry FROM numbers
+
 -- name: take_numbers
 UPDATE numbers SET last = last + :count
 

@@ -1,0 +1,475 @@
+"""A full disk, which is when sweeps are needed most: real ones of 4 MiB, and files that may not grow."""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temp_file_manager import TempFileManager
+from temp_file_manager.errors import RegistryError, RegistryFullError
+from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.recovery import check
+from temp_file_manager.registry.database import RESERVE
+from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.testing import in_child
+
+ALL = Due(1e10, 0, force=True)
+BLOCK = 4096
+
+
+def mount(*arguments: str) -> bool:
+    return subprocess.run(["mount", *arguments], check=False, capture_output=True).returncode == 0
+
+
+@contextmanager
+def mounted(point: Path) -> Iterator[bool]:
+    """Mount 4 MiB of memory at ``point``; say whether that worked. It is unmounted whatever happens."""
+    point.mkdir()
+    if not mount("-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", str(point)):
+        # A machine that is there to test must not pass because it tests nothing.
+        assert os.getuid() or "CI" not in os.environ, "root, and cannot mount: this was not tried"
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path | None]:
+    """A disk of 4 MiB, or None."""
+    with mounted(tmp_path / "disk") as done:
+        if not done:
+            print(f"not tried: {request.node.name}, which takes the right to mount")
+        yield tmp_path / "disk" if done else None
+
+
+def manager_of(disk: Path) -> TempFileManager:
+    return TempFileManager(disk / "base", registry="sqlite:")
+
+
+def make(disk: Path, count: int, size: int = 2 * BLOCK) -> list[str]:
+    (disk / "files").mkdir(exist_ok=True)
+    paths = [disk / "files" / f"{number:04}" for number in range(count)]
+    for path in paths:
+        path.write_bytes(bytes(size))
+    return [str(path) for path in paths]
+
+
+def until_full(error: type[Exception], work: Callable[[], object]) -> None:
+    with pytest.raises(error, match=r"No space left|nothing of this call was recorded, and nothing known was lost"):
+        deque(iter(work, error), 0)  # again and again
+
+
+def fill(disk: Path) -> None:
+    """Leave no room at all."""
+    with open(disk / "filler", "ab", buffering=0) as file:
+        until_full(OSError, lambda: file.write(bytes(BLOCK)))
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def register_until_full(manager: TempFileManager, paths: list[str]) -> None:
+    """A few pages lie about that can be written again; not for long."""
+    until_full(RegistryFullError, lambda: manager.register_files(paths))
+
+
+def known(manager: TempFileManager) -> dict[str, TempFile]:
+    return manager.registry.get(list(manager.files))
+
+
+def together(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Return what ``work`` returns in so many forked children, which all begin at the same moment."""
+    waiting, go = os.pipe()
+    readers = []
+    for number in range(count):
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.close(go)
+                os.read(waiting, 1)
+                try:
+                    answer = work(number)
+                except BaseException as error:
+                    answer = repr(error)
+                os.write(writer, json.dumps(answer).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        readers.append(reader)
+    os.close(waiting)
+    os.close(go)
+    answers = []
+    for reader in readers:
+        with open(reader, "rb") as pipe:
+            answers.append(json.loads(pipe.read()))
+        os.wait()
+    return answers
+
+
+class TestRegistering:
+    def test_it_is_refused_and_loses_nothing(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 60)
+        manager.register_files(paths, ttl=1000, tags=("a", "b"))
+        before = known(manager)
+        fill(disk)
+        more = make(disk, 120, 0)[60:]
+        for turn in range(3):
+            register_until_full(manager, more)
+            for path in more:
+                # Of what was recorded before the last pages were used up, all or nothing.
+                manager.registry.get([path])
+            assert {path: record for path, record in known(manager).items() if path in before} == before, turn
+            assert len(manager.files) in (60, 120)
+        manager.close()
+        assert all(map(os.path.exists, paths))
+
+    def test_it_works_again_when_there_is_room(self, disk: Path | None) -> None:
+        """The same objects go on: an error leaves no transaction and no lock behind."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 60)
+        manager.register_files(paths[:1])
+        fill(disk)
+        register_until_full(manager, paths)
+        with pytest.raises(RegistryFullError):
+            manager.files["/p/" + "n" * 200 * BLOCK] = 1.0
+        assert not manager.lock.locked()
+        (disk / "filler").unlink()
+        assert manager.register_files(paths).registered == 60
+        assert in_child(lambda: manager_of(disk).register_files(paths).registered) == 60
+        assert len(manager.files) == 60
+        assert check(manager) == ()
+
+    def test_mkstemp_leaves_no_file_without_a_record(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        fd, path = manager.mkstemp()
+        os.close(fd)
+        made = [path]
+        fill(disk)
+
+        def one() -> None:
+            fd, path = manager.mkstemp()
+            os.close(fd)
+            made.append(path)
+
+        until_full(RegistryFullError, one)
+        assert sorted(manager.files) == sorted(made)
+        assert sorted(os.listdir(disk / "base")) == sorted([".temp-file-manager", *map(os.path.basename, made)])
+
+    def test_a_new_registry_says_that_there_is_no_room(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        (disk / "base").mkdir()
+        fill(disk)
+        with pytest.raises(RegistryFullError):
+            manager_of(disk)
+        (disk / "filler").unlink()
+        assert len(manager_of(disk).files) == 0
+
+
+class TestSweeping:
+    def test_by_who_has_it_open(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 120)
+        manager.register_files(paths)
+        fill(disk)
+        register_until_full(manager, paths[:1])
+        assert manager.clear_all() == 120
+        assert os.listdir(disk / "files") == []
+        assert len(manager.files) == manager.registry.stats().records == 0
+        self.works_again(disk, manager)
+
+    def test_by_a_new_process(self, disk: Path | None) -> None:
+        """Opening the file takes some room: that of the reserve, which is made again when there is some."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 120))
+        manager.close()
+        reserve = disk / "base" / ".temp-file-manager" / "registry.db-reserve"
+        assert reserve.stat().st_size == RESERVE
+        fill(disk)
+        assert in_child(lambda: manager_of(disk).clear_all()) == 120
+        assert os.listdir(disk / "files") == []
+        assert not reserve.exists()
+        manager = manager_of(disk)
+        assert len(manager.files) == 0
+        assert reserve.stat().st_size == RESERVE
+        self.works_again(disk, manager)
+
+    def test_by_a_new_process_beside_one_that_has_it_open(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 120))
+
+        def child() -> list[int]:
+            assert len(manager.files) == 120  # opened again, after the fork
+            fill(disk)
+            return [in_child(lambda: manager_of(disk).clear_all()), len(manager.files)]
+
+        assert in_child(child) == [120, 0]
+        self.works_again(disk, manager)
+
+    def test_only_what_is_due(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 120)
+        manager.register_files(paths[:60])
+        manager.register_files(paths[60:], ttl=0)
+        fill(disk)
+        assert manager.sweep().removed == 60
+        assert sorted(manager.files) == paths[:60]
+        assert all(map(os.path.exists, paths[:60]))
+        assert check(manager) == ()
+
+    def test_what_cannot_be_removed_is_tried_once(self, disk: Path | None) -> None:
+        """Nor can it be put off, as that would have to be written."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 60, 0)
+        manager.register_files(paths)
+        for path in paths:
+            os.remove(path)
+            os.mkdir(path)
+        manager.registry.replace([(path, 1.0) for path in paths])  # with what they were: of no identity
+        fill(disk)
+        report = manager.sweep(force=True)
+        assert report.removed == 0
+        assert report.replaced + report.failed + report.kept == 60
+        assert all(map(os.path.isdir, paths))
+
+    def test_empty_files_give_no_room_to_forget_them(self, disk: Path | None, caplog: pytest.LogCaptureFixture) -> None:
+        """The sweep ends all the same, each file is removed once, and a later sweep forgets them."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 120, 0)
+        manager.register_files(paths)
+        fill(disk)
+        register_until_full(manager, paths)
+        report = manager.sweep(force=True)
+        assert (report.removed, report.gone, report.failed) == (120, 0, 0)
+        assert os.listdir(disk / "files") == []
+        left = len(manager.files)
+        assert left > 0, "there was room after all: this test no longer tries what it says"
+        said = [record.getMessage() for record in caplog.records if "later sweep will forget" in record.getMessage()]
+        assert sum(int(message.split()[1]) for message in said) == left
+        report = manager.sweep(force=True)
+        assert (report.removed, report.gone) == (0, left)
+        assert [finding.kind for finding in check(manager)] == ["record without a file"] * len(manager.files)
+        (disk / "filler").unlink()
+        assert manager.sweep(force=True).gone == len(manager.files) + report.gone
+        assert len(manager.files) == 0
+        self.works_again(disk, manager)
+
+    def test_empty_files_before_full_ones(self, disk: Path | None) -> None:
+        """The sweep goes on to what makes room."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        paths = make(disk, 100, 0)
+        (full,) = (disk / "files" / "last",)
+        full.write_bytes(bytes(64 * BLOCK))
+        manager.register_files(paths)
+        manager.register_file(full)
+        fill(disk)
+        assert manager.sweep(force=True).removed == 101
+        assert os.listdir(disk / "files") == []
+        manager.sweep(force=True)
+        assert len(manager.files) == 0
+
+    @pytest.mark.parametrize("size", [BLOCK, 0])
+    def test_two_sweepers_remove_each_file_once(self, disk: Path | None, size: int) -> None:
+        """And of empty ones, which cannot be forgotten, each finds what the other has removed, and ends."""
+        if disk is None:
+            return
+        for _ in range(5):
+            manager = manager_of(disk)
+            manager.register_files(make(disk, 200, size))
+            own = [disk / "own 0", disk / "own 1"]
+            turn = multiprocessing.get_context("fork").Barrier(2)
+
+            def sweep(number: int, own: list[Path] = own, turn: Any = turn) -> list[int]:
+                sweeping = manager_of(disk)
+                own[number].touch()
+                sweeping.register_file(own[number])
+                turn.wait(30)
+                if number == 0:
+                    fill(disk)
+                turn.wait(30)
+                report = sweeping.sweep(force=True)
+                return [report.removed, report.failed, report.skipped] if size else [report.removed, report.failed, 0]
+
+            reports = together(2, sweep)
+            assert [sum(report[what] for report in reports) for what in range(3)] == [202, 0, 0], reports
+            assert os.listdir(disk / "files") == []
+            (disk / "filler").unlink()
+            if not size:
+                manager.sweep(force=True)
+            assert len(manager.files) == 0
+            manager.close()
+        assert check(manager, fix=True) == () or check(manager) == ()
+
+    def works_again(self, disk: Path, manager: TempFileManager) -> None:
+        paths = make(disk, 10)
+        assert manager.register_files(paths).registered == 10
+        assert sorted(manager.files) == paths
+        assert check(manager, fix=True) == () or check(manager) == ()
+        assert manager.clear_all() == 10
+
+
+class TestReadOnly:
+    """A disk that may not be written to: what an administrator, or the kernel after an error, makes of it."""
+
+    def test_the_registrys(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+
+        def register() -> int:
+            return manager_of(disk).register_files(make(disk, 5)).registered
+
+        assert in_child(register) == 5  # and ended: who has a file open for writing keeps it writable
+
+        def opened() -> str:
+            with pytest.raises(RegistryError) as caught:
+                manager_of(disk)
+            return str(caught.value)
+
+        before = {path.name for path in (disk / "base" / ".temp-file-manager").iterdir()}
+        in_child(lambda: manager_of(disk).close())  # a clean end: SQLite's own files are gone
+        assert mount("-o", "remount,ro", str(disk))
+        message = in_child(opened)
+        assert message.startswith(f"{disk}/base/.temp-file-manager/registry.db cannot be ")
+        assert mount("-o", "remount,rw", str(disk))
+        assert {path.name for path in (disk / "base" / ".temp-file-manager").iterdir()} <= before
+        manager = manager_of(disk)
+        assert len(known(manager)) == 5
+        assert check(manager) == ()
+        assert manager.clear_all() == 5
+
+    def test_the_files(self, disk: Path | None, tmp_path: Path) -> None:
+        if disk is None:
+            return
+        manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+        paths = make(disk, 5)
+        manager.register_files(paths)
+        before = known(manager)
+        assert mount("-o", "remount,ro", str(disk))
+        report = manager.sweep(force=True)
+        assert (report.removed, report.failed) == (0, 5)
+        assert all("Read-only file system" in outcome.reason for outcome in report.outcomes)
+        assert all(os.path.exists(path) for path in paths)
+        after = known(manager)
+        assert {record.failures for record in after.values()} == {1}
+        assert [record.registered_at for record in after.values()] == [r.registered_at for r in before.values()]
+        assert check(manager) == ()
+        assert mount("-o", "remount,rw", str(disk))
+        assert manager.clear_all() == 5
+        manager.close()
+
+
+class TestAFileThatMayNotGrow:
+    """What of it can be tried on any machine."""
+
+    @pytest.fixture
+    def registry(self, tmp_path: Path) -> Iterator[SqliteRegistry]:
+        """A registry of 3000 records whose every page is in use, and which may not have another."""
+        registry = SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))
+        registry.add(self.files("/first", 3000), 1.0)
+        with registry._session.database.writing() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+        yield registry
+        registry.close()
+
+    def files(self, directory: str, count: int) -> list[NewFile]:
+        return [(f"{directory}/{number:04}", None, None, ("tag",), None) for number in range(count)]
+
+    def test_registering_is_refused_and_loses_nothing(self, registry: SqliteRegistry) -> None:
+        paths = [file[0] for file in self.files("/first", 3000)]
+        before = registry.get(paths)
+        refused: list[Callable[[], object]] = [
+            lambda: registry.add(self.files("/second", 1000), 2.0),
+            lambda: registry.files.update({f"/third/{number}": 1.0 for number in range(1000)}),
+            lambda: registry.add([("/fourth/" + "n" * BLOCK, None, None, (), None)], 2.0),
+        ]
+        for change in refused:
+            with pytest.raises(RegistryFullError, match=r"the disk of .*r\.db is full: nothing of this call"):
+                change()
+            assert registry.get(paths) == before
+        assert not [path for path in registry.files if path.startswith(("/second", "/fourth"))]
+        assert len(registry.files) == len(list(registry.files)) == registry.stats().records
+
+    def test_what_cannot_be_claimed_is_locked_and_settled(self, registry: SqliteRegistry, tmp_path: Path) -> None:
+        """Nobody else takes it meanwhile, nor writes; then there is room, and all goes on."""
+        records = registry.claim(ALL, now=0, lease=60, limit=2000).records
+        assert len(records) == 2000
+        assert len({record.claim for record in records}) == 1
+        assert all(registry.holds(record) for record in records[:5])
+
+        def other() -> list[object]:
+            import sqlite3
+
+            connection = sqlite3.connect(tmp_path / "r.db", timeout=0, isolation_level=None)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                connection.execute("BEGIN IMMEDIATE")
+            return [connection.execute("SELECT count(*) FROM files").fetchone()[0], registry.stats().records]
+
+        answer: list[object] = []
+        thread = threading.Thread(target=lambda: answer.extend(other()))  # reading waits for nobody
+        thread.start()
+        thread.join()
+        assert answer == [3000, 3000]
+        registry.settle([Outcome(record, Status.REMOVED) for record in records], 2.0)
+        assert registry.stats().records == len(list(registry.files)) == 1000
+        assert not any(registry.holds(record) for record in records[:5])
+        registry.add(self.files("/second", 100), 2.0)
+        rest = registry.claim(ALL, now=0, lease=60, limit=2000).records
+        assert len(rest) == 1100
+        registry.settle([Outcome(record, Status.SKIPPED) for record in rest], 2.0)
+        assert registry.check(now=0, fix=False) == ()
+
+    def test_what_was_locked_and_not_removed_stays(self, registry: SqliteRegistry) -> None:
+        records = registry.claim(ALL, now=0, lease=60, limit=2000).records
+        statuses = (Status.REMOVED, Status.SKIPPED, Status.FAILED, Status.KEPT)
+        outcomes = [Outcome(record, statuses[number % 4]) for number, record in enumerate(records)]
+        registry.settle(outcomes, 1000.0)
+        assert registry.stats().records == 2500
+        left = registry.get(record.path for record in records)
+        assert len(left) == 1500
+        for record, status, _ in outcomes:
+            if status is not Status.REMOVED:
+                now = left[record.path]
+                assert (now.failures, now.retry_at is None) == (status is Status.FAILED, status is Status.SKIPPED)
+        again = registry.claim(Due(1001.0, 0, patient=True), now=0, lease=60, limit=2500).records
+        assert len(again) == 1500, "what has failed or was kept is left alone for a while"
+        registry.settle([Outcome(record, Status.SKIPPED) for record in again], 1001.0)
+
+    def test_a_sweep_of_real_files(self, registry: SqliteRegistry, tmp_path: Path) -> None:
+        manager = TempFileManager(tmp_path, registry=registry)
+        gone = manager.sweep(force=True)
+        assert (gone.retired, gone.failed) == (3000, 0)
+        paths = make(tmp_path, 50, 0)
+        assert manager.register_files(paths).registered == 50
+        assert manager.sweep(force=True).removed == 50
+        assert len(manager.files) == 0
