@@ -5,19 +5,20 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import footprint, goals, measures, peers, report, waiting
+from benchmarks import concurrency, footprint, goals, measures, peers, report, waiting
 from benchmarks.measures import Plan
 from benchmarks.tables import Table
 from benchmarks.trees import forest
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
 
-# What removes files comes last: nothing else shall run in the wake of a mass removal.
+# What removes many files comes last: nothing else shall run in the wake of a mass removal.
 MEASURES: dict[str, Callable[[Plan], Table]] = {
     "import": footprint.importing,
     "memory": footprint.memory,
     "idle": measures.idle,
     "register": measures.register,
+    "concurrency": concurrency.concurrency,
     "clean": measures.clean,
     "waiting": waiting.waiting,
 }
@@ -36,7 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=MEASURES, help="measure this; may be given again")
     parser.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     parser.add_argument("--results", default=RESULTS, help="where figures go, and the published wheel's cache")
-    parser.add_argument("--quick", action="store_true", help="a trial run: 2,000 files, 1 round, 10,000 records")
+    parser.add_argument("--quick", action="store_true", help="a trial run: 2,000 files, 1 round, few records")
     return parser.parse_args()
 
 
@@ -45,9 +46,10 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
     if "clean" in chosen:
         able, _ = measures.cleaners(plan)
         trees += [(name, turn, plan.files) for turn in range(plan.rounds) for name in able]
-    if "waiting" in chosen:
-        trees += waiting.trees(plan)
-    if "register" in chosen:
+    for name, module in (("memory", footprint), ("concurrency", concurrency), ("waiting", waiting)):
+        if name in chosen:
+            trees += module.trees(plan)
+    if "register" in chosen or "concurrency" in chosen:
         trees.append(("register", 0, plan.files))
     return trees
 
@@ -57,20 +59,20 @@ def main() -> None:
     arguments = _arguments()
     files, rounds = (2000, 1) if arguments.quick else (50_000, 3)
     files, rounds = arguments.files or files, arguments.rounds or rounds
-    records = (10**4,) if arguments.quick else (10**4, 10**5, 10**6)
+    records, stored = ((10**4,), 20_000) if arguments.quick else ((10**4, 10**5, 10**6), 2 * 10**6)
     chosen = [name for name in MEASURES if not arguments.only or name in arguments.only]
     with forest(arguments.dir) as woods:
         scratch = os.path.join(woods.root, "scratch")
         os.mkdir(scratch)
         aiecs = peers.published(os.path.join(arguments.results, "cache"), scratch)
-        plan = Plan(files, rounds, records, woods, aiecs, scratch)
+        plan = Plan(files, rounds, records, stored, woods, aiecs, scratch)
         facts = report.machine(woods.root) | {"files": files, "rounds": rounds}
         woods.plant(_wanted_trees(plan, chosen))
         tables = {}
         for name in chosen:
             print(f"measuring: {name}", file=sys.stderr)
             tables[name] = MEASURES[name](plan)
-    tables["goals"] = goals.goals(tables, files, records[-1])
+    tables["goals"] = goals.goals(tables, plan)
     print(report.text(tables.values(), facts))
     for path in report.write(arguments.results, list(tables.values()), facts):
         print(f"written: {os.path.relpath(path)}", file=sys.stderr)

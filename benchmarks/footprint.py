@@ -5,12 +5,19 @@ import statistics
 import subprocess
 import sys
 from time import perf_counter
+from typing import Any
 
+from benchmarks import durable
 from benchmarks.measures import AIECS, Plan
 from benchmarks.tables import Table, compared, interleaved
 
 HOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "holder.py")
+SWEPT = 1000
 MODULES = "logging, threading, os"
+REMARKS = (
+    "Resident memory, with the path's string (47 characters: 96 bytes); of shorter paths our share weighs more.",
+    "Records in SQLite are on the disk: there the whole process is weighed, Python and all.",
+)
 FOREIGN = """
 import sys
 before = set(sys.modules)
@@ -43,10 +50,43 @@ def memory(plan: Plan) -> Table:
         table = compared("memory", "", "bytes a record", samples, notes, ours="ours")
         columns = table.columns
         rows += [{**row, "name": f"{row['name']}, {count:,} records"} for row in table.rows]
-    remark = (
-        "Resident memory, with the path's string (47 characters: 96 bytes); of shorter paths our share weighs more."
-    )
-    return Table("memory", "Memory of a record", columns, rows, (remark,))
+    rows.append(_stored(plan))
+    note = columns.pop("note")
+    columns |= {"resident": "whole process, MiB", "note": note}
+    return Table("memory", "Memory of a record", columns, rows, REMARKS)
+
+
+def stored_name(plan: Plan) -> str:
+    """Return the name of the row for records in SQLite."""
+    return f"{durable.IDLE}, {plan.stored:,} records"
+
+
+def trees(plan: Plan) -> list[tuple[str, int, int]]:
+    """Return the trees that are swept while the memory of records in SQLite is weighed."""
+    return [("memory", turn, _swept(plan)) for turn in range(plan.rounds)]
+
+
+def _swept(plan: Plan) -> int:
+    return min(SWEPT, plan.files)
+
+
+def _stored(plan: Plan) -> dict[str, Any]:
+    """Weigh processes that find records in SQLite, sweep the oldest of them, each a tree, and list a page."""
+    with durable.opened(plan.scratch) as manager:
+        for name, turn, _ in trees(plan):
+            manager.register_files(plan.forest.tree(name, turn).paths())
+        durable.fill(manager, plan.stored)
+        base = manager.base_dir
+    os.sync()
+    samples = []
+    note = f"after sweeping {_swept(plan):,} and listing a page"
+    for _ in range(plan.rounds):
+        try:
+            samples.append(int(_python("-P", HOLDER, "sqlite", base, str(_swept(plan)))) / 2**20)
+        except subprocess.CalledProcessError as error:  # without /proc, for one
+            note = f"failed: {error.stderr.strip().splitlines()[-1]}"
+    resident = statistics.median(samples) if samples else None
+    return {"name": stored_name(plan), "resident": resident, "samples": samples, "note": note}
 
 
 def importing(plan: Plan) -> Table:

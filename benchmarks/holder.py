@@ -1,6 +1,8 @@
 """Holds records and prints what each costs in resident bytes: run alone, in a process of its own.
 
-Usage: ``holder.py ours COUNT`` or ``holder.py aiecs COUNT MODULE_FILE``.
+Usage: ``holder.py ours COUNT`` or ``holder.py aiecs COUNT MODULE_FILE``. With records in SQLite, what filling the
+registry took does not count: ``holder.py sqlite BASE SWEPT`` opens one that is there, sweeps so many of its records,
+lists a page, and prints the resident bytes of the whole process.
 """
 
 import gc
@@ -11,6 +13,7 @@ import tempfile
 import time
 
 BATCH = 1000  # what a bulk call builds on the way must not count as memory of the records
+PAGE = 1000
 
 
 def _path(number: int) -> str:
@@ -46,7 +49,26 @@ def _aiecs(base: str, count: int, source: str) -> float:
     return (_resident() - before) / count
 
 
-def main(who: str, count: str, *source: str) -> None:
+def _sqlite(base: str, count: int) -> int:
+    from temp_file_manager import TempFileManager  # noqa: PLC0415
+    from temp_file_manager.records import Due  # noqa: PLC0415
+
+    manager = TempFileManager(base, registry="sqlite:")
+    report = manager.sweep(force=True, limit=count)
+    page = manager.registry.page(Due(time.time(), 0, force=True), now=time.monotonic(), limit=PAGE)
+    if report.removed != count or not page.records:
+        sys.exit(f"{report.removed} files were removed instead of {count}, and {len(page.records)} records listed")
+    resident = _resident()  # with the report and the page: whoever asks holds them, too
+    manager.close()
+    return resident
+
+
+def main(who: str, *arguments: str) -> None:
+    if who == "sqlite":
+        base, count = arguments
+        print(_sqlite(base, int(count)))
+        return
+    count, *source = arguments
     with tempfile.TemporaryDirectory() as base:
         print((_ours if who == "ours" else _aiecs)(base, int(count), *source))
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from benchmarks import peers
+from benchmarks import durable, peers
 from benchmarks.peers import Published
 from benchmarks.tables import Table, compared, interleaved
 from benchmarks.trees import Forest, Tree
 from temp_file_manager import TempFileManager
+from temp_file_manager.errors import TempFileError
 
 OURS = "ours, clear_all()"
 EXPIRED = "ours, cleanup() of expired"
@@ -28,11 +29,12 @@ IDLE_CALLS = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """What this run measures with."""
+    """What this run measures with; ``stored`` is how many records in SQLite are weighed."""
 
     files: int
     rounds: int
     records: tuple[int, ...]
+    stored: int
     forest: Forest
     aiecs: Published
     scratch: str
@@ -53,20 +55,28 @@ def _registered(kind: Any, tree: Tree, scratch: str) -> Any:
     return manager
 
 
-def _expired(tree: Tree, scratch: str) -> float:
-    manager = _registered(TempFileManager, tree, scratch)
+def _expired(manager: TempFileManager) -> float:
     manager.max_age = 0
     time.sleep(0.01)  # "older than" max_age: the last one registered, too
     return timed(manager.cleanup)
+
+
+def _stored(tree: Tree, scratch: str, clean: Callable[[TempFileManager], float]) -> float:
+    with durable.opened(scratch) as manager:
+        manager.register_files(tree.paths())
+        return clean(manager)
 
 
 def cleaners(plan: Plan) -> tuple[dict[str, Callable[[Tree], float]], dict[str, str]]:
     """Return who can clean here, and for each contestant a note; who cannot has only the note."""
     program = peers.compiled(plan.scratch)
     process = "the whole process, its start included"
+    on_disk = "its records outlive the process, and know which file is meant"
     entries: list[tuple[str, Callable[[Tree], float] | None, str]] = [
         (OURS, lambda tree: timed(_registered(TempFileManager, tree, plan.scratch).clear_all), ""),
-        (EXPIRED, lambda tree: _expired(tree, plan.scratch), ""),
+        (EXPIRED, lambda tree: _expired(_registered(TempFileManager, tree, plan.scratch)), ""),
+        (durable.CLEAR, lambda tree: _stored(tree, plan.scratch, lambda it: timed(it.clear_all)), on_disk),
+        (durable.EXPIRED, lambda tree: _stored(tree, plan.scratch, _expired), on_disk),
         (AIECS, None, plan.aiecs.why_not),
         ("os.remove loop", peers.remove_loop, "keeps no record of anything"),
         (FIND, peers.find, process),
@@ -98,7 +108,7 @@ def clean(plan: Plan) -> Table:
         tree = plan.forest.tree(name, turn)
         try:
             took = able[name](tree)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, TempFileError, subprocess.SubprocessError) as error:
             notes[name] = f"failed: {error}"
             continue
         if tree.left():
@@ -109,35 +119,64 @@ def clean(plan: Plan) -> Table:
     return compared("clean", title, "µs a file", samples, notes, ours=OURS)
 
 
-def register(plan: Plan) -> Table:
-    """Put existing files on record: everybody the same ones, into a new manager each time."""
-    paths = plan.forest.tree("register").paths()
+def _one_by_one(manager: Any, paths: list[str]) -> float:
+    return timed(lambda: [manager.register_file(path) for path in paths] and None)
 
-    def one_by_one(kind: Any) -> float:
-        manager = kind(plan.scratch)
-        return timed(lambda: [manager.register_file(path) for path in paths] and None)
+
+def _registering(scratch: str, paths: list[str]) -> dict[str, Callable[[], float]]:
+    """Return how each registers in memory."""
 
     def asking() -> float:
-        manager = TempFileManager(plan.scratch)
+        manager = TempFileManager(scratch)
         manager.register_files(paths)
         return timed(manager.statuses, paths)
 
-    contestants: dict[str, Callable[[], float]] = {
-        "ours, register_file": lambda: one_by_one(TempFileManager),
-        "ours, register_files": lambda: timed(TempFileManager(plan.scratch).register_files, paths),
+    return {
+        "ours, register_file": lambda: _one_by_one(TempFileManager(scratch), paths),
+        "ours, register_files": lambda: timed(TempFileManager(scratch).register_files, paths),
         "ours, statuses": asking,
         "os.path.isfile alone": lambda: timed(lambda: [os.path.isfile(path) for path in paths] and None),
     }
+
+
+def _storing(scratch: str, paths: list[str]) -> dict[str, Callable[[], float]]:
+    """Return how each registers in SQLite, always an empty one; one by one only the first few."""
+
+    def at_once(*, before: bool) -> float:
+        with durable.opened(scratch) as manager:
+            if before:
+                manager.register_files(paths)
+            return timed(manager.register_files, paths)
+
+    def one_by_one() -> float:
+        with durable.opened(scratch) as manager:
+            return _one_by_one(manager, paths[: durable.SINGLES])
+
+    return {
+        durable.BULK: lambda: at_once(before=False),
+        durable.SINGLE: one_by_one,
+        durable.AGAIN: lambda: at_once(before=True),
+    }
+
+
+def register(plan: Plan) -> Table:
+    """Put existing files on record: everybody the same ones, into a new manager each time."""
+    paths = plan.forest.tree("register").paths()
+    contestants = _registering(plan.scratch, paths) | _storing(plan.scratch, paths)
     samples: dict[str, list[float]] = {name: [] for name in [*contestants, AIECS]}
     if plan.aiecs.module:
         kind = plan.aiecs.module.TempFileManager
-        contestants[AIECS] = lambda: one_by_one(kind)
+        contestants[AIECS] = lambda: _one_by_one(kind(plan.scratch), paths)
+    few = {durable.SINGLE: min(durable.SINGLES, len(paths))}
     for _, name in interleaved(list(contestants), plan.rounds):
-        samples[name].append(contestants[name]() / len(paths) * 1e6)
+        samples[name].append(contestants[name]() / few.get(name, len(paths)) * 1e6)
     notes = {
         "ours, register_files": "one call for all",
         "ours, statuses": "one call for all; AIECS has no such call",
         "os.path.isfile alone": "what each registration has to ask the kernel",
+        durable.BULK: "one call for all",
+        durable.SINGLE: f"{few[durable.SINGLE]:,} of them, each a transaction",
+        durable.AGAIN: "the same call a second time",
         AIECS: plan.aiecs.why_not,
     }
     title = f"Registering {len(paths):,} files"
@@ -146,21 +185,29 @@ def register(plan: Plan) -> Table:
 
 def idle(plan: Plan) -> Table:
     """Clean up when nothing is due."""
-    rows = []
-    columns: dict[str, str] = {}
-    for count in plan.records:
-        now = time.time()
-        kinds: dict[str, Any] = {"ours": TempFileManager}
-        if plan.aiecs.module:
-            kinds[AIECS] = plan.aiecs.module.TempFileManager
-        managers = {name: kind(plan.scratch) for name, kind in kinds.items()}
-        for manager in managers.values():
-            manager.files.update((f"/nowhere/tmp{number:08d}", now) for number in range(count))
-        samples: dict[str, list[float]] = {"ours": [], AIECS: []}
-        notes = {AIECS: plan.aiecs.why_not}
+    tables = [_idle(plan, count) for count in plan.records]
+    rows = [
+        {**row, "name": f"{row['name']}, {count:,} records"}
+        for count, table in zip(plan.records, tables, strict=True)
+        for row in table.rows
+    ]
+    return Table("idle", "Cleaning up when nothing is due", tables[0].columns, rows)
+
+
+def _idle(plan: Plan, count: int) -> Table:
+    now = time.time()
+    kinds: dict[str, Any] = {"ours": TempFileManager}
+    if plan.aiecs.module:
+        kinds[AIECS] = plan.aiecs.module.TempFileManager
+    managers = {name: kind(plan.scratch) for name, kind in kinds.items()}
+    for manager in managers.values():
+        manager.files.update((f"/nowhere/tmp{number:08d}", now) for number in range(count))
+    samples: dict[str, list[float]] = {"ours": [], durable.IDLE: [], AIECS: []}
+    notes = {AIECS: plan.aiecs.why_not}
+    with durable.opened(plan.scratch) as stored:
+        durable.fill(stored, count)
+        os.sync()  # its write-back belongs to the filling
+        managers[durable.IDLE] = stored
         for _, name in interleaved(list(managers), plan.rounds * IDLE_CALLS):
             samples[name].append(timed(managers[name].cleanup) * 1e6)
-        table = compared("idle", "", "µs a cleanup", samples, notes, ours="ours")
-        columns = table.columns
-        rows += [{**row, "name": f"{row['name']}, {count:,} records"} for row in table.rows]
-    return Table("idle", "Cleaning up when nothing is due", columns, rows)
+    return compared("idle", "", "µs a cleanup", samples, notes, ours="ours")

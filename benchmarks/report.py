@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sqlite3
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -17,6 +18,7 @@ def machine(directory: str) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
+        "sqlite": sqlite3.sqlite_version,
         "kernel": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "cpus": os.cpu_count(),

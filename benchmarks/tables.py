@@ -1,5 +1,6 @@
 """What a measurement gives: tables of rows, and how they are shown."""
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ def interleaved(contestants: Sequence[T], rounds: int) -> Iterator[tuple[int, T]
         order = [*contestants[shift:], *contestants[:shift]]
         for contestant in reversed(order) if turn % 2 else order:
             yield turn, contestant
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return the least of ``ordered`` that ``share`` of them do not exceed."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def compared(

@@ -8,7 +8,6 @@ go of the interpreter, and would slow the cleanup a hundredfold.
 
 import gc
 import itertools
-import math
 import os
 import statistics
 import threading
@@ -19,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.measures import AIECS, Plan
-from benchmarks.tables import Table, interleaved
+from benchmarks.tables import Table, interleaved, quantile
 from benchmarks.trees import Tree
 from temp_file_manager import TempFileManager
 
@@ -150,14 +149,10 @@ def _row(name: str, waits: list[Wait], files: int) -> dict[str, Any]:
         return {"name": name, "note": "the cleanup was over before a wait was counted"}
     return {
         "name": name,
-        "p50": statistics.median(_quantile(each, 0.5) for each in rounds) * 1e6,
-        "p99": statistics.median(_quantile(each, 0.99) for each in rounds) * 1e6,
+        "p50": statistics.median(quantile(each, 0.5) for each in rounds) * 1e6,
+        "p99": statistics.median(quantile(each, 0.99) for each in rounds) * 1e6,
         "most": max(each[-1] for each in rounds) * 1e6,
         "waits": int(statistics.median(map(len, rounds))),
         "cleanup": statistics.median(cleanups) / files * 1e6 if cleanups else None,
         "note": "",
     }
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

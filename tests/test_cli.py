@@ -9,36 +9,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+import command_line
 import temp_file_manager
-from temp_file_manager import cli, logs
-from temp_file_manager.settings import ALIASES, FIELDS, PREFIX, variable
+from command_line import MODULE, SECONDS, SHIM, environment, files, tfm
+from temp_file_manager import TempFileManager, cli, logs
+from temp_file_manager.errors import RegistryError, RegistryFullError
+from temp_file_manager.settings import FIELDS, variable
 
-MODULE = (sys.executable, "-m", "temp_file_manager")
-SHIM = (sys.executable, "-m", "aiecs.tools.temp_file_manager")
-SECONDS = 30  # for a process that hangs: far more than any needs
+bare = command_line.bare
+pytestmark = pytest.mark.usefixtures("bare")
 
-
-def environment(**variables: str) -> dict[str, str]:
-    ours = {PREFIX + name.upper() for name in FIELDS} | set(ALIASES.values())
-    return {key: value for key, value in os.environ.items() if key not in ours} | variables
-
-
-def tfm(*words: str, start: tuple[str, ...] = MODULE, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*start, *words], env=environment(**variables), capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in FIELDS:
-        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
-        monkeypatch.delenv(variable(name), raising=False)
+COMMANDS = [command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS]
 
 
 @contextmanager
@@ -81,11 +67,11 @@ def test_run_ends_at_a_signal_and_removes_nothing(tmp_path: Path, number: signal
     with running("run", "--base-dir", str(tmp_path), "--max-age", "0") as (process, lines):
         assert re.match(r"\d{4}-.* - aiecs\.tools\.temp_file_manager - INFO - Running", lines[-1])
         assert f"base_dir {tmp_path}, max_age 0 seconds, a sweep every 300 seconds" in lines[-1]
-        assert "records are in memory" in lines[-1]
+        assert "Records are in sqlite:, shared with other processes, and outlive this one" in lines[-1]
         process.send_signal(number)
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
-    assert out == f"Stopped by {number.name}: 0 files still registered, nothing removed on the way out.\n"
+    assert out == f"Stopped by {number.name}: 0 files still registered; nothing removed on the way out.\n"
     assert err == ""
     assert bystander.read_text() == "mine"
 
@@ -103,7 +89,12 @@ def test_flags_alone_mean_run_and_json_means_json(tmp_path: Path) -> None:
         process.terminate()
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
-    assert json.loads(out) == {"stopped_by": "SIGTERM", "registered": 0, "removed_on_exit": 0}
+    assert json.loads(out) == {
+        "stopped_by": "SIGTERM",
+        "registered": 0,
+        "records_stay": True,
+        "removed_on_exit": 0,
+    }
     assert [json.loads(line)["level"] for line in lines + err.splitlines()] == ["INFO"] * len(lines)
 
 
@@ -127,21 +118,35 @@ def test_run_leaves_the_process_as_it_was(started: None, capsys: pytest.CaptureF
 
 
 def test_run_counts_what_is_still_registered_and_leaves_it(
-    started: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    started: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    young = tmp_path / "young.tmp"
-    young.touch()
-    make = cli.run.TempFileManager.from_settings
-
-    def with_a_file(settings: temp_file_manager.Settings) -> temp_file_manager.TempFileManager:
-        manager = make(settings)
+    (young,) = files(tmp_path, "young.tmp")
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
         manager.register_file(young)
-        return manager
+        assert cli.main(["run"]) == 0
+        assert manager.is_temp_file(young)
+    assert "1 file still registered; nothing removed" in capsys.readouterr().out
+    assert os.path.exists(young)
 
-    monkeypatch.setattr(cli.run.TempFileManager, "from_settings", with_a_file)
-    assert cli.main(["run"]) == 0
-    assert "1 file still registered, nothing removed" in capsys.readouterr().out
-    assert young.exists()
+
+def test_run_sweeps_what_another_process_registers(tmp_path: Path) -> None:
+    (old,) = files(tmp_path, "old.tmp")
+    base = str(tmp_path / "base")
+    with running("run", "--base-dir", base, "--cleanup-interval", "0.05") as (process, _):
+        assert tfm("register", old, "--ttl", "0", "--base-dir", base).returncode == 0
+        for line in process.stderr:
+            if "Cleaned up 1 temporary files" in line:
+                break
+        assert not os.path.exists(old)
+
+
+def test_run_in_memory_says_so(tmp_path: Path) -> None:
+    with running("run", "--registry", "memory:", "--base-dir", str(tmp_path)) as (process, lines):
+        assert lines[-1].endswith("Records are in memory:, for this process alone\n")
+        process.terminate()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert out.startswith("Stopped by SIGTERM: 0 files no longer registered, as records were in memory; nothing")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_run_logs_to_the_log_file(started: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +236,7 @@ def test_help_tells_all_about_every_setting(command: str, capsys: pytest.Capture
     text = " ".join(capsys.readouterr().out.split())
     for name, field in FIELDS.items():
         later = "; no effect in this version" if field.metadata["later"] else ""
-        default = {None: "unset", False: "false"}.get(field.default, str(field.default))
+        default = cli.options.shown(name, field.default)
         assert f"--{name.replace('_', '-')} VALUE {field.metadata['about']}: {field.metadata['allowed']} " in text
         assert f"[{variable(name)}; default {default}{later}]" in text
 
@@ -333,7 +338,7 @@ def test_garbage_is_told_in_a_line(words: list[str], expected: str, capsys: pyte
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["-h"]) == 0
     out = capsys.readouterr().out
-    assert all(re.search(rf"^ +{command} ", out, re.MULTILINE) for command in ("run", "demo", "config", "version"))
+    assert all(re.search(rf"^ +{command}\s", out, re.MULTILINE) for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [("demo",), ("config", "--json")])
@@ -371,6 +376,18 @@ def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == "temp-file-manager: interrupted\n"
 
 
+@pytest.mark.parametrize(("error", "code"), [(RegistryFullError, 1), (RegistryError, 2)])
+def test_a_full_disk_is_nobodys_bad_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: type[RegistryError], code: int
+) -> None:
+    def fail(_: object) -> int:
+        raise error("the reason")
+
+    monkeypatch.setattr(cli.version, "execute", fail)
+    assert cli.main(["version"]) == code
+    assert capsys.readouterr().err == "temp-file-manager: the reason\n"
+
+
 def test_without_standard_output_it_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert cli.main(["version"]) == 0
@@ -379,8 +396,20 @@ def test_without_standard_output_it_still_works(monkeypatch: pytest.MonkeyPatch)
     assert sys.stdout.getvalue().startswith("temp-file-manager ")
 
 
-def test_every_command_offers_the_same() -> None:
-    for command in cli.COMMANDS:
+def test_every_command_offers_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, command in zip(COMMANDS, cli.COMMANDS, strict=True):
+        assert command.__doc__.startswith(f"``{name}``: ")
         assert callable(command.add_parser)
         assert callable(command.execute)
-        assert command.__doc__.startswith(f"``{command.__name__.rpartition('.')[2]}``: ")
+        assert cli.main([name, "--help"]) == 0
+        assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", ["register", "list", "status", "sweep", "forget", "stats", "check", "export", "import"]
+)
+def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"--{name.replace('_', '-')} VALUE" in out for name in FIELDS)
+    assert "--config FILE" in out

@@ -309,7 +309,9 @@ def test_both_ways_of_looking_see_the_same(place: Path, kind: str) -> None:
     try:
         for look in (looker(), identity._look_by_stat):
             for seen in (look(HERE, os.fsencode(path)), look(directory, b"file")):
-                assert seen._replace(born=0) == (found.st_mode, found.st_ino, found.st_size, 0, found.st_ctime_ns)
+                assert seen._replace(born=0) == (
+                    found.st_mode, found.st_ino, found.st_size, 0, found.st_ctime_ns, found.st_uid
+                )  # fmt: skip
             with pytest.raises(FileNotFoundError):
                 look(directory, b"missing")
     finally:

@@ -21,15 +21,15 @@ FLOORS = [
     {"logs", "settings"},
     {"events", "rules", "in_flight", "storage"},
     {"registry"},
-    {"sweep", "scheduler", "registrar"},
+    {"sweep", "scheduler", "registrar", "holding", "creation", "clock_guard", "large_sweep_guard", "survey"},
     {"manager"},
-    {"recovery"},
+    {"recovery", "adoption", "marks", "once", "explanation", "doctor"},
     {"__init__", "testing"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-KNIVES = {"unlink", "rmdir", "removedirs", "chmod", "fchmod", "lchmod", "truncate", "ftruncate", "rmtree"}
+KNIVES = {"unlink", "rmdir", "removedirs", "chmod", "fchmod", "lchmod", "truncate", "ftruncate", "rmtree", "pwrite"}
 
 
 def room(file: Path) -> str:

@@ -1,5 +1,6 @@
 """What the README tells people to type, typed."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import environment
+from temp_file_manager.cli.options import shown
 from temp_file_manager.settings import FIELDS, variable
 
 ROOT = Path(__file__).parent.parent
@@ -39,15 +42,21 @@ def test_make_knows_the_target(command: str) -> None:
     assert expected[command] in dry.stdout
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in commands() if c.startswith("temp-file-manager") and not c.endswith(" run")]
-)
-def test_the_commands_run(command: str) -> None:
-    """``run`` runs until it is told to stop: ``test_cli`` has it."""
-    program = Path(sys.executable).parent / shlex.split(command)[0]
-    done = subprocess.run([program, *shlex.split(command)[1:]], capture_output=True, text=True, check=True)
-    assert done.stdout
-    assert done.stderr == ""
+def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
+    """From an empty folder. ``run`` runs until it is told to stop: ``test_cli`` has it."""
+    section = README[README.index("## Command line") : README.index("## Settings")]
+    lines = [line for line in commands() if line in section and not line.endswith(" run")]
+    assert len(lines) > 10
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = environment(TEMP_FILE_BASE_DIR=str(tmp_path / "base"), PATH=path)
+    work = tmp_path / "work"
+    work.mkdir()
+    for line in lines:
+        done = subprocess.run(["bash", "-c", line], cwd=work, env=variables, capture_output=True, text=True, check=True)
+        assert done.stderr == "", line
+        silent = line.startswith(("touch", "source")) or " > " in line
+        assert bool(done.stdout) != silent, line
+    assert sorted(path.name for path in work.iterdir()) == ["chart.svg", "records.jsonl", "report.csv"]
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
@@ -55,7 +64,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     for name, field in FIELDS.items():
         assert f"`{variable(name)}`" in table
         if not field.metadata["later"] and field.default is not None:
-            assert f"`{field.default}`" in table
+            assert f"`{shown(name, field.default)}`" in table
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

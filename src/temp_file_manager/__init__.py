@@ -3,6 +3,7 @@
 from temp_file_manager.errors import (
     BaseDirectoryError,
     InvalidArgumentError,
+    LargeSweepError,
     RegistryError,
     RegistryFullError,
     SettingsError,
@@ -33,6 +34,7 @@ __all__ = [
     "Hold",
     "Hook",
     "InvalidArgumentError",
+    "LargeSweepError",
     "MemoryRegistry",
     "Outcome",
     "RecordsSettled",

@@ -16,6 +16,15 @@ def _elapsed_seconds() -> Callable[[], float]:
     return time.monotonic
 
 
+def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
+    """Return what names this boot of the machine, with which the elapsed clock began; "" where nothing does."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
+
+
 class Clock(Protocol):
     """What the package asks of time. ``testing.FakeClock`` is the other implementation."""
 

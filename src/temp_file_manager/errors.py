@@ -7,8 +7,11 @@
     ├── SettingsError          (also a ValueError)   one message for all problems of a configuration
     ├── RegistryError                                a registry that cannot be opened or used
     │   └── RegistryFullError                        its disk is full
+    ├── LargeSweepError                              a sweep that asks before it removes so much
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
+
+from collections.abc import Mapping
 
 
 class TempFileError(Exception):
@@ -33,6 +36,17 @@ class RegistryError(TempFileError):
 
 class RegistryFullError(RegistryError):
     """The registry's disk is full: what was asked for was not recorded, and nothing known was lost."""
+
+
+class LargeSweepError(TempFileError):
+    """A change of settings makes a sweep far larger than usual: it has removed nothing, and asks first.
+
+    ``former`` are the settings of the sweep before, by the names of ``Due``: what is due by those may still go.
+    """
+
+    def __init__(self, message: str, former: Mapping[str, float]) -> None:
+        self.former = former
+        super().__init__(message)
 
 
 class BaseDirectoryError(TempFileError, OSError):

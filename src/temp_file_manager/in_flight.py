@@ -23,6 +23,7 @@ class InFlight:
     def reset(self) -> None:
         """Forget every mark, as in a forked child, which runs no sweep."""
         self.marks: dict[object, str] = {}
+        self.hung: dict[object, str] = {}
         self._moves = itertools.count(1)
         self.last_move = 0
         self._waiting = 0
@@ -39,17 +40,26 @@ class InFlight:
     def clear(self, sweep: object) -> None:
         """Say that ``sweep`` is at no path."""
         self.last_move = next(self._moves)  # first: who finds no mark any more must find that something moved
+        self.hung.pop(sweep, None)
         self.marks.pop(sweep, None)
         if self._waiting:
             self._notify()
 
-    def wait(self, path: str) -> None:
-        """Wait while a sweep is at ``path``."""
+    def abandon(self, sweep: object, path: str) -> None:
+        """Say that ``sweep`` hangs at ``path``: nobody waits for it, until ``clear`` ends it."""
+        self.hung[sweep] = path
+        self.mark(sweep, path)
+
+    def wait(self, path: str) -> bool:
+        """Wait while a sweep is at ``path``; return False when one hangs there, and may yet remove what is there."""
         with self._changed:
             self._waiting += 1
             try:
                 while path in self.marks.values():
+                    if path in self.hung.values():
+                        return False
                     self._changed.wait()
+                return True
             finally:
                 self._waiting -= 1
 

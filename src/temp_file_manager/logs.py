@@ -62,6 +62,11 @@ def refused(path: str, reason: str = "") -> None:
     logger.warning(f"Attempted to register non-existent file: {printable(path)}{because}")
 
 
+def mode_left(path: str, mask: int, reason: str) -> None:
+    """Say that a file keeps its mode."""
+    logger.warning(f"Mode of {printable(path)} was not set to {mask:04o}: {printable(reason)}")
+
+
 def oversized(path: str, size: int, limit: int) -> None:
     """Say that a registered file is larger than the limit."""
     logger.warning(f"Temporary file larger than the limit: {printable(path)} ({size} bytes, limit {limit})")
@@ -71,12 +76,14 @@ def settled(outcomes: Iterable[Outcome]) -> None:
     """Say what became of each record of a chunk."""
     debug = logger.isEnabledFor(logging.DEBUG)
     if not debug:
-        outcomes = [outcome for outcome in outcomes if outcome.status in _TOLD_OF]
+        outcomes = [o for o in outcomes if o.status in _TOLD_OF or (o.reason and o.status is Status.REMOVED)]
     for record, status, reason in outcomes:
         if status is Status.FAILED:
             logger.error(f"Failed to remove temporary file {printable(str(record.path))}: {printable(reason)}")
         elif status is Status.REPLACED:
             logger.warning(f"Forgot temporary file {printable(str(record.path))}: replaced: {printable(reason)}")
+        elif status is Status.REMOVED and reason:
+            logger.warning(f"Removed temporary file {printable(str(record.path))}: {printable(reason)}")
         elif debug and status is Status.REMOVED:
             logger.debug(f"Removed temporary file: {printable(str(record.path))}")
         elif debug:
@@ -89,6 +96,21 @@ def swept(report: SweepReport, force: bool) -> None:
         others = {"failed": report.failed, "replaced": report.replaced, "kept": report.kept}
         more = "".join(f", {count} {what}" for what, count in others.items() if count)
         logger.info(f"Cleaned up {report.retired} temporary files (force={force}){more}")
+
+
+def clock_distrusted(reason: str) -> None:
+    """Say why the wall clock is not believed, and what comes of it."""
+    logger.warning(f"The wall clock is not trusted: {reason}")
+
+
+def clock_trusted() -> None:
+    """Say that it is trusted again."""
+    logger.info("The wall clock is trusted again")
+
+
+def sweep_held(error: Exception) -> None:
+    """Say that a scheduled sweep would remove too much, and goes on by the former settings."""
+    logger.warning(f"Scheduled sweep goes on by the former settings: {printable(str(error))}")
 
 
 def sweep_failed(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """The facade: what applications hold. Every method is a few lines; what they do is elsewhere."""
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -26,10 +27,12 @@ from temp_file_manager.records import (
     seconds,
 )
 from temp_file_manager.registrar import Registrar
-from temp_file_manager.registry import Registry, open_registry
+from temp_file_manager.registry import Registry, is_durable, open_registry
 from temp_file_manager.scheduler import Scheduler
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import LocalStorage, local
+from temp_file_manager.storage import local
+from temp_file_manager.storage.assembly import assemble
+from temp_file_manager.storage.base_directory import make_base
 from temp_file_manager.storage.in_use import InUse
 from temp_file_manager.storage.local import AnyPath
 from temp_file_manager.sweep import Bounds, Sweeper
@@ -72,20 +75,22 @@ class TempFileManager:
         self._settings = settings or Settings()
         self.max_age = self._settings.max_age if max_age is DEFAULT_MAX_AGE else max_age
         self.base_dir = os.fsdecode(base_dir)
-        local.make_base(self.base_dir)
-        self.registry = open_registry(self._settings.registry if registry is None else registry, self.base_dir)
+        registry = self._settings.registry if registry is None else registry
+        make_base(self.base_dir, durable=is_durable(registry))
+        self.registry = open_registry(registry, self.base_dir)
         self._clock = clock or SystemClock()
         self._hooks = Hooks(hooks)
         self._sweeper = Sweeper(self.registry, self._clock, self._hooks, self._settings.cleanup_batch_size)
-        self._storage = LocalStorage()
-        self._protecting = LocalStorage(lambda: InUse(self._settings.if_unknown, self._clock.wall))
-        self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings.size_limit)
+        in_use = functools.partial(InUse, self._settings.if_unknown, self._clock.wall)
+        self._storage, self._protecting = assemble(self._settings), assemble(self._settings, in_use)
+        self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings)
         self._creator = Creator(self.base_dir, self.registry, self._clock, self._hooks, self._registrar)
         self._clock_guard = ClockGuard(self.registry, self._clock)
         self._large_sweeps = LargeSweepGuard(self.registry)
         self._scheduler = Scheduler(
             self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
         )
+        self._before: Callable[[Callable[[], bool]], object] | None = None
         self._pid = os.getpid()
         logs.initialized(self.base_dir, self.max_age)
         logs.without_effect(self._settings.without_effect())
@@ -204,11 +209,7 @@ class TempFileManager:
         self._pin(file_path, until)
 
     def unpin(self, file_path: AnyPath) -> None:
-        """Let sweeps have a file again. What is not pinned may be unpinned.
-
-        Raises:
-            ValueError: it is not registered.
-        """
+        """Let sweeps have a registered file again; one that is not pinned stays as it is."""
         self._pin(file_path, None)
 
     def _pin(self, file_path: AnyPath, until: float | None) -> None:
@@ -301,8 +302,13 @@ class TempFileManager:
         """
         return local.create_directory(self.base_dir, prefix, suffix)
 
-    def start(self) -> None:
-        """Sweep now and every ``cleanup_interval`` seconds on a daemon thread; running already, do nothing."""
+    def start(self, *, before: Callable[[Callable[[], bool]], object] | None = None) -> None:
+        """Sweep now and every ``cleanup_interval`` seconds on a daemon thread; running already, do nothing.
+
+        Args:
+            before: Called before each sweep, on that thread, with what says whether to stop.
+        """
+        self._before = before
         self._scheduler.start()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -326,6 +332,8 @@ class TempFileManager:
         self.close()
 
     def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
+        if self._before is not None:
+            self._before(stop)
         due = Due(self._clock_guard.read().asof, self.max_age, patient=True)
         try:
             self._large_sweeps.check(due, now=self._clock.elapsed())

@@ -9,26 +9,37 @@ from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import Identity, NewFile, RegisterReport, labels, seconds
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage import local
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage import local, ownership
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.local import AnyPath
 
-Examine = Callable[[str], tuple[int | None, Identity | None] | None]
-"""Says of a path the size, where anybody asks, and the identity, where it is kept; None: cannot be registered."""
+Found = tuple[int | None, Identity | None]
+"""The size, where anybody asks for it, and the identity, where it is kept."""
 
 
 class Registrar:
-    """What ``TempFileManager.register_file`` and ``register_files`` do."""
+    """What ``TempFileManager.register_file`` and ``register_files`` do.
 
-    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, size_limit: int | None) -> None:
+    Args:
+        registry: Where the records go.
+        clock: What tells the time.
+        hooks: Who hears of it.
+        settings: ``size_limit``, ``permission_mask`` and ``owner_check``.
+    """
+
+    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, settings: Settings) -> None:
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
-        self._size_limit = size_limit
+        self._size_limit = settings.size_limit
+        self._mask = settings.permission_mask
+        self._owner_check = settings.owner_check
+        self._plain = not registry.durable and self._mask is None and not self._owner_check
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
-        if self._registry.durable:
+        if not self._plain:
             self.many((file_path,), ttl, tags)
             return
         path = local.absolute(file_path)
@@ -59,12 +70,15 @@ class Registrar:
         moment, others = IN_FLIGHT.last_move, self._registry.moment()
         rows: list[NewFile] = []
         refused = []
-        examine = self._examine()
+        look = self._look()
         for path in paths:
-            found = examine(path)
-            if found is None or local.is_own(path):
+            found = look(path)
+            if found is None:
                 refused.append((path, local.why_not_regular(path)))
                 logs.refused(path)
+            elif isinstance(found, str):
+                refused.append((path, found))
+                logs.refused(path, found)
             else:
                 rows.append((path, due_at, found[0], words, found[1]))
         if rows:
@@ -79,24 +93,44 @@ class Registrar:
             self._hooks.emit(FilesRegistered(tuple(kept), oversized))
         return RegisterReport(len(kept), len(oversized), tuple(refused))
 
-    def _examine(self) -> Examine:
-        if self._registry.durable:
-            return Examiner().examine
-        if self._size_limit is None:
-            return lambda path: (None, None) if os.path.isfile(path) else None
-        return lambda path: (local.size(path), None) if os.path.isfile(path) else None
+    def _look(self) -> Callable[[str], Found | str | None]:
+        """Return what says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
+        examine = Examiner().examine if self._registry.durable else None
+
+        def look(path: str) -> Found | str | None:
+            if local.is_own(path):
+                return local.why_not_regular(path)
+            if self._mask is not None:
+                self._restrict(path, self._mask)  # before its identity is taken: this moves the change time
+            if examine is None:
+                if not os.path.isfile(path):
+                    return None
+                foreign = ownership.foreign_at(path) if self._owner_check else ""
+                return foreign or (None if self._size_limit is None else local.size(path), None)
+            found = examine(path)
+            if found is None:
+                return None
+            foreign = ownership.foreign(found.owner) if self._owner_check else ""
+            return foreign or (found.size, found.identity)
+
+        return look
+
+    def _restrict(self, path: str, mask: int) -> None:
+        reason = ownership.restrict(path, mask)
+        if reason:
+            logs.mode_left(path, mask, reason)
 
     def _lost(self, path: str) -> bool:
         """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
-        IN_FLIGHT.wait(path)
-        if os.path.isfile(path):
+        hangs = not IN_FLIGHT.wait(path)
+        if not hangs and os.path.isfile(path):
             return False
         # The record first: if somebody makes and registers the file anew after this, forgetting spares that.
         records = self._registry.get((path,))
-        if os.path.isfile(path):
+        if not hangs and os.path.isfile(path):
             return False
         self._registry.forget(records.values())
-        logs.refused(path, "removed by a sweep while it was being registered")
+        logs.refused(path, "a removal hangs there" if hangs else "removed by a sweep while it was being registered")
         return True
 
     def _oversized(self, path: str, size: int | None) -> bool:

@@ -149,11 +149,12 @@ class Settings:
         "a whole number from 1 to 10000",
         "records claimed at a time; more than 50 is 50",
     )
-    cleanup_threads: int = _setting(
-        4, _whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files", later=True
-    )
+    cleanup_threads: int = _setting(4, _whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files")
     cleanup_timeout: float | None = _setting(
-        None, _positive_seconds, "seconds, more than 0", "a scheduled sweep stops after this, between chunks"
+        None,
+        _positive_seconds,
+        "seconds, more than 0",
+        "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
     protect_open: bool = _setting(
         True, _switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
@@ -164,11 +165,11 @@ class Settings:
         "keep, or seconds, 0 or more",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
-    secure_delete: bool = _setting(False, _switch, "true or false", "overwrite before removing", later=True)
+    secure_delete: bool = _setting(False, _switch, "true or false", "overwrite files before they are removed")
     permission_mask: int | None = _setting(
-        None, _mode, "an octal mode from 0 to 0777", "the mode a registered file gets", later=True
+        None, _mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
     )
-    owner_check: bool = _setting(False, _switch, "true or false", "refuse another user's files", later=True)
+    owner_check: bool = _setting(False, _switch, "true or false", "refuse another user's files, and keep them")
     metrics: bool = _setting(False, _switch, "true or false", "serve metrics", later=True)
     metrics_backend: str = _setting("prometheus", _word("prometheus"), "prometheus", "which metrics", later=True)
     prometheus_port: int = _setting(

@@ -13,7 +13,7 @@ from temp_file_manager.events import Hooks, RecordsSettled
 from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import OUTCOMES_IN_A_REPORT, Due, Outcome, Status, SweepReport, TempFile
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.abandoning import Removes
 from temp_file_manager.storage.local import Gate
 
 CHUNK = 50
@@ -30,6 +30,12 @@ class Bounds:
     limit: int | None = None
     budget: float | None = None
     stop: Callable[[], bool] = lambda: False
+
+
+class _Chunk:
+    """Who is in flight: the removal of one chunk."""
+
+    over = False
 
 
 class _Tally:
@@ -60,7 +66,7 @@ class Sweeper:
         self._hooks = hooks
         self._chunk = min(chunk, CHUNK)
 
-    def run(self, due: Due, bounds: Bounds, storage: LocalStorage, *, dry_run: bool = False) -> SweepReport:
+    def run(self, due: Due, bounds: Bounds, storage: Removes, *, dry_run: bool = False) -> SweepReport:
         """Sweep what is due, within bounds, by what ``storage`` removes."""
         chunks = self._planned if dry_run else self._removed
         tally = _Tally()
@@ -93,13 +99,13 @@ class Sweeper:
         return "stopped" if bounds.stop() else ""
 
     def _planned(
-        self, storage: LocalStorage, due: Due, size: int, cursor: object | None
+        self, storage: Removes, due: Due, size: int, cursor: object | None
     ) -> tuple[list[Outcome], object | None]:
         page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
         return list(storage.predict(page.records)), page.cursor
 
     def _removed(
-        self, storage: LocalStorage, due: Due, size: int, cursor: object | None
+        self, storage: Removes, due: Due, size: int, cursor: object | None
     ) -> tuple[list[Outcome], object | None]:
         now = self._clock.elapsed()
         deadline = now + LEASE / 2
@@ -107,20 +113,24 @@ class Sweeper:
         if not claim.records:
             return [], None
         outcomes: list[Outcome] = []
-        sweep = object()
+        sweep = _Chunk()
         try:
             outcomes.extend(storage.remove(claim.records, self._gate(sweep, deadline)))
         finally:
+            sweep.over = True  # first: a worker that was abandoned may be at the gate
             IN_FLIGHT.clear(sweep)
             self._settle(claim.records, outcomes)
         return outcomes, claim.cursor
 
-    def _gate(self, sweep: object, deadline: float) -> Gate:
+    def _gate(self, sweep: _Chunk, deadline: float) -> Gate:
         """Return what asks, at the moment a record's file would go, whether it still may; its path is marked first."""
         mark, holds, elapsed = IN_FLIGHT.mark, self._registry.holds, self._clock.elapsed
 
         def gate(record: TempFile) -> str:
             mark(sweep, record.path)
+            if sweep.over:
+                IN_FLIGHT.clear(sweep)
+                return "its sweep is over"
             if elapsed() >= deadline:
                 return "half of its claim's time is up"
             return "" if holds(record) else "registered again or forgotten meanwhile"

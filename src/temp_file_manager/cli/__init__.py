@@ -1,17 +1,60 @@
 """The command line: ``temp-file-manager COMMAND``, or ``run`` without a word.
 
-A command is a module with ``add_parser(commands)``, which declares it and its flags, and ``execute(args)``,
-which does it and returns the exit code: 0 done, 1 something failed, 2 bad usage or settings. Listing the
-module in ``COMMANDS`` is all that makes it one.
+A command is a module named after it (and a ``_`` where Python has that word) with ``add_parser(commands)``,
+which declares it and its flags, and ``execute(args)``, which does it and returns the exit code: 0 done, 1 something
+failed, 2 bad usage or settings. Listing the module in ``COMMANDS`` is all that makes it one.
 """
 
 import sys
 
-from temp_file_manager.cli import config, demo, render, run, version
+from temp_file_manager.cli import (
+    adopt,
+    check,
+    completion,
+    config,
+    demo,
+    doctor,
+    export,
+    forget,
+    hold,
+    import_,
+    list_,
+    pin,
+    register,
+    render,
+    run,
+    stats,
+    status,
+    sweep,
+    unpin,
+    version,
+    why,
+)
 from temp_file_manager.cli.options import Parser, UsageError
-from temp_file_manager.errors import TempFileError
+from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 
-COMMANDS = (run, demo, config, version)
+COMMANDS = (
+    run,
+    register,
+    list_,
+    status,
+    why,
+    sweep,
+    pin,
+    unpin,
+    hold,
+    forget,
+    adopt,
+    stats,
+    check,
+    doctor,
+    export,
+    import_,
+    demo,
+    config,
+    completion,
+    version,
+)
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
@@ -30,6 +73,9 @@ def main(argv: list[str] | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None)
         render.flush()
+    except (RegistryFullError, LargeSweepError) as error:
+        render.problem(error)
+        return FAILED
     except TempFileError as error:
         render.problem(error)
         return BAD_USAGE

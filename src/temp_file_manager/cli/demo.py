@@ -23,7 +23,9 @@ def add_parser(commands: options.Commands) -> None:
     about = "create, register and sweep files in a folder of its own, and explain each outcome"
     parser = commands.add_parser("demo", help=about, description=about)
     options.add_json(parser)
-    parser.add_argument("--dir", help="an empty or absent folder to do it in, which stays; default: one that goes")
+    parser.add_argument(
+        "--dir", metavar="DIR", help="an empty or absent folder to use, which stays; default: one that goes"
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -62,7 +64,10 @@ def _tell(folder: str, result: "Result", *, stays: bool) -> None:
     header = ("file", "what it is", "dry run", "outcome", "why")
     render.table(header, [(row.file, row.about, row.dry_run, row.outcome, row.why) for row in rows])
     render.line()
-    render.line("Protecting files in use is not part of this version: the file held open was removed, too.")
+    render.line(
+        "A bare sweep() does not ask who has a file open: the one held open was removed, too. The scheduler, the"
+    )
+    render.line("command sweep and sweep(protect_open=True) ask, and keep it.")
     render.line(f"POSIX lets its holder go on: after that, this demo read {result.read_after_removal!r} from it.")
     render.line()
     render.line("Left after the sweep:")

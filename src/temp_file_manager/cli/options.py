@@ -71,6 +71,13 @@ def add_json(parser: argparse.ArgumentParser, about: str = "print JSON") -> None
     parser.add_argument("--json", action="store_true", help=about)
 
 
+def add_accept_clock(parser: argparse.ArgumentParser) -> None:
+    """Add ``--accept-clock``, for commands that distrust a clock that has jumped."""
+    parser.add_argument(
+        "--accept-clock", action="store_true", help="believe the clock as it is now, although it has jumped"
+    )
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add one flag a setting, and ``--config``; ``effective`` reads them."""
     parser.add_argument("--config", metavar="FILE", help="a TOML file with settings in its table [manager]")

@@ -11,6 +11,8 @@ from temp_file_manager.text import printable
 
 PROGRAM = "temp-file-manager"
 
+_BEGINNING = 60
+
 
 def prepare() -> None:
     """Let standard output take every character: what its encoding lacks is escaped, not an error."""
@@ -30,6 +32,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for *row, last in cells:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print("  ".join([*padded, last]).rstrip())
+
+
+def columns(cells: Sequence[str], widths: Sequence[int]) -> None:
+    """Print one row of a table whose other rows are not known yet; what is too wide is never cut."""
+    *row, last = map(printable, cells)
+    padded = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+    print("  ".join([*padded, last]))
+
+
+def beginning(raw: bytes) -> str:
+    """Return enough of some bytes for people to find them."""
+    return os.fsdecode(raw[:_BEGINNING]) + ("…" if len(raw) > _BEGINNING else "")
+
+
+def count(number: int, what: str) -> str:
+    """Return ``1 file``, ``2 files``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def on_terminal() -> bool:
+    """Say whether a person reads standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def as_json(value: object, *, indent: int | None = 2) -> None:
@@ -53,13 +77,14 @@ def abandon() -> None:
     """Deliver nothing more: standard output cannot be written, and Python would say so again at exit."""
     try:
         descriptor = sys.stdout.fileno()
+    except (AttributeError, ValueError):
+        return  # no standard output, or one without a descriptor: nothing is held back
+    try:
         flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
         os.close(nowhere)
-    except (AttributeError, ValueError):
-        pass  # no standard output, or one without a descriptor: nothing is held back
 
 
 def _texts(error: str | Exception) -> Iterable[str]:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from temp_file_manager import logs
+from temp_file_manager.adoption import adopt_marked
 from temp_file_manager.cli import opening, options, render
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.clock_guard import ClockGuard
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import Settings
 from temp_file_manager.text import printable
@@ -23,8 +26,9 @@ def add_parser(commands: options.Commands) -> None:
         description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
         "Its records are those of the registry: what other commands and programs register there it sweeps, too, and "
         "what is not due yet stays on record after it. With --registry memory: nobody else can register anything.",
-        usage="%(prog)s [--json] [--config FILE] [settings]",
+        usage="%(prog)s [--json] [--accept-clock] [--config FILE] [settings]",
     )
+    options.add_accept_clock(parser)
     options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
     options.add_settings(parser)
     parser.set_defaults(execute=execute)
@@ -45,6 +49,8 @@ def execute(args: argparse.Namespace) -> int:
     with _signals(last=args.ends_process) as wait, opening.logging_to(settings):
         manager = TempFileManager.from_settings(settings, registry=opening.registry_address(settings))
         try:
+            if args.accept_clock:
+                ClockGuard(manager.registry, SystemClock()).accept()
             return _sweeping(manager, settings, wait, as_json=args.json)
         finally:
             manager.close()
@@ -52,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _sweeping(manager: TempFileManager, settings: Settings, wait: Callable[[], str], *, as_json: bool) -> int:
     try:
-        manager.start()
+        manager.start(before=lambda stop: adopt_marked(manager, stop=stop))
     except RuntimeError as error:
         render.problem(f"cannot start sweeping: {error}")
         return 1
@@ -83,9 +89,8 @@ def _ended(name: str, manager: TempFileManager, *, as_json: bool) -> None:
         counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": 0}
         render.as_json({"stopped_by": name} | counts, indent=None)
         return
-    files = "1 file" if registered == 1 else f"{registered} files"
     records = "still registered" if outlive else "no longer registered, as records were in memory"
-    render.line(f"Stopped by {name}: {files} {records}; nothing removed on the way out.")
+    render.line(f"Stopped by {name}: {render.count(registered, 'file')} {records}; nothing removed on the way out.")
 
 
 @contextmanager

@@ -7,7 +7,12 @@ from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.memory import MemoryRegistry
 from temp_file_manager.storage.local import OWN_DIRECTORY
 
-__all__ = ["Claim", "MemoryRegistry", "Page", "Registry", "Stats", "open_registry"]
+__all__ = ["Claim", "MemoryRegistry", "Page", "Registry", "Stats", "is_durable", "open_registry"]
+
+
+def is_durable(registry: Registry | str | None) -> bool:
+    """Say whether what ``open_registry`` would return keeps records beyond the process."""
+    return registry.durable if isinstance(registry, Registry) else registry not in (None, "memory:")
 
 
 def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:

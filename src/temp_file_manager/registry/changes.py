@@ -41,7 +41,7 @@ class Changes:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 if os.fstat(descriptor).st_size < _SIZE:
-                    os.pwrite(descriptor, bytes(_SIZE), 0)
+                    os.write(descriptor, bytes(_SIZE))
                 self._map = opened = mmap.mmap(descriptor, _SIZE)
             finally:
                 os.close(descriptor)

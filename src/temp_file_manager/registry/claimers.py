@@ -7,7 +7,6 @@ import weakref
 
 from temp_file_manager.storage import local
 
-
 _NAME = re.compile(r"[0-9a-f]+-[0-9]+")
 
 

@@ -13,8 +13,8 @@ from threading import Lock
 
 from temp_file_manager import logs
 from temp_file_manager.at_fork import at_fork
-from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.storage import file_system, local
+from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
+from temp_file_manager.storage import base_guard, file_system, local
 from temp_file_manager.text import printable
 
 APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
@@ -226,6 +226,9 @@ class Database:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
+        folder = os.path.dirname(self.path)
+        if os.path.basename(folder) == local.OWN_DIRECTORY:
+            base_guard.refuse_foreign_private(folder)
         _refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):
             # SQLite would make it as the umask says. It gives its side files the mode of this one.
@@ -304,6 +307,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._in_our_words(error) from error
+        except BaseDirectoryError:
+            raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise RegistryFullError(self._full()) from error

@@ -39,16 +39,21 @@ def look_at(path: str, base_dir: str) -> Look:
     Raises:
         RegistryError: it cannot be read, or is none.
     """
-    # While nobody has it open SQLite makes two files beside it to read it, and only a connection that may write
-    # takes them away again.
-    mode = "rw" if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK) else "ro"
-    address = f"file:{quote(os.fsencode(path))}?mode={mode}"
+    address = f"file:{quote(os.fsencode(path))}?{_mode(path)}"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as connection:
             connection.execute("PRAGMA query_only = ON")
             return _read(connection, path, base_dir)
     except (sqlite3.Error, OSError) as error:
         raise RegistryError(f"{printable(path)} cannot be read: {error}") from error
+
+
+def _mode(path: str) -> str:
+    # While nobody has it open SQLite makes two files beside it to read it, and only a connection that may write
+    # takes them away again.
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        return "mode=rw"
+    return "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
 
 
 def _read(connection: sqlite3.Connection, path: str, base_dir: str) -> Look:

@@ -6,6 +6,7 @@ from typing import Self
 
 from temp_file_manager.records import PENDING, Identity, Status, TempFile
 from temp_file_manager.storage.identity import HERE, Look, Seen, looker, same_directory, same_file
+from temp_file_manager.storage.ownership import foreign
 
 # O_PATH needs no permission to read the directory, as removing from it does not.
 _FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -21,9 +22,14 @@ class NotThatFile(Exception):  # noqa: N818 - no error: an answer that ends the 
 
 
 class Directories:
-    """The directories of one batch, each opened once. For one thread; closed on leaving the ``with`` block."""
+    """The directories of one batch, each opened once. For one thread; closed on leaving the ``with`` block.
 
-    def __init__(self) -> None:
+    Args:
+        owner_check: Keep files that belong to another user.
+    """
+
+    def __init__(self, *, owner_check: bool = False) -> None:
+        self._owner_check = owner_check
         self._look: Look | None = None  # made when first asked for: records in memory have no identity
         self._open: dict[bytes, int] = {}
         self._known: dict[tuple[bytes, int, int], bool] = {}
@@ -50,7 +56,7 @@ class Directories:
         identity = record.identity
         if identity is None:
             path = os.fsencode(record.path)
-            return HERE, path, look(HERE, path)
+            return HERE, path, self._ours(look(HERE, path))
         directory, _, name = os.fsencode(record.path).rpartition(b"/")
         if identity == PENDING:
             look(HERE, os.fsencode(record.path))
@@ -63,10 +69,16 @@ class Directories:
             raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
         same = same_file(identity, seen)
         if same:
-            return descriptor, name, seen
+            return descriptor, name, self._ours(seen)
         if same is None:
             raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
         raise NotThatFile(Status.REPLACED, "another file has been put in its place since it was registered")
+
+    def _ours(self, seen: Seen) -> Seen:
+        reason = foreign(seen.owner) if self._owner_check else ""
+        if reason:
+            raise NotThatFile(Status.KEPT, reason)
+        return seen
 
     def _is_that_directory(self, look: Look, descriptor: int, directory: bytes, identity: Identity) -> bool:
         key = directory, identity.parent_inode, identity.parent_born

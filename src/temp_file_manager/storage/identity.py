@@ -16,10 +16,10 @@ from temp_file_manager.records import Identity
 
 HERE = -100  # AT_FDCWD: names are relative to the working directory; absolute ones are what they are
 _LINK_ITSELF = 0x100 | 0x1000  # AT_SYMLINK_NOFOLLOW; and AT_EMPTY_PATH, for a descriptor itself
-_WANTED = 0x1 | 0x2 | 0x80 | 0x100 | 0x200 | 0x800  # type, mode, ctime, inode, size, btime
+_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | 0x800  # type, mode, owner, ctime, inode, size, btime
 _BORN = 0x800  # STATX_BTIME, in the answer: the file system told
-# struct statx: mask, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
-_STATX = Struct("=I24xH2xqq8x8x16xqI4xqI4x")
+# struct statx: mask, owner, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
+_STATX = Struct("=I16xI4xH2xqq8x8x16xqI4xqI4x")
 _SIZE_OF_STATX = 256
 
 
@@ -31,6 +31,7 @@ class Seen(NamedTuple):
     size: int
     born: int
     changed: int
+    owner: int = -1
 
 
 class Found(NamedTuple):
@@ -38,6 +39,7 @@ class Found(NamedTuple):
 
     size: int
     identity: Identity
+    owner: int = -1
 
 
 Look = Callable[[int, bytes], Seen]
@@ -64,9 +66,9 @@ def _by_statx(statx: Callable[..., int]) -> Look:
         if statx(directory, name, _LINK_ITSELF, _WANTED, address):
             number = errno()
             raise OSError(number, os.strerror(number), os.fsdecode(name))
-        mask, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
+        mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
         born = born * 1_000_000_000 + born_ns if mask & _BORN else 0
-        return _new(Seen, (mode, inode, size, born, changed * 1_000_000_000 + changed_ns))
+        return _new(Seen, (mode, inode, size, born, changed * 1_000_000_000 + changed_ns, owner))
 
     return look
 
@@ -93,7 +95,7 @@ def _look_by_stat(directory: int, name: bytes) -> Seen:
         found = os.fstat(directory)
     # macOS and the BSDs tell it, in seconds.
     born = int(getattr(found, "st_birthtime", 0) * 1e9)
-    return Seen(found.st_mode, signed(found.st_ino), found.st_size, born, found.st_ctime_ns)
+    return Seen(found.st_mode, signed(found.st_ino), found.st_size, born, found.st_ctime_ns, found.st_uid)
 
 
 def signed(inode: int) -> int:
@@ -117,19 +119,19 @@ class Examiner:
         if b"\0" in name:  # C would take what stands before it for the name
             return None
         try:
-            mode, inode, size, born, changed = self._look(HERE, name)
+            mode, inode, size, born, changed, owner = self._look(HERE, name)
             if not stat.S_ISREG(mode) and not (stat.S_ISLNK(mode) and os.path.isfile(path)):
                 return None
             directory = name[: name.rindex(b"/")]
             parent = self._parents.get(directory) or self._parent(directory)
         except OSError:
             return None
-        return _new(Found, (size, _new(Identity, (inode, born, changed, *parent))))
+        return _new(Found, (size, _new(Identity, (inode, born, changed, *parent)), owner))
 
     def examine_open(self, descriptor: int, directory: str) -> Identity:
         """Return the identity of an open file that is to have a name in ``directory``."""
-        _, inode, _, born, changed = self._look(descriptor, b"")
-        return Identity(inode, born, changed, *self._parent(os.fsencode(directory)))
+        seen = self._look(descriptor, b"")
+        return Identity(seen.inode, seen.born, seen.changed, *self._parent(os.fsencode(directory)))
 
     def _parent(self, directory: bytes) -> tuple[int, int]:
         seen = self._look(HERE, directory + b"/.")  # what a link leads to, not the link

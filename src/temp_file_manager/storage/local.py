@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
-from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
+from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.directories import Directories, NotThatFile
 from temp_file_manager.storage.in_use import InUse
@@ -70,23 +70,6 @@ def size(path: str) -> int | None:
         return os.stat(path).st_size
     except OSError:
         return None
-
-
-def make_base(path: str) -> None:
-    """Create the base directory and its parents where missing.
-
-    Raises:
-        BaseDirectoryError: it cannot be created, or is no directory.
-    """
-    try:
-        os.makedirs(path, exist_ok=True)
-    except FileExistsError as error:
-        raise BaseDirectoryError(error.errno, "the base directory is a file: choose another", path) from error
-    except OSError as error:
-        message = f"cannot create the base directory ({error.strerror}): choose another, or create it first"
-        raise BaseDirectoryError(error.errno, message, path) from error
-    except ValueError as error:
-        raise InvalidArgumentError(f"base_dir {path!r} holds a NUL character") from error
 
 
 def make_private_directory(path: str, *, exist_ok: bool = True) -> None:
@@ -243,10 +226,12 @@ class LocalStorage:
 
     Args:
         in_use: Makes what tells whether a file is in use; such a file is kept. None: nobody asks.
+        owner_check: Keep files that belong to another user.
     """
 
-    def __init__(self, in_use: Callable[[], InUse] | None = None) -> None:
+    def __init__(self, in_use: Callable[[], InUse] | None = None, *, owner_check: bool = False) -> None:
         self._in_use = in_use
+        self._owner_check = owner_check
 
     def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
         """Remove one file a record, and yield what became of it before the next one is looked at.
@@ -256,9 +241,9 @@ class LocalStorage:
             gate: Asked about each at the last moment, when only the removal itself is left to do.
         """
         in_use = self._in_use() if self._in_use else None
-        with Directories() as directories:
+        with Directories(owner_check=self._owner_check) as directories:
             for record in records:
-                if record.identity is not None or in_use is not None:
+                if record.identity is not None or in_use is not None or self._owner_check:
                     yield _remove_compared(record, directories, gate, in_use)
                     continue
                 reason = gate(record)
@@ -280,7 +265,7 @@ class LocalStorage:
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
         in_use = self._in_use() if self._in_use else None
-        with Directories() as directories:
+        with Directories(owner_check=self._owner_check) as directories:
             for record in records:
                 yield _predicted(record, directories, in_use)
 

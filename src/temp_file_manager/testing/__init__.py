@@ -10,10 +10,32 @@ Needs the standard library alone. The test methods are found by pytest when a cl
     class TestMyRegistry(RegistryContract):
         def make_registry(self):
             return MyRegistry()
+
+The rest is for anybody's cleaner: ``hostile`` has attackers in processes of their own, ``faults`` disks, mounts, limits
+and storages that fail. docs/threat-model.md says what each of them proves of this package.
 """
 
 from temp_file_manager.testing.clock import NOW, FakeClock
+from temp_file_manager.testing.faults import HANG, FailingStorage, busy, limited, read_only, small_disk
+from temp_file_manager.testing.hostile import HOLDING, Attack, filler, holders, openers, swapper
 from temp_file_manager.testing.processes import in_child
 from temp_file_manager.testing.registry_contract import RegistryContract
 
-__all__ = ["NOW", "FakeClock", "RegistryContract", "in_child"]
+__all__ = [
+    "HANG",
+    "HOLDING",
+    "NOW",
+    "Attack",
+    "FailingStorage",
+    "FakeClock",
+    "RegistryContract",
+    "busy",
+    "filler",
+    "holders",
+    "in_child",
+    "limited",
+    "openers",
+    "read_only",
+    "small_disk",
+    "swapper",
+]

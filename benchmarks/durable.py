@@ -1,0 +1,43 @@
+"""The SQLite registry as a contestant: each time a new one, in a directory of its own on the disk of the trees.
+
+Opening and closing it is never timed. What it leaves stays until the forest goes: nothing else is to run in the
+wake of its removal.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from temp_file_manager import TempFileManager
+
+CLEAR = "ours, SQLite, clear_all()"
+EXPIRED = "ours, SQLite, cleanup() of expired"
+BULK = "ours, SQLite, register_files"
+SINGLE = "ours, SQLite, register_file"
+AGAIN = "ours, SQLite, registered again"
+IDLE = "ours, SQLite"
+URL = "sqlite:"
+
+SINGLES = 5000
+"""Files registered one by one, at most: each is a transaction."""
+
+BATCH = 10_000
+"""Records added at a time to a registry that is to be large."""
+
+
+@contextmanager
+def opened(scratch: str) -> Iterator[TempFileManager]:
+    """Give a manager with an empty registry; ``base_dir`` is where it can be opened again."""
+    manager = TempFileManager(tempfile.mkdtemp(prefix="sqlite-", dir=scratch), registry=URL)
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def fill(manager: TempFileManager, count: int) -> None:
+    """Put ``count`` files on record that are nowhere."""
+    for first in range(0, count, BATCH):
+        numbers = range(first, min(first + BATCH, count))
+        manager.registry.add([(f"/nowhere/tmp{number:08d}", None, None, (), None) for number in numbers], time.time())

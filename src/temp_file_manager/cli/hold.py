@@ -1,0 +1,119 @@
+"""``hold``: run a command while no sweep removes a file, as ``flock`` does with a lock."""
+
+import argparse
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from temp_file_manager.cli import opening, options, render
+from temp_file_manager.cli.options import UsageError
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.holding import Hold
+
+NOT_FOUND, NOT_RUNNABLE, KILLED = 127, 126, 128
+"""Exit codes as shells give them; to the last the number of the signal is added."""
+
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+_BOTH_GET = ("SIGINT", "SIGQUIT")  # a terminal sends these to the command as well
+
+_Handler = Callable[[int, FrameType | None], None]
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "hold",
+        "run a command while no sweep removes a registered file",
+        execute,
+        more="The exit code is the command's: 127 when it is not found, 126 when it cannot be run, 128 and its number "
+        "when a signal ended it; 1 when the file is not registered or not there, and the command was not run.",
+        json="print a JSON object at the end, after what the command printed",
+    )
+    parser.usage = "%(prog)s [--json] [--config FILE] [settings] PATH -- COMMAND..."
+    parser.add_argument("path", metavar="PATH", help="a registered file")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, and its arguments")
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run a command while a file is held; return its exit code.
+
+    Raises:
+        TempFileError: a setting or the registry cannot be used, or no command is given.
+    """
+    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    if not words or not words[0]:
+        raise UsageError("name a COMMAND after the PATH: hold PATH -- COMMAND")
+    if not args.path:
+        raise UsageError("an empty PATH names no file")
+    with opening.open_manager(args) as manager:
+        try:
+            hold = manager.hold(args.path)
+        except (InvalidArgumentError, OSError) as error:
+            render.problem(error)
+            return 1
+        with hold:
+            code = _run(words, hold)
+    if args.json:
+        render.as_json({"path": hold.path, "command": words, "exit_code": code}, indent=None)
+    return code
+
+
+def _run(words: list[str], hold: Hold) -> int:
+    with _signals() as children, _open(hold.path) as descriptors:
+        try:
+            child = subprocess.Popen(words, pass_fds=descriptors)  # noqa: S603 - to run it is what is asked for
+        except FileNotFoundError:
+            render.problem(f"{words[0]}: not found")
+            return NOT_FOUND
+        except (OSError, ValueError) as error:
+            render.problem(f"{words[0]}: {getattr(error, 'strerror', None) or error}")
+            return NOT_RUNNABLE
+        children(child)
+        code = child.wait()
+    return code if code >= 0 else KILLED - code
+
+
+@contextmanager
+def _open(path: str) -> Iterator[tuple[int, ...]]:
+    """Yield a descriptor for the command to inherit: if this process is killed, the file is still in use."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Outlive the command whatever comes, and pass on what a terminal does not send it itself.
+
+    Yields a function that is told of the command; what came before that is passed on then.
+    """
+    early: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def started(child: subprocess.Popen[bytes]) -> None:
+        running.append(child)
+        while early:
+            child.send_signal(early.pop(0))
+
+    # Handlers, not SIG_IGN, which the command would inherit.
+    handlers: dict[str, _Handler] = dict.fromkeys(_PASSED_ON, pass_on) | dict.fromkeys(_BOTH_GET, lambda *_: None)
+    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
+    former = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    try:
+        yield started
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

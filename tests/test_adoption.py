@@ -1,0 +1,916 @@
+"""Files that nobody registered: what is adopted, what is passed by, and what a plan, a sweep and others may change."""
+
+import gc
+import os
+import random
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temp_file_manager import TempFileManager, adoption, marks, once, survey
+from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
+from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.storage import LocalStorage, walk
+from temp_file_manager.storage.pruning import prune
+from temp_file_manager.storage.walk import Entry, Skip, Tree
+from temp_file_manager.survey import Wanted
+from temp_file_manager.testing import FakeClock
+
+ROOT = os.geteuid() == 0
+DAY = 86400.0
+LATER = 10 * DAY
+"""A file cannot be made to look old, which is the point: so the tests look at it from a time to come."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    return tree
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    yield manager
+    manager.close()
+
+
+def planned(tree: Path, *, now: float | None = None, max_age: float = DAY, **others: Any) -> adoption.Plan:
+    return adoption.plan(tree, now=time.time() if now is None else now, max_age=max_age, **others)
+
+
+def adopted(manager: TempFileManager, tree: Path, **others: Any) -> adoption.Adoption:
+    return adoption.adopt(manager, planned(tree, known=manager.registry.get, **others))
+
+
+def swept_once(tree: Path, *, age: float = LATER, pruning: bool = False, **others: Any) -> once.Done:
+    plan = planned(tree, now=time.time() + age, renew=False, **others)
+    known = others.get("known", lambda _: {})
+    return once.sweep_once(plan, LocalStorage(), known=known, pruning=pruning)
+
+
+def snapshot(tree: Path) -> dict[str, tuple[int, ...]]:
+    """What there is, with everything that a change would leave a trace in."""
+    found = {}
+    for path in [tree, *tree.rglob("*")]:
+        s = path.lstat()
+        found[os.fsdecode(path)] = (s.st_ino, s.st_mode, s.st_nlink, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+    return found
+
+
+def make(tree: Path, *names: str) -> list[Path]:
+    paths = [tree / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    return paths
+
+
+# -- what is adopted, and what is not
+
+
+def test_regular_files_at_every_depth_are_adopted(manager: TempFileManager, tree: Path) -> None:
+    paths = make(tree, "a", "b/c", "b/d/e/f", ".hidden/.file", "..two dots")
+    done = adopted(manager, tree)
+    assert (done.registered, done.size, done.skipped) == (5, 25, {})
+    assert set(manager.files) == set(map(str, paths))
+
+
+def special(path: Path, kind: str) -> str:
+    """Put something of this kind at a path, and return the reason it is passed by."""
+    if kind == "link":
+        path.symlink_to(path.parent / "file")
+    elif kind == "dangling link":
+        path.symlink_to("nowhere")
+    elif kind == "link to a directory":
+        path.symlink_to("/")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            here = os.getcwd()
+            os.chdir(path.parent)  # a socket's name is at most 107 bytes long
+            try:
+                listening.bind(path.name)
+            finally:
+                os.chdir(here)
+    elif kind == "device":
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    return Skip.LINK if "link" in kind else Skip.SPECIAL
+
+
+KINDS = ["link", "dangling link", "link to a directory", "pipe", "socket"] + ["device"] * ROOT
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_regular_file_is_passed_by(manager: TempFileManager, tree: Path, kind: str) -> None:
+    (file,) = make(tree, "file")
+    reason = special(tree / "special", kind)
+    done = adopted(manager, tree)
+    assert (list(manager.files), done.skipped) == ([str(file)], {reason: 1})
+
+
+def test_a_file_with_two_names_is_passed_by_under_both(manager: TempFileManager, tree: Path) -> None:
+    (file,) = make(tree, "file")
+    os.link(file, tree / "other")
+    assert (adopted(manager, tree).registered, planned(tree).skipped) == (0, {Skip.LINKS: 2})
+
+
+def test_our_own_folder_is_passed_by_wherever_it_is(manager: TempFileManager, tree: Path) -> None:
+    make(tree, ".temp-file-manager/registry.db", "below/.temp-file-manager/deeper/file")
+    (named_alike,) = make(tree, "below/.temp-file-manager.old")
+    done = adopted(manager, tree)
+    assert (list(manager.files), done.skipped) == ([str(named_alike)], {Skip.OURS: 2})
+
+
+def test_the_base_directory_itself_can_be_adopted_from(manager: TempFileManager) -> None:
+    (file,) = make(Path(manager.base_dir), "file")
+    adopted(manager, Path(manager.base_dir))
+    assert list(manager.files) == [str(file)]
+
+
+def test_files_that_this_program_works_with_are_passed_by(tree: Path) -> None:
+    make(tree, "r.db", "r.db-wal", "r.db-claimers/1", "r.dbx", "tfm.log")
+    what = survey.wanted(tree, spared=[str(tree / "r.db"), str(tree / "tfm.log")])
+    plan = adoption.plan(what, now=time.time(), max_age=1)
+    assert (plan.oldest, plan.files, plan.skipped) == (str(tree / "r.dbx"), 1, {Skip.OURS: 4})
+
+
+@pytest.mark.skipif(not ROOT, reason="only root gives files away")
+def test_another_users_files_are_passed_by(manager: TempFileManager, tree: Path) -> None:
+    mine, theirs, inside = make(tree, "mine", "theirs", "their directory/mine")
+    os.chown(theirs, 12345, 12345)
+    os.chown(inside.parent, 12345, 12345)
+    done = adopted(manager, tree)
+    assert (set(manager.files), done.skipped) == ({str(mine), str(inside)}, {Skip.OWNER: 1})
+
+
+@pytest.fixture
+def mounted(tree: Path) -> Iterator[Path]:
+    """A directory in the tree on a mount of its own, with a file, and one above it that has the same device."""
+    if not ROOT:
+        pytest.skip("only root mounts")
+    point, bound = tree / "point", tree / "bound"
+    for directory in (point, bound, tree / "source"):
+        directory.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", point], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("no right to mount here")
+    try:
+        make(tree, "point/file", "source/file")
+        subprocess.run(["mount", "--bind", tree / "source", bound], check=True)
+        yield point
+    finally:
+        for directory in (point, bound):
+            subprocess.run(["umount", "-l", directory], capture_output=True, check=False)
+
+
+def test_other_mounts_are_passed_by(manager: TempFileManager, tree: Path, mounted: Path) -> None:
+    """Also one that shows a directory of the same file system again, which no device number tells."""
+    done = adopted(manager, tree)
+    assert (list(manager.files), done.skipped) == ([str(tree / "source" / "file")], {Skip.MOUNT: 2})
+
+
+def test_where_no_kernel_tells_mounts_devices_do(tree: Path, mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "looker", lambda: walk.look_by_stat)
+    assert planned(tree).skipped == {Skip.MOUNT: 1}
+
+
+def test_a_file_mounted_over_another_is_passed_by(tree: Path, mounted: Path) -> None:
+    target, source = make(tree, "target", "elsewhere")
+    subprocess.run(["mount", "--bind", source, target], check=True)
+    try:
+        assert planned(tree).skipped == {Skip.MOUNT: 3}
+    finally:
+        subprocess.run(["umount", "-l", target], check=True)
+
+
+def test_the_directory_may_be_a_mount_itself(manager: TempFileManager, mounted: Path) -> None:
+    assert adopted(manager, mounted).registered == 1
+
+
+def test_what_is_on_record_keeps_its_record(manager: TempFileManager, tree: Path) -> None:
+    known, new = make(tree, "known", "new")
+    manager.register_file(known, ttl=5, tags=["mine"])
+    before = manager.status(known).record
+    done = adopted(manager, tree)
+    assert (done.registered, done.skipped) == (1, {Skip.KNOWN: 1})
+    assert manager.status(known).record == before
+    assert adopted(manager, tree).skipped == {Skip.KNOWN: 2}
+    assert new.exists()
+
+
+def test_what_is_on_record_under_the_other_name_of_a_linked_directory_is_known(
+    manager: TempFileManager, tree: Path, tmp_path: Path
+) -> None:
+    (file,) = make(tree, "file")
+    (tmp_path / "alias").symlink_to(tree)
+    manager.register_file(file)
+    assert adopted(manager, tmp_path / "alias").skipped == {Skip.KNOWN: 1}
+
+
+def test_a_linked_directory_is_adopted_from_under_the_name_it_was_given(
+    manager: TempFileManager, tree: Path, tmp_path: Path
+) -> None:
+    make(tree, "file")
+    alias = tmp_path / "alias"
+    alias.symlink_to(tree)
+    adopted(manager, alias)
+    assert list(manager.files) == [str(alias / "file")]
+    assert manager.sweep(force=True).removed == 1
+
+
+# -- excludes
+
+
+@pytest.mark.parametrize(
+    ("glob", "left_out"),
+    [
+        ("keep", {"keep", "sub/keep"}),
+        ("sub/keep", {"sub/keep"}),
+        ("sub", {"sub/keep", "sub/x.log"}),
+        ("*.log", {"sub/x.log", "y.log"}),
+        ("sub/*", {"sub/keep", "sub/x.log"}),
+        ("[!a-z]*", {"Ü\n"}),
+        ("?", set()),
+        ("[", set()),
+        ("KEEP", set()),
+        ("tree", set()),
+    ],
+)
+def test_what_matches_an_exclude_stays(tree: Path, manager: TempFileManager, glob: str, left_out: set[str]) -> None:
+    names = {"keep", "sub/keep", "sub/x.log", "y.log", "Ü\n"}
+    make(tree, *names)
+    adopted(manager, tree, exclude=[glob])
+    assert {os.path.relpath(path, tree) for path in manager.files} == names - left_out
+
+
+def test_excludes_add_up(tree: Path) -> None:
+    make(tree, "a", "b", "c")
+    assert planned(tree, exclude=["a", "b"]).skipped == {Skip.EXCLUDED: 2}
+
+
+@pytest.mark.parametrize("glob", ["", "/abs", "./here", "../up", "directory/"])
+def test_an_exclude_that_would_protect_nothing_is_refused(tree: Path, glob: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="nothing can match"):
+        planned(tree, exclude=[glob])
+
+
+# -- ages
+
+
+def test_a_file_that_carries_an_old_date_is_as_young_as_it_is(manager: TempFileManager, tree: Path) -> None:
+    (file,) = make(tree, "file")
+    os.utime(file, (1, 1))
+    plan = planned(tree, max_age=60)
+    assert (plan.files, plan.due) == (1, 0)
+    assert plan.oldest_age < 60
+    adoption.adopt(manager, plan)
+    assert abs(manager.files[str(file)] - time.time()) < 60
+    assert manager.sweep().removed == 0
+
+
+def test_a_date_to_come_counts(tree: Path, manager: TempFileManager) -> None:
+    (file,) = make(tree, "file")
+    to_come = int(time.time()) + 1000
+    os.utime(file, (1, to_come))
+    assert planned(tree, now=time.time() + LATER, max_age=LATER - 500).due == 0
+    adopted(manager, tree)
+    assert manager.files[str(file)] == to_come
+
+
+def test_each_file_is_given_its_own_age(manager: TempFileManager, tree: Path) -> None:
+    now = time.time()
+    for number, path in enumerate(make(tree, *map(str, range(50)))):
+        os.utime(path, (now, now + 100 + number))
+    adopted(manager, tree)
+    for number in range(50):
+        age = manager.files[str(tree / str(number))] - now
+        assert abs(age - (100 + number)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("latest", "now", "expected"),
+    [
+        (5_000_000_000, 9.0, 5.0),
+        (5_000_000_001, 9.0, 6.0),
+        (5_999_999_999, 6.0, 6.0),
+        (5_400_000_000, 5.7, 5.7),  # not to come
+        (5_400_000_000, 5.1, 5.4),  # to come
+        (0, 9.0, 0.0),
+        (-1_500_000_000, 9.0, -1.0),
+        (1 << 70, 9.0, (1 << 70) / 1e9),
+    ],
+)
+def test_times_are_rounded_to_the_younger_side(latest: int, now: float, expected: float) -> None:
+    assert survey.registered_at(latest, now) == expected
+    assert survey.registered_at(latest, now) >= latest / 1e9
+
+
+def test_the_latest_of_three_times_counts(tree: Path) -> None:
+    facts = walk.Facts(0, 1, 0, 0, 1, 0, born=1, changed=2, written=3)
+    for times in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
+        born, changed, written = times
+        assert walk._entry("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
+    assert walk._entry("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
+
+
+def test_an_age_given_at_adoption_stays_with_the_files(manager: TempFileManager, tree: Path) -> None:
+    """Else what was adopted for a day would go after the hour of whoever sweeps."""
+    (file,) = make(tree, "file")
+    what = survey.wanted(tree, ttl=DAY)
+    plan = adoption.plan(what, now=time.time() + 7200, max_age=3600)
+    assert (plan.max_age, plan.due) == (DAY, 0)
+    adoption.adopt(manager, plan)
+    record = manager.status(file).record
+    assert record is not None
+    assert record.due_at == record.registered_at + DAY
+    manager.max_age = 0
+    assert manager.sweep().removed == 0
+
+
+def test_a_file_touched_since_it_was_adopted_is_given_a_new_age(manager: TempFileManager, tree: Path) -> None:
+    touched, left = make(tree, "touched", "left")
+    adopted(manager, tree)
+    manager.files[str(touched)] = manager.files[str(left)] = before = time.time() - LATER
+    assert adopted(manager, tree).again == 2  # written to since, as far as the records say
+    manager.files[str(left)] = time.time()
+    manager.files[str(touched)] = before
+    plan = planned(tree, known=manager.registry.get)
+    assert (plan.files, plan.again, plan.skipped) == (1, 1, {Skip.KNOWN: 1})
+
+
+def test_only_what_adoption_recorded_is_given_a_new_age() -> None:
+    record = TempFile("/x", 5.0)
+    assert survey.touched(record._replace(tags=("adopted",)), 6_000_000_000)
+    assert not survey.touched(record._replace(tags=("adopted",)), 5_000_000_000)
+    assert not survey.touched(record._replace(tags=("adopted", "mine")), 6_000_000_000)
+    assert not survey.touched(record, 6_000_000_000)
+
+
+# -- the plan
+
+
+def test_a_plan_counts_and_changes_nothing(tree: Path) -> None:
+    make(tree, "a", "b/c")
+    special(tree / "link", "link")
+    before = snapshot(tree)
+    plan = planned(tree, now=time.time() + LATER)
+    assert (plan.files, plan.size, plan.due, plan.due_size) == (2, 10, 2, 10)
+    assert plan.skipped == {Skip.LINK: 1}
+    assert Path(plan.oldest) in {tree / "a", tree / "b/c"}
+    assert abs(plan.oldest_age - LATER) < 60
+    assert snapshot(tree) == before
+
+
+def test_an_empty_directory_is_an_empty_plan(tree: Path) -> None:
+    plan = planned(tree)
+    assert (plan.files, plan.due, plan.oldest, plan.oldest_age, plan.skipped) == (0, 0, "", 0, {})
+
+
+def test_what_is_in_memory_cannot_be_adopted(tree: Path, tmp_path: Path) -> None:
+    """There a file is known by its path alone, and nobody vouched for these paths."""
+    make(tree, "file")
+    manager = TempFileManager(tmp_path / "base")
+    with pytest.raises(InvalidArgumentError, match="durable"):
+        adopted(manager, tree)
+    assert dict(manager.files) == {}
+
+
+@pytest.mark.parametrize("age", [-1, float("nan")])
+def test_an_age_that_means_nothing_is_refused(tree: Path, age: float) -> None:
+    with pytest.raises(InvalidArgumentError):
+        planned(tree, max_age=age)
+
+
+DANGEROUS = ["/", "/usr", "/etc", "/var", "/home", os.path.expanduser("~")]
+
+
+@pytest.mark.parametrize("directory", DANGEROUS)
+def test_a_dangerous_directory_is_refused(directory: str) -> None:
+    with pytest.raises(BaseDirectoryError):
+        adoption.plan(directory, now=time.time(), max_age=1)
+
+
+def test_a_directory_that_everybody_may_write_to_is_refused(tree: Path) -> None:
+    tree.chmod(0o777)
+    with pytest.raises(BaseDirectoryError):
+        planned(tree)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "nul", "empty"])
+def test_what_is_no_directory_is_refused(tree: Path, kind: str) -> None:
+    make(tree, "file")
+    directory = "" if kind == "empty" else os.fspath(tree / {"nul": "a\0b"}.get(kind, kind))
+    with pytest.raises(TempFileError):
+        adoption.plan(directory, now=time.time(), max_age=1)
+
+
+# -- names
+
+
+NAMES = [
+    b"new\nline",
+    b"\xff\xfe undecodable",
+    b"\x1b[31mred",
+    b" ",
+    b"-rf",
+    b"*",
+    b"\\",
+    "\u202e".encode(),
+    b"x" * 255,
+]
+
+
+def test_names_of_every_kind_are_adopted_and_swept(manager: TempFileManager, tree: Path) -> None:
+    for name in NAMES:
+        Path(os.fsdecode(os.path.join(os.fsencode(tree), name))).write_bytes(b"x")
+        directory = os.path.join(os.fsencode(tree), b"in " + name[:250])
+        os.mkdir(directory)
+        Path(os.fsdecode(os.path.join(directory, name))).write_bytes(b"x")
+    assert adopted(manager, tree).registered == 2 * len(NAMES)
+    assert manager.sweep(force=True).removed == 2 * len(NAMES)
+    assert swept_once(tree).report.removed == 0
+    assert {name for name in os.listdir(os.fsencode(tree)) if not name.startswith(b"in ")} == set()
+
+
+# -- scale
+
+
+def test_twenty_thousand_files_in_batches(
+    manager: TempFileManager, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in range(20):
+        (tree / str(directory)).mkdir()
+        for number in range(1000):
+            os.close(os.open(tree / str(directory) / str(number), os.O_CREAT | os.O_WRONLY, 0o600))
+    asked: list[int] = []
+
+    def known(paths: Any) -> dict[str, TempFile]:
+        asked.append(len(list(paths)))
+        return {}
+
+    assert planned(tree, known=known).files == 20_000
+    assert max(asked) <= adoption.BATCH
+    assert adopted(manager, tree).registered == len(manager.files) == 20_000
+    manager.max_age = 0
+    assert manager.sweep(force=True).removed == 20_000
+
+
+def test_a_walk_does_not_hold_what_it_has_passed(tree: Path) -> None:
+    make(tree, *map(str, range(100)))
+    with Tree(str(tree), lambda _: None, lambda *_: None) as walked:
+        entries = walked.entries()
+        next(entries)
+        for path in tree.iterdir():
+            path.unlink()
+        assert len(list(entries)) < 100, "what was not looked at yet is gone, and is not told of"
+        entries.close()
+
+
+def descriptors() -> int:
+    gc.collect()  # what earlier tests left to it
+    return len(os.listdir("/dev/fd"))
+
+
+def test_a_deep_tree_is_walked_to_a_depth(tree: Path) -> None:
+    here = os.open(tree, os.O_RDONLY)
+    for _ in range(walk.DEEPEST + 10):
+        os.mkdir("d", dir_fd=here)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    before = descriptors()
+    plan = planned(tree)
+    assert (plan.files, plan.skipped) == (walk.DEEPEST + 1, {Skip.DEEP: 1})
+    assert descriptors() == before
+    shutil.rmtree(tree)
+
+
+def test_a_walk_that_is_given_up_closes_what_it_opened(manager: TempFileManager, tree: Path) -> None:
+    make(tree, *(f"a/b/{number}" for number in range(adoption.BATCH + 5)))
+    adopted(manager, tree)  # both of the registry's connections are open now
+    for path in list(manager.files):
+        manager.registry.forget([path])
+    before = descriptors()
+    done = adoption.adopt(manager, planned(tree), stop=lambda: True)
+    assert (done.registered, done.stopped) == (adoption.BATCH, True)
+    assert descriptors() == before
+
+
+# -- a tree that changes
+
+
+def during(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
+    """Do something when the walk is about to look at this entry."""
+    real = walk.looker
+
+    def looker() -> walk.Look:
+        look = real()
+
+        def acting(directory: int, entry: bytes) -> walk.Facts:
+            if entry == name.encode():
+                act()
+            return look(directory, entry)
+
+        return acting
+
+    monkeypatch.setattr(walk, "looker", looker)
+
+
+def test_a_file_that_vanishes_is_passed_by(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = make(tree, "file")
+    during(monkeypatch, "file", lambda: file.unlink(missing_ok=True))
+    assert (planned(tree).files, planned(tree).skipped) == (0, {})
+    make(tree, "file")
+    assert planned(tree).skipped == {Skip.VANISHED: 1}
+
+
+@pytest.mark.parametrize("kind", ["link", "nothing", "file"])
+def test_a_directory_swapped_after_it_was_seen_leads_nowhere(tree: Path, tmp_path: Path, kind: str) -> None:
+    make(tmp_path, "victims/secret", "tree/sub/mine")
+    skipped = []
+
+    def seen(path: str, reason: Skip) -> None:
+        skipped.append((path, reason))
+
+    with Tree(str(tree), lambda _: None, seen) as walked:
+        real = walked._entered
+
+        def entered(above: int, name: str) -> int | Skip:
+            (tree / "sub").rename(tmp_path / "moved")
+            if kind == "link":
+                (tree / "sub").symlink_to(tmp_path / "victims")
+            elif kind == "file":
+                (tree / "sub").write_text("x")
+            return real(above, name)
+
+        walked._entered = entered  # type: ignore[method-assign]
+        assert list(walked.entries()) == []
+    assert skipped == [("sub", Skip.VANISHED)]
+
+
+RENAMER = """
+import ctypes, sys
+swap = ctypes.CDLL(None).renameat2
+one, other = (name.encode() for name in sys.argv[1:])
+print("swapping", flush=True)
+while True:
+    for _ in range(1000):
+        swap(-100, one, -100, other, 2)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")
+@pytest.mark.parametrize("level", ["sub", "sub/deep"])
+def test_a_renamer_leads_no_walk_and_no_sweep_astray(tree: Path, tmp_path: Path, level: str) -> None:
+    make(tmp_path, *(f"victims/{'deep/' if level == 'sub' else ''}{number}" for number in range(20)))
+    make(tree, *(f"sub/deep/{number}" for number in range(20)))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "victims")
+    renamer = subprocess.Popen([sys.executable, "-c", RENAMER, tree / level, link], stdout=subprocess.PIPE)
+    try:
+        assert renamer.stdout is not None
+        renamer.stdout.readline()
+        for _ in range(200):
+            swept_once(tree, pruning=True)
+    finally:
+        renamer.kill()
+        renamer.communicate()
+    assert sum(path.is_file() for path in (tmp_path / "victims").rglob("*")) == 20
+
+
+def test_files_made_and_removed_while_it_is_walked(manager: TempFileManager, tree: Path) -> None:
+    program = (
+        "import os, sys, itertools, random\n"
+        "os.chdir(sys.argv[1]); print('busy', flush=True)\n"
+        "for n in itertools.count():\n"
+        "    d = f'd{n % 50}/e'; os.makedirs(d, exist_ok=True)\n"
+        "    open(f'{d}/{n}', 'w').close()\n"
+        "    if n > 100: os.remove(f'd{(n - 100) % 50}/e/{n - 100}')\n"
+        "    if n % 7 == 0: os.rename(f'd{n % 50}', f'moved{n}'); os.rename(f'moved{n}', f'd{n % 50}')\n"
+    )
+    busy = subprocess.Popen([sys.executable, "-c", program, tree], stdout=subprocess.PIPE)
+    try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        for _ in range(30):
+            adopted(manager, tree)
+        assert busy.poll() is None
+    finally:
+        busy.kill()
+        busy.communicate()
+    left = sum(path.is_file() for path in tree.rglob("*"))
+    adopted(manager, tree)
+    report = manager.sweep(force=True)
+    assert (report.removed, report.failed, report.replaced) == (left, 0, 0)
+
+
+def test_a_directory_that_cannot_be_read_is_counted(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tree, "closed/file", "open/file")
+    real = os.open
+
+    def refusing(path: Any, *args: Any, **where: Any) -> int:
+        if path == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **where)
+
+    monkeypatch.setattr("temp_file_manager.storage.walk.os.open", refusing)
+    plan = planned(tree)
+    assert (plan.files, plan.skipped) == (1, {Skip.UNREADABLE: 1})
+
+
+# -- the two ways of looking
+
+
+def test_both_ways_of_looking_see_the_same(tree: Path) -> None:
+    (file,) = make(tree, "file")
+    os.utime(file, ns=(1_000_000_001, -2_000_000_002))
+    for kind in KINDS:
+        special(tree / kind, kind)
+    directory = os.open(tree, os.O_RDONLY)
+    try:
+        look = walk.looker()
+        for name in [".", *os.listdir(tree)]:
+            facts = look(directory, os.fsencode(name))
+            assert facts._replace(born=0, mount=0) == walk.look_by_stat(directory, os.fsencode(name))._replace(
+                born=0, mount=0
+            )
+        with pytest.raises(FileNotFoundError):
+            look(directory, b"missing")
+    finally:
+        os.close(directory)
+
+
+def test_an_entry_is_judged_by_what_it_is() -> None:
+    fit = Entry("x", stat.S_IFREG | 0o600, 1, 7, 3, 0, 0, Identity(1, 2, 3, 4, 5))
+    assert survey.unfit(fit, 3, 7) is None
+    for change, reason in {
+        ("links", 2): Skip.LINKS,
+        ("links", 0): Skip.LINKS,
+        ("owner", 8): Skip.OWNER,
+        ("mount", 4): Skip.MOUNT,
+        ("mode", stat.S_IFLNK): Skip.LINK,
+        ("mode", stat.S_IFBLK): Skip.SPECIAL,
+    }.items():
+        assert survey.unfit(fit._replace(**dict([change])), 3, 7) == reason
+
+
+# -- once
+
+
+def test_what_is_due_goes_at_once_and_nothing_is_on_record(tree: Path) -> None:
+    make(tree, "a", "b/c")
+    assert swept_once(tree, age=0).report.removed == 0
+    done = swept_once(tree)
+    assert (done.report.removed, done.pruned) == (2, 0)
+    assert [path.name for path in tree.rglob("*")] == ["b"]
+
+
+def test_what_is_on_record_somewhere_stays(manager: TempFileManager, tree: Path) -> None:
+    known, adopted_before, other = make(tree, "known", "adopted", "other")
+    manager.register_file(known)
+    manager.register_file(adopted_before, tags=["adopted"])
+    manager.files[str(adopted_before)] = 1.0
+    assert swept_once(tree, known=manager.registry.get).report.removed == 1
+    assert (known.exists(), adopted_before.exists(), other.exists()) == (True, True, False)
+
+
+class Between(LocalStorage):
+    """Does something between the look at a file and its removal."""
+
+    def __init__(self, act: Callable[[str], object]) -> None:
+        super().__init__()
+        self._act = act
+
+    def remove(self, records: Any, gate: Any) -> Any:
+        for record in records:
+            self._act(record.path)
+        return super().remove(records, gate)
+
+
+def replaced(path: str) -> None:
+    os.rename(path, path + ".aside")
+    Path(path).write_text("somebody else's")
+
+
+@pytest.mark.parametrize(
+    ("act", "status"),
+    [
+        pytest.param(replaced, "replaced", id="replaced"),
+        pytest.param(lambda path: Path(path).write_text("again"), "skipped", id="written to"),
+        pytest.param(lambda path: os.chmod(path, 0o640), "skipped", id="chmodded"),
+        pytest.param(lambda path: os.link(path, path + ".new"), "skipped", id="hard-linked"),
+    ],
+)
+def test_what_changes_before_its_removal_stays(tree: Path, act: Callable[[str], object], status: str) -> None:
+    (file,) = make(tree, "file")
+    plan = planned(tree, now=time.time() + LATER)
+    report = once.sweep_once(plan, Between(act)).report
+    assert {str(outcome.status) for outcome in report.outcomes} == {status}
+    assert file.exists()
+
+
+def test_a_directory_left_empty_goes_only_when_asked_and_never_the_one_that_was_named(tree: Path) -> None:
+    make(tree, "a/b/c/file", "a/b/file", "kept/file", "kept/young", "top")
+    (tree / "empty before").mkdir()
+    done = swept_once(tree, pruning=True, exclude=["young"])
+    assert (done.report.removed, done.pruned) == (4, 3)
+    assert sorted(os.listdir(tree)) == ["empty before", "kept"]
+    assert os.listdir(tree / "kept") == ["young"]
+
+
+def test_the_named_directory_stays_when_all_is_gone(tree: Path) -> None:
+    make(tree, "a/file", "file")
+    assert swept_once(tree, pruning=True).pruned == 1
+    assert os.listdir(tree) == []
+
+
+@pytest.mark.parametrize("case", ["ours", "link", "file", "gone", "full", "outside", "private"])
+def test_only_empty_directories_of_ours_are_pruned(tree: Path, tmp_path: Path, case: str) -> None:
+    path = {"outside": "../outside", "private": "sub/.temp-file-manager"}.get(case, "sub")
+    (tmp_path / "outside").mkdir()
+    (tree / "sub").mkdir()
+    if case == "link":
+        (tree / "sub").rmdir()
+        (tree / "sub").symlink_to(tmp_path / "outside")
+    elif case == "file":
+        (tree / "sub").rmdir()
+        (tree / "sub").write_text("x")
+    elif case == "gone":
+        (tree / "sub").rmdir()
+    elif case == "full":
+        (tree / "sub" / "x").mkdir()
+    elif case == "private":
+        (tree / path).mkdir()
+    before = snapshot(tree)
+    with Tree(str(tree), lambda _: None, lambda *_: None) as open_tree:
+        pruned = prune(open_tree, [path])
+    assert pruned == (case == "ours")
+    assert (tmp_path / "outside").is_dir()
+    assert pruned or snapshot(tree) == before
+
+
+@pytest.mark.skipif(not ROOT, reason="only root gives directories away")
+def test_another_users_directory_is_not_pruned(tree: Path) -> None:
+    make(tree, "theirs/mine")
+    os.chown(tree / "theirs", 12345, 12345)
+    done = swept_once(tree, pruning=True)
+    assert (done.report.removed, done.pruned, os.listdir(tree)) == (1, 0, ["theirs"])
+
+
+def test_a_mount_is_not_pruned(tree: Path, mounted: Path) -> None:
+    (mounted / "file").unlink()
+    with Tree(str(tree), lambda _: None, lambda *_: None) as open_tree:
+        assert prune(open_tree, ["point"]) == 0
+
+
+# -- marks
+
+
+def test_marked_directories_are_adopted_from_whenever_asked(
+    manager: TempFileManager, tree: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    make(tree, "a", "skip.me")
+    make(other, "b")
+    adoption.mark(manager, survey.wanted(tree, ["*.me"]))
+    adoption.mark(manager, survey.wanted(other, ttl=5))
+    soon = FakeClock(wall=time.time() + 2 * adoption.RECENT)
+    assert [done.registered for done in adoption.adopt_marked(manager, clock=soon)] == [1, 1]
+    make(tree, "new")
+    assert [done.registered for done in adoption.adopt_marked(manager, clock=soon)] == [1, 0]
+    record = manager.status(other / "b").record
+    assert record is not None
+    assert record.due_at == record.registered_at + 5
+    assert adoption.unmark(manager, tree)
+    assert not adoption.unmark(manager, tree)
+    assert [one.directory for one in adoption.marked(manager)] == [str(other)]
+    assert str(tree / "a") in manager.files
+
+
+def test_what_was_just_made_is_left_to_whoever_made_it(manager: TempFileManager, tree: Path) -> None:
+    """It may be about to be registered, with a ttl that adopting at that moment would take from it."""
+    (file,) = make(tree, "file")
+    made = file.stat().st_ctime
+    adoption.mark(manager, survey.wanted(tree))
+    for later, registered in ((adoption.RECENT - 1, 0), (adoption.RECENT + 1, 1)):
+        (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=made + later))
+        assert (done.registered, done.skipped.get(Skip.RECENT, 0)) == (registered, 1 - registered)
+
+
+def test_what_is_to_live_for_a_moment_is_adopted_after_half_of_it(manager: TempFileManager, tree: Path) -> None:
+    (file,) = make(tree, "file")
+    manager.max_age = 10
+    adoption.mark(manager, survey.wanted(tree))
+    (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=file.stat().st_ctime + 6))
+    assert done.registered == 1
+
+
+def test_marking_again_replaces_the_mark(manager: TempFileManager, tree: Path) -> None:
+    adoption.mark(manager, survey.wanted(tree, ["a"]))
+    adoption.mark(manager, survey.wanted(tree, ["b"], ttl=1))
+    assert adoption.marked(manager) == (Wanted(str(tree), ("b",), 1),)
+
+
+def test_a_mark_outlives_the_process(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\n")
+    what = Wanted(str(tree / name), (name,), None, (name,))
+    adoption.mark(manager, what)
+    manager.close()
+    again = TempFileManager(tmp_path / "base", registry="sqlite:")
+    assert adoption.marked(again) == (what,)
+    again.close()
+
+
+def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
+    manager: TempFileManager, tree: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("gone", "unsafe"):
+        (tmp_path / name).mkdir()
+        make(tmp_path / name, "file")
+        adoption.mark(manager, survey.wanted(tmp_path / name))
+    adoption.mark(manager, survey.wanted(tree))
+    make(tree, "file")
+    shutil.rmtree(tmp_path / "gone")
+    (tmp_path / "unsafe").chmod(0o777)
+    (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=time.time() + 2 * adoption.RECENT))
+    assert (done.directory, list(manager.files)) == (str(tree), [str(tree / "file")])
+    assert caplog.text.count("Nothing adopted from") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "garbage",
+        "{}",
+        "3",
+        "[3]",
+        "[null]",
+        '[{"directory": "/x"}]',
+        '[{"directory": "relative", "exclude": [], "ttl": null, "spared": []}]',
+        '[{"directory": 5, "exclude": [], "ttl": null, "spared": []}]',
+        '[{"directory": "/x", "exclude": "ab", "ttl": null, "spared": []}]',
+        '[{"directory": "/x", "exclude": [], "ttl": "1", "spared": []}]',
+        '[{"directory": "/x", "exclude": [], "ttl": NaN, "spared": []}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "of a later version": 1}]',
+        "[" * 100_000,
+    ],
+)
+def test_a_spoiled_mark_adopts_nothing_and_says_so(
+    manager: TempFileManager, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found, problems = marks.read(text)
+    assert found == ()
+    assert len(problems) == 1
+    manager.registry.remember(adoption.MARKS, text)
+    assert adoption.adopt_marked(manager) == ()
+    assert "not adopted from" in caplog.text
+
+
+def test_adopting_what_is_marked_can_be_stopped(manager: TempFileManager, tree: Path) -> None:
+    make(tree, "file")
+    adoption.mark(manager, survey.wanted(tree))
+    assert adoption.adopt_marked(manager, stop=lambda: True) == ()
+
+
+def test_random_trees_are_swept_to_what_find_would_leave(tree: Path) -> None:
+    """Against a plain model: every regular file with one name goes, all else stays."""
+    chance = random.Random(7)
+    for round_number in range(5):
+        top = tree / str(round_number)
+        top.mkdir()
+        directories = [top]
+        for number in range(200):
+            here = chance.choice(directories)
+            path = here / str(number)
+            match chance.choice(["file", "file", "file", "directory", "link", "pipe", "hard"]):
+                case "directory":
+                    path.mkdir()
+                    directories.append(path)
+                case "link":
+                    path.symlink_to(chance.choice(directories))
+                case "pipe":
+                    os.mkfifo(path)
+                case "hard":
+                    path.write_text("x")
+                    os.link(path, here / f"{number} too")
+                case _:
+                    path.write_text("x")
+        every = [Path(where) / name for where, below, names in os.walk(top) for name in below + names]
+        going = {path for path in every if stat.S_ISREG(path.lstat().st_mode) and path.lstat().st_nlink == 1}
+        assert swept_once(top).report.removed == len(going)
+        left = {Path(where) / name for where, below, names in os.walk(top) for name in below + names}
+        assert left == set(every) - going

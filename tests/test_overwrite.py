@@ -1,0 +1,513 @@
+"""What was in a file is gone before its name is: real files, real file systems, real kills."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from temp_file_manager import TempFileManager
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.in_flight import IN_FLIGHT
+from temp_file_manager.records import Outcome, TempFile
+from temp_file_manager.storage import file_system, overwrite, secure
+from temp_file_manager.storage.abandoning import Abandoning
+from temp_file_manager.storage.in_use import InUse
+from temp_file_manager.storage.overwrite import PIECE, Overwriter, Stopped, guarantee
+from temp_file_manager.storage.secure import NOT_GUARANTEED, SecureStorage
+from temp_file_manager.testing import FakeClock, in_child
+
+PATIENCE = 60.0
+SECRET = b"what nobody may read again. "
+NOBODY = 65534
+KEPT_ELSEWHERE = NOT_GUARANTEED + "not overwritten, as it is kept under other names: 1"
+
+
+@pytest.fixture(params=["memory:", "sqlite:"])
+def manager(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[TempFileManager]:
+    manager = securing(TempFileManager(tmp_path / "base", registry=request.param))
+    yield manager
+    manager.close()
+    assert IN_FLIGHT.marks == {}
+
+
+def securing(manager: TempFileManager) -> TempFileManager:
+    manager._storage = SecureStorage(4)
+    return manager
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    place = tmp_path / "place"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def file(manager: TempFileManager, place: Path) -> Path:
+    path = place / "file"
+    path.write_bytes(SECRET)
+    manager.register_file(path)
+    return path
+
+
+def swept(manager: TempFileManager) -> tuple[str, str]:
+    """Sweep the one record there is: what a dry run foretells."""
+    (foretold,) = manager.sweep(force=True, dry_run=True).outcomes
+    (outcome,) = manager.sweep(force=True).outcomes
+    assert foretold[1:] == outcome[1:]
+    assert len(manager.files) == (0 if outcome.retired else 1)
+    return str(outcome.status), outcome.reason
+
+
+class Witness:
+    """Reads each file through a descriptor of its own, after it was overwritten and before it is cut."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.read: list[bytes] = []
+        cut = os.ftruncate
+
+        def witnessed(descriptor: int, size: int) -> None:
+            with open(f"/proc/self/fd/{descriptor}", "rb") as seen:
+                self.read.append(seen.read())
+            cut(descriptor, size)
+
+        monkeypatch.setattr(os, "ftruncate", witnessed)
+
+
+@pytest.fixture
+def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
+    return Witness(monkeypatch)
+
+
+# -- what is overwritten
+
+
+@pytest.mark.parametrize("size", [1, 4096, PIECE, 3 * PIECE, 3 * PIECE + 1])
+def test_every_byte_is_overwritten(manager: TempFileManager, file: Path, witness: Witness, size: int) -> None:
+    file.write_bytes((SECRET * (size // len(SECRET) + 1))[:size])
+    assert swept(manager) == ("removed", "")
+    assert witness.read == [bytes(size)]
+    assert not file.exists()
+
+
+def test_an_empty_file_needs_nothing(manager: TempFileManager, file: Path, witness: Witness) -> None:
+    file.write_bytes(b"")
+    assert swept(manager) == ("removed", "")
+    assert witness.read == []
+
+
+def test_holes_are_filled(manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.truncate(file, 5 * PIECE)
+    before = os.stat(file).st_blocks
+    blocks: list[int] = []
+    monkeypatch.setattr(os, "ftruncate", lambda descriptor, _: blocks.append(os.fstat(descriptor).st_blocks))
+    assert swept(manager) == ("removed", "")
+    assert blocks[0] > before + 5 * PIECE // 512 - 16
+
+
+def test_what_is_written_meanwhile_is_overwritten_too(
+    manager: TempFileManager, file: Path, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appending(file, monkeypatch, times=1)
+    assert swept(manager) == ("removed", "")
+    assert witness.read == [bytes(2 * len(SECRET))]
+
+
+def appending(file: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    left = iter(range(times))
+
+    def synchronised(descriptor: int) -> None:
+        os.fsync(descriptor)
+        if next(left, None) is not None:
+            with file.open("ab") as more:
+                more.write(SECRET)
+
+    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+
+
+def test_a_file_that_does_not_stop_growing_stays(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appending(file, monkeypatch, times=2)
+    report = manager.sweep(force=True)
+    assert "somebody goes on writing to it" in report.outcomes[0].reason
+    assert (report.failed, len(manager.files), file.exists()) == (1, 1, True)
+    assert swept(manager) == ("removed", "")
+
+
+def test_many_are_overwritten_at_once_and_go_in_order(
+    manager: TempFileManager, place: Path, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = threading.Barrier(4)
+    threads = set()
+
+    def synchronised(descriptor: int) -> None:
+        threads.add(threading.get_ident())
+        meeting.wait(PATIENCE)
+        os.fsync(descriptor)
+
+    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    paths = [str(place / f"{number:03}") for number in range(48)]
+    for path in paths:
+        Path(path).write_bytes(SECRET)
+        manager.register_file(path)
+    report = manager.sweep(force=True)
+    assert [outcome.record.path for outcome in report.outcomes] == paths
+    assert (report.removed, os.listdir(place), len(witness.read)) == (48, [], 48)
+    assert len(threads) >= 4
+
+
+def test_on_the_disk_itself_nothing_is_left(tmp_path: Path, place: Path) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as disk:
+        disk.truncate(8 << 20)
+    if not shutil.which("mkfs.ext4"):
+        print("not tried on a whole disk: no mkfs.ext4")
+        return
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=False, capture_output=True).returncode:
+        print("not tried on a whole disk: cannot mount")
+        return
+    manager = securing(TempFileManager(tmp_path / "base"))
+    try:
+        (place / "file").write_bytes(SECRET * 40_000)
+        os.sync()
+        assert SECRET * 2 in image.read_bytes()
+        manager.register_file(place / "file")
+        assert swept(manager) == ("removed", "")
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+    os.sync()
+    assert SECRET * 2 not in image.read_bytes()
+
+
+# -- what is only unlinked
+
+
+def test_what_has_another_name_is_kept_under_that(manager: TempFileManager, file: Path) -> None:
+    os.link(file, file.parent / "other name")
+    assert swept(manager) == ("removed", KEPT_ELSEWHERE)
+    assert (file.parent / "other name").read_bytes() == SECRET
+
+
+def test_of_a_link_only_the_link_goes(manager: TempFileManager, place: Path) -> None:
+    (place / "target").write_bytes(SECRET)
+    (place / "link").symlink_to(place / "target")
+    manager.register_file(place / "link")
+    assert swept(manager) == ("removed", "")
+    assert ((place / "target").read_bytes(), os.listdir(place)) == (SECRET, ["target"])
+
+
+# -- what stays
+
+
+@pytest.mark.parametrize(
+    ("make", "why"), [(os.mkfifo, "it is no regular file"), (os.mkdir, "it is a directory")], ids=["pipe", "directory"]
+)
+def test_what_is_no_file_stays(manager: TempFileManager, file: Path, make: Callable[[Path], None], why: str) -> None:
+    os.link(file, file.parent / "keeps the inode taken")
+    file.unlink()
+    make(file)
+    before = os.lstat(file)
+    assert swept(manager) in (
+        ("failed", why),
+        ("replaced", "another file has been put in its place since it was registered"),
+    )
+    assert os.lstat(file) == before
+
+
+def test_what_was_put_in_its_place_before_stays(place: Path, tmp_path: Path) -> None:
+    manager = securing(TempFileManager(tmp_path / "base", registry="sqlite:"))
+    (place / "file").write_bytes(SECRET)
+    manager.register_file(place / "file")
+    (place / "new").write_bytes(b"somebody else's")
+    (place / "new").rename(place / "file")
+    assert swept(manager)[0] == "replaced"
+    assert (place / "file").read_bytes() == b"somebody else's"
+    manager.close()
+
+
+def test_what_is_put_in_its_place_meanwhile_stays(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def synchronised(_: int) -> None:
+        (file.parent / "new").write_bytes(b"somebody else's")
+        (file.parent / "new").rename(file)
+
+    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    (outcome,) = manager.sweep(force=True).outcomes
+    assert (outcome.status, file.read_bytes()) == ("replaced", b"somebody else's")
+
+
+def test_what_is_put_in_its_place_while_it_is_opened_stays(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = secure.open_writable
+
+    def too_late(*arguments: object) -> int:
+        (file.parent / "new").write_bytes(b"somebody else's")
+        (file.parent / "new").rename(file)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(secure, "open_writable", too_late)
+    (outcome,) = manager.sweep(force=True).outcomes
+    assert (outcome.status, outcome.retired, file.read_bytes()) == ("kept", False, b"somebody else's")
+
+
+def test_a_file_gone_is_gone(manager: TempFileManager, file: Path) -> None:
+    file.unlink()
+    assert swept(manager) == ("gone", "already gone")
+
+
+def test_a_gate_that_is_closed_keeps_it_whole(manager: TempFileManager, file: Path) -> None:
+    records = list(manager.registry.get([str(file)]).values())
+    (outcome,) = SecureStorage(1).remove(records, lambda _: "registered again")
+    assert (outcome.status, outcome.reason, file.read_bytes()) == ("skipped", "registered again", SECRET)
+
+
+def test_a_gate_that_closes_while_it_is_overwritten_keeps_the_name(manager: TempFileManager, file: Path) -> None:
+    answers = iter(["", "registered again"])
+    records = list(manager.registry.get([str(file)]).values())
+    (outcome,) = SecureStorage(1).remove(records, lambda _: next(answers))
+    assert (outcome.status, outcome.reason, file.read_bytes()) == ("skipped", "registered again", b"")
+    assert swept(manager) == ("removed", "")
+
+
+def test_its_path_is_in_flight_while_it_is_overwritten(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[str] = []
+    monkeypatch.setattr(overwrite, "_synchronised", lambda _: marked.extend(IN_FLIGHT.marks.values()))
+    other = file.parent / "other"
+    other.touch()
+    manager.register_file(other)
+    assert manager.clear_all() == 2
+    assert str(file) in marked
+
+
+# -- who may write
+
+
+def as_nobody(work: Callable[[], object]) -> object:
+    def demoted() -> object:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        return work()
+
+    return in_child(demoted)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o000, 0o200])
+def test_a_file_of_ours_that_is_not_writable_is_made_so(tmp_path: Path, mode: int) -> None:
+    def work() -> object:
+        place = Path("/tmp") / f"overwrite-{os.getpid()}"  # below tmp_path nobody may go
+        place.mkdir(0o700)
+        try:
+            manager = securing(TempFileManager(place / "base", registry="sqlite:"))
+            (place / "file").write_bytes(SECRET)
+            manager.register_file(place / "file")
+            (place / "file").chmod(mode)
+            outcome = swept(manager)
+            return [*outcome, (place / "file").exists()]
+        finally:
+            shutil.rmtree(place)
+
+    assert (as_nobody(work) if os.getuid() == 0 else in_child(work)) == ["removed", "", False]
+
+
+def test_another_users_file_stays(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        print("not tried: takes two users")
+        return
+    place = Path("/tmp") / f"overwrite-{os.getpid()}"
+    place.mkdir()
+    try:
+        place.chmod(0o777)
+        (place / "file").write_bytes(SECRET)
+
+        def work() -> object:
+            manager = securing(TempFileManager(place / "base"))
+            manager.register_file(place / "file")
+            return swept(manager)
+
+        assert as_nobody(work) == ["failed", "Permission denied"]
+        assert (place / "file").read_bytes() == SECRET
+    finally:
+        shutil.rmtree(place)
+
+
+def test_an_immutable_file_stays(manager: TempFileManager, file: Path) -> None:
+    done = subprocess.run(["chattr", "+i", str(file)], check=False, capture_output=True)
+    if done.returncode:
+        print(f"not tried: {done.stderr!r}")
+        return
+    try:
+        report = manager.sweep(force=True)
+        assert (report.failed, len(manager.files), file.read_bytes()) == (1, 1, SECRET)
+    finally:
+        subprocess.run(["chattr", "-i", str(file)], check=True)
+    assert swept(manager) == ("removed", "")
+
+
+@contextlib.contextmanager
+def mounted(place: Path, kind: str, options: str) -> Iterator[bool]:
+    place.mkdir(exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", os.fsencode(place), kind.encode(), 0, options.encode()):
+        print(f"not tried with {kind}: {os.strerror(ctypes.get_errno())}")
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        libc.umount2(os.fsencode(place), 2)
+
+
+def test_a_disk_too_full_to_fill_a_hole_keeps_the_file(manager: TempFileManager, tmp_path: Path) -> None:
+    with mounted(tmp_path / "small", "tmpfs", "size=64k") as able:
+        if not able:
+            return
+        path = tmp_path / "small" / "sparse"
+        path.write_bytes(SECRET)
+        os.truncate(path, 1 << 20)
+        manager.register_file(path)
+        report = manager.sweep(force=True)
+        assert (report.failed, len(manager.files), path.exists()) == (1, 1, True)
+        assert "No space left on device" in report.outcomes[0].reason
+        os.truncate(path, 4096)
+        assert swept(manager) == ("removed", "")
+
+
+def test_what_lies_on_an_overlay_is_removed_and_not_guaranteed(manager: TempFileManager, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "tmpfs", "size=1m") as able:
+        if not able:
+            return
+        lower, upper, work = (tmp_path / "disk" / name for name in ("lower", "upper", "work"))
+        for directory in (lower, upper, work):
+            directory.mkdir()
+        (lower / "file").write_bytes(SECRET)
+        with mounted(tmp_path / "both", "overlay", f"lowerdir={lower},upperdir={upper},workdir={work}") as both:
+            if both:
+                manager.register_file(tmp_path / "both" / "file")
+                (outcome,) = manager.sweep(force=True).outcomes
+                assert (outcome.status, outcome.reason) == (
+                    "removed",
+                    "not_guaranteed: overlay copies up what lies below: the old bytes stay there",
+                )
+                assert (lower / "file").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("ext4", ""), ("tmpfs", ""), ("btrfs", "copies on write"), ("f2fs", "log"), ("nfs", "not known"), ("", "nothing")],
+)
+def test_what_a_file_system_cannot_promise_is_said(kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_system, "kind", lambda _: kind)
+    said = guarantee("/somewhere")
+    assert words in said
+    assert bool(said) is bool(words)
+
+
+# -- in use, interrupted, abandoned, killed
+
+
+def test_what_somebody_has_open_stays_whole(manager: TempFileManager, file: Path) -> None:
+    manager._storage = SecureStorage(2, lambda: InUse(None, SystemClock().wall))
+    with file.open("rb"):
+        assert swept(manager)[0] == "kept"
+        assert file.read_bytes() == SECRET
+    assert swept(manager) == ("removed", "")
+
+
+def test_an_interrupt_waits_for_who_is_writing(
+    manager: TempFileManager, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [place / str(number) for number in range(20)]
+    for path in paths:
+        path.write_bytes(SECRET)
+    manager.register_files(paths)
+    asked = iter(range(1000))
+
+    def interrupting(_: TempFile) -> str:
+        if next(asked) == 12:
+            raise KeyboardInterrupt
+        return ""
+
+    records = list(manager.registry.get([str(path) for path in paths]).values())
+    done: list[Outcome] = []
+    with pytest.raises(KeyboardInterrupt):
+        done.extend(SecureStorage(4).remove(records, interrupting))
+    assert not [thread for thread in threading.enumerate() if thread.name == "temp-file-overwriting"]
+    assert {outcome.record.path for outcome in done} == {str(path) for path in paths if not path.exists()}
+    assert manager.sweep(force=True).retired == 20
+
+
+def test_nothing_is_written_once_nobody_waits(place: Path) -> None:
+    (place / "file").write_bytes(SECRET)
+    with (place / "file").open("r+b") as file:
+        with Overwriter(0) as overwriter:
+            begun = overwriter.begin(file.fileno())
+        begun.run(lambda: True)
+        with pytest.raises(Stopped):
+            begun.result()
+    assert (place / "file").read_bytes() == SECRET
+
+
+def test_a_disk_that_hangs_is_left_behind(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, hangs, release = FakeClock(), threading.Event(), threading.Event()
+
+    def synchronised(_: int) -> None:
+        hangs.set()
+        assert release.wait(PATIENCE)
+
+    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    manager._storage = Abandoning(SecureStorage(4), 5, clock)  # type: ignore[assignment]
+    outcomes: list[Outcome] = []
+    sweep = threading.Thread(target=lambda: outcomes.extend(manager.sweep(force=True).outcomes))
+    sweep.start()
+    assert hangs.wait(PATIENCE)
+    while sweep.is_alive():
+        clock.advance(1)
+        sweep.join(0.001)
+    assert [str(outcome.status) for outcome in outcomes] == ["failed"]
+    assert str(file) in IN_FLIGHT.marks.values()
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("temp-file-"):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+    assert (file.exists(), IN_FLIGHT.marks) == (True, {})
+    monkeypatch.undo()
+    securing(manager)
+    assert swept(manager) == ("removed", "")
+
+
+def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -> None:
+    manager = securing(TempFileManager(tmp_path / "base", registry="sqlite:"))
+    file = place / "file"
+    file.write_bytes(SECRET * 100_000)
+    manager.register_file(file)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        overwrite._synchronised = lambda _: os.write(writer, b"x") and signal.pause()
+        securing(TempFileManager(tmp_path / "base", registry="sqlite:")).clear_all()
+        os._exit(0)
+    os.read(reader, 1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(reader)
+    os.close(writer)
+    assert (set(file.read_bytes()), file.stat().st_size, len(manager.files)) == ({0}, len(SECRET) * 100_000, 1)
+    assert manager.sweep(force=True).removed == 1
+    assert os.listdir(place) == []
+    manager.close()
