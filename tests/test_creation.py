@@ -1,0 +1,159 @@
+"""Files that are made on record: killed at whatever point, nothing leaks."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from temp_file_manager import InvalidArgumentError, TempFileManager
+from temp_file_manager.events import Event, FilesRegistered
+from temp_file_manager.recovery import check
+from temp_file_manager.storage import local
+from temp_file_manager.testing import in_child
+
+ROUNDS = 100
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    yield manager
+    manager.close()
+
+
+@pytest.fixture(params=["without a name first", "by a pending record"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of creating; the second is that of file systems on which no file can be without a name."""
+    if request.param == "by a pending record":
+        monkeypatch.setattr(local, "create_nameless", lambda _: None)
+    return str(request.param)
+
+
+def files(manager: TempFileManager) -> list[str]:
+    return [entry.path for entry in os.scandir(manager.base_dir) if entry.is_file()]
+
+
+def test_what_is_created_is_on_record_and_that_very_file(manager: TempFileManager, way: str) -> None:
+    fd, path = manager.mkstemp(".svg", "chart-", ttl=60)
+    os.write(fd, b"x")
+    os.close(fd)
+    name = os.path.basename(path)
+    assert name.startswith("chart-")
+    assert name.endswith(".svg")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    record = manager.status(path).record
+    assert record is not None
+    assert record.due_at is not None
+    assert not record.held
+    assert manager.sweep(force=True).removed == 1
+    assert check(manager) == ()
+
+
+def test_an_open_file_is_named_and_registered(manager: TempFileManager, way: str) -> None:
+    with manager.open("w", ".txt") as file:
+        file.write("x")
+    assert manager.is_temp_file(file.name)
+    with pytest.raises(LookupError):
+        manager.open("w", encoding="no such encoding")
+    assert files(manager) == [file.name]
+
+
+def test_hooks_hear_of_it(tmp_path: Path, way: str) -> None:
+    heard: list[Event] = []
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:", hooks=[heard.append])
+    fd, path = manager.mkstemp()
+    os.close(fd)
+    assert FilesRegistered((path,)) in heard
+    manager.close()
+
+
+def test_a_part_of_a_name_holds_no_slash(manager: TempFileManager, way: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="no /"):
+        manager.mkstemp("/../x")
+    with pytest.raises(ValueError, match="ttl"):
+        manager.mkstemp(ttl=-1)
+    assert (files(manager), len(manager.files)) == ([], 0)
+
+
+def test_a_name_that_is_taken_is_not_used(manager: TempFileManager, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = os.path.join(manager.base_dir, "taken")
+    with open(taken, "w") as file:
+        file.write("somebody else's")
+    names = iter([taken, os.path.join(manager.base_dir, "free")])
+    monkeypatch.setattr(local, "random_path", lambda *_: next(names))
+    fd, path = manager.mkstemp()
+    os.close(fd)
+    assert os.path.basename(path) == "free"
+    assert list(manager.files) == [path]
+    with open(taken) as file:
+        assert file.read() == "somebody else's"
+
+
+def test_a_sweep_meanwhile_forgets_no_file_that_is_being_made(
+    manager: TempFileManager, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swept_before(real: str) -> None:
+        made = getattr(local, real)
+
+        def making(*arguments: object) -> object:
+            other = TempFileManager(manager.base_dir, registry="sqlite:")
+            other.clear_all()
+            other.close()
+            return made(*arguments)
+
+        monkeypatch.setattr(local, real, making)
+
+    swept_before("give_name" if way.startswith("without") else "create_exclusively")
+    fd, path = manager.mkstemp()
+    os.close(fd)
+    assert manager.is_temp_file(path)
+    assert files(manager) == [path]
+
+
+def test_killed_at_whatever_point_nothing_leaks(manager: TempFileManager, way: str) -> None:
+    random = Random(7)
+    pending = 0
+    for _ in range(ROUNDS):
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                making = TempFileManager(manager.base_dir, registry="sqlite:")
+                while True:
+                    making.mkstemp()
+                    os.write(writer, b".")
+            finally:
+                os._exit(0)
+        os.close(writer)
+        for _ in range(random.randrange(1, 6)):
+            os.read(reader, 1)
+        for _ in range(random.randrange(2000)):  # somewhere in the next one
+            pass
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reader)
+        on_record = manager.registry.get(files(manager))
+        assert set(on_record) == set(files(manager)), "a file that nobody knows"
+        manager.clear_all()
+        left = files(manager)
+        pending += len(left)
+        assert {finding.kind for finding in check(manager) if finding.subject in left} <= {"record in doubt"}
+        for path in left:  # a person has looked at what check says
+            manager.register_file(path)
+        manager.clear_all()
+        assert (files(manager), len(manager.files)) == ([], 0)
+    assert way == "by a pending record" or not pending, "what has no name is gone with its process"
+
+
+def test_a_forked_child_makes_its_own(manager: TempFileManager, way: str) -> None:
+    def child() -> str:
+        fd, path = manager.mkstemp()
+        os.close(fd)
+        return path
+
+    path = in_child(child)
+    assert manager.is_temp_file(path)
