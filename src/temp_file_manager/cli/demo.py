@@ -52,7 +52,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _tell(folder: str, result: "Result", *, stays: bool) -> None:
     rows = result.rows
-    kept = len(rows) - len(result.done.outcomes)
+    kept = sum(row.outcome == Status.KEPT for row in rows)
     render.line(f"A real folder: {folder}")
     render.line(
         f"{len(rows)} files registered, max_age {span(result.max_age)}; most of them are made to look 2 hours old."
@@ -64,14 +64,12 @@ def _tell(folder: str, result: "Result", *, stays: bool) -> None:
     header = ("file", "what it is", "dry run", "outcome", "why")
     render.table(header, [(row.file, row.about, row.dry_run, row.outcome, row.why) for row in rows])
     render.line()
-    render.line(
-        "A bare sweep() does not ask who has a file open: the one held open was removed, too. The scheduler, the"
-    )
-    render.line("command sweep and sweep(protect_open=True) ask, and keep it.")
-    render.line(f"POSIX lets its holder go on: after that, this demo read {result.read_after_removal!r} from it.")
+    render.line("The file held open was due, and stays: the kernel was asked who has it open. (The scheduler and the")
+    render.line("command sweep always ask; a bare cleanup() does not, as the class it replaces does not.)")
+    render.line(f"Its holder went on reading {result.read_after_removal!r} from it.")
     render.line()
     render.line("Left after the sweep:")
-    states = {row.file: f"registered, {row.outcome}" for row in rows if row.outcome in ("kept", Status.FAILED)}
+    states = {row.file: f"registered, {row.outcome}" for row in rows if row.outcome in (Status.KEPT, Status.FAILED)}
     states[result.outside] = "never registered: only the link to it was, and only the link went"
     render.table(("  file", "state"), [(f"  {name}", states.get(name, "never registered")) for name in result.left])
     render.line()
@@ -90,7 +88,7 @@ def _as_json(folder: str, result: "Result") -> dict[str, object]:
         "dry_run": _numbers(result.planned),
         "sweep": _numbers(result.done),
         "left": result.left,
-        "held_open": {"protected": False, "read_after_removal": result.read_after_removal},
+        "held_open": {"protected": result.done.kept == 1, "read_after_removal": result.read_after_removal},
         "as_told": result.as_told,
     }
 

@@ -74,8 +74,8 @@ def play(manager: TempFileManager) -> Result:
 
 def _swept(manager: TempFileManager, abouts: dict[str, str], held: IO[Any]) -> Result:
     before = {status.path: status.reason for status in manager.statuses(abouts).files}
-    planned = manager.sweep(dry_run=True)
-    done = manager.sweep()
+    planned = manager.sweep(dry_run=True, protect_open=True)
+    done = manager.sweep(protect_open=True)
     said = {outcome.record.path: str(outcome.status) for outcome in planned.outcomes}
     did = {outcome.record.path: outcome for outcome in done.outcomes}
     rows = [
