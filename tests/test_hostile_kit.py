@@ -7,6 +7,7 @@ import resource
 import select
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -196,16 +197,12 @@ def test_an_attacker_that_dies_is_no_success(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mounting", [lambda path: small_disk(path, 1 << 20), read_only, busy])
-def test_who_may_not_mount_is_told_what_is_missing(tmp_path: Path, mounting: object) -> None:
-    if ROOT:
-        for directory in [tmp_path, *list(tmp_path.parents)[:2]]:
-            os.chmod(directory, 0o755)
-
+def test_who_may_not_mount_is_told_what_is_missing(mounting: object) -> None:
     def child() -> str:
         if ROOT:
             os.setuid(65534)
         try:
-            with mounting(tmp_path):  # type: ignore[operator]
+            with tempfile.TemporaryDirectory() as directory, mounting(directory):  # type: ignore[operator]
                 return "mounted"
         except OSError as error:
             return str(error)

@@ -122,7 +122,8 @@ class Registrar:
 
     def _lost(self, path: str) -> bool:
         """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
-        hangs = not IN_FLIGHT.wait(path)
+        # A sweep that comes later finds the new record, and leaves the file alone: who is at no path now never will be.
+        hangs = bool(IN_FLIGHT.marks) and not IN_FLIGHT.wait(path)
         if not hangs and os.path.isfile(path):
             return False
         # The record first: if somebody makes and registers the file anew after this, forgetting spares that.

@@ -26,6 +26,7 @@ class Claiming:
         self._held = Held(session.changes.value, self._remaining)
         self._locks = itertools.count(-1, -1)  # numbers of claims that are locks: nobody else can write meanwhile
         self._looks_back = True
+        self._owed: tuple[Outcome, ...] = ()  # removed, and not forgotten yet
 
     def page(self, due: Due | None, now: float, limit: int, after: object | None) -> Page:
         """See ``Registry.page``."""
@@ -46,6 +47,8 @@ class Claiming:
     def claim(self, due: Due, now: float, lease: float, limit: int, after: object | None) -> Claim:
         """See ``Registry.claim``. Found without the lock that writers need, and taken with it, if still free."""
         self._session.latest = max(self._session.latest, due.asof)
+        if after is None and self._owed:
+            self.settle((), due.asof)
         self._free(now, dead=after is None)
         self._looks_back |= after is None
         position = after if isinstance(after, Position) else None
@@ -193,11 +196,12 @@ class Claiming:
         return held & set(loads(row[0])) if row else set()
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """See ``Registry.settle``."""
+        """See ``Registry.settle``. What a full disk kept from being settled is settled with the next."""
         by_claim: dict[int, list[Outcome]] = {}
-        for outcome in outcomes:
+        for outcome in (*self._owed, *outcomes):
             if self._held.knows(outcome.record.claim):
                 by_claim.setdefault(outcome.record.claim, []).append(outcome)
+        self._owed = ()
         if not by_claim:
             return
         self._session.changes.announce_removals()
@@ -207,16 +211,18 @@ class Claiming:
                 for claim, settled in by_claim.items():
                     self._settle(connection, claim, settled, now)
         except RegistryFullError as error:
-            if lock > 0:
-                raise
-            # The files are gone and their records stay, for a later sweep. This one goes on: it may yet make room.
+            # The files are gone and their records stay for now. The sweep goes on: it may yet make room.
             self._looks_back = False
-            logs.not_forgotten(len(by_claim[lock]), error)
-        if lock < 0:
-            self._held.drop(lock)
+            self._owed = tuple(
+                outcome for claim in by_claim if claim != lock or lock > 0 for outcome in by_claim[claim]
+            )
+            logs.not_forgotten(sum(map(len, by_claim.values())), error)
+            by_claim = {lock: by_claim[lock]} if lock < 0 else {}
         for claim, settled in by_claim.items():
             self._held.release(claim, [outcome.record.generation for outcome in settled])
             self._session.epoch += any(outcome.status is Status.SKIPPED for outcome in settled)
+        if lock < 0:
+            self._held.drop(lock)
 
     def _finishing(self, *, locked: bool) -> AbstractContextManager[Connection]:
         return self._session.database.finishing() if locked else self._session.writing()

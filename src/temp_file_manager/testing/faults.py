@@ -47,9 +47,9 @@ class FailingStorage(LocalStorage):
 
     Example::
 
-        storage = FailingStorage(errno.EIO, ["/tmp/work/bad"])
+        storage = FailingStorage(errno.EIO, ["/tmp/app/bad"])
         outcomes = list(storage.remove(records, lambda record: ""))
-        assert [o.status for o in outcomes if o.record.path == "/tmp/work/bad"] == [Status.FAILED]
+        assert [o.status for o in outcomes if o.record.path == "/tmp/app/bad"] == [Status.FAILED]
         storage.release()  # the disk is well again
     """
 
