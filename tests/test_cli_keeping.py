@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -249,9 +251,26 @@ def test_json_has_no_infinity(say: Say, old: str, monkeypatch: pytest.MonkeyPatc
 # -- hold
 
 
-def held(folder: Path, *words: str, **streams: int) -> subprocess.Popen[str]:
+@contextmanager
+def held(folder: Path, *words: str, **streams: int) -> Iterator[subprocess.Popen[str]]:
+    """Type ``hold`` in a process group of its own, which ends with the block, whatever the command does."""
     variables = environment(TEMP_FILE_BASE_DIR=str(folder / "base"))
-    return subprocess.Popen([*MODULE, "hold", *words], env=variables, cwd=folder, text=True, **streams)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it is ignored
+    try:
+        process = subprocess.Popen(
+            [*MODULE, "hold", *words], env=variables, cwd=folder, text=True, process_group=0, **streams
+        )
+    finally:
+        signal.signal(signal.SIGINT, former)
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        assert process.poll() is not None
 
 
 def run(folder: Path, *words: str) -> tuple[int, str, str]:
@@ -277,7 +296,6 @@ def run(folder: Path, *words: str) -> tuple[int, str, str]:
 def test_the_commands_code_is_passed_on(say: Say, old: str, command: list[str], code: int) -> None:
     assert say("hold", "old", "--", *command).code == code
     assert say("hold", "old", *command).code == code
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert say("sweep").lines[0] == f"removed {old}"
 
 
@@ -323,28 +341,38 @@ def test_signals_are_passed_on(old: str, folder: Path, number: signal.Signals) -
 def test_ctrl_c_is_the_commands_affair(old: str, folder: Path) -> None:
     """A terminal sends it to both; the command has it by default, also when its parent has a handler."""
     script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.01; done"
-    process = held(folder, old, "--", "sh", "-c", script, stdout=subprocess.PIPE, process_group=0)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=SECONDS)[0] == "caught\n"
-    assert process.returncode == 9
+    with held(folder, old, "--", "sh", "-c", script, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=SECONDS)[0] == "caught\n"
+        assert process.returncode == 9
+
+
+def test_what_is_ignored_stays_ignored(old: str, folder: Path) -> None:
+    """As ``nohup`` wants it."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        script = "kill -HUP $$; kill -HUP $PPID; echo lives"
+        with held(folder, old, "--", "sh", "-c", script, stdout=subprocess.PIPE) as process:
+            assert process.communicate(timeout=SECONDS)[0] == "lives\n"
+            assert process.returncode == 0
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def test_a_killed_hold_leaves_the_file_in_use(say: Say, old: str, folder: Path) -> None:
     """The hold ends with its process; what the command has inherited keeps it from sweeps that protect open files."""
-    process = held(
-        folder, old, "--", "sh", "-c", "echo ready; read line", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    assert process.stdout.readline() == "ready\n"
-    process.kill()
-    process.wait(timeout=SECONDS)
-    assert say("sweep", "--all").lines[0].startswith(f"kept {old}: in use")
-    process.communicate("\n", timeout=SECONDS)  # until the command has closed its output; its other files are next
-    while say("sweep", "--all").lines[0].startswith(f"kept {old}: in use"):
-        pass
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with held(folder, old, "--", "sh", "-c", "echo ready; read line", **streams) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        process.wait(timeout=SECONDS)
+        assert say("sweep", "--all").lines[0].startswith(f"kept {old}: in use")
+        process.communicate("\n", timeout=SECONDS)  # until the command has closed its output; its other files are next
+        while say("sweep", "--all").lines[0].startswith(f"kept {old}: in use"):
+            pass
     assert not os.path.exists(old)
 
 
@@ -378,18 +406,20 @@ def test_hold_wants_a_path_and_a_command(say: Say, old: str, words: tuple[str, .
     assert expected in err
 
 
-def test_a_signal_before_the_command_is_passed_on_then() -> None:
-    sent = []
-
-    class Child:
-        def send_signal(self, number: int) -> None:
-            sent.append(number)
-
-    with hold._signals() as started:
+def test_signals_that_came_before_the_command_are_not_lost() -> None:
+    before = {number: signal.getsignal(number) for number in (*hold._PASSED_ON, *hold._BOTH_GET, signal.SIGCHLD)}
+    with hold._signals() as arrived:
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
-        assert sent == []
-        started(Child())  # type: ignore[arg-type]  # all that is asked of it
-        assert sent == [signal.SIGTERM]
         os.kill(os.getpid(), signal.SIGHUP)
-        assert sent == [signal.SIGTERM, signal.SIGHUP]
+        assert set(arrived()) == {signal.SIGTERM, signal.SIGHUP}
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+def test_a_signal_at_any_moment_is_passed_on(old: str, folder: Path) -> None:
+    """The one that comes as this process begins to wait, too; see ``_signals``."""
+    script = (
+        "import os, signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(9))\n"
+        "os.kill(os.getppid(), signal.SIGUSR1)\nwhile True: time.sleep(0.01)"
+    )
+    for _ in range(30):
+        assert run(folder, old, "--", sys.executable, "-Sc", script)[0] == 9

@@ -116,9 +116,8 @@ def test_on_tmpfs(tmp_path: Path) -> None:
         assert checks["room"].level is Level.OK
         (base / "filler").write_bytes(bytes((1 << 20) - 8192))
         assert found(examine(base))["room"].level is Level.WARNING
-        with (base / "more").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-            while file.write(bytes(4096)):
-                pass
+        with (base / "more").open("wb", buffering=0) as file:
+            assert file.write(bytes(1 << 20)) < 1 << 20
         full = found(examine(base))
         assert (full["room"].level, full["room"].follows) == (Level.PROBLEM, "nothing can be registered")
 

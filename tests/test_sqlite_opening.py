@@ -205,7 +205,11 @@ class TestPermissions:
 
         found = in_child(work)
         (lock,) = [name for name in found if name.startswith("registry.db-claimers/")]
-        files = ["registry.db", *(f"registry.db-{end}" for end in ("wal", "shm", "changes", "reserve", "reserve-2")), lock]
+        files = [
+            "registry.db",
+            *(f"registry.db-{end}" for end in ("wal", "shm", "changes", "reserve", "reserve-2")),
+            lock,
+        ]
         folders = [".", "registry.db-claimers"]
         # A umask takes away, it never gives.
         assert found == dict.fromkeys(files, f"{0o600 & ~umask:o}") | dict.fromkeys(folders, f"{0o700 & ~umask:o}")

@@ -16,7 +16,8 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import PENDING, Due, Identity, Outcome, Status, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict
-from temp_file_manager.storage import LocalStorage, local
+from temp_file_manager.storage import local
+from temp_file_manager.storage.abandoning import Removes
 from temp_file_manager.storage.holders import Holders, holders
 from temp_file_manager.storage.identity import HERE, Seen, looker, same_directory, same_file
 from temp_file_manager.storage.in_use import IN_USE, UNKNOWN
@@ -184,7 +185,7 @@ class _Looking:
         first, second = (self._forecast(self._due, outcome, claimed) for outcome in (bare, protecting))
         return first, second, self._scheduled(protecting, claimed)
 
-    def _predicted(self, storage: LocalStorage) -> Outcome:
+    def _predicted(self, storage: Removes) -> Outcome:
         record = self._record
         if "\0" in record.path and storage is self._manager._storage:
             return Outcome(record, Status.FAILED, "the path holds a NUL character")

@@ -3,10 +3,8 @@
 import argparse
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from temp_file_manager.cli import opening, options, render
 from temp_file_manager.cli.options import UsageError
@@ -16,10 +14,9 @@ from temp_file_manager.holding import Hold
 NOT_FOUND, NOT_RUNNABLE, KILLED = 127, 126, 128
 """Exit codes as shells give them; to the last the number of the signal is added."""
 
-_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_BOTH_GET = ("SIGINT", "SIGQUIT")  # a terminal sends these to the command as well
-
-_Handler = Callable[[int, FrameType | None], None]
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_BOTH_GET = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends these to the command as well
+_AT_ONCE = 64
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -64,7 +61,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _run(words: list[str], hold: Hold) -> int:
-    with _signals() as children, _open(hold.path) as descriptors:
+    import subprocess  # noqa: PLC0415 - no other command needs it, and it loads what only Unix has
+
+    with _signals() as arrived, _open(hold.path) as descriptors:
         try:
             child = subprocess.Popen(words, pass_fds=descriptors)  # noqa: S603 - to run it is what is asked for
         except FileNotFoundError:
@@ -73,8 +72,10 @@ def _run(words: list[str], hold: Hold) -> int:
         except (OSError, ValueError) as error:
             render.problem(f"{words[0]}: {getattr(error, 'strerror', None) or error}")
             return NOT_RUNNABLE
-        children(child)
-        code = child.wait()
+        while (code := child.poll()) is None:
+            for number in arrived():
+                if number in _PASSED_ON:
+                    child.send_signal(number)
     return code if code >= 0 else KILLED - code
 
 
@@ -89,31 +90,25 @@ def _open(path: str) -> Iterator[tuple[int, ...]]:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Outlive the command whatever comes, and pass on what a terminal does not send it itself.
+def _signals() -> Iterator[Callable[[], bytes]]:
+    """Yield a function that waits for signals, the end of the command among them, and returns their numbers.
 
-    Yields a function that is told of the command; what came before that is passed on then.
+    Until then none of them ends this process. What Python writes to the pipe wakes the reader whenever it came, also
+    before the command ran: a handler alone is not run while Python waits for a child, if the signal came a moment
+    before. (Tried first: now and then one was lost so, and the command ran on.)
     """
-    early: list[int] = []
-    running: list[subprocess.Popen[bytes]] = []
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        if running:
-            running[0].send_signal(number)
-        else:
-            early.append(number)
-
-    def started(child: subprocess.Popen[bytes]) -> None:
-        running.append(child)
-        while early:
-            child.send_signal(early.pop(0))
-
-    # Handlers, not SIG_IGN, which the command would inherit.
-    handlers: dict[str, _Handler] = dict.fromkeys(_PASSED_ON, pass_on) | dict.fromkeys(_BOTH_GET, lambda *_: None)
-    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    former = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    # What is ignored stays so, and is by the command: that is what nohup is for. The rest gets a handler and not
+    # SIG_IGN, which the command would inherit.
+    wanted = [number for number in (*_PASSED_ON, *_BOTH_GET) if signal.getsignal(number) is not signal.SIG_IGN]
+    former = {number: signal.signal(number, lambda *_: None) for number in (*wanted, signal.SIGCHLD)}
     try:
-        yield started
+        yield lambda: os.read(reader, _AT_ONCE)
     finally:
         for number, handler in former.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(former_fd)
+        os.close(writer)
+        os.close(reader)

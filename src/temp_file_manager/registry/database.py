@@ -7,6 +7,7 @@ import pkgutil
 import re
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -14,18 +15,16 @@ from threading import Lock
 from temp_file_manager import logs
 from temp_file_manager.at_fork import at_fork
 from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
+from temp_file_manager.registry.complaints import PATIENCE, full, in_our_words, refuse_what_is_no_database
 from temp_file_manager.storage import base_guard, file_system, local
 from temp_file_manager.text import printable
 
 APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
-PATIENCE = 60.0
-"""Seconds to wait for other processes' transactions, each of which takes milliseconds."""
-
 RESERVE = 128 * 1024
 """Bytes of each of the two files that are kept for the day when the disk is full."""
 
 _PAUSE = 0.01
-_SMALLEST = 512  # bytes of a SQLite file
+_READER, _WRITER = "reader", "writer"
 _PACKAGE = "temp_file_manager.registry"
 _MIGRATIONS = ("001_files.sql",)
 
@@ -76,8 +75,9 @@ class Database:
         self.read_only = ""
         self._synchronous = synchronous
         self._after_fork = after_fork
-        self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._connections: dict[str, sqlite3.Connection] = {}
+        # Also of a registry that nobody closed: Python would complain of each connection.
+        weakref.finalize(self, _disconnect, self._connections)
         self._renew_locks()
         at_fork(self, Database._in_child, before=Database._before_fork, after=Database._release)
         with self._write_lock:
@@ -90,7 +90,7 @@ class Database:
     def _before_fork(self) -> None:
         self._write_lock.acquire()
         self._read_lock.acquire()
-        self._disconnect()
+        _disconnect(self._connections)
 
     def _release(self) -> None:
         self._read_lock.release()
@@ -103,13 +103,7 @@ class Database:
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
         with self._write_lock, self._read_lock:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                connection.close()
-        self._reader = self._writer = None
+            _disconnect(self._connections)
 
     # -- transactions
 
@@ -160,9 +154,13 @@ class Database:
         try:
             yield
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+                # A connection that was opened while the disk was read-only stays so when the disk does not.
+                with self._read_lock:
+                    _disconnect(self._connections)
             raise
 
     def _begin(self) -> sqlite3.Connection:
@@ -181,21 +179,22 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read from; each statement sees the latest commit."""
-        if self._writer is None:  # it makes what is missing, and knows of the reserve
+        if _WRITER not in self._connections:  # it makes what is missing, and knows of the reserve
             with self._write_lock:
                 self._connection_to_write()
         with self._read_lock, self.translated():
-            if self._reader is None:
-                self._reader = self._with_reserve(self._connect)
-                self._reader.execute("PRAGMA query_only = ON")
-            yield self._reader
+            reader = self._connections.get(_READER)
+            if reader is None:
+                reader = self._connections[_READER] = self._with_reserve(self._connect)
+                reader.execute("PRAGMA query_only = ON")
+            yield reader
 
     # -- opening
 
     def _connection_to_write(self) -> sqlite3.Connection:
-        if self._writer is None:
-            self._writer = self._with_reserve(self._opened)
-        return self._writer
+        if _WRITER not in self._connections:
+            self._connections[_WRITER] = self._with_reserve(self._opened)
+        return self._connections[_WRITER]
 
     def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
         """Open the file. For that SQLite needs a little room beside it, two files and a few pages.
@@ -229,7 +228,7 @@ class Database:
         folder = os.path.dirname(self.path)
         if os.path.basename(folder) == local.OWN_DIRECTORY:
             base_guard.refuse_foreign_private(folder)
-        _refuse_what_is_no_database(self.path)
+        refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):
             # SQLite would make it as the umask says. It gives its side files the mode of this one.
             self._refuse_network()
@@ -306,41 +305,16 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._in_our_words(error) from error
+            raise in_our_words(self.path, error) from error
         except BaseDirectoryError:
             raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise RegistryFullError(self._full()) from error
+                raise full(self.path) from error
             raise RegistryError(f"{printable(self.path)} cannot be opened: {error.strerror}") from error
 
-    def _in_our_words(self, error: sqlite3.Error) -> RegistryError:
-        path, name = printable(self.path), getattr(error, "sqlite_errorname", "")
-        full = name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"))
-        if full or (name.startswith("SQLITE_CANTOPEN") and file_system.is_full(os.path.dirname(self.path))):
-            return RegistryFullError(self._full())
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return RegistryError(
-                f"{path} is damaged ({error}) and was left as it is: move it away and start anew, or put a copy back; "
-                "files that only it knew of stay on the disk"
-            )
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return RegistryError(
-                f"{path} has been held by another process for {PATIENCE:.0f} s: find it with fuser {path}"
-            )
-        why = local.why_not_writable(self.path) if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) else ""
-        return RegistryError(f"{path} cannot be used: {why or error}")
 
-    def _full(self) -> str:
-        return (
-            f"the disk of {printable(self.path)} is full: nothing of this call was recorded, and nothing known was "
-            "lost; make room (temp-file-manager sweep works on a full disk) and try again"
-        )
-
-
-def _refuse_what_is_no_database(path: str) -> None:
-    """Say what SQLite would not: it takes a file of one byte for an empty one, and follows links to nowhere."""
-    if os.path.islink(path) and not os.path.exists(path):
-        raise RegistryError(f"{printable(path)} is a link that leads nowhere: give the path itself")
-    if os.path.isfile(path) and 0 < os.path.getsize(path) < _SMALLEST:
-        raise RegistryError(f"{printable(path)} is no database, and was left as it is: give another path")
+def _disconnect(connections: dict[str, sqlite3.Connection]) -> None:
+    for name in (_READER, _WRITER):
+        if name in connections:
+            connections.pop(name).close()
