@@ -140,6 +140,7 @@ def test_killed_at_whatever_point_nothing_leaks(manager: TempFileManager, way: s
         assert set(on_record) == set(files(manager)), "a file that nobody knows"
         manager.clear_all()
         left = files(manager)
+        assert set(left) == set(manager.files), "what no sweep removes is still on record"
         pending += len(left)
         assert {finding.kind for finding in check(manager) if finding.subject in left} <= {"record in doubt"}
         for path in left:  # a person has looked at what check says

@@ -75,6 +75,7 @@ class Database:
         self.read_only = ""
         self._synchronous = synchronous
         self._after_fork = after_fork
+        self._writable = True
         self._connections: dict[str, sqlite3.Connection] = {}
         # Also of a registry that nobody closed: Python would complain of each connection.
         weakref.finalize(self, _disconnect, self._connections)
@@ -154,13 +155,9 @@ class Database:
         try:
             yield
             connection.execute("COMMIT")
-        except BaseException as error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
-                # A connection that was opened while the disk was read-only stays so when the disk does not.
-                with self._read_lock:
-                    _disconnect(self._connections)
             raise
 
     def _begin(self) -> sqlite3.Connection:
@@ -192,8 +189,13 @@ class Database:
     # -- opening
 
     def _connection_to_write(self) -> sqlite3.Connection:
+        if not self._writable and os.access(self.path, os.W_OK):
+            # A connection that was opened while the disk was read-only stays so when the disk does not.
+            with self._read_lock:
+                _disconnect(self._connections)
         if _WRITER not in self._connections:
             self._connections[_WRITER] = self._with_reserve(self._opened)
+            self._writable = os.access(self.path, os.W_OK)
         return self._connections[_WRITER]
 
     def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:

@@ -74,6 +74,12 @@ class DueQueue:
         if claim is not None and self.files.get(path) is claim.registered_at:
             self.push(self.files[path])  # type: ignore[arg-type]  # every insertion makes a Stamp
 
+    def free(self, path: str) -> None:
+        """Put a record in its place that a pin or a hold had kept from it."""
+        stamp = self._aside.pop(path, None)
+        if stamp is not None and self.files.get(path) is stamp:
+            self.push(stamp)
+
     def record(self, stamp: Stamp) -> TempFile:
         """Return a record with what keeps it."""
         path = stamp.path

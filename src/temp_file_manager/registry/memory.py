@@ -173,6 +173,7 @@ class MemoryRegistry(Registry):
             for path in known:
                 if until is None:
                     self._queue.pins.pop(path, None)
+                    self._queue.free(path)
                 else:
                     self._queue.pins[path] = until
                     self._queue.keep(path)
@@ -193,6 +194,8 @@ class MemoryRegistry(Registry):
             left = self._queue.held.pop(path, 0) - 1
             if left > 0:
                 self._queue.held[path] = left
+            else:
+                self._queue.free(path)
 
     def recall(self, name: str) -> str | None:
         """See ``Registry.recall``."""

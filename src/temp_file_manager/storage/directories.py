@@ -58,7 +58,7 @@ class Directories:
             path = os.fsencode(record.path)
             return HERE, path, self._ours(look(HERE, path))
         directory, _, name = os.fsencode(record.path).rpartition(b"/")
-        if identity == PENDING:
+        if identity.inode == PENDING.inode:
             look(HERE, os.fsencode(record.path))
             raise NotThatFile(Status.KEPT, "its process died while it was being created: it may be anybody's")
         descriptor = self._open.get(directory)
