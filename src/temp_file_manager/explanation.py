@@ -182,8 +182,8 @@ class _Looking:
         protects = self._manager._settings.protect_open
         protecting = self._predicted(self._manager._protecting) if protects else bare
         claimed = self._claimed()
-        first, second = (self._forecast(self._due, outcome, claimed) for outcome in (bare, protecting))
-        return first, second, self._scheduled(protecting, claimed)
+        command, scheduled = (self._unattended(protecting, claimed, patient=patient) for patient in (False, True))
+        return self._forecast(self._due, bare, claimed), command, scheduled
 
     def _predicted(self, storage: Removes) -> Outcome:
         record = self._record
@@ -193,11 +193,14 @@ class _Looking:
         why_not = obstacle(record.path) if outcome.status in (Status.REMOVED, Status.FAILED) else ""
         return Outcome(record, Status.FAILED, why_not) if why_not else outcome
 
-    def _scheduled(self, outcome: Outcome, claimed: bool) -> Forecast:
+    def _unattended(self, outcome: Outcome, claimed: bool, *, patient: bool) -> Forecast:
+        """Return what a sweep would do that distrusts the clock and asks; a held-up scheduled one goes on as before."""
         reading = _reading(self._manager.registry, self._clock)
-        due = replace(self._due, asof=reading.asof, patient=True)
+        due = replace(self._due, asof=reading.asof, patient=patient)
         former = self._held_up(due)
         forecast = self._forecast(former or due, outcome, claimed)
+        if former is not None and not patient:
+            return Forecast(None, Rule.LARGE_SWEEP, "a change of settings holds it up: it would remove nothing")
         if forecast.status is None and forecast.rule in (Rule.TTL, Rule.MAX_AGE):
             if former is not None and verdict(self._record, due).due:
                 reason = "a change of settings would remove unusually many files at once: see sweep --dry-run"
