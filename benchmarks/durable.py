@@ -13,6 +13,7 @@ from temp_file_manager import TempFileManager
 
 CLEAR = "ours, SQLite, clear_all()"
 EXPIRED = "ours, SQLite, cleanup() of expired"
+PROTECTED = "ours, SQLite, sweep that asks who has files open"
 BULK = "ours, SQLite, register_files"
 SINGLE = "ours, SQLite, register_file"
 AGAIN = "ours, SQLite, registered again"

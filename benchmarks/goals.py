@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import durable, footprint, measures
+from benchmarks import durable, footprint, measures, secure
 from benchmarks.measures import AIECS, Plan
 from benchmarks.tables import Table
 
@@ -17,6 +17,9 @@ def goals(tables: dict[str, Table], plan: Plan) -> Table:
         ("clear_all / the C loop", "clean", 1.3, measures.OURS, measures.C_LOOP),
         ("register_files on SQLite / AIECS's register_file", "register", 1.7, durable.BULK, AIECS),
         ("clear_all on SQLite / rm -rf", "clean", 1.6, durable.CLEAR, measures.RM),
+        ("sweep that asks, in memory / systemd-tmpfiles", "clean", 1.5, measures.PROTECTED, measures.TMPFILES),
+        ("sweep that asks, SQLite / systemd-tmpfiles", "clean", 1.9, durable.PROTECTED, measures.TMPFILES),
+        ("secure delete / shred", "secure", secure.GOAL, secure.OURS, secure.SHRED),
         (f"idle cleanup / AIECS's, {size}", "idle", 0.01, f"ours, {size}", f"{AIECS}, {size}"),
         (f"memory of a record / AIECS's, {size}", "memory", 1.35, f"ours, {size}", f"{AIECS}, {size}"),
     )

@@ -19,6 +19,8 @@ from temp_file_manager.errors import TempFileError
 
 OURS = "ours, clear_all()"
 EXPIRED = "ours, cleanup() of expired"
+PROTECTED = "ours, sweep that asks who has files open"
+TMPFILES = "systemd-tmpfiles"
 AIECS = "AIECS 2.2.0"
 C_LOOP = "C loop of unlinkat"
 FIND = "find -type f -delete"
@@ -61,6 +63,10 @@ def _expired(manager: TempFileManager) -> float:
     return timed(manager.cleanup)
 
 
+def _protected(manager: TempFileManager) -> float:
+    return timed(lambda: manager.sweep(force=True, protect_open=True))
+
+
 def _stored(tree: Tree, scratch: str, clean: Callable[[TempFileManager], float]) -> float:
     with durable.opened(scratch) as manager:
         manager.register_files(tree.paths())
@@ -71,10 +77,13 @@ def cleaners(plan: Plan) -> tuple[dict[str, Callable[[Tree], float]], dict[str, 
     """Return who can clean here, and for each contestant a note; who cannot has only the note."""
     program = peers.compiled(plan.scratch)
     process = "the whole process, its start included"
+    asking = "a write lease a file"
     on_disk = "its records outlive the process, and know which file is meant"
     entries: list[tuple[str, Callable[[Tree], float] | None, str]] = [
         (OURS, lambda tree: timed(_registered(TempFileManager, tree, plan.scratch).clear_all), ""),
         (EXPIRED, lambda tree: _expired(_registered(TempFileManager, tree, plan.scratch)), ""),
+        (PROTECTED, lambda tree: _protected(_registered(TempFileManager, tree, plan.scratch)), asking),
+        (durable.PROTECTED, lambda tree: _stored(tree, plan.scratch, _protected), asking),
         (durable.CLEAR, lambda tree: _stored(tree, plan.scratch, lambda it: timed(it.clear_all)), on_disk),
         (durable.EXPIRED, lambda tree: _stored(tree, plan.scratch, _expired), on_disk),
         (AIECS, None, plan.aiecs.why_not),
@@ -82,7 +91,7 @@ def cleaners(plan: Plan) -> tuple[dict[str, Callable[[Tree], float]], dict[str, 
         (FIND, peers.find, process),
         (RM, peers.rm, f"{process}; removes the directory too"),
         (C_LOOP, None, "no C compiler"),
-        ("systemd-tmpfiles", peers.tmpfiles, process),
+        (TMPFILES, peers.tmpfiles, process),
         ("tmpreaper", peers.tmpreaper, process),
     ]
     able = {name: remove for name, remove, _ in entries if remove}
