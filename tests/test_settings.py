@@ -67,7 +67,7 @@ BAD = [
 def test_all_seventeen_variables_of_the_specification() -> None:
     settings = Settings.from_env({name: raw for name, (_, raw, _) in SPECIFIED.items()})
     assert len(SPECIFIED) == 17
-    ours = {"registry": None, "protect_open": True, "if_unknown": None}  # beyond the specification
+    ours = {"registry": None, "protect_open": True, "if_unknown": None, "paranoid": False}  # beyond the specification
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
     assert {variable(field) for field in FIELDS if field not in ours} == set(SPECIFIED)
 
@@ -126,6 +126,7 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "base_dir": lambda value: isinstance(value, str) and value != "" and "\0" not in value,
     "max_age": lambda value: 0 <= float(value) < math.inf,
     "registry": lambda value: value is None or value.startswith(("memory:", "sqlite:")),
+    "paranoid": lambda value: type(value) is bool,
     "protect_open": lambda value: type(value) is bool,
     "if_unknown": lambda value: value is None or 0 <= float(value) < math.inf,
     "cleanup_interval": lambda value: 0 < float(value) < math.inf,

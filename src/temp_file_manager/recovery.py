@@ -1,11 +1,14 @@
 """What a crash left behind: found, explained, and put right on request. Never removes a file of anybody's."""
 
+import os
 from collections.abc import Iterator
 
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Due, Finding, Outcome, Status
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.aside import ASIDE
+from temp_file_manager.storage.local import OWN_DIRECTORY
 
 PAGE = 1000
 _EVERYTHING = Due(asof=0.0, max_age=0.0, force=True)
@@ -38,7 +41,17 @@ def check(manager: TempFileManager, *, fix: bool = False, clock: Clock | None = 
     """
     now = (clock or SystemClock()).elapsed()
     # The registry first: what it ends may be about records that are looked at next.
-    return (*manager.registry.check(now=now, fix=fix), *_records(manager, now, fix))
+    return (*manager.registry.check(now=now, fix=fix), *_records(manager, now, fix), *_set_aside(manager.base_dir))
+
+
+def _set_aside(base_dir: str) -> Iterator[Finding]:
+    folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
+    why = (
+        "a paranoid sweep that was killed, or that could not put another's file back, left it here. If it is a "
+        "registered one, the next paranoid sweep removes it; if it stays, it is somebody else's: look, and move it back"
+    )
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        yield Finding("file set aside", os.path.join(folder, name), why)
 
 
 def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Finding]:

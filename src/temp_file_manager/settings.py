@@ -165,6 +165,12 @@ class Settings:
         "keep, or seconds, 0 or more",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
+    paranoid: bool = _setting(
+        False,
+        _switch,
+        "true or false",
+        "move each file into a private folder and compare it there before it goes; on SQLite, without secure_delete",
+    )
     secure_delete: bool = _setting(False, _switch, "true or false", "overwrite files before they are removed")
     permission_mask: int | None = _setting(
         None, _mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
@@ -190,6 +196,8 @@ class Settings:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except (ValueError, KeyError, OverflowError):
                     problems.append(f"{f.name} is {masked(repr(value))}: give {f.metadata['allowed']}")
+        if self.paranoid and self.secure_delete:
+            problems.append("paranoid and secure_delete cannot both be on: choose one")
         if problems:
             raise SettingsError(problems)
 

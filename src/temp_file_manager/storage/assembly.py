@@ -1,24 +1,27 @@
 """The one place where what removes files is put together."""
 
+import os
 from collections.abc import Callable
 
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.abandoning import Abandoning, Removes
+from temp_file_manager.storage.aside import ASIDE
 from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.storage.local import LocalStorage
+from temp_file_manager.storage.local import OWN_DIRECTORY, LocalStorage
 from temp_file_manager.storage.secure import SecureStorage
 
 PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
 
 
-def assemble(settings: Settings, in_use: Callable[[], InUse] | None = None) -> Removes:
+def assemble(settings: Settings, base_dir: str, in_use: Callable[[], InUse] | None = None) -> Removes:
     """Return what removes files as the settings say; with ``in_use``, none that somebody has open."""
     storage: Removes
     if settings.secure_delete:
         storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check)
     else:
-        storage = LocalStorage(in_use, owner_check=settings.owner_check)
+        aside = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE) if settings.paranoid else None
+        storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside)
     if settings.cleanup_timeout is None:
         return storage
     return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE))

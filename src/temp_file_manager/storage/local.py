@@ -4,10 +4,12 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import IO, Any
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.storage.aside import Aside
 from temp_file_manager.storage.directories import Directories, NotThatFile
 from temp_file_manager.storage.in_use import InUse
 
@@ -227,10 +229,14 @@ class LocalStorage:
     Args:
         in_use: Makes what tells whether a file is in use; such a file is kept. None: nobody asks.
         owner_check: Keep files that belong to another user.
+        aside: A private folder; files with an identity are moved there and compared again before they go.
     """
 
-    def __init__(self, in_use: Callable[[], InUse] | None = None, *, owner_check: bool = False) -> None:
+    def __init__(
+        self, in_use: Callable[[], InUse] | None = None, *, owner_check: bool = False, aside: str | None = None
+    ) -> None:
         self._in_use = in_use
+        self._aside = aside
         self._owner_check = owner_check
 
     def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
@@ -241,10 +247,11 @@ class LocalStorage:
             gate: Asked about each at the last moment, when only the removal itself is left to do.
         """
         in_use = self._in_use() if self._in_use else None
-        with Directories(owner_check=self._owner_check) as directories:
+        aside = None if self._aside is None else Aside(self._aside)
+        with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
             for record in records:
                 if record.identity is not None or in_use is not None or self._owner_check:
-                    yield _remove_compared(record, directories, gate, in_use)
+                    yield _remove_compared(record, directories, gate, in_use, aside)
                     continue
                 reason = gate(record)
                 if reason:
@@ -270,7 +277,9 @@ class LocalStorage:
                 yield _predicted(record, directories, in_use)
 
 
-def _remove_compared(record: TempFile, directories: Directories, gate: Gate, in_use: InUse | None) -> Outcome:
+def _remove_compared(
+    record: TempFile, directories: Directories, gate: Gate, in_use: InUse | None, aside: Aside | None
+) -> Outcome:
     held = None
     try:
         directory, name, seen = directories.compared(record)
@@ -283,12 +292,15 @@ def _remove_compared(record: TempFile, directories: Directories, gate: Gate, in_
             return Outcome(record, Status.SKIPPED, reason)
         if record.identity is None:
             os.remove(record.path)
+        elif aside is not None:
+            aside.remove(record, directory, name)
         else:
             os.unlink(name, dir_fd=directory)
     except NotThatFile as other:
         return Outcome(record, other.status, other.reason)
     except (FileNotFoundError, NotADirectoryError):
-        return Outcome(record, Status.GONE, "already gone")
+        if aside is None or not aside.finishes(record):
+            return Outcome(record, Status.GONE, "already gone")
     except Exception as error:  # one bad file never stops a sweep
         return Outcome(record, Status.FAILED, str(error))
     finally:
