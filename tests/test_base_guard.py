@@ -14,7 +14,7 @@ import pytest
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.storage import base_guard
 from temp_file_manager.storage.base_guard import CLOSED, COMMON, Entry, Facts, refuse_foreign_private, unsafe
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.testing.processes import in_child
 
 ME, OTHER, GROUP, VOLUME = 1000, 1001, 1000, 2000

@@ -23,7 +23,7 @@ FLOORS = [
     {"registry"},
     {"sweep", "scheduler", "registrar", "holding", "creation", "clock_guard", "large_sweep_guard", "survey"},
     {"manager"},
-    {"recovery", "adoption", "marks", "once", "explanation", "doctor"},
+    {"recovery", "adoption", "marks", "once", "explanation", "doctor", "health"},
     {"__init__", "testing"},
     {"cli"},
     {"__main__"},

@@ -229,10 +229,10 @@ def test_from_env_makes_a_manager(tmp_path: Path) -> None:
 
 
 def test_settings_without_effect_are_said_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    settings = Settings(base_dir=str(tmp_path), prometheus_port=5, max_files=5)
+    settings = Settings(base_dir=str(tmp_path), prometheus_port=5, metrics=True, max_files=5)
     with caplog.at_level(logging.WARNING):
         TempFileManager.from_settings(settings)
-    assert caplog.messages == ["Set, but without effect in this version: MAX_TEMP_FILES, PROMETHEUS_PORT"]
+    assert caplog.messages == ["Set, but without effect in this version: ENABLE_TEMP_FILE_METRICS, PROMETHEUS_PORT"]
 
 
 def test_a_file_over_the_size_limit_is_registered_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

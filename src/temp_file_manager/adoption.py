@@ -5,7 +5,7 @@ For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. Wh
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temp_file_manager import logs, marks
 from temp_file_manager.clock import Clock, SystemClock
@@ -135,6 +135,7 @@ def adopt_wanted(
     if not manager.registry.durable:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
+    what = replace(what, spared=(*what.spared, *manager.registry.own_files))
     survey = Survey(what, manager.registry.get, now, recent=recent)
     registered = size = again = 0
     stopped = False
@@ -151,12 +152,13 @@ def adopt_wanted(
 
 
 def _record(manager: TempFileManager, batch: list[Chosen], ttl: float | None) -> None:
-    by_time: dict[float, list[NewFile]] = {}
-    for path, since, size, identity, _ in batch:
+    by_time: dict[tuple[float, bool], list[NewFile]] = {}
+    for path, since, size, identity, again in batch:
         due_at = None if ttl is None else since + ttl
-        by_time.setdefault(since, []).append((path, due_at, size, (TAG,), identity))
-    for since, rows in by_time.items():
-        manager.registry.add(rows, since)
+        by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity))
+    for (since, again), rows in by_time.items():
+        # What its application has registered since it was looked at is the application's.
+        manager.registry.add(rows, since, only_new=not again)
     logs.registered_all(file.path for file in batch)
 
 

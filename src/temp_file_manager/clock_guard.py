@@ -55,6 +55,7 @@ RENEWED = 3600.0
 """Seconds after which the watermark is written anew: after a boot, its age is what the machine was off."""
 
 NAME = "clock"
+_NO_WATERMARK = (ValueError, TypeError, KeyError, OverflowError)  # what a text raises that is none
 _PAGE = 1000
 
 
@@ -194,8 +195,8 @@ class ClockGuard:
         """Return what this sweep is to read ages at; say so in the log when the clock jumped or is trusted again."""
         now = self._now()
         try:
-            mark = self._unsaved or _parsed(self._registry.recall(NAME))
-        except (ValueError, TypeError, KeyError, OverflowError):
+            mark = self._mark()
+        except _NO_WATERMARK:
             # Nothing to go on from, and perhaps a newer version's: left as it is.
             reading = Reading(0.0, False, _UNREADABLE)
         else:
@@ -210,6 +211,17 @@ class ClockGuard:
                 logs.clock_distrusted(reading.reason)
         return reading
 
+    def peek(self) -> Reading:
+        """Return what ``read`` would; look at no record, write nothing down and log nothing.
+
+        A pause that outlived every record from before it goes on here until the next ``read``.
+        """
+        try:
+            mark = self._mark()
+        except _NO_WATERMARK:
+            return Reading(0.0, False, _UNREADABLE)
+        return look(mark, self._now(), self._max_off)[0]
+
     def accept(self) -> None:
         """Trust the wall clock as it is: what it makes due, the next sweep removes.
 
@@ -218,6 +230,9 @@ class ClockGuard:
         """
         self._registry.remember(NAME, _text(Watermark(self._now())))
         self._unsaved = None
+
+    def _mark(self) -> Watermark | None:
+        return self._unsaved or _parsed(self._registry.recall(NAME))
 
     def _now(self) -> Moment:
         # A machine may fall asleep between two readings, which would look like a jump.

@@ -1,5 +1,6 @@
 """Making files that are on record before they have a name: killed at whatever point, nothing leaks."""
 
+import errno
 import os
 from typing import IO, Any
 
@@ -54,8 +55,8 @@ class Creator:
         try:
             return local.named_file(fd, path, mode, encoding)
         except BaseException:
+            local.discard(fd, path)  # first: killed in between, a record is left, and no file
             self._registry.forget((path,))
-            local.discard(fd, path)
             raise
 
     def _linked(self, fd: int, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
@@ -82,13 +83,20 @@ class Creator:
             self._reserve(path, PENDING, ttl)
             try:
                 fd = local.create_exclusively(path)
-                self._registrar.many((path,), ttl, ())
             except FileExistsError:
                 self._registry.forget((path,))
-            else:
-                return fd, path
+                continue
+            registered = False
+            try:
+                registered = self._registrar.many((path,), ttl, ()).registered == 1
             finally:
+                if not registered:
+                    local.discard(fd, path)
+                    self._registry.forget((path,))
                 self._registry.release(path)
+            if not registered:
+                raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
+            return fd, path
 
     def _reserve(self, path: str, identity: Identity, ttl: float | None) -> None:
         """Put a path on record and hold it, however many sweeps come between the two."""

@@ -13,7 +13,8 @@ from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, R
 from temp_file_manager.storage import file_system, in_use, local
 from temp_file_manager.storage.base_guard import refuse_foreign_private, refuse_unsafe
 from temp_file_manager.storage.holders import census
-from temp_file_manager.storage.local import OWN_DIRECTORY, AnyPath
+from temp_file_manager.storage.local import AnyPath
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.storage.probing import Probe, capabilities, hides_processes, probe
 from temp_file_manager.text import masked
 

@@ -37,7 +37,9 @@ class Hold:
                 os.close(descriptor)
         if not held:
             raise InvalidArgumentError(f"{path!r} has been forgotten meanwhile: register it, then hold it")
-        self._end = weakref.finalize(self, _release, registry, path, descriptor, os.getpid())
+        self._registry, self._process = registry, os.getpid()
+        # The garbage collector may come while locks are held, so that what nobody closes is only noted to be released.
+        self._dropped = weakref.finalize(self, _drop, registry, path, descriptor)
         # A sweep may have been at this very file; from here on none begins with it.
         IN_FLIGHT.wait(path)
         if not os.fstat(descriptor).st_nlink or not os.path.lexists(path):
@@ -46,7 +48,13 @@ class Hold:
 
     def close(self) -> None:
         """Let sweeps have it again; may be called again."""
-        self._end()
+        ended = self._dropped.detach()
+        if ended is None:
+            return
+        _, _, (_, path, descriptor), _ = ended
+        os.close(descriptor)
+        if os.getpid() == self._process:  # a forked child holds nothing, and must not end what its parent holds
+            self._registry.release(path)
 
     def __enter__(self) -> Self:
         return self
@@ -64,14 +72,15 @@ def _opened(path: str, identity: Identity | None) -> int:
         raise InvalidArgumentError(f"{path!r} is no regular file any more: it cannot be held")
     if identity is not None and same_file(identity, seen) is False:
         raise InvalidArgumentError(f"{path!r} is another file than the registered one: register it, then hold it")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    # What a link leads to may be a pipe by now; a regular file is waited for while a sweep has its lease.
+    waiting = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISLNK(seen.mode) else 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | waiting)
     if stat.S_ISREG(seen.mode) and signed(os.fstat(descriptor).st_ino) != seen.inode:
         os.close(descriptor)
         raise InvalidArgumentError(f"{path!r} was replaced while it was opened: try again")
     return descriptor
 
 
-def _release(registry: Registry, path: str, descriptor: int, process: int) -> None:
+def _drop(registry: Registry, path: str, descriptor: int) -> None:
     os.close(descriptor)
-    if os.getpid() == process:  # a forked child holds nothing, and must not end what its parent holds
-        registry.release(path)
+    registry.drop_later(path)

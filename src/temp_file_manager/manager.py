@@ -210,12 +210,11 @@ class TempFileManager:
         self._pin(file_path, until)
 
     def unpin(self, file_path: AnyPath) -> None:
-        """Let sweeps have a registered file again; one that is not pinned stays as it is."""
+        """Let sweeps have a registered file again."""
         self._pin(file_path, None)
 
     def _pin(self, file_path: AnyPath, until: float | None) -> None:
-        path = local.absolute(file_path)
-        if not self.registry.pin((path,), until):
+        if not self.registry.pin((path := local.absolute(file_path),), until):
             raise InvalidArgumentError(f"{path!r} is not registered: register it first")
         IN_FLIGHT.wait(path)
 
@@ -327,10 +326,11 @@ class TempFileManager:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # In a forked child the files are still the parent's: leak rather than delete.
-        if os.getpid() == self._pid:
-            self._sweep(Due(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
-        self.close()
+        try:
+            if os.getpid() == self._pid:  # in a forked child the files are still the parent's
+                self._sweep(Due(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
+        finally:
+            self.close()
 
     def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
         if self._before is not None:

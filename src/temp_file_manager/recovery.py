@@ -5,13 +5,12 @@ from collections.abc import Iterator
 
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, Finding, Outcome, Status
+from temp_file_manager.records import Finding, Outcome, Status
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.aside import ASIDE
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 
 PAGE = 1000
-_EVERYTHING = Due(asof=0.0, max_age=0.0, force=True)
 _KINDS = {
     Status.GONE: "record without a file",
     Status.REPLACED: "record of another file",
@@ -57,7 +56,7 @@ def _set_aside(base_dir: str) -> Iterator[Finding]:
 def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Finding]:
     cursor: object | None = None
     while True:
-        page = manager.registry.page(_EVERYTHING, now=now, limit=PAGE, after=cursor)
+        page = manager.registry.page(None, now=now, limit=PAGE, after=cursor)
         for outcome in LocalStorage().predict(page.records):
             if outcome.status in _KINDS:
                 yield _finding(manager, outcome, fix)

@@ -13,6 +13,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage import local, ownership
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.local import AnyPath
+from temp_file_manager.storage.own import is_own
 
 Found = tuple[int | None, Identity | None]
 """The size, where anybody asks for it, and the identity, where it is kept."""
@@ -46,7 +47,7 @@ class Registrar:
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
         moment = IN_FLIGHT.last_move
-        if not os.path.isfile(path) or local.is_own(path):
+        if not os.path.isfile(path) or is_own(path):
             logs.refused(path)
             return
         size = None if self._size_limit is None else local.size(path)
@@ -98,7 +99,7 @@ class Registrar:
         examine = Examiner().examine if self._registry.durable else None
 
         def look(path: str) -> Found | str | None:
-            if local.is_own(path):
+            if is_own(path):
                 return local.why_not_regular(path)
             if self._mask is not None:
                 self._restrict(path, self._mask)  # before its identity is taken: this moves the change time

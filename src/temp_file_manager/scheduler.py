@@ -43,6 +43,13 @@ class Scheduler:
         thread = self._thread
         return thread is not None and thread.is_alive()
 
+    @property
+    def alive(self) -> bool | None:
+        """Whether the thread that was started lives; None when none was, or it has been told to stop."""
+        with self._lock:
+            thread = self._thread
+            return None if thread is None or self._stopping.is_set() else thread.is_alive()
+
     def start(self) -> None:
         """Start the thread; if it runs already, do nothing."""
         with self._lock:

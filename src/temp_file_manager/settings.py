@@ -139,8 +139,7 @@ class Settings:
         10_000,
         _whole(1),
         "a whole number, 1 or more",
-        "more registered files than this is unhealthy",
-        later=True,
+        "with more registered files than this, health is degraded",
     )
     size_limit: int | None = _setting(None, _whole(1), "bytes, 1 or more", "a larger file is registered with a warning")
     cleanup_batch_size: int = _setting(

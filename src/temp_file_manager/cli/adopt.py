@@ -15,7 +15,6 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.storage.local import OWN_DIRECTORY
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -106,7 +105,7 @@ def _sweep(args: argparse.Namespace, settings: Settings, plan: adoption.Plan, kn
 
 
 def _forget(args: argparse.Namespace, settings: Settings) -> int:
-    there = _registry_file(settings)
+    there = opening.registry_file(settings)
     forgotten = False
     if there is not None and os.path.exists(there):
         with opening.open_manager(args) as manager:
@@ -118,7 +117,7 @@ def _forget(args: argparse.Namespace, settings: Settings) -> int:
 @contextmanager
 def _opened(args: argparse.Namespace, settings: Settings) -> Iterator[TempFileManager | None]:
     """Yield the manager; None where there is no registry yet, and nothing is to be written to one."""
-    there = _registry_file(settings)
+    there = opening.registry_file(settings)
     needed = args.yes and not args.once
     if needed or (there is not None and os.path.exists(there)):
         with opening.open_manager(args, told=(logs.settled,)) as manager:
@@ -129,15 +128,7 @@ def _opened(args: argparse.Namespace, settings: Settings) -> Iterator[TempFileMa
             yield None
 
 
-def _registry_file(settings: Settings) -> str | None:
-    scheme, _, address = opening.registry_address(settings).partition(":")
-    if scheme != "sqlite":
-        return None
-    path = address.partition("?")[0].strip("/")
-    return f"/{path}" if path else os.path.join(os.path.abspath(settings.base_dir), OWN_DIRECTORY, "registry.db")
-
-
 def _own_files(args: argparse.Namespace, settings: Settings) -> list[str]:
     """Return the files that this and the command ``run`` work with, which may lie in any directory."""
-    files = (_registry_file(settings), settings.log_file, args.config)
+    files = (opening.registry_file(settings), settings.log_file, args.config)
     return [os.path.abspath(path) for path in files if path]

@@ -1,6 +1,7 @@
 """``import``: put on record again what ``export`` printed, with its old age, ttl, tags and pin."""
 
 import argparse
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -10,8 +11,8 @@ from temp_file_manager.cli.exported import Exported, NotImportedError
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import NewFile
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage import local
 from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.storage.own import is_own
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
@@ -61,10 +62,13 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
         rows.setdefault(record.registered_at, []).append(row)
         if record.pinned_until is not None:
             pinned.setdefault(record.pinned_until, []).append(record.path)
+    for until, names in pinned.items():
+        # First as what is never due: a sweep must not come between a record and its pin.
+        marked = {record.path: row for record, row in accepted if record.path in names}
+        manager.registry.add([(path, math.inf, *row[2:]) for path, row in marked.items()], 0.0)
+        manager.registry.pin(names, until)
     for registered_at, those in rows.items():
         manager.registry.add(those, registered_at)
-    for until, names in pinned.items():
-        manager.registry.pin(names, until)
     return len(accepted)
 
 
@@ -97,7 +101,7 @@ def _row(record: Exported, examiner: Examiner) -> NewFile:
     Raises:
         NotImportedError: it is not.
     """
-    if local.is_own(record.path):
+    if is_own(record.path):
         raise NotImportedError("this package's own")
     found = examiner.examine(record.path)
     if found is None:

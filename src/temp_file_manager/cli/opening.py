@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from temp_file_manager.cli import options
 from temp_file_manager.events import Hook
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.text import masked
 
 REGISTRY = "sqlite:"
@@ -25,6 +27,15 @@ def registry_address(settings: Settings) -> str:
 def registry_name(settings: Settings) -> str:
     """Return ``registry_address`` as it may be shown."""
     return masked(registry_address(settings))
+
+
+def registry_file(settings: Settings) -> str | None:
+    """Return the file that the command line's records live in, made or not; None when they live in none."""
+    scheme, _, address = registry_address(settings).partition(":")
+    if scheme != "sqlite":
+        return None
+    path = address.partition("?")[0].strip("/")
+    return f"/{path}" if path else os.path.join(os.path.abspath(settings.base_dir), OWN_DIRECTORY, "registry.db")
 
 
 @contextmanager

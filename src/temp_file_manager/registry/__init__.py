@@ -5,7 +5,7 @@ import os
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry.base import Claim, Page, Registry, Stats
 from temp_file_manager.registry.memory import MemoryRegistry
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 
 __all__ = ["Claim", "MemoryRegistry", "Page", "Registry", "Stats", "is_durable", "open_registry"]
 

@@ -1,11 +1,11 @@
 """Writing rows of files: in bulk, counted, each with a number of its own."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
 from sqlite3 import Connection
 
-from temp_file_manager.records import Identity, NewFile
+from temp_file_manager.records import NewFile
 from temp_file_manager.storage.identity import NOTHING
 
 Timed = tuple[NewFile, float]
@@ -19,16 +19,32 @@ def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int
     return int(last) - count + 1
 
 
-def add_files(connection: Connection, sql: dict[str, str], scope: int, owner: int, files: Sequence[Timed]) -> bool:
+def add_files(
+    connection: Connection,
+    sql: dict[str, str],
+    scope: int,
+    owner: int,
+    files: Sequence[Timed],
+    *,
+    owners: Mapping[str, int],
+    only_new: bool,
+) -> bool:
     """Write rows within a transaction; a path that is known gets a new row in place of the old.
+
+    Args:
+        connection: In a transaction.
+        sql: The statements by name.
+        scope: Whose records they are.
+        owner: Who adds them.
+        files: Which; of two alike the last wins.
+        owners: Whose they are all the same, by path.
+        only_new: Leave known paths as they are.
 
     Returns:
         Whether any was known.
     """
     places = [os.fsencode(file[0]).rpartition(b"/") for file, _ in files]
-    directories = _directories(connection, sql, scope, {
-        directory: file[4] or NOTHING for (directory, _, _), (file, _) in zip(places, files, strict=True)
-    })  # fmt: skip
+    directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _, _ in places}}
     first = take_numbers(connection, sql, len(files))
     rows = [
         (
@@ -40,37 +56,26 @@ def add_files(connection: Connection, sql: dict[str, str], scope: int, owner: in
             due_at,
             size,
             dumps(tags) if tags else None,
-            *(identity or NOTHING)[:3],
-            owner,
+            *(identity or NOTHING),
+            owners.get(path, owner) if owners else owner,
         )
-        for number, (directory, _, name), ((_, due_at, size, tags, identity), registered_at) in zip(
+        for number, (directory, _, name), ((path, due_at, size, tags, identity), registered_at) in zip(
             range(first, first + len(files)), places, files, strict=True
         )
     ]
     before = connection.total_changes
     connection.executemany(sql["add_new_file"], rows)
     new = connection.total_changes - before
-    if new < len(rows):  # now all are there, and replacing them changes no count; the last of two alike wins
+    if new < len(rows) and not only_new:  # now all are there, and replacing them changes no count
         connection.executemany(sql["replace_file"], rows)
     connection.execute(sql["count_records"], {"scope": scope, "more": new})
     return new < len(rows)
 
 
-def _directories(
-    connection: Connection, sql: dict[str, str], scope: int, wanted: dict[bytes, Identity]
-) -> dict[bytes, int]:
-    """Return the ids of directories, adding those that are new and noting the identity of those made anew."""
-    ids = {}
-    for path, (*_, inode, born) in wanted.items():
-        bound = {"scope": scope, "path": path, "inode": inode, "born": born}
-        known = connection.execute(sql["directory"], {"scope": scope, "path": path}).fetchone()
-        if known is None:
-            ids[path] = connection.execute(sql["add_directory"], bound).lastrowid or 0
-            continue
-        ids[path] = known[0]
-        if inode and known[1:] != (inode, born):
-            connection.execute(sql["identify_directory"], {"id": known[0], "inode": inode, "born": born})
-    return ids
+def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:
+    bound = {"scope": scope, "path": path}
+    known = connection.execute(sql["directory"], bound).fetchone()
+    return int(known[0]) if known else connection.execute(sql["add_directory"], bound).lastrowid or 0
 
 
 def drop_empty(connection: Connection, sql: dict[str, str], directories: Iterable[int]) -> None:

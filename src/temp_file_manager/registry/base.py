@@ -11,6 +11,7 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, MutableMapping
 from threading import Lock
 from typing import NamedTuple
@@ -44,9 +45,29 @@ class Registry(ABC):
     durable = False
     """Whether records outlive the process, and with them the identity of each file."""
 
+    own_files: tuple[str, ...] = ()
+    """Paths of files the registry lives in; what begins like one and a ``-`` is its, too."""
+
     lock: Lock
     """Taken for each change of records but those that come through ``files``: whoever holds it may read and write
     ``files`` steadily, as far as this process goes. A lock of its own in a forked child."""
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed in it, and what to do; empty when it can. Waits for nobody."""
+        return ""
+
+    def __init__(self) -> None:
+        self._dropped: deque[str] = deque()
+
+    def drop_later(self, path: str) -> None:
+        """Undo one ``hold`` when it is next safe to: the garbage collector asks, and may do so while locks are held."""
+        self._dropped.append(path)
+
+    def release_dropped(self) -> None:
+        """Do what ``drop_later`` was asked."""
+        while self._dropped:
+            self.release(self._dropped.popleft())
 
     @property
     @abstractmethod
@@ -58,8 +79,8 @@ class Registry(ABC):
         """Forget every record and record these instead. Mappings handed out before are detached, unchanged."""
 
     @abstractmethod
-    def add(self, files: Iterable[NewFile], now: float) -> None:
-        """Record files registered at ``now``, all or none.
+    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+        """Record files registered at ``now``, all or none; with ``only_new``, those that are not on record.
 
         A path that is known starts anew: its age, ttl, tags and failures are replaced, a claim on it is
         cancelled, and its generation changes.

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from temp_file_manager import logs
-from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.records import RETIRED, Due, Finding, Outcome, Status, TempFile
 from temp_file_manager.registry.adding import take_numbers
 from temp_file_manager.registry.base import Claim, Page
@@ -28,8 +28,15 @@ class Claiming:
         self._looks_back = True
         self._owed: tuple[Outcome, ...] = ()  # removed, and not forgotten yet
 
+    def let_go(self) -> None:
+        """Claim nothing any more: what a sweep still has in hand it leaves, and others may take."""
+        self._held.clear()
+
     def page(self, due: Due | None, now: float, limit: int, after: object | None) -> Page:
         """See ``Registry.page``."""
+        if after is None and due is not None:
+            with suppress(RegistryError):  # one that can only be read shows what dead processes left as theirs
+                self._free(now, dead=True)
         with self._session.reading() as connection:
             position = after if isinstance(after, Position) else self._start(connection)
             if due is None:
@@ -60,7 +67,7 @@ class Claiming:
                 rows, position = self._next(connection, due, position, now, limit)
             if not rows:
                 return Claim((), position)
-            records = self._take(rows, now, lease)
+            records = self._take(rows, due.asof, now, lease)
             if records:  # else another sweep was faster: on to what follows
                 return Claim(tuple(records), position)
 
@@ -77,52 +84,53 @@ class Claiming:
             rows += [row for row in again if row[ID] not in known][: limit - len(rows)]
         return rows, following
 
-    def _take(self, rows: list[Row], now: float, lease: float) -> list[TempFile]:
+    def _take(self, rows: list[Row], asof: float, now: float, lease: float) -> list[TempFile]:
         try:
-            return self._take_by_claim(rows, now, lease)
+            return self._take_by_claim(rows, asof, now, lease)
         except RegistryFullError:
-            return self._take_by_lock(rows, now)
+            return self._take_by_lock(rows, asof, now)
 
-    def _take_by_claim(self, rows: list[Row], now: float, lease: float) -> list[TempFile]:
+    def _take_by_claim(self, rows: list[Row], asof: float, now: float, lease: float) -> list[TempFile]:
         session = self._session
         claim = 0
         try:
             with session.writing() as connection:
                 session.claimers.enter(session.owner)
-                free = self._still_free(connection, rows, now)
+                free = self._still_free(connection, rows, asof, now)
                 if not free:
                     return []
                 claim = take_numbers(connection, session.sql, 1)
                 ids = {row[ID]: row[DIRECTORY] for row in free}
                 bound = {"id": claim, "scope": session.scope, "claimer": session.owner, "lapses_at": now + lease}
                 connection.execute(session.sql["add_claim"], bound | {"files": dumps(list(ids))})
-                self._held.add(claim, ids)
+                self._held.add(claim, ids, asof)
         except BaseException:
             self._held.drop(claim)
             raise
         return [record_of(row, claim) for row in free]
 
-    def _take_by_lock(self, rows: list[Row], now: float) -> list[TempFile]:
+    def _take_by_lock(self, rows: list[Row], asof: float, now: float) -> list[TempFile]:
         """Take rows without writing anything, by keeping every other writer out until they are settled.
 
         For a full disk: claims cannot be written there, and removing files is what it needs.
         """
         database = self._session.database
         connection = database.hold()
+        claim = next(self._locks)
         try:
-            free = self._still_free(connection, rows, now)
+            free = self._still_free(connection, rows, asof, now)
+            self._held.add(claim, {row[ID]: row[DIRECTORY] for row in free}, asof)
         except BaseException:
+            self._held.drop(claim)
             database.let_go()
             raise
         if not free:
+            self._held.drop(claim)
             database.let_go()
-            return []
-        claim = next(self._locks)
-        self._held.add(claim, {row[ID]: row[DIRECTORY] for row in free})
         return [record_of(row, claim) for row in free]
 
-    def _still_free(self, connection: Connection, rows: list[Row], now: float) -> list[Row]:
-        bound = {"ids": dumps([row[ID] for row in rows]), "now": now, "asof": self._session.latest}
+    def _still_free(self, connection: Connection, rows: list[Row], asof: float, now: float) -> list[Row]:
+        bound = {"ids": dumps([row[ID] for row in rows]), "now": now, "asof": asof}
         free = {number for (number,) in connection.execute(self._session.sql["still_free"], bound)}
         return [row for row in rows if row[ID] in free]
 
@@ -130,16 +138,11 @@ class Claiming:
         """End claims that have lapsed and, with ``dead``, claims and holds of processes that are no more."""
         claims = list(self._lapsed(now, dead=dead))
         holders = list(self._dead_holders()) if dead else []
-        if claims or holders or (dead and self._any_pin_ended()):
+        if claims or holders:
             # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
             with suppress(RegistryFullError):
                 self._end(claims, holders)
             self._session.claimers.dead(remove=True)
-
-    def _any_pin_ended(self) -> bool:
-        with self._session.reading() as connection:
-            bound = {"asof": self._session.latest}
-            return bool(connection.execute(self._session.sql["any_pin_ended"], bound).fetchone()[0])
 
     def _lapsed(self, now: float, *, dead: bool) -> Iterator[int]:
         session = self._session
@@ -162,7 +165,6 @@ class Claiming:
             connection.execute(self._session.sql["drop_claims"], {"ids": dumps(claims)})
             for holder in holders:
                 connection.execute(self._session.sql["drop_holder"], {"holder": holder})
-            connection.execute(self._session.sql["drop_ended_pins"], {"asof": self._session.latest})
         self._session.changed()
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
@@ -183,7 +185,7 @@ class Claiming:
     def _remaining(self, claim: int, records: list[int]) -> set[int]:
         with self._session.reading() as connection:
             claimed = self._claimed(connection, claim)
-            bound = {"ids": dumps(records), "asof": self._session.latest}
+            bound = {"ids": dumps(records), "asof": self._held.asof(claim)}
             rows = connection.execute(self._session.sql["still_there"], bound).fetchall()
         return claimed & {row[0] for row in rows}
 

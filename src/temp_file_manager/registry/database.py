@@ -17,6 +17,7 @@ from temp_file_manager.at_fork import at_fork
 from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
 from temp_file_manager.registry.complaints import PATIENCE, full, in_our_words, refuse_what_is_no_database
 from temp_file_manager.storage import base_guard, file_system, local
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.text import printable
 
 APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
@@ -162,16 +163,22 @@ class Database:
 
     def _begin(self) -> sqlite3.Connection:
         connection = self._connection_to_write()
-        if not self.read_only:
-            # Immediately: a transaction that reads first and then wants to write can find that it is too late.
-            connection.execute("BEGIN IMMEDIATE")
-            # Each time: a newer version may have changed the schema since the file was opened.
-            self._refuse_newer(connection.execute("PRAGMA user_version").fetchone()[0])
-        if self.read_only:
+        try:
+            if not self.read_only:
+                # Immediately: a transaction that reads first and then wants to write can find that it is too late.
+                connection.execute("BEGIN IMMEDIATE")
+                # Each time: a newer version may have changed the schema since the file was opened.
+                self._refuse_newer(connection.execute("PRAGMA user_version").fetchone()[0])
+            self._refuse_writing()
+        except BaseException:  # also an interrupt that comes while others are waited for
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            raise RegistryError(self.read_only)
+            raise
         return connection
+
+    def _refuse_writing(self) -> None:
+        if self.read_only:
+            raise RegistryError(self.read_only)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -228,7 +235,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         folder = os.path.dirname(self.path)
-        if os.path.basename(folder) == local.OWN_DIRECTORY:
+        if os.path.basename(folder) == OWN_DIRECTORY:
             base_guard.refuse_foreign_private(folder)
         refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):

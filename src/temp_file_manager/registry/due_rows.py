@@ -67,7 +67,7 @@ def candidates(
     """
     bound = bound | {
         "asof": due.asof,
-        "max_age": due.max_age,
+        "max_age": float(due.max_age),
         "force": due.force,
         "patient": due.patient and not due.force,
         "mine": due.mine,

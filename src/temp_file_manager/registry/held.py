@@ -1,5 +1,6 @@
 """What this process has claimed, and whether it still holds it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from temp_file_manager.records import TempFile
 @dataclass(slots=True)
 class _Hold:
     seen: bytes
+    asof: float
     records: dict[int, int]
 
 
@@ -25,9 +27,25 @@ class Held:
         self._remaining = remaining
         self._holds: dict[int, _Hold] = {}
 
-    def add(self, claim: int, directories: dict[int, int]) -> None:
-        """Hold records, by id, with the id of their directory. Called before the claim is committed."""
-        self._holds[claim] = _Hold(self._changed(), directories)
+    def clear(self) -> None:
+        """Hold nothing any more, but for what no number stands for: a lock ends with its settlement."""
+        for claim in [claim for claim in self._holds if claim > 0]:
+            del self._holds[claim]
+
+    def add(self, claim: int, directories: dict[int, int], asof: float) -> None:
+        """Hold records, by id, with the id of their directory. Called before the claim is committed.
+
+        Args:
+            claim: Its number.
+            directories: The records.
+            asof: The moment its sweep reads ages and pins at.
+        """
+        self._holds[claim] = _Hold(self._changed(), asof, directories)
+
+    def asof(self, claim: int) -> float:
+        """Return the moment that a claim's sweep reads ages and pins at."""
+        hold = self._holds.get(claim)
+        return -math.inf if hold is None else hold.asof
 
     def holds(self, record: TempFile) -> bool:
         """Say whether a record is still what was claimed."""

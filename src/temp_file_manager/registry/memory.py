@@ -18,6 +18,7 @@ class MemoryRegistry(Registry):
     """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lock = Lock()
         self._numbers = itertools.count(1)
         self._facts: dict[str, str] = {}
@@ -51,16 +52,17 @@ class MemoryRegistry(Registry):
             for stamp in stamps:
                 self.files.put(stamp)
 
-    def add(self, files: Iterable[NewFile], now: float) -> None:
+    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
         """See ``Registry.add``."""
         stamps = []
         for path, due_at, size, tags, _ in files:
             details = Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None
             stamps.append(make_stamp(path, now, details))
         with self.lock:
-            put = self.files.put
+            put, known = self.files.put, self.files if only_new else ()
             for stamp in stamps:
-                put(stamp)
+                if stamp.path not in known:
+                    put(stamp)
             self._queue.shrink()
 
     def add_one(self, path: str, now: float) -> None:
@@ -103,6 +105,7 @@ class MemoryRegistry(Registry):
 
     def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """See ``Registry.claim``. The cursor is the sweep's number, or what is left of everything."""
+        self.release_dropped()
         with self._mended():
             self._free_lapsed(now)
             sweep = after if isinstance(after, int | Everything) else self._queue.begin(due)
@@ -145,14 +148,20 @@ class MemoryRegistry(Registry):
                 if stamp is not record.registered_at:
                     continue
                 if status in RETIRED:
-                    del files[path]
-                    self._queue.pins.pop(path, None)
+                    self._retire(path, stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
                 elif status is not Status.SKIPPED:
                     self._set_aside(record, record.failures + (status is Status.FAILED), now)
                 else:
                     self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
             if not claims:
                 self._leases.clear()
+
+    def _retire(self, path: str, stamp: Stamp) -> None:
+        # A caller who writes without the lock may have come between the look and this: what is its stays.
+        found = self.files.pop(path, stamp)
+        if found is not stamp:
+            self.files[path] = found
+        self._queue.pins.pop(path, None)
 
     def forget(self, what: Iterable[str | TempFile]) -> int:
         """See ``Registry.forget``. A record's stamp tells whether it is still that one."""
@@ -181,6 +190,7 @@ class MemoryRegistry(Registry):
 
     def hold(self, path: str) -> bool:
         """See ``Registry.hold``."""
+        self.release_dropped()
         with self.lock:
             if path not in self.files:
                 return False

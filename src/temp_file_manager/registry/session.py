@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from json import dumps
 from sqlite3 import Connection
+from types import MappingProxyType
 
 from temp_file_manager.registry.adding import Timed, add_files, drop_empty, take_numbers
 from temp_file_manager.registry.changes import Changes
@@ -87,9 +88,22 @@ class Session:
         row: Row | None = connection.execute(self.sql["file"], bound).fetchone()
         return row
 
-    def add(self, connection: Connection, files: list[Timed]) -> bool:
-        """Write rows; return whether any path was known."""
-        return add_files(connection, self.sql, self.scope, self.owner, files)
+    def add(
+        self,
+        connection: Connection,
+        files: list[Timed],
+        *,
+        owners: Mapping[str, int] = MappingProxyType({}),
+        only_new: bool = False,
+    ) -> bool:
+        """Write rows; return whether any path was known. See ``add_files``."""
+        sql, scope, owner = self.sql, self.scope, self.owner
+        return add_files(connection, sql, scope, owner, files, owners=owners, only_new=only_new)
+
+    def owner_of(self, connection: Connection, number: int) -> int:
+        """Return who added a record; this object if nobody has it any more."""
+        found = connection.execute(self.sql["owner"], {"id": number}).fetchone()
+        return int(found[0]) if found else self.owner
 
     def keep(self, connection: Connection, row: Row, until: float, *, holder: int | None) -> None:
         """Keep what a row is about from sweeps: a pin, or with ``holder`` a hold. No claim on it goes on."""
@@ -99,13 +113,17 @@ class Session:
 
     def retire(self, connection: Connection, records: dict[int, int]) -> None:
         """Delete rows by id; each comes with the id of its directory, which goes with its last file."""
-        dropped = connection.execute(self.sql["retire"], {"ids": dumps(list(records))}).rowcount
+        ids = {"ids": dumps(list(records))}
+        if connection.execute(self.sql["any_keep"]).fetchone()[0]:
+            connection.execute(self.sql["unpin_files"], ids)
+        dropped = connection.execute(self.sql["retire"], ids).rowcount
         connection.execute(self.sql["count_records"], {"scope": self.scope, "more": -dropped})
         drop_empty(connection, self.sql, records.values())
 
-    def close(self) -> None:
-        """Let go of what is open; the next use opens it again."""
-        self.claimers.leave()
+    def close(self, *, busy: bool) -> None:
+        """Let go of what is open; the next use opens it again. While ``busy``, others are told that we live."""
+        if not busy:
+            self.claimers.leave()
         self.changes.close()
         self.database.close()
 

@@ -17,7 +17,9 @@ from temp_file_manager.registry.inspection import inspect
 from temp_file_manager.registry.live_files import inherited
 from temp_file_manager.registry.session import Session
 from temp_file_manager.registry.stored_files import StoredFiles
+from temp_file_manager.storage import local
 from temp_file_manager.storage.identity import NOTHING, Examiner
+from temp_file_manager.storage.own import is_own
 from temp_file_manager.text import printable
 
 
@@ -36,17 +38,30 @@ class SqliteRegistry(Registry):
     durable = True
 
     def __init__(self, path: str, base_dir: str, *, synchronous: str = "NORMAL") -> None:
+        super().__init__()
         self.lock = Lock()
+        self._holding = 0
         self._session = Session(path, base_dir, synchronous, self._in_child)
         self._claiming = Claiming(self._session)
+        self.own_files = (path,)
         self._mapping: ref[StoredFiles] | None = None
 
     def _in_child(self) -> None:
         self.lock = Lock()
+        self._holding = 0
         self._claiming = Claiming(self._session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({printable(self._session.database.path)!r})"
+
+    @property
+    def read_only(self) -> str:
+        """See ``Registry.read_only``. A file that was removed under its connections takes records to the grave."""
+        path = self._session.database.path
+        if not os.path.exists(path):
+            return f"{printable(path)} has been removed: start anew what has it open, which registers in it in vain"
+        why = local.why_not_writable(path)
+        return self._session.database.read_only or (why and f"{printable(path)} cannot be written: {why}")
 
     # -- records
 
@@ -72,22 +87,23 @@ class SqliteRegistry(Registry):
         before = None if mapping is None else dict(mapping)
         session = self._session
         with self.lock, session.writing() as connection:
+            owners = {path: session.owner_of(connection, record.generation) for path, record in known.items()}
             dropped = connection.execute(session.sql["forget_all"], {"scope": session.scope}).rowcount
             connection.execute(session.sql["count_records"], {"scope": session.scope, "more": -dropped})
             connection.execute(session.sql["forget_all_directories"], {"scope": session.scope})
-            session.add(connection, rows)
+            session.add(connection, rows, owners=owners)
         if mapping is not None and before is not None:
             mapping.detach(before)
             self._mapping = None
         self._session.changed()
 
-    def add(self, files: Iterable[NewFile], now: float) -> None:
+    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
         """See ``Registry.add``."""
         rows = [(file, now) for file in files]
         if not rows:
             return
         with self.lock, self._session.writing() as connection:
-            known = self._session.add(connection, rows)
+            known = self._session.add(connection, rows, only_new=only_new)
         latest = self._session.latest
         behind = now <= latest or any(file[1] is not None and file[1] <= latest for file, _ in rows)
         if known or behind:
@@ -111,6 +127,7 @@ class SqliteRegistry(Registry):
 
     def hold(self, path: str) -> bool:
         """See ``Registry.hold``. A lock file tells other processes whether this one lives, as for claims."""
+        self.release_dropped()
         session = self._session
         with self.lock, session.writing() as connection:
             row = session.row(connection, path)
@@ -118,6 +135,7 @@ class SqliteRegistry(Registry):
                 return False
             session.claimers.enter(session.owner)
             session.keep(connection, row, math.inf, holder=session.owner)
+        self._holding += 1
         session.changed()
         return True
 
@@ -127,7 +145,7 @@ class SqliteRegistry(Registry):
         directory, _, name = os.fsencode(path).rpartition(b"/")
         with self.lock, session.writing() as connection:
             bound = {"scope": session.scope, "path": directory, "name": name, "holder": session.owner}
-            connection.execute(session.sql["release"], bound)
+            self._holding -= connection.execute(session.sql["release"], bound).rowcount
         session.changed()
 
     def moment(self) -> bytes:
@@ -188,7 +206,9 @@ class SqliteRegistry(Registry):
 
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
-        self._session.close()
+        self._claiming.let_go()
+        # What is held stays so for as long as this process lives: closing says nothing about it.
+        self._session.close(busy=self._holding > 0)
 
     # -- what StoredFiles asks
 
@@ -208,7 +228,8 @@ class SqliteRegistry(Registry):
                 if due_at is not None and math.isnan(due_at):  # infinity less infinity
                     due_at = when
                 file = (path, due_at, old.size, old.tags, old.identity)
-            self._session.add(connection, [(file, when)])
+            owners = {} if row is None else {path: self._session.owner_of(connection, row[ID])}
+            self._session.add(connection, [(file, when)], owners=owners)
         self._session.changed()
 
     def drop_one(self, path: str) -> bool:
@@ -236,6 +257,7 @@ class SqliteRegistry(Registry):
 
     def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """See ``Registry.claim``."""
+        self.release_dropped()
         return self._claiming.claim(due, now, lease, limit, after)
 
     def holds(self, record: TempFile) -> bool:
@@ -252,5 +274,5 @@ class SqliteRegistry(Registry):
 
 
 def _identify(path: str) -> Identity:
-    found = Examiner().examine(path) if os.path.isabs(path) else None
+    found = Examiner().examine(path) if os.path.isabs(path) and not is_own(path) else None
     return NOTHING if found is None else found.identity

@@ -7,7 +7,8 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage.abandoning import Abandoning, Removes
 from temp_file_manager.storage.aside import ASIDE
 from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.storage.local import OWN_DIRECTORY, LocalStorage
+from temp_file_manager.storage.local import LocalStorage
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.storage.secure import SecureStorage
 
 PATIENCE = 10.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.text import printable
 
 COMMON = (

@@ -6,6 +6,7 @@ from typing import Self
 
 from temp_file_manager.records import PENDING, Identity, Status, TempFile
 from temp_file_manager.storage.identity import HERE, Look, Seen, looker, same_directory, same_file
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.storage.ownership import foreign
 
 # O_PATH needs no permission to read the directory, as removing from it does not.
@@ -32,6 +33,7 @@ class Directories:
         self._owner_check = owner_check
         self._look: Look | None = None  # made when first asked for: records in memory have no identity
         self._open: dict[bytes, int] = {}
+        self._own: dict[int, bool] = {}
         self._known: dict[tuple[bytes, int, int], bool] = {}
 
     def __enter__(self) -> Self:
@@ -64,6 +66,9 @@ class Directories:
         descriptor = self._open.get(directory)
         if descriptor is None:
             descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
+            self._own[descriptor] = is_in_own_directory(descriptor)
+        if self._own[descriptor]:
+            raise NotThatFile(Status.KEPT, "it is one of this package's own files")
         seen = look(descriptor, name)
         if not self._is_that_directory(look, descriptor, directory, identity):
             raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
@@ -86,3 +91,11 @@ class Directories:
         if known is None:
             known = self._known[key] = same_directory(identity, look(descriptor, b"."))
         return known
+
+
+def is_in_own_directory(descriptor: int) -> bool:
+    """Say whether an open directory lies in the package's own, by whatever links it was reached."""
+    try:
+        return f"{os.readlink(f'/proc/self/fd/{descriptor}')}/".find(f"/{OWN_DIRECTORY}/") >= 0
+    except OSError:  # no /proc: then what the path says has been asked when it was registered
+        return False

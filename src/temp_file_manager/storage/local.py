@@ -12,9 +12,7 @@ from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.aside import Aside
 from temp_file_manager.storage.directories import Directories, NotThatFile
 from temp_file_manager.storage.in_use import InUse
-
-OWN_DIRECTORY = ".temp-file-manager"
-"""Where the package keeps its own files, in each base directory: never registered, listed or removed."""
+from temp_file_manager.storage.own import is_own
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -40,14 +38,6 @@ def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     if isinstance(paths, str | bytes):
         raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
     return [absolute(path) for path in paths]
-
-
-def is_own(path: str) -> bool:
-    """Say whether an absolute path is one of the package's own files, in whichever base directory."""
-    return _OWN in path
-
-
-_OWN = f"/{OWN_DIRECTORY}/"
 
 
 def why_not_regular(path: str) -> str:
@@ -258,6 +248,9 @@ class LocalStorage:
                     yield Outcome(record, Status.SKIPPED, reason)
                     continue
                 try:
+                    if is_own(record.path):
+                        yield Outcome(record, Status.KEPT, "it is one of this package's own files")
+                        continue
                     # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
                     # it: that is a system call more, and its answer is old by the time of the removal.
                     os.remove(record.path)

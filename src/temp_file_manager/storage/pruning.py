@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.storage.walk import Tree
 
 _UNTOUCHED = frozenset({OWN_DIRECTORY, "", ".", ".."})

@@ -17,7 +17,7 @@ from temp_file_manager.errors import BaseDirectoryError
 from temp_file_manager.records import Identity
 from temp_file_manager.storage.identity import _statx as system_call
 from temp_file_manager.storage.identity import signed
-from temp_file_manager.storage.local import OWN_DIRECTORY
+from temp_file_manager.storage.own import OWN_DIRECTORY
 
 DEEPEST = 200
 """Directories within directories; each is an open descriptor, of which a process often has 1024."""

@@ -23,8 +23,6 @@ CREATE TABLE directories (
     id INTEGER PRIMARY KEY,
     scope INTEGER NOT NULL REFERENCES scopes (id),
     path BLOB NOT NULL,
-    inode INTEGER NOT NULL,
-    born INTEGER NOT NULL,
     UNIQUE (scope, path)
 );
 
@@ -40,6 +38,8 @@ CREATE TABLE files (
     inode INTEGER NOT NULL,
     born INTEGER NOT NULL,
     changed INTEGER NOT NULL,
+    parent_inode INTEGER NOT NULL,  -- of the directory as this file was registered in it: it may be another one now
+    parent_born INTEGER NOT NULL,
     owner INTEGER NOT NULL,  -- which registry object added it
     failures INTEGER NOT NULL DEFAULT 0,
     tried INTEGER NOT NULL DEFAULT 0,  -- the number of the last attempt that left it here
@@ -60,7 +60,6 @@ CREATE TABLE keeps (
     holder INTEGER  -- an owner: a hold ends with its process; NULL: a pin
 );
 CREATE INDEX keeps_by_name ON keeps (directory, name);
-CREATE INDEX keeps_by_end ON keeps (until);
 
 -- Beside the files, not in them: claiming fifty then writes one row instead of fifty.
 CREATE TABLE claims (

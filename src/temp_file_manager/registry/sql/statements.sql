@@ -34,29 +34,28 @@ SELECT text FROM facts WHERE scope = :scope AND name = :name
 INSERT OR REPLACE INTO facts (scope, name, text) VALUES (:scope, :name, :text)
 
 -- name: directory
-SELECT id, inode, born FROM directories WHERE scope = :scope AND path = :path
+SELECT id FROM directories WHERE scope = :scope AND path = :path
 
 -- name: add_directory
-INSERT INTO directories (scope, path, inode, born) VALUES (:scope, :path, :inode, :born)
-
--- name: identify_directory
-UPDATE directories SET inode = :inode, born = :born WHERE id = :id
+INSERT INTO directories (scope, path) VALUES (:scope, :path)
 
 -- name: drop_empty_directory
 DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE directory = :id)
   AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = :id)
 
 -- name: add_new_file
-INSERT OR IGNORE INTO files (id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, owner)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR IGNORE INTO files (
+    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: replace_file
-INSERT OR REPLACE INTO files (id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, owner)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO files (
+    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born,
+       files.inode, files.born, changed, parent_inode, parent_born,
        (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
        EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 FROM directories JOIN files ON files.directory = directories.id
@@ -79,7 +78,7 @@ DELETE FROM files WHERE id = :id AND scope = :scope
 
 -- name: due_by_age
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born, NULL, 0
+       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NULL
   AND registered_at <= :latest AND (registered_at, files.id) > (:after, :after_id)
@@ -94,7 +93,7 @@ ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: due_by_ttl
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born, NULL, 0
+       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NOT NULL
   AND due_at <= :latest AND (due_at, files.id) > (:after, :after_id)
@@ -108,7 +107,7 @@ ORDER BY due_at, files.id LIMIT :limit
 
 -- name: every_by_age
 SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born,
+       files.inode, files.born, changed, parent_inode, parent_born,
        (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
        EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
@@ -117,7 +116,7 @@ ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: every_by_due
 SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, directories.inode, directories.born,
+       files.inode, files.born, changed, parent_inode, parent_born,
        (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
        EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
@@ -164,11 +163,17 @@ INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :direc
 -- name: unpin
 DELETE FROM keeps WHERE directory = :directory AND name = :name AND holder IS NULL
 
--- name: any_pin_ended
-SELECT EXISTS (SELECT 1 FROM keeps WHERE until <= :asof)
+-- name: any_keep
+SELECT EXISTS (SELECT 1 FROM keeps)
 
--- name: drop_ended_pins
-DELETE FROM keeps WHERE until <= :asof
+-- name: unpin_files
+DELETE FROM keeps WHERE id IN (
+    SELECT keeps.id FROM files JOIN keeps ON keeps.directory = files.directory AND keeps.name = files.name
+    WHERE files.id IN (SELECT value FROM json_each(:ids)) AND holder IS NULL
+)
+
+-- name: owner
+SELECT owner FROM files WHERE id = :id
 
 -- name: release
 DELETE FROM keeps WHERE id = (
