@@ -8,6 +8,7 @@ Linux alone has these. Elsewhere the answer is always *unknown*.
 """
 
 import errno
+import functools
 import os
 import signal
 import stat
@@ -126,15 +127,15 @@ class InUse:
 
 def take_lease(descriptor: int) -> bool | None:
     """Ask for a write lease: granted, refused because somebody else has the file open, or None: not to be had here."""
-    try:
-        from fcntl import F_SETLEASE, F_SETSIG, F_WRLCK, fcntl  # noqa: PLC0415 - Linux alone has them
-    except ImportError:
+    kernel = _kernel()
+    if kernel is None:
         return None
+    fcntl, set_lease, set_signal, write_lease = kernel
     try:
         # Before the lease: who opens the file then has us sent a signal, and the usual one, SIGIO, kills. This one
         # is ignored unless a program asks for it.
-        fcntl(descriptor, F_SETSIG, signal.SIGURG)
-        fcntl(descriptor, F_SETLEASE, F_WRLCK)
+        fcntl(descriptor, set_signal, signal.SIGURG)
+        fcntl(descriptor, set_lease, write_lease)
     except BlockingIOError:
         return False
     except OSError as error:
@@ -142,6 +143,16 @@ def take_lease(descriptor: int) -> bool | None:
             return False
         return None  # another's file without CAP_LEASE, or a file system without leases
     return True
+
+
+@functools.cache
+def _kernel() -> tuple[Callable[[int, int, int], object], int, int, int] | None:
+    """Return ``fcntl`` and what it is to be told; None where there are no leases."""
+    try:
+        from fcntl import F_SETLEASE, F_SETSIG, F_WRLCK, fcntl  # noqa: PLC0415 - Linux alone has them
+    except ImportError:
+        return None
+    return fcntl, F_SETLEASE, F_SETSIG, F_WRLCK
 
 
 def _found_in_proc(inodes: Callable[[str], Iterator[int]]) -> tuple[set[int], bool]:

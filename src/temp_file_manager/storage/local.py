@@ -278,8 +278,9 @@ def _remove_compared(
         directory, name, seen = directories.compared(record)
         if in_use is not None:
             held = in_use.secured(record, directory, name, seen)
-            # Opening took time: whoever may rename here can have put another file in its place.
-            directories.compared(record)
+            if record.identity is not None:
+                # Opening took time: whoever may rename here can have put another file in its place.
+                directories.compared(record)
         reason = gate(record)
         if reason:
             return Outcome(record, Status.SKIPPED, reason)
