@@ -85,7 +85,7 @@ def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> Non
     registry.replace(list(registry.files.items()))
     (second,) = registry.claim(due, now=0, lease=60, limit=1).records
     registry.settle([Outcome(first, Status.SKIPPED)], 0)
-    assert registry.holds(second)
+    assert registry.still_claimed(second)
     registry.settle([Outcome(second, Status.SKIPPED)], 0)
     assert len(registry.claim(due, now=0, lease=60, limit=1).records) == 1
 

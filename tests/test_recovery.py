@@ -155,7 +155,7 @@ class TestNothingFound:
 
         assert in_child(other) == []
         assert check(manager, fix=fix, clock=at(59)) == ()
-        assert manager.registry.holds(claim.records[0])
+        assert manager.registry.still_claimed(claim.records[0])
 
     def test_of_another_base_in_the_same_file(self, tmp_path: Path, place: Path, fix: bool) -> None:
         """Its records are its own."""
@@ -238,9 +238,9 @@ def test_a_claim_that_has_lapsed(manager: TempFileManager, tmp_path: Path) -> No
     (record,) = manager.registry.claim(ALL, now=0, lease=60, limit=1).records
     (lock,) = (tmp_path / "base" / ".temp-file-manager" / "registry.db-claimers").iterdir()
     assert [(finding.kind, finding.fixed) for finding in check(manager, clock=at(60))] == [("lapsed claim", False)]
-    assert manager.registry.holds(record)
+    assert manager.registry.still_claimed(record)
     assert [(f.kind, f.fixed) for f in check(manager, fix=True, clock=at(60))] == [("lapsed claim", True)]
-    assert not manager.registry.holds(record)
+    assert not manager.registry.still_claimed(record)
     assert lock.exists()
     assert check(manager, clock=at(60)) == ()
 

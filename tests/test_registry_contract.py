@@ -154,12 +154,12 @@ class TestMemory:
         held = registry.claim(due, now=NOW, lease=60, limit=9).records[0]
 
         def child() -> list[object]:
-            holds = registry.holds(held)
+            holds = registry.still_claimed(held)
             return [holds, [record.path for record in registry.claim(due, now=NOW, lease=60, limit=9).records]]
 
         with registry.lock:
             assert in_child(child) == [False, ["/m/a"]]
-        assert registry.holds(held)
+        assert registry.still_claimed(held)
 
     def test_an_interrupted_claim_loses_nothing(
         self, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch

@@ -232,7 +232,7 @@ class TestNobodyWaitsForItself:
             logging.getLogger("aiecs.tools.temp_file_manager").addHandler(Claiming())
             registry.settle([Outcome(record, Status.REMOVED) for record in first.records], 0)
             assert len(second) == 50
-            assert all(registry.holds(record) for record in second)
+            assert all(registry.still_claimed(record) for record in second)
             registry.settle([Outcome(record, Status.SKIPPED) for record in second], 0)
             (third,) = registry.claim(ALL, now=0, lease=60, limit=1).records
             registry.settle([Outcome(third, Status.SKIPPED)], 0)
@@ -410,7 +410,7 @@ class TestClosing:
             return sorted({os.path.basename(line) for line in lines if f"{tmp_path}/" in line})
 
         (record,) = registry.claim(ALL, now=0, lease=60, limit=9).records
-        assert registry.holds(record)
+        assert registry.still_claimed(record)
         (lock,) = os.listdir(tmp_path / "r.db-claimers")
         assert set(in_use()) >= {"r.db", "r.db-changes", lock}
         registry.close()

@@ -197,7 +197,7 @@ if pid == 0:
     if uses == "leaves":
         manager.__exit__(None, None, None)
     elif uses != "nothing":
-        assert not any(registry.holds(record) for record in claimed)
+        assert not any(registry.still_claimed(record) for record in claimed)
         taken = registry.claim(Due(1e10, 0, force=True), now=0, lease=60, limit=9).records
         assert [record.path for record in taken] == paths[2:], taken
         if uses == "settles":
@@ -207,7 +207,7 @@ _, code = os.waitpid(pid, 0)
 print(json.dumps({
     "code": os.waitstatus_to_exitcode(code),
     "locks": set(locks) == set(os.listdir(f"{own}/registry.db-claimers")) and len(locks),
-    "holds": [registry.holds(record) for record in claimed],
+    "holds": [registry.still_claimed(record) for record in claimed],
     "files": sorted(manager.files) == sorted(paths) and all(map(os.path.exists, paths)),
     "free": len(registry.claim(Due(1e10, 0, force=True), now=0, lease=60, limit=9).records),
     "left": registry.settle([Outcome(record, Status.REMOVED) for record in claimed], 0) or len(manager.files),
@@ -294,7 +294,7 @@ def test_a_pool_forked_by_this_process(tmp_path: Path, manager: TempFileManager,
         worker.join()
         assert worker.exitcode == 0
     assert sorted(manager.files) == sorted([*paths, held])
-    assert manager.registry.holds(record)
+    assert manager.registry.still_claimed(record)
     manager.registry.settle([Outcome(record, Status.SKIPPED)], 0)
     assert verdict(own) == "ok"
 
@@ -386,8 +386,8 @@ class TestClosing:
         taken = other.registry.claim(ALL, now=0, lease=60, limit=9).records
         assert [record.path for record in taken] == paths
         manager.registry.settle([Outcome(record, Status.REMOVED) for record in claimed], 0)
-        assert not any(manager.registry.holds(record) for record in claimed)
-        assert all(other.registry.holds(record) for record in taken)
+        assert not any(manager.registry.still_claimed(record) for record in claimed)
+        assert all(other.registry.still_claimed(record) for record in taken)
         assert sorted(manager.files) == paths
         other.registry.settle([Outcome(record, Status.SKIPPED) for record in taken], 0)
         other.close()
@@ -408,7 +408,7 @@ class TestClosing:
         manager.register_files(make(tmp_path / "files", "f", 2))
         (record,) = manager.registry.claim(ALL, now=0, lease=60, limit=1).records
         assert in_child(lambda: [manager.close(), len(manager.files), manager.close()]) == [None, 2, None]
-        assert manager.registry.holds(record)
+        assert manager.registry.still_claimed(record)
         other = TempFileManager(manager.base_dir, registry="sqlite:")
         assert len(other.registry.claim(ALL, now=0, lease=60, limit=9).records) == 1
         other.close()

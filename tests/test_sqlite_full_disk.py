@@ -335,7 +335,7 @@ class TestAFileThatMayNotGrow:
         records = registry.claim(ALL, now=0, lease=60, limit=2000).records
         assert len(records) == 2000
         assert len({record.claim for record in records}) == 1
-        assert all(registry.holds(record) for record in records[:5])
+        assert all(registry.still_claimed(record) for record in records[:5])
 
         def other() -> list[object]:
             import sqlite3
@@ -352,7 +352,7 @@ class TestAFileThatMayNotGrow:
         assert answer == [3000, 3000]
         registry.settle([Outcome(record, Status.REMOVED) for record in records], 2.0)
         assert registry.stats().records == len(list(registry.files)) == 1000
-        assert not any(registry.holds(record) for record in records[:5])
+        assert not any(registry.still_claimed(record) for record in records[:5])
         registry.add(self.files("/second", 100), 2.0)
         rest = registry.claim(ALL, now=0, lease=60, limit=2000).records
         assert len(rest) == 1100

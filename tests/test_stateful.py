@@ -502,9 +502,9 @@ class Lockstep(RuleBasedStateMachine):
         for record in sweep.claimed:
             row = self.rows.get(record.path)
             if row is not None and row.claim is record:
-                assert self.registry.holds(record) or self.lapsed(record)
+                assert self.registry.still_claimed(record) or self.lapsed(record)
             else:
-                assert not self.registry.holds(record)
+                assert not self.registry.still_claimed(record)
 
     @invariant()
     def records_are_the_models(self) -> None:

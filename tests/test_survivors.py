@@ -45,8 +45,8 @@ def test_a_claim_is_held_by_an_equal_record_too() -> None:
     registry = MemoryRegistry()
     registry.add_one("/s/a", NOW)
     (record,) = registry.claim(Due(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
-    assert registry.holds(TempFile(*record))
-    assert not registry.holds(record._replace(generation=record.generation + 1))
+    assert registry.still_claimed(TempFile(*record))
+    assert not registry.still_claimed(record._replace(generation=record.generation + 1))
 
 
 def test_a_record_in_memory_is_what_was_registered() -> None:

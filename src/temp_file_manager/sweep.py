@@ -124,7 +124,7 @@ class Sweeper:
 
     def _gate(self, sweep: _Chunk, deadline: float) -> Gate:
         """Return what asks, at the moment a record's file would go, whether it still may; its path is marked first."""
-        mark, holds, elapsed = IN_FLIGHT.mark, self._registry.holds, self._clock.elapsed
+        mark, still_claimed, elapsed = IN_FLIGHT.mark, self._registry.still_claimed, self._clock.elapsed
 
         def gate(record: TempFile) -> str:
             mark(sweep, record.path)
@@ -133,7 +133,7 @@ class Sweeper:
                 return "its sweep is over"
             if elapsed() >= deadline:
                 return "half of its claim's time is up"
-            return "" if holds(record) else "registered again or forgotten meanwhile"
+            return "" if still_claimed(record) else "registered again or forgotten meanwhile"
 
         return gate
 

@@ -134,7 +134,7 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    def holds(self, record: TempFile) -> bool:
+    def still_claimed(self, record: TempFile) -> bool:
         """Say whether a claimed record is still what was claimed: asked just before each removal."""
 
     @abstractmethod

@@ -19,7 +19,7 @@ from temp_file_manager.rules import retry_at
 
 
 class Claiming:
-    """What sweeps ask of the registry: ``Registry.page``, ``claim``, ``holds`` and ``settle``."""
+    """What sweeps ask of the registry: ``Registry.page``, ``claim``, ``still_claimed`` and ``settle``."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -178,9 +178,9 @@ class Claiming:
         for holder in holders:
             yield Finding("hold of a dead process", f"process {holder}", "the next sweep ends it", fix)
 
-    def holds(self, record: TempFile) -> bool:
-        """See ``Registry.holds``."""
-        return self._held.holds(record)
+    def still_claimed(self, record: TempFile) -> bool:
+        """See ``Registry.still_claimed``."""
+        return self._held.still_claimed(record)
 
     def _remaining(self, claim: int, records: list[int]) -> set[int]:
         with self._session.reading() as connection:

@@ -47,7 +47,7 @@ class Held:
         hold = self._holds.get(claim)
         return -math.inf if hold is None else hold.asof
 
-    def holds(self, record: TempFile) -> bool:
+    def still_claimed(self, record: TempFile) -> bool:
         """Say whether a record is still what was claimed."""
         hold = self._holds.get(record.claim)
         if hold is None:

@@ -127,8 +127,8 @@ class MemoryRegistry(Registry):
                 self._queue.rebuild()
                 raise
 
-    def holds(self, record: TempFile) -> bool:
-        """See ``Registry.holds``. The stamp is compared by identity: a clock may give the same time twice."""
+    def still_claimed(self, record: TempFile) -> bool:
+        """See ``Registry.still_claimed``. The stamp is compared by identity: a clock may give the same time twice."""
         queue, path = self._queue, record.path
         claim = queue.claims.get(path)
         # "is" first: comparing two tuples field by field costs more than the rest.

@@ -260,9 +260,9 @@ class SqliteRegistry(Registry):
         self.release_dropped()
         return self._claiming.claim(due, now, lease, limit, after)
 
-    def holds(self, record: TempFile) -> bool:
-        """See ``Registry.holds``."""
-        return self._claiming.holds(record)
+    def still_claimed(self, record: TempFile) -> bool:
+        """See ``Registry.still_claimed``."""
+        return self._claiming.still_claimed(record)
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""

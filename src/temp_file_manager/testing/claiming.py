@@ -98,10 +98,10 @@ class ClaimingContract(RegistryWords):
         assert not self.pages(_later(119.5), 10)
         assert _paths(self.pages(_later(120), 10)) == ["/c/a"]
         second = self.claim_one("/c/a", _later(120))
-        assert not self.registry.holds(first)
+        assert not self.registry.still_claimed(first)
         for status in (Status.SKIPPED, Status.FAILED, Status.REMOVED):
             self.settle(first, status)
-            assert self.registry.holds(second), status
+            assert self.registry.still_claimed(second), status
             assert self.record("/c/a").failures == 0
         self.settle(second, Status.REMOVED)
         assert not self.registry.files
@@ -200,8 +200,8 @@ class ClaimingContract(RegistryWords):
         a, b = self.claim(_later()).records
         self.registry.pin(["/c/a"], math.inf)
         self.registry.hold("/c/b")
-        assert not self.registry.holds(a)
-        assert not self.registry.holds(b)
+        assert not self.registry.still_claimed(a)
+        assert not self.registry.still_claimed(b)
         self.registry.settle([Outcome(a, Status.SKIPPED), Outcome(b, Status.SKIPPED)], NOW)
         assert not self.claim(_later()).records
         self.registry.pin(["/c/a"], None)

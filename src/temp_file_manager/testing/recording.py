@@ -55,7 +55,7 @@ class RecordingContract(RegistryWords):
         old = self.claim_one("/c/a", _later())
         self.registry.add_one("/c/a", NOW + 950)
         assert self.record("/c/a")[:7] == TempFile("/c/a", NOW + 950)[:7]
-        assert not self.registry.holds(old)
+        assert not self.registry.still_claimed(old)
         assert not self.claim(_later()).records
         self.claim_one("/c/a", _later(51))
 
@@ -73,13 +73,13 @@ class RecordingContract(RegistryWords):
         """Also when the clock stands still: the generation tells, not the time."""
         self.add("/c/a")
         old = self.claim_one("/c/a", _later())
-        assert self.registry.holds(old)
+        assert self.registry.still_claimed(old)
         self.add("/c/a")
-        assert not self.registry.holds(old)
+        assert not self.registry.still_claimed(old)
         new = self.claim_one("/c/a", _later())
         assert new.generation != old.generation
-        assert self.registry.holds(new)
-        assert not self.registry.holds(old)
+        assert self.registry.still_claimed(new)
+        assert not self.registry.still_claimed(old)
 
     def test_add_is_all_or_none(self) -> None:
         """What cannot be read to its end records nothing and cancels nothing."""
@@ -98,7 +98,7 @@ class RecordingContract(RegistryWords):
         else:
             raise AssertionError("the error was swallowed")
         assert dict(self.registry.files) == {"/c/a": NOW}
-        assert self.registry.holds(held)
+        assert self.registry.still_claimed(held)
 
     # -- page, files, replace, forget, stats, life ---------------------------------------------------------
 
@@ -154,7 +154,7 @@ class RecordingContract(RegistryWords):
         self.registry.replace([("/c/b", NOW + 7), ("/c/c", NOW)])
         assert dict(self.registry.files) == {"/c/b": NOW + 7, "/c/c": NOW}
         assert dict(old) == {"/c/a": NOW, "/c/b": NOW}
-        assert not any(map(self.registry.holds, held))
+        assert not any(map(self.registry.still_claimed, held))
         old["/c/d"] = NOW
         self.registry.settle([Outcome(record, Status.REMOVED) for record in held], NOW)
         assert _paths(self.claim(_later()).records) == ["/c/c", "/c/b"]

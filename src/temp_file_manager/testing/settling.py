@@ -16,11 +16,11 @@ class SettlingContract(RegistryWords):
         """By forgetting it, or through ``files``; and a stale outcome forgets nothing that came after."""
         self.add("/c/a", "/c/b", "/c/c", "/c/d")
         held = {record.path: record for record in self.claim(_later()).records}
-        assert all(map(self.registry.holds, held.values()))
+        assert all(map(self.registry.still_claimed, held.values()))
         self.registry.forget(["/c/a"])
         self.registry.files["/c/b"] = NOW
         del self.registry.files["/c/c"]
-        assert [path for path, record in sorted(held.items()) if self.registry.holds(record)] == ["/c/d"]
+        assert [path for path, record in sorted(held.items()) if self.registry.still_claimed(record)] == ["/c/d"]
         self.add("/c/a")
         self.registry.files["/c/c"] = NOW
         self.registry.settle([Outcome(record, Status.REMOVED) for record in held.values()], NOW)
@@ -40,7 +40,7 @@ class SettlingContract(RegistryWords):
         self.add("/c/a")
         claim = self.claim(_later())
         self.settle(claim.records[0], Status.SKIPPED)
-        assert not self.registry.holds(claim.records[0])
+        assert not self.registry.still_claimed(claim.records[0])
         assert self.record("/c/a")[:7] == TempFile("/c/a", NOW)[:7]
         assert _paths(self.claim(_later(), after=claim.cursor).records) == ["/c/a"]
 
