@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -340,10 +341,10 @@ class TestAFileThatMayNotGrow:
         def other() -> list[object]:
             import sqlite3
 
-            connection = sqlite3.connect(tmp_path / "r.db", timeout=0, isolation_level=None)
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                connection.execute("BEGIN IMMEDIATE")
-            return [connection.execute("SELECT count(*) FROM files").fetchone()[0], registry.stats().records]
+            with closing(sqlite3.connect(tmp_path / "r.db", timeout=0, isolation_level=None)) as connection:
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    connection.execute("BEGIN IMMEDIATE")
+                return [connection.execute("SELECT count(*) FROM files").fetchone()[0], registry.stats().records]
 
         answer: list[object] = []
         thread = threading.Thread(target=lambda: answer.extend(other()))  # reading waits for nobody
