@@ -1,6 +1,5 @@
 """Opening the SQLite registry: what it makes, what it refuses, and what it leaves as it found it."""
 
-import json
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from small_disk import together
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Due, NewFile
@@ -57,35 +57,6 @@ def execute(path: Path, *statements: str) -> Any:
     finally:
         connection.close()
     return row
-
-
-def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Return what ``work`` returns in so many forked children, which all begin at the same moment."""
-    waiting, go = os.pipe()
-    readers = []
-    for number in range(count):
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            try:
-                os.close(go)
-                os.read(waiting, 1)
-                try:
-                    answer = work(number)
-                except BaseException as error:
-                    answer = repr(error)
-                os.write(writer, json.dumps(answer).encode())
-            finally:
-                os._exit(0)
-        os.close(writer)
-        readers.append(reader)
-    os.close(waiting)
-    os.close(go)
-    answers = []
-    for reader in readers:
-        with open(reader, "rb") as pipe:
-            answers.append(json.loads(pipe.read()))
-        os.wait()
-    return answers
 
 
 @pytest.fixture

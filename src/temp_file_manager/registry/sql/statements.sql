@@ -73,9 +73,6 @@ DELETE FROM files WHERE scope = :scope
 -- name: forget_all_directories
 DELETE FROM directories WHERE scope = :scope AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = directories.id)
 
--- name: forget_by_id
-DELETE FROM files WHERE id = :id AND scope = :scope
-
 -- name: due_by_age
 SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
        files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
