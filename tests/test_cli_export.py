@@ -11,8 +11,8 @@ import pytest
 
 import command_line
 from command_line import Say, files
-from temp_file_manager import TempFileManager
-from temp_file_manager.cli import exported, facts, paths
+from temp_file_manager import TempFileManager, facts
+from temp_file_manager.cli import exported, paths
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.text import printable
 

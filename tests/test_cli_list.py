@@ -9,8 +9,8 @@ import pytest
 
 import command_line
 from command_line import Say, files
-from temp_file_manager import TempFileManager
-from temp_file_manager.cli import facts, render, walking
+from temp_file_manager import TempFileManager, facts
+from temp_file_manager.cli import render, walking
 from temp_file_manager.records import Due, TempFile
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager

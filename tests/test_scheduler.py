@@ -235,7 +235,7 @@ def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
     manager.register_file(path)
     manager.files[path] = began - 1000
     monkeypatch.setattr(os, "remove", fail)
-    manager._scheduler._interval = 10.0
+    manager._scheduler.interval = 10.0
     manager.start()
     for _ in range(60):
         ears.next(SweepFinished)

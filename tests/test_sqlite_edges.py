@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -466,3 +467,38 @@ class TestRefusals:
             with pytest.raises(RegistryError, match=r"newer version \(schema 99, "):
                 registry.add([new("/p/b")], 1.0)
         assert list(registry.files) == ["/p/a"]
+
+
+def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who found that this base has no scope yet, a moment before it had one, leaves it to the thread that made it."""
+    registry = registry_at(tmp_path / "r.db", tmp_path)
+    reading = registry._session.database.reading
+
+    class Slow:
+        """A connection that answers, about the scope, what was true before the first registration."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def execute(self, statement: str, bound: Any = ()) -> Any:
+            found = self.connection.execute(statement, bound)
+            if statement == registry._session.sql["scope"]:
+                rows = found.fetchall()
+                registry.add([new("/p/first")], 1.0)
+                found = SimpleNamespace(fetchone=lambda: rows[0] if rows else None)
+            return found
+
+    @contextmanager
+    def slowly() -> Iterator[Slow]:
+        with reading() as connection:
+            yield Slow(connection)
+
+    monkeypatch.setattr(registry._session.database, "reading", slowly)
+    registry.stats()
+    monkeypatch.undo()
+    registry.add([new("/p/second")], 2.0)
+    assert sorted(registry.get(["/p/first", "/p/second"])) == ["/p/first", "/p/second"]
+    registry.close()
+    again = registry_at(tmp_path / "r.db", tmp_path)
+    assert sorted(again.get(["/p/first", "/p/second"])) == ["/p/first", "/p/second"]
+    again.close()

@@ -393,20 +393,20 @@ class TestNewerSchema:
         assert sorted(os.listdir(tmp_path)) == [".temp-file-manager", "a"], "also what mkstemp made is gone"
         said = [message for message in messages if "newer version" in message]
         assert len(said) == 1, "said once, also when the file is opened again"
-        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows 1)")
+        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows 2)")
 
 
 class TestMigration:
     @pytest.fixture
     def second(self, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """The file of the version before, now that there is a second migration, which cannot be done twice."""
+        """The file of the version before, now that there is one migration more, which cannot be done twice."""
         real = database._sql
         text = (
-            "-- A made-up one; it says so.\nCREATE TABLE notes (text);\nINSERT INTO notes VALUES ('once');\n"
-            "ALTER TABLE files ADD COLUMN note TEXT DEFAULT 'none'\n"
+            "-- A made-up one; it says so.\nCREATE TABLE remarks (text);\nINSERT INTO remarks VALUES ('once');\n"
+            "ALTER TABLE files ADD COLUMN remark TEXT DEFAULT 'none'\n"
         )
-        monkeypatch.setattr(database, "_MIGRATIONS", (*database._MIGRATIONS, "002_notes.sql"))
-        monkeypatch.setattr(database, "_sql", lambda name: text if name == "002_notes.sql" else real(name))
+        monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, "003_remarks.sql"))
+        monkeypatch.setattr(database, "_sql", lambda name: text if name == "003_remarks.sql" else real(name))
         return filled
 
     def test_records_survive(self, second: Path, tmp_path: Path) -> None:
@@ -417,16 +417,16 @@ class TestMigration:
         registry.forget(["/p/new"])
         assert len(registry.claim(ALL, now=0, lease=60, limit=999).records) == 500
         registry.close()
-        assert execute(second, "PRAGMA user_version") == (2,)
+        assert execute(second, "PRAGMA user_version") == (3,)
         assert execute(second, "SELECT count(*), min(id), max(id), sum(registered_at) FROM files") == records
-        assert execute(second, "SELECT count(*) FROM files WHERE note = 'none'") == (500,)
+        assert execute(second, "SELECT count(*) FROM files WHERE remark = 'none'") == (500,)
 
     @pytest.mark.usefixtures("second")
     def test_a_new_file_has_every_migration(self, tmp_path: Path) -> None:
         path = tmp_path / "new.db"
         open_registry(f"sqlite://{path}", str(tmp_path)).close()
-        assert execute(path, "PRAGMA user_version") == (2,)
-        assert execute(path, "SELECT count(*) FROM notes") == (1,)
+        assert execute(path, "PRAGMA user_version") == (3,)
+        assert execute(path, "SELECT count(*) FROM remarks") == (1,)
 
     def test_processes_that_open_it_together_migrate_once(self, second: Path, tmp_path: Path) -> None:
         for turn in range(10):
@@ -439,7 +439,7 @@ class TestMigration:
                 return len(registry.get(f"/p/{number:03}/{'n' * 40}" for number in range(500)))
 
             assert together(2, work) == [500, 500]
-            assert execute(path, "SELECT count(*) FROM notes") == (1,)
+            assert execute(path, "SELECT count(*) FROM remarks") == (1,)
             assert execute(path, "SELECT count(*) FROM files") == (502,)
             assert execute(path, "PRAGMA integrity_check") == ("ok",)
 
@@ -454,7 +454,7 @@ class TestMigration:
         with pytest.raises(RegistryError, match="cannot be used"):
             open_registry("sqlite:", str(tmp_path))
         assert dump(second) == before
-        assert execute(second, "PRAGMA user_version") == (1,)
+        assert execute(second, "PRAGMA user_version") == (2,)
 
 
 MOUNTS = r"""

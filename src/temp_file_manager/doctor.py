@@ -22,7 +22,6 @@ LITTLE_ROOM, LITTLE_SHARE = 64 * 1024 * 1024, 0.02
 """Less free space than this, and than this part of all: worth a warning."""
 
 FEW_INODES = 1000
-SCHEMA = 1
 
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 _GRANT_LEASE = (
@@ -253,7 +252,7 @@ class _Examination:
             f"{path}: {found.records} records here of {found.all_records}, {found.size // 1024} KiB, "
             f"schema {found.schema}, journal {found.journal}"
         )
-        yield _usable(path, told, found.schema)
+        yield _usable(path, told, newer=found.is_newer)
         yield _reserve(path)
         yield _watermark(found.clock, self._clock)
 
@@ -289,8 +288,8 @@ def _registry_file(registry: str, base: str) -> str | None:
     return f"/{path}" if path else os.path.join(base, OWN_DIRECTORY, "registry.db")
 
 
-def _usable(path: str, told: str, schema: int) -> Check:
-    if schema > SCHEMA:
+def _usable(path: str, told: str, *, newer: bool) -> Check:
+    if newer:
         follows = "it can be read, and nothing can be registered or swept"
         return Check("registry", Level.PROBLEM, f"{told}: a newer version's", follows, "install that version")
     if not os.access(path, os.W_OK) or not os.access(os.path.dirname(path), os.W_OK):

@@ -14,7 +14,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.clock_guard import ClockGuard
 from temp_file_manager.creation import Creator
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
-from temp_file_manager.events import Hook, Hooks, SweepFailed, SweepFinished
+from temp_file_manager.events import Hook, Hooks, SweepFailed
 from temp_file_manager.holding import Hold
 from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.large_sweep_guard import LargeSweepGuard
@@ -94,7 +94,6 @@ class TempFileManager:
         self._before: Callable[[Callable[[], bool]], object] | None = None
         self._pid = os.getpid()
         logs.initialized(self.base_dir, self.max_age)
-        logs.without_effect(self._settings.without_effect())
 
     @classmethod
     def from_settings(
@@ -274,12 +273,7 @@ class TempFileManager:
         self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False, protect_open: bool = False
     ) -> SweepReport:
         storage = self._protecting if protect_open else self._storage
-        report = self._sweeper.run(due, bounds, storage, dry_run=dry_run)
-        if not dry_run:
-            logs.swept(report, due.force)
-            if self._hooks.hooks:
-                self._hooks.emit(SweepFinished(report, scheduled))
-        return report
+        return self._sweeper.run(due, bounds, storage, dry_run=dry_run, scheduled=scheduled)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.

@@ -15,6 +15,9 @@ OUTCOMES_IN_A_REPORT = 1000
 """A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
 
 
+REASONS_IN_A_REPORT = 20
+
+
 class Identity(NamedTuple):
     """Which file is meant by a path, so that another one under the same path is not taken for it.
 
@@ -116,6 +119,22 @@ class Outcome(NamedTuple):
         return self.status in RETIRED
 
 
+class Reason(NamedTuple):
+    """Why some of a sweep's files were not simply removed.
+
+    Attributes:
+        status: What became of them.
+        reason: In words, without the path.
+        files: How many.
+        example: The path of the first.
+    """
+
+    status: str
+    reason: str
+    files: int
+    example: str
+
+
 RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
 
 
@@ -125,6 +144,7 @@ class SweepReport:
 
     Attributes:
         outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
+        reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
         stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (the
             scheduler is stopping), or empty when it did not.
         duration: Seconds.
@@ -137,6 +157,7 @@ class SweepReport:
     failed: int = 0
     skipped: int = 0
     outcomes: tuple[Outcome, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     stopped: str = ""
     dry_run: bool = False
     duration: float = 0.0

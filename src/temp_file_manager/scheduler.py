@@ -15,6 +15,12 @@ class Scheduler:
         on_error: Called with what ``sweep`` raised.
         interval: Seconds from the end of one sweep to the beginning of the next.
         clock: What waits.
+
+    Attributes:
+        interval: As given.
+        failures: How many sweeps raised.
+        beat: When the thread last showed that it works, seconds since the epoch; None until it first has.
+        ended: When the last sweep ended; None until one has.
     """
 
     def __init__(
@@ -26,9 +32,11 @@ class Scheduler:
     ) -> None:
         self._sweep = sweep
         self._on_error = on_error
-        self._interval = interval
+        self.interval = interval
         self._clock = clock
         self.failures = 0
+        self.beat: float | None = None
+        self.ended: float | None = None
         self._renew()
         at_fork(self, Scheduler._renew)
 
@@ -80,10 +88,15 @@ class Scheduler:
         return not self.running
 
     def _run(self, stopping: threading.Event) -> None:
-        while not stopping.is_set():
+        def ending() -> bool:
+            self.beat = self._clock.wall()
+            return stopping.is_set()
+
+        while not ending():
             try:
-                self._sweep(stopping.is_set)
+                self._sweep(ending)
             except Exception as error:  # the thread outlives whatever a sweep meets
                 self.failures += 1
                 self._on_error(error)
-            self._clock.wait(stopping, self._interval)
+            self.ended = self.beat = self._clock.wall()
+            self._clock.wait(stopping, self.interval)

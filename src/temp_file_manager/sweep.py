@@ -9,9 +9,19 @@ from dataclasses import dataclass
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
-from temp_file_manager.events import Hooks, RecordsSettled
+from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
+from temp_file_manager.history import History
 from temp_file_manager.in_flight import IN_FLIGHT
-from temp_file_manager.records import OUTCOMES_IN_A_REPORT, Due, Outcome, Status, SweepReport, TempFile
+from temp_file_manager.records import (
+    OUTCOMES_IN_A_REPORT,
+    REASONS_IN_A_REPORT,
+    Due,
+    Outcome,
+    Reason,
+    Status,
+    SweepReport,
+    TempFile,
+)
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.abandoning import Removes
 from temp_file_manager.storage.local import Gate
@@ -32,6 +42,9 @@ class Bounds:
     stop: Callable[[], bool] = lambda: False
 
 
+_EXPLAINED = (Status.REPLACED, Status.KEPT, Status.FAILED)
+
+
 class _Chunk:
     """Who is in flight: the removal of one chunk."""
 
@@ -44,6 +57,7 @@ class _Tally:
     def __init__(self) -> None:
         self.counts = dict.fromkeys(Status, 0)
         self.outcomes: list[Outcome] = []
+        self.reasons: dict[tuple[Status, str], Reason] = {}
 
     @property
     def handled(self) -> int:
@@ -55,6 +69,20 @@ class _Tally:
             self.counts[status] += statuses.count(status)
         if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
             self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
+        if any(status in _EXPLAINED for status in statuses):
+            for outcome in outcomes:
+                self._explain(outcome)
+
+    def _explain(self, outcome: Outcome) -> None:
+        if outcome.status not in _EXPLAINED:
+            return
+        path = outcome.record.path
+        reason = outcome.reason.removesuffix(repr(path)).removesuffix(": ")  # as the system's errors end
+        known = self.reasons.get((outcome.status, reason))
+        if known is not None:
+            self.reasons[outcome.status, reason] = known._replace(files=known.files + 1)
+        elif len(self.reasons) < REASONS_IN_A_REPORT:
+            self.reasons[outcome.status, reason] = Reason(str(outcome.status), reason, 1, path)
 
 
 class Sweeper:
@@ -65,9 +93,21 @@ class Sweeper:
         self._clock = clock
         self._hooks = hooks
         self._chunk = min(chunk, CHUNK)
+        self._history = History(registry, clock)
 
-    def run(self, due: Due, bounds: Bounds, storage: Removes, *, dry_run: bool = False) -> SweepReport:
-        """Sweep what is due, within bounds, by what ``storage`` removes."""
+    def run(
+        self, due: Due, bounds: Bounds, storage: Removes, *, dry_run: bool = False, scheduled: bool = False
+    ) -> SweepReport:
+        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
+        report = self._run(due, bounds, storage, dry_run=dry_run)
+        if not dry_run:
+            logs.swept(report, due.force)
+            self._history.swept(report, scheduled=scheduled)
+            if self._hooks.hooks:
+                self._hooks.emit(SweepFinished(report, scheduled))
+        return report
+
+    def _run(self, due: Due, bounds: Bounds, storage: Removes, *, dry_run: bool) -> SweepReport:
         chunks = self._planned if dry_run else self._removed
         tally = _Tally()
         began = self._clock.elapsed()
@@ -86,6 +126,7 @@ class Sweeper:
             failed=tally.counts[Status.FAILED],
             skipped=tally.counts[Status.SKIPPED],
             outcomes=tuple(tally.outcomes),
+            reasons=tuple(tally.reasons.values()),
             stopped=stopped,
             dry_run=dry_run,
             duration=self._clock.elapsed() - began,

@@ -2,8 +2,9 @@
 
 import argparse
 
+from temp_file_manager import facts
 from temp_file_manager.adoption import Adoption, Plan
-from temp_file_manager.cli import facts, render
+from temp_file_manager.cli import render
 from temp_file_manager.rules import span
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 
-from temp_file_manager.cli import facts, opening, options, render, walking
+from temp_file_manager import facts
+from temp_file_manager.cli import opening, options, render, walking
 
 
 def add_parser(commands: options.Commands) -> None:

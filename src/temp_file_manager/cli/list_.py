@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from temp_file_manager.cli import facts, opening, options, render, walking
+from temp_file_manager import facts
+from temp_file_manager.cli import opening, options, render, walking
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Due, TempFile
 from temp_file_manager.storage import local

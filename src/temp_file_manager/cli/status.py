@@ -2,7 +2,8 @@
 
 import argparse
 
-from temp_file_manager.cli import facts, opening, options, paths, render, walking
+from temp_file_manager import facts
+from temp_file_manager.cli import opening, options, paths, render, walking
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.records import Due, FileStatus, TempFile
 from temp_file_manager.rules import span

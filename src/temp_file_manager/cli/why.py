@@ -3,8 +3,8 @@
 import argparse
 import math
 
-from temp_file_manager import logs
-from temp_file_manager.cli import facts, opening, options, paths, render
+from temp_file_manager import facts, logs
+from temp_file_manager.cli import opening, options, paths, render
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.explanation import Explanation, Forecast, Rule, why
 from temp_file_manager.records import Status

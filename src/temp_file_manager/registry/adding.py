@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
 from sqlite3 import Connection
+from typing import Any
 
 from temp_file_manager.records import NewFile
 from temp_file_manager.storage.identity import NOTHING
@@ -66,10 +67,28 @@ def add_files(
     before = connection.total_changes
     connection.executemany(sql["add_new_file"], rows)
     new = connection.total_changes - before
-    if new < len(rows) and not only_new:  # now all are there, and replacing them changes no count
-        connection.executemany(sql["replace_file"], rows)
-    connection.execute(sql["count_records"], {"scope": scope, "more": new})
+    registered, more = len(rows) - len(owners), sum(file[2] or 0 for file, _ in files)
+    if new < len(rows):
+        (more,) = connection.execute(sql["size_since"], {"first": first}).fetchone()
+        if only_new:
+            registered = new
+        else:  # now all are there, and replacing them changes no count
+            more += _replaced(connection, sql, rows)
+    counted = {"scope": scope, "more": new, "bytes": more, "registered": registered}
+    connection.execute(sql["count_records"], counted)
     return new < len(rows)
+
+
+def _replaced(connection: Connection, sql: dict[str, str], rows: list[tuple[Any, ...]]) -> int:
+    """Replace rows that are there; return how many bytes more they are now."""
+    places = {(row[2], row[3]) for row in rows}
+
+    def size() -> int:
+        return sum(connection.execute(sql["size_of"], place).fetchone()[0] for place in places)
+
+    before = size()
+    connection.executemany(sql["replace_file"], rows)
+    return size() - before
 
 
 def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:

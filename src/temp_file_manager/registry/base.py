@@ -10,10 +10,12 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 * a generation, not a lock, tells whether a record is still the one that was claimed.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple
 
 from temp_file_manager.records import Due, Finding, NewFile, Outcome, TempFile
@@ -34,9 +36,44 @@ class Page(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What a registry knows of itself without looking at its records."""
+    """What a registry knows of itself without looking at its records.
+
+    Attributes:
+        records: How many.
+        bytes: The sum of their sizes; None where sizes are not kept.
+        totals: What happened since it was made, in whatever process; see ``totals``.
+    """
 
     records: int
+    bytes: int | None
+    totals: Mapping[str, float]
+
+
+class Note(NamedTuple):
+    """A line of a journal, and when it was written, in seconds since the epoch."""
+
+    at: float
+    text: str
+
+
+class Outlook(NamedTuple):
+    """What will be due when, and the records that stand out.
+
+    Attributes:
+        files: How many will be due by each bound, and not by the one before; the last count is of what comes later.
+        bytes: The sums of their sizes; of what size is known.
+        oldest: The longest registered, the oldest first.
+        largest: The largest first; those of known size.
+    """
+
+    files: tuple[int, ...]
+    bytes: tuple[int, ...]
+    oldest: tuple[TempFile, ...]
+    largest: tuple[TempFile, ...]
+
+
+BOUNDS = 7
+"""How many bounds an outlook has."""
 
 
 class Registry(ABC):
@@ -184,6 +221,35 @@ class Registry(ABC):
     @abstractmethod
     def stats(self) -> Stats:
         """Return the counts, at a cost that does not depend on them."""
+
+    @abstractmethod
+    def oldest(self) -> float | None:
+        """Return when the longest registered record was registered, seconds since the epoch; None without records."""
+
+    @abstractmethod
+    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+        """Look at every record: what will be due when, and which stand out. May take long, and makes nobody wait.
+
+        Args:
+            due: Its ``asof`` and ``max_age`` count.
+            bounds: Seconds from ``asof``, rising; ``BOUNDS`` of them.
+            top: How many records stand out at most.
+        """
+
+    @abstractmethod
+    def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Write a line into a journal of this scope.
+
+        Args:
+            journal: Its name.
+            note: The line.
+            keep: So many of its last lines stay.
+            more: What to add to the totals in the same step. (What is registered and settled adds itself.)
+        """
+
+    @abstractmethod
+    def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
+        """Return the last lines of a journal, the newest first: those not older than ``since``, ``limit`` at most."""
 
     @abstractmethod
     def recall(self, name: str) -> str | None:

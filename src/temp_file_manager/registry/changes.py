@@ -5,10 +5,8 @@ was at work while it was writing. Asking SQLite, even for its own ``data_version
 looking at a few bytes costs nothing.
 """
 
-import itertools
 import mmap
 import os
-import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -33,7 +31,6 @@ class Changes:
         self._path = path
         self._translated = translated
         self._map: mmap.mmap | None = None
-        self._numbers = itertools.count(1)
 
     def _opened(self) -> mmap.mmap:
         with self._translated():
@@ -57,18 +54,20 @@ class Changes:
 
     def announce(self) -> None:
         """Say that records have changed."""
-        (self._map or self._opened())[:_HALF] = self._unique()
+        (self._map or self._opened())[:_HALF] = _unique()
 
     def announce_removals(self) -> None:
         """Say that files have been removed."""
-        (self._map or self._opened())[_HALF:_SIZE] = self._unique()
-
-    def _unique(self) -> bytes:
-        # A value that nobody else ever gives: no announcement undoes another.
-        return struct.pack("=II", os.getpid(), next(self._numbers) & 0xFFFFFFFF)
+        (self._map or self._opened())[_HALF:_SIZE] = _unique()
 
     def close(self) -> None:
         """Unmap it; the next use maps it again."""
         if self._map is not None:
             self._map.close()
             self._map = None
+
+
+def _unique() -> bytes:
+    # A value that nobody else gives: no announcement undoes another. A pid and a number did not do: two containers on
+    # one volume are both pid 1.
+    return os.urandom(_HALF)

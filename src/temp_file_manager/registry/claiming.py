@@ -10,6 +10,7 @@ from typing import Any
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.records import RETIRED, Due, Finding, Outcome, Status, TempFile
+from temp_file_manager.registry import totals
 from temp_file_manager.registry.adding import take_numbers
 from temp_file_manager.registry.base import Claim, Page
 from temp_file_manager.registry.due_rows import DIRECTORY, ID, Position, Row, candidates, every, record_of
@@ -236,6 +237,7 @@ class Claiming:
         retired = {number: held[number] for number, o in zip(numbers, outcomes, strict=True) if o.status in RETIRED}
         if retired:
             self._session.retire(connection, retired)
+        self._session.tally(connection, totals.of_settled(outcomes, now))
         left = [o for o in outcomes if o.status is Status.FAILED or o.status is Status.KEPT]
         if left:
             tried = take_numbers(connection, self._session.sql, 1)

@@ -25,9 +25,10 @@ RESERVE = 128 * 1024
 """Bytes of each of the two files that are kept for the day when the disk is full."""
 
 _PAUSE = 0.01
-_READER, _WRITER = "reader", "writer"
+_READER, _WRITER, _LOOKER = "reader", "writer", "looker"
 _PACKAGE = "temp_file_manager.registry"
-_MIGRATIONS = ("001_files.sql",)
+MIGRATIONS = ("001_files.sql", "002_totals.sql")
+"""In their order; how many of them a file has seen is its schema."""
 
 
 def _sql(name: str) -> str:
@@ -88,13 +89,16 @@ class Database:
     def _renew_locks(self) -> None:
         self._write_lock = Lock()
         self._read_lock = Lock()
+        self._look_lock = Lock()
 
     def _before_fork(self) -> None:
         self._write_lock.acquire()
         self._read_lock.acquire()
+        self._look_lock.acquire()
         _disconnect(self._connections)
 
     def _release(self) -> None:
+        self._look_lock.release()
         self._read_lock.release()
         self._write_lock.release()
 
@@ -104,7 +108,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
-        with self._write_lock, self._read_lock:
+        with self._write_lock, self._read_lock, self._look_lock:
             _disconnect(self._connections)
 
     # -- transactions
@@ -183,13 +187,24 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read from; each statement sees the latest commit."""
+        with self._reading_by(_READER, self._read_lock) as connection:
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection of its own to what takes long: a look at every record makes no reader wait."""
+        with self._reading_by(_LOOKER, self._look_lock) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading_by(self, name: str, lock: Lock) -> Iterator[sqlite3.Connection]:
         if _WRITER not in self._connections:  # it makes what is missing, and knows of the reserve
             with self._write_lock:
                 self._connection_to_write()
-        with self._read_lock, self.translated():
-            reader = self._connections.get(_READER)
+        with lock, self.translated():
+            reader = self._connections.get(name)
             if reader is None:
-                reader = self._connections[_READER] = self._with_reserve(self._connect)
+                reader = self._connections[name] = self._with_reserve(self._connect)
                 reader.execute("PRAGMA query_only = ON")
             yield reader
 
@@ -198,7 +213,7 @@ class Database:
     def _connection_to_write(self) -> sqlite3.Connection:
         if not self._writable and os.access(self.path, os.W_OK):
             # A connection that was opened while the disk was read-only stays so when the disk does not.
-            with self._read_lock:
+            with self._read_lock, self._look_lock:
                 _disconnect(self._connections)
         if _WRITER not in self._connections:
             self._connections[_WRITER] = self._with_reserve(self._opened)
@@ -268,16 +283,16 @@ class Database:
         self._refuse_network()
         version = self._version(connection)
         self._refuse_newer(version)
-        if version < len(_MIGRATIONS):
+        if version < len(MIGRATIONS):
             _switch_to_wal(connection)
             self._migrate(connection)
 
     def _refuse_newer(self, version: int) -> None:
-        if version <= len(_MIGRATIONS) or self.read_only:
+        if version <= len(MIGRATIONS) or self.read_only:
             return
         self.read_only = (
             f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
-            f"{len(_MIGRATIONS)}): it is open for reading only; install that version to change it"
+            f"{len(MIGRATIONS)}): it is open for reading only; install that version to change it"
         )
         logs.registry_read_only(self.read_only)
 
@@ -295,7 +310,7 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             # Looked at again under the lock: two processes may open a new file together.
-            for number, name in enumerate(_MIGRATIONS, 1):
+            for number, name in enumerate(MIGRATIONS, 1):
                 if number > self._version(connection):
                     for statement in _sql(name).split(";\n"):
                         connection.execute(statement)
@@ -324,6 +339,6 @@ class Database:
 
 
 def _disconnect(connections: dict[str, sqlite3.Connection]) -> None:
-    for name in (_READER, _WRITER):
+    for name in (_LOOKER, _READER, _WRITER):
         if name in connections:
             connections.pop(name).close()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.registry.database import APPLICATION
+from temp_file_manager.registry.database import APPLICATION, MIGRATIONS
 from temp_file_manager.text import printable
 
 _PATIENCE = 2.0
@@ -31,6 +31,11 @@ class Look(NamedTuple):
     all_records: int
     journal: str
     clock: str | None
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version made it, which this one only reads."""
+        return self.schema > len(MIGRATIONS)
 
 
 def look_at(path: str, base_dir: str) -> Look:

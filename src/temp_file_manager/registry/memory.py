@@ -1,14 +1,19 @@
 """Records in memory: a dict that callers may write to, and a queue that knows what is due."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+import math
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from heapq import heappush
+from heapq import heappush, nsmallest
 from threading import Lock
+from types import MappingProxyType
 
 from temp_file_manager.at_fork import at_fork
 from temp_file_manager.records import RETIRED, Due, NewFile, Outcome, Status, TempFile
-from temp_file_manager.registry.base import Claim, Page, Registry, Stats
+from temp_file_manager.registry import totals
+from temp_file_manager.registry.base import Claim, Note, Outlook, Page, Registry, Stats
 from temp_file_manager.registry.due_queue import DueQueue, Everything
 from temp_file_manager.registry.live_files import Details, MemoryFiles, Stamp, inherited, make_stamp
 from temp_file_manager.rules import retry_at
@@ -22,6 +27,9 @@ class MemoryRegistry(Registry):
         self.lock = Lock()
         self._numbers = itertools.count(1)
         self._facts: dict[str, str] = {}
+        self._registered = 0
+        self._totals: Counter[str] = Counter()
+        self._notes: dict[str, deque[Note]] = {}
         self._begin()
         at_fork(self, MemoryRegistry._after_fork)
 
@@ -63,6 +71,7 @@ class MemoryRegistry(Registry):
             for stamp in stamps:
                 if stamp.path not in known:
                     put(stamp)
+                    self._registered += 1
             self._queue.shrink()
 
     def add_one(self, path: str, now: float) -> None:
@@ -73,6 +82,7 @@ class MemoryRegistry(Registry):
             queue = self._queue
             _store(queue.files, path, stamp)
             heappush(queue.by_age, stamp)
+            self._registered += 1
             if not len(queue.by_age) & 1023:  # now and then is often enough
                 queue.shrink()
 
@@ -136,9 +146,11 @@ class MemoryRegistry(Registry):
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """See ``Registry.settle``."""
+        settled = []
         with self._mended():
             files, claims = self._queue.files, self._queue.claims
-            for record, status, _ in outcomes:
+            for outcome in outcomes:
+                record, status, _ = outcome
                 path = record.path
                 claim = claims.get(path)
                 if claim is not record and claim != record:
@@ -147,6 +159,7 @@ class MemoryRegistry(Registry):
                 stamp = files.get(path)
                 if stamp is not record.registered_at:
                     continue
+                settled.append(outcome)
                 if status in RETIRED:
                     self._retire(path, stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
                 elif status is not Status.SKIPPED:
@@ -155,6 +168,7 @@ class MemoryRegistry(Registry):
                     self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
             if not claims:
                 self._leases.clear()
+            self._totals.update(totals.of_settled(settled, now))
 
     def _retire(self, path: str, stamp: Stamp) -> None:
         # A caller who writes without the lock may have come between the look and this: what is its stays.
@@ -217,7 +231,34 @@ class MemoryRegistry(Registry):
 
     def stats(self) -> Stats:
         """See ``Registry.stats``."""
-        return Stats(records=len(self.files))
+        return Stats(len(self.files), None, {totals.REGISTERED: self._registered, **self._totals})
+
+    def oldest(self) -> float | None:
+        """See ``Registry.oldest``. Looks at every record."""
+        with self.lock:
+            return float(min(self.files.values())) if self.files else None
+
+    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+        """See ``Registry.outlook``."""
+        records = self.page(None, now=0.0, limit=len(self.files) + 1).records
+        times = (r.registered_at + due.max_age if r.due_at is None else r.due_at for r in records)
+        found = Counter(bisect_left(bounds, when - due.asof) for when in times)
+        oldest = nsmallest(top, records, key=lambda record: record.registered_at)
+        files = tuple(found[number] for number in range(len(bounds) + 1))
+        return Outlook(files, (0,) * len(files), tuple(oldest), ())
+
+    def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
+        """See ``Registry.note``."""
+        with self.lock:
+            former = self._notes.get(journal, ())
+            self._notes[journal] = deque((*former, note), maxlen=keep)
+            self._totals.update(more)
+
+    def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
+        """See ``Registry.notes``."""
+        with self.lock:
+            found = [note for note in reversed(self._notes.get(journal, ())) if note.at >= since]
+        return found[:limit]
 
     def close(self) -> None:
         """See ``Registry.close``: there is nothing to let go of."""

@@ -72,12 +72,13 @@ class Session:
         self.owner = take_numbers(connection, self.sql, 1)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a connection to read from."""
-        with self.database.reading() as connection:
+    def reading(self, *, long: bool = False) -> Iterator[Connection]:
+        """Give a connection to read from; ``long``: at every record, beside whoever else reads."""
+        with self.database.looking() if long else self.database.reading() as connection:
             if not self.scope:
                 found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
-                self.scope = found[0] if found else 0
+                if found:  # else 0 as it was, or what a thread that writes has just made it
+                    self.scope = found[0]
                 (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
             yield connection
 
@@ -116,9 +117,16 @@ class Session:
         ids = {"ids": dumps(list(records))}
         if connection.execute(self.sql["any_keep"]).fetchone()[0]:
             connection.execute(self.sql["unpin_files"], ids)
+        (size,) = connection.execute(self.sql["size_of_all"], ids).fetchone()
         dropped = connection.execute(self.sql["retire"], ids).rowcount
-        connection.execute(self.sql["count_records"], {"scope": self.scope, "more": -dropped})
+        counted = {"scope": self.scope, "more": -dropped, "bytes": -size, "registered": 0}
+        connection.execute(self.sql["count_records"], counted)
         drop_empty(connection, self.sql, records.values())
+
+    def tally(self, connection: Connection, more: Mapping[str, float]) -> None:
+        """Add to the totals within a transaction."""
+        rows = [(self.scope, name, value) for name, value in more.items()]
+        connection.executemany(self.sql["add_to_total"], rows)
 
     def close(self, *, busy: bool) -> None:
         """Let go of what is open; the next use opens it again. While ``busy``, others are told that we live."""

@@ -2,15 +2,17 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from sqlite3 import Connection
 from threading import Lock
+from types import MappingProxyType
 from weakref import ref
 
 from temp_file_manager.records import Due, Finding, Identity, NewFile, Outcome, TempFile
+from temp_file_manager.registry import totals
 from temp_file_manager.registry.adding import Timed
-from temp_file_manager.registry.base import Claim, Page, Registry, Stats
+from temp_file_manager.registry.base import BOUNDS, Claim, Note, Outlook, Page, Registry, Stats
 from temp_file_manager.registry.claiming import Claiming
 from temp_file_manager.registry.due_rows import DIRECTORY, ID, NAME, Row, record_of
 from temp_file_manager.registry.inspection import inspect
@@ -88,9 +90,8 @@ class SqliteRegistry(Registry):
         session = self._session
         with self.lock, session.writing() as connection:
             owners = {path: session.owner_of(connection, record.generation) for path, record in known.items()}
-            dropped = connection.execute(session.sql["forget_all"], {"scope": session.scope}).rowcount
-            connection.execute(session.sql["count_records"], {"scope": session.scope, "more": -dropped})
-            connection.execute(session.sql["forget_all_directories"], {"scope": session.scope})
+            for statement in ("forget_all", "forget_all_directories", "recount"):
+                connection.execute(session.sql[statement], {"scope": session.scope})
             session.add(connection, rows, owners=owners)
         if mapping is not None and before is not None:
             mapping.detach(before)
@@ -197,7 +198,49 @@ class SqliteRegistry(Registry):
 
     def stats(self) -> Stats:
         """See ``Registry.stats``."""
-        return Stats(records=self.count())
+        session = self._session
+        with session.reading() as connection:
+            bound = {"scope": session.scope}
+            records, size, registered = connection.execute(session.sql["stats"], bound).fetchone() or (0, 0, 0)
+            counted = dict(connection.execute(session.sql["totals"], bound).fetchall())
+        return Stats(records, size, {totals.REGISTERED: registered, **counted})
+
+    def oldest(self) -> float | None:
+        """See ``Registry.oldest``."""
+        with self._session.reading() as connection:
+            bound = {"scope": self._session.scope}
+            (found,) = connection.execute(self._session.sql["oldest"], bound).fetchone()
+        return None if found == math.inf else float(found)
+
+    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+        """See ``Registry.outlook``."""
+        session = self._session
+        asked = {f"b{number}": bound for number, bound in enumerate(bounds)}
+        asked |= {"asof": due.asof, "max_age": due.max_age, "limit": top}
+        with session.reading(long=True) as connection:
+            asked["scope"] = session.scope
+            found = {row[0]: row[1:] for row in connection.execute(session.sql["due_until"], asked)}
+            oldest = connection.execute(session.sql["oldest_files"], asked).fetchall()
+            largest = connection.execute(session.sql["largest"], asked).fetchall()
+        counts = [found.get(number, (0, 0)) for number in range(BOUNDS + 1)]
+        files, sizes = tuple(count for count, _ in counts), tuple(size or 0 for _, size in counts)
+        return Outlook(files, sizes, tuple(map(record_of, oldest)), tuple(map(record_of, largest)))
+
+    # -- what happened
+
+    def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
+        """See ``Registry.note``."""
+        with self._session.writing() as connection:
+            bound = {"scope": self._session.scope, "journal": journal, "at": note.at, "text": note.text, "keep": keep}
+            connection.execute(self._session.sql["add_note"], bound)
+            connection.execute(self._session.sql["drop_notes"], bound)
+            self._session.tally(connection, more)
+
+    def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
+        """See ``Registry.notes``."""
+        with self._session.reading() as connection:
+            bound = {"scope": self._session.scope, "journal": journal, "since": since, "limit": limit}
+            return [Note(*row) for row in connection.execute(self._session.sql["notes"], bound)]
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """See ``Registry.check``."""

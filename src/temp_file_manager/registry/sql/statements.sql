@@ -22,10 +22,80 @@ SELECT records FROM scopes WHERE id = :scope
 SELECT count(*) FROM files WHERE scope = :scope
 
 -- name: recount
-UPDATE scopes SET records = (SELECT count(*) FROM files WHERE scope = :scope) WHERE id = :scope
+UPDATE scopes SET
+    records = (SELECT count(*) FROM files WHERE scope = :scope),
+    bytes = (SELECT coalesce(sum(size), 0) FROM files WHERE scope = :scope)
+WHERE id = :scope
 
 -- name: count_records
-UPDATE scopes SET records = records + :more WHERE id = :scope
+UPDATE scopes SET records = records + :more, bytes = bytes + :bytes, registered = registered + :registered
+WHERE id = :scope
+
+-- name: stats
+SELECT records, bytes, registered FROM scopes WHERE id = :scope
+
+-- name: totals
+SELECT name, value FROM totals WHERE scope = :scope
+
+-- name: add_to_total
+INSERT INTO totals (scope, name, value) VALUES (?, ?, ?)
+ON CONFLICT (scope, name) DO UPDATE SET value = value + excluded.value
+
+-- name: oldest
+SELECT min(
+    coalesce((SELECT min(registered_at) FROM files INDEXED BY files_by_age WHERE scope = :scope AND due_at IS NULL), 9e999),
+    coalesce((
+        SELECT min(registered_at) FROM files INDEXED BY files_with_ttl_by_age WHERE scope = :scope AND due_at IS NOT NULL
+    ), 9e999)
+)
+
+-- name: add_note
+INSERT INTO notes (scope, journal, at, text) VALUES (:scope, :journal, :at, :text)
+
+-- name: drop_notes
+DELETE FROM notes WHERE scope = :scope AND journal = :journal AND id <= (
+    SELECT id FROM notes WHERE scope = :scope AND journal = :journal ORDER BY id DESC LIMIT 1 OFFSET :keep
+)
+
+-- name: notes
+SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >= :since ORDER BY id DESC LIMIT :limit
+
+-- name: size_since
+SELECT coalesce(sum(size), 0) FROM files WHERE id >= :first
+
+-- name: size_of
+SELECT coalesce(size, 0) FROM files WHERE directory = ? AND name = ?
+
+-- name: due_until
+SELECT until, count(*), sum(size) FROM (
+    SELECT size, CASE
+        WHEN due_at <= :asof + :b0 THEN 0 WHEN due_at <= :asof + :b1 THEN 1 WHEN due_at <= :asof + :b2 THEN 2
+        WHEN due_at <= :asof + :b3 THEN 3 WHEN due_at <= :asof + :b4 THEN 4 WHEN due_at <= :asof + :b5 THEN 5
+        WHEN due_at <= :asof + :b6 THEN 6 ELSE 7
+    END AS until
+    FROM (SELECT size, coalesce(due_at, registered_at + :max_age) AS due_at FROM files WHERE scope = :scope)
+) GROUP BY until
+
+-- name: largest
+SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id IN (SELECT id FROM files WHERE scope = :scope AND size IS NOT NULL ORDER BY size DESC, id LIMIT :limit)
+ORDER BY size DESC, files.id
+
+-- name: oldest_files
+SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id IN (
+    SELECT id FROM (
+        SELECT id FROM files INDEXED BY files_by_age
+        WHERE scope = :scope AND due_at IS NULL ORDER BY registered_at, id LIMIT :limit
+    ) UNION ALL SELECT id FROM (
+        SELECT id FROM files INDEXED BY files_with_ttl_by_age
+        WHERE scope = :scope AND due_at IS NOT NULL ORDER BY registered_at, id LIMIT :limit
+    )
+) ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: fact
 SELECT text FROM facts WHERE scope = :scope AND name = :name
@@ -147,6 +217,9 @@ DELETE FROM claims WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: keep_claim
 UPDATE claims SET files = :files WHERE id = :id
+
+-- name: size_of_all
+SELECT coalesce(sum(size), 0) FROM files WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: retire
 DELETE FROM files WHERE id IN (SELECT value FROM json_each(:ids))
