@@ -36,5 +36,5 @@ $(VENV)/.package: pyproject.toml
 $(VENV)/.dev: $(VENV)/.package
 	@echo "Installing what tests, checks and measures it ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@

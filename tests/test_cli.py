@@ -202,7 +202,7 @@ def test_config_says_where_each_setting_came_from(tmp_path: Path) -> None:
     told = json.loads(tfm(*words, "--json", **variables).stdout)
     assert list(told) == list(FIELDS)
     assert {name: (one["value"], one["source"], one["source_name"]) for name, one in told.items()} == {
-        name: (field.default, "default", None) for name, field in FIELDS.items()
+        name: ([] if field.default == () else field.default, "default", None) for name, field in FIELDS.items()
     } | {
         "max_age": (7, "flag", "--max-age"),
         "cleanup_interval": (9, "variable", "TEMP_FILE_CLEANUP_INTERVAL"),
@@ -210,16 +210,24 @@ def test_config_says_where_each_setting_came_from(tmp_path: Path) -> None:
         "size_limit": (3, "file", str(file)),
         "permission_mask": ("0640", "file", str(file)),
     }
-    assert {name for name, one in told.items() if not one["effective"]} == {
-        name for name, field in FIELDS.items() if field.metadata["later"]
-    }
 
     rows = {line.split()[0]: line for line in tfm(*words, **variables).stdout.splitlines()[1:]}
     assert list(rows) == list(FIELDS)
     assert rows["max_age"].split() == ["max_age", "7", "flag", "--max-age"]
     assert rows["permission_mask"].split()[1:4] == ["0640", "file", str(file)]
-    for name, row in rows.items():
-        assert row.endswith("no effect in this version") == FIELDS[name].metadata["later"]
+
+
+def test_a_secret_is_shown_by_nothing(tmp_path: Path) -> None:
+    secret = "s3cret-and-long-enough"
+    for words in (("config",), ("config", "--json"), ("health",), ("doctor",)):
+        done = tfm(*words, TEMP_FILE_BASE_DIR=str(tmp_path), TEMP_FILE_API_TOKEN=secret)
+        assert secret not in done.stdout + done.stderr
+    told = json.loads(tfm("config", "--json", TEMP_FILE_API_TOKEN=secret).stdout)["api_token"]
+    assert (told["value"], told["source_name"], told["flag"]) == ("set", "TEMP_FILE_API_TOKEN", None)
+    (line,) = refused(tfm("config", TEMP_FILE_API_TOKEN="short-secret"))
+    assert "TEMP_FILE_API_TOKEN is not what it can be: give 16 or more" in line
+    assert "short-secret" not in line
+    assert "does not take --api-token" in refused(tfm("config", "--api-token", secret))[0]
 
 
 def test_config_escapes_what_a_terminal_would_obey(
@@ -235,10 +243,10 @@ def test_help_tells_all_about_every_setting(command: str, capsys: pytest.Capture
     assert cli.main([command, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     for name, field in FIELDS.items():
-        later = "; no effect in this version" if field.metadata["later"] else ""
         default = cli.options.shown(name, field.default)
-        assert f"--{name.replace('_', '-')} VALUE {field.metadata['about']}: {field.metadata['allowed']} " in text
-        assert f"[{variable(name)}; default {default}{later}]" in text
+        flag = f"--{name.replace('_', '-')} VALUE {field.metadata['about']}: {field.metadata['allowed']} "
+        assert (flag in text) != field.metadata["secret"]
+        assert (f"[{variable(name)}; default {default}]" in text) != field.metadata["secret"]
 
 
 # -- demo --------------------------------------------------------------------------------------------------
@@ -413,5 +421,5 @@ def test_every_command_offers_the_same(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, "--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"--{name.replace('_', '-')} VALUE" in out for name in FIELDS)
+    assert all(f"--{name.replace('_', '-')} VALUE" in out for name in FIELDS if not FIELDS[name].metadata["secret"])
     assert "--config FILE" in out

@@ -17,7 +17,7 @@ from temp_file_manager.settings import FIELDS
 bare, folder, say = command_line.bare, command_line.folder, command_line.say
 
 COMMANDS = [command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS]
-SETTINGS = [f"--{name.replace('_', '-')}" for name in FIELDS]
+SETTINGS = [f"--{name.replace('_', '-')}" for name, field in FIELDS.items() if not field.metadata["secret"]]
 
 
 def completed(script: str, folder: Path, *words: str) -> list[str]:
@@ -64,7 +64,7 @@ def test_bash_offers_the_flags_of_the_command(bash: str, folder: Path) -> None:
     assert completed(bash, folder, "tfm", "forget", "x", "--nu") == ["--null"]
     assert set(SETTINGS) < set(completed(bash, folder, "tfm", "list", "--"))
     assert completed(bash, folder, "tfm", "version", "--") == ["--help", "--json"]
-    words = {"--help", "--version", "--json", "--config", "--accept-clock", *SETTINGS}
+    words = {"--help", "--version", "--json", "--config", "--accept-clock", "--clear-on-exit", *SETTINGS}
     assert set(completed(bash, folder, "tfm", "--")) == words
     assert completed(bash, folder, "tfm", "--json", "--max-a") == ["--max-age"]
 
@@ -112,6 +112,7 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
         assert f"\n        '{name}:" in script
         assert f"\n    {name})\n" in script
     assert all(f"{flag}=[" in script for flag in SETTINGS)
+    assert "--api-token=" not in script
     assert "'*--tag=[a word of your own]:TAG: '" in script
     assert r"'(--config)--config=[a TOML file with settings in its table \[manager\]]:FILE:_files'" in script
     zsh = shutil.which("zsh")

@@ -16,15 +16,19 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
-    {"errors", "text", "clock", "at_fork"},
+    {"errors", "text", "clock", "at_fork", "parsers", "version"},
     {"records"},
     {"logs", "settings"},
     {"events", "rules", "in_flight", "storage"},
-    {"registry"},
+    {"registry", "facts"},
+    {"history"},
     {"sweep", "scheduler", "registrar", "holding", "creation", "clock_guard", "large_sweep_guard", "survey"},
     {"manager"},
     {"recovery", "adoption", "marks", "once", "explanation", "doctor", "health"},
+    {"overview"},
+    {"metrics"},
     {"__init__", "testing"},
+    {"service"},
     {"cli"},
     {"__main__"},
 ]

@@ -58,6 +58,9 @@ BAD = [
     ("ENABLE_TEMP_FILE_METRICS", "ja", "true or false"),
     ("METRICS_BACKEND", "statsd", "prometheus"),
     ("PROMETHEUS_PORT", "65536", "1 to 65535"),
+    ("TEMP_FILE_HTTP_PORT", "http", "0 to 65535, or off"),
+    ("TEMP_FILE_HTTP_HOST", "http://localhost", "name or address"),
+    ("TEMP_FILE_HTTP_ALLOWED_HOSTS", "a,,b", "commas"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
     ("TEMP_FILE_REGISTRY", "mysql://host/db", "memory: or sqlite:"),
@@ -67,15 +70,25 @@ BAD = [
 def test_all_seventeen_variables_of_the_specification() -> None:
     settings = Settings.from_env({name: raw for name, (_, raw, _) in SPECIFIED.items()})
     assert len(SPECIFIED) == 17
-    ours = {"registry": None, "protect_open": True, "if_unknown": None, "paranoid": False}  # beyond the specification
+    ours = {  # beyond the specification
+        "registry": None,
+        "protect_open": True,
+        "if_unknown": None,
+        "paranoid": False,
+        "http_host": "127.0.0.1",
+        "http_port": 8080,
+        "http_socket": None,
+        "http_allowed_hosts": (),
+        "api_token": None,
+        "api_token_file": None,
+    }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
     assert {variable(field) for field in FIELDS if field not in ours} == set(SPECIFIED)
 
 
-def test_defaults_are_frozen_and_without_effect_on_nothing() -> None:
+def test_defaults_are_frozen() -> None:
     settings = Settings.from_env({})
     assert settings == Settings()
-    assert settings.without_effect() == []
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.max_age = 1  # type: ignore[misc]  # on purpose
 
@@ -144,6 +157,12 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "metrics": lambda value: type(value) is bool,
     "metrics_backend": lambda value: value == "prometheus",
     "prometheus_port": lambda value: type(value) is int and 1 <= value <= 65535,
+    "http_host": lambda value: value != "" and not set(value) & set(" /[]@\0"),
+    "http_port": lambda value: value is None or (type(value) is int and 0 <= value <= 65535),
+    "http_socket": lambda value: value is None or (value != "" and "\0" not in value),
+    "http_allowed_hosts": lambda value: type(value) is tuple and all(type(host) is str and host for host in value),
+    "api_token": lambda value: value is None or (len(value) >= 16 and value.isascii() and value.isprintable()),
+    "api_token_file": lambda value: value is None or (value != "" and "\0" not in value),
 }
 
 RAW = st.one_of(
@@ -173,7 +192,8 @@ def test_whatever_a_variable_says_is_allowed_or_refused(environ: dict[str, str])
     assert set(ALLOWED) == set(FIELDS)
     settings, problems = read(lambda: Settings.from_env(environ))
     assert settings is None or all_allowed(settings)
-    assert all(any(problem.startswith(f"{name} is ") for name in environ) for problem in problems)
+    for problem in problems:
+        assert "choose one" in problem or any(problem.startswith(f"{name} is ") for name in environ)
 
 
 TOML = st.one_of(
@@ -228,11 +248,26 @@ def test_from_env_makes_a_manager(tmp_path: Path) -> None:
     assert (manager.base_dir, manager.max_age) == (str(tmp_path / "base"), 7)
 
 
-def test_settings_without_effect_are_said_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    settings = Settings(base_dir=str(tmp_path), prometheus_port=5, metrics=True, max_files=5)
-    with caplog.at_level(logging.WARNING):
-        TempFileManager.from_settings(settings)
-    assert caplog.messages == ["Set, but without effect in this version: ENABLE_TEMP_FILE_METRICS, PROMETHEUS_PORT"]
+@pytest.mark.parametrize(("raw", "port"), [("8080", 8080), ("0", 0), ("off", None), (" OFF ", None), ("65535", 65535)])
+def test_a_port_or_none(raw: str, port: int | None) -> None:
+    assert Settings.from_env({"TEMP_FILE_HTTP_PORT": raw}).http_port == port
+    assert Settings(http_port=port).http_port == port
+
+
+def test_hosts(tmp_path: Path) -> None:
+    settings = Settings.from_env({"TEMP_FILE_HTTP_HOST": "[::1]", "TEMP_FILE_HTTP_ALLOWED_HOSTS": "Files.Example, tfm"})
+    assert settings.http_host == "::1"
+    assert settings.http_allowed_hosts == ("files.example", "tfm")
+    file = tmp_path / "settings.toml"
+    file.write_text('[manager]\nhttp_allowed_hosts = ["files.example", "tfm"]\nhttp_port = "off"\n')
+    assert Settings.from_file(file) == Settings(http_allowed_hosts=("files.example", "tfm"), http_port=None)
+
+
+def test_a_token_is_in_no_repr_and_comes_from_one_place() -> None:
+    token = "0123456789abcdef"
+    assert token not in repr(Settings(api_token=token))
+    with pytest.raises(SettingsError, match="api_token and api_token_file are both given: choose one"):
+        Settings(api_token=token, api_token_file="/run/secrets/token")
 
 
 def test_a_file_over_the_size_limit_is_registered_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,8 +23,9 @@ from temp_file_manager.records import (
 )
 from temp_file_manager.registry import MemoryRegistry, Registry
 from temp_file_manager.settings import Settings
+from temp_file_manager.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "BaseDirectoryError",

@@ -27,12 +27,6 @@ def initialized(base_dir: str, max_age: float) -> None:
     logger.info(f"Initialized TempFileManager with base_dir: {printable(base_dir)}, max_age: {max_age} seconds")
 
 
-def without_effect(variables: list[str]) -> None:
-    """Say which settings were set for nothing."""
-    if variables:
-        logger.warning(f"Set, but without effect in this version: {', '.join(variables)}")
-
-
 def registry_read_only(reason: str) -> None:
     """Say that a registry can be read and not written."""
     logger.warning(reason)
@@ -41,6 +35,21 @@ def registry_read_only(reason: str) -> None:
 def not_forgotten(records: int, error: Exception) -> None:
     """Say that removed files' records are still there."""
     logger.warning(f"Removed {records} temporary files that a later sweep will forget: {printable(str(error))}")
+
+
+def http_off(reason: str) -> None:
+    """Say that there is neither page nor API."""
+    logger.info(f"HTTP is off: {printable(reason)}")
+
+
+def serving(what: str, where: str) -> None:
+    """Say what is served where."""
+    logger.info(f"{what}: {where}")
+
+
+def sample_failed(error: Exception) -> None:
+    """Say that a point of the curve of files over time is missing."""
+    logger.warning(f"How many files there are was not noted: {printable(str(error))}")
 
 
 def registered(path: str) -> None:

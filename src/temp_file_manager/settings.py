@@ -4,12 +4,12 @@ A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]``
 ``--f``. The specification's odd names are aliases, in ``ALIASES`` and nowhere else.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from temp_file_manager import parsers
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.text import masked
 
@@ -26,160 +26,106 @@ ALIASES = {
 }
 
 
-def _number(raw: object) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(raw)  # noqa: TRY004 - resolve() turns it into a problem of the setting
-    text = str(raw).strip()
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-def _seconds(raw: object) -> float:
-    value = _number(raw)
-    if not 0 <= float(value) < math.inf:
-        raise ValueError(raw)
-    return value
-
-
-def _positive_seconds(raw: object) -> float:
-    value = _seconds(raw)
-    if value == 0:
-        raise ValueError(raw)
-    return value
-
-
-def _age_or_keep(raw: object) -> float | None:
-    return None if str(raw).strip().lower() == "keep" else _seconds(raw)
-
-
-def _whole(low: int, high: float = math.inf) -> Callable[[object], int]:
-    def parse(raw: object) -> int:
-        value = _number(raw)
-        if not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(raw)
-        return value
-
-    return parse
-
-
-def _switch(raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    return {
-        "true": True,
-        "1": True,
-        "yes": True,
-        "on": True,
-        "false": False,
-        "0": False,
-        "no": False,
-        "off": False,
-    }[str(raw).strip().lower()]
-
-
-def _mode(raw: object) -> int:
-    # Octal, as chmod reads it: in a TOML file as the string "0600" or the number 0o600.
-    value = raw if isinstance(raw, int) and not isinstance(raw, bool) else int(str(raw).strip(), 8)
-    if not 0 <= value <= 0o777:  # noqa: PLR2004 - the nine permission bits
-        raise ValueError(raw)
-    return value
-
-
-def _word(*words: str) -> Callable[[object], str]:
-    def parse(raw: object) -> str:
-        return {word.lower(): word for word in words}[str(raw).strip().lower()]
-
-    return parse
-
-
-def _path(raw: object) -> str:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError(raw)
-    return raw
-
-
-def _registry(raw: object) -> str:
-    value = _path(raw)
-    if not value.startswith(("memory:", "sqlite:")):
-        raise ValueError(raw)
-    return value
-
-
-def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, later: bool = False) -> Any:
-    return field(default=default, metadata={"parse": parse, "allowed": allowed, "about": about, "later": later})
+def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "allowed": allowed, "about": about, "secret": secret}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
 
-    Fields whose metadata say ``later`` are read and checked, and have no effect yet; whoever sets one is warned.
+    A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments.
     """
 
-    base_dir: str = _setting("/tmp/aiecs_temp", _path, "a path", "where temporary files live")  # noqa: S108 - the specification's
-    max_age: float = _setting(3600, _seconds, "seconds, 0 or more", "how long a file without its own ttl may live")
+    base_dir: str = _setting("/tmp/aiecs_temp", parsers.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
+    max_age: float = _setting(
+        3600, parsers.seconds, "seconds, 0 or more", "how long a file without its own ttl may live"
+    )
     registry: str | None = _setting(
         None,
-        _registry,
+        parsers.registry,
         "memory: or sqlite: or sqlite:///PATH",
         "where records live: unset, the command line's in sqlite:, others' in memory:",
     )
-    cleanup_interval: float = _setting(300, _positive_seconds, "seconds, more than 0", "between two scheduled sweeps")
+    cleanup_interval: float = _setting(
+        300, parsers.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
+    )
     log_level: str = _setting(
         "INFO",
-        _word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        parsers.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         "DEBUG, INFO, WARNING, ERROR or CRITICAL",
         "the least that is logged",
     )
-    log_format: str = _setting("text", _word("text", "json"), "text or json", "how a line is logged")
-    log_file: str | None = _setting(None, _path, "a path", "where the log goes instead of standard error")
+    log_format: str = _setting("text", parsers.word("text", "json"), "text or json", "how a line is logged")
+    log_file: str | None = _setting(None, parsers.path, "a path", "where the log goes instead of standard error")
     max_files: int = _setting(
         10_000,
-        _whole(1),
+        parsers.whole(1),
         "a whole number, 1 or more",
         "with more registered files than this, health is degraded",
     )
-    size_limit: int | None = _setting(None, _whole(1), "bytes, 1 or more", "a larger file is registered with a warning")
+    size_limit: int | None = _setting(
+        None, parsers.whole(1), "bytes, 1 or more", "a larger file is registered with a warning"
+    )
     cleanup_batch_size: int = _setting(
         100,
-        _whole(1, 10_000),
+        parsers.whole(1, 10_000),
         "a whole number from 1 to 10000",
         "records claimed at a time; more than 50 is 50",
     )
-    cleanup_threads: int = _setting(4, _whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files")
+    cleanup_threads: int = _setting(
+        4, parsers.whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files"
+    )
     cleanup_timeout: float | None = _setting(
         None,
-        _positive_seconds,
+        parsers.positive_seconds,
         "seconds, more than 0",
         "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
     protect_open: bool = _setting(
-        True, _switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
+        True, parsers.switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
     )
     if_unknown: float | None = _setting(
         None,
-        _age_or_keep,
+        parsers.age_or_keep,
         "keep, or seconds, 0 or more",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
     paranoid: bool = _setting(
         False,
-        _switch,
+        parsers.switch,
         "true or false",
         "move each file into a private folder and compare it there before it goes; on SQLite, without secure_delete",
     )
-    secure_delete: bool = _setting(False, _switch, "true or false", "overwrite files before they are removed")
+    secure_delete: bool = _setting(False, parsers.switch, "true or false", "overwrite files before they are removed")
     permission_mask: int | None = _setting(
-        None, _mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
+        None, parsers.mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
     )
-    owner_check: bool = _setting(False, _switch, "true or false", "refuse another user's files, and keep them")
-    metrics: bool = _setting(False, _switch, "true or false", "serve metrics", later=True)
-    metrics_backend: str = _setting("prometheus", _word("prometheus"), "prometheus", "which metrics", later=True)
-    prometheus_port: int = _setting(
-        9090, _whole(1, 65535), "a port from 1 to 65535", "where metrics are served", later=True
+    owner_check: bool = _setting(False, parsers.switch, "true or false", "refuse another user's files, and keep them")
+    http_host: str = _setting(
+        "127.0.0.1", parsers.host, "a host's name or address", "where run serves its page and API"
     )
+    http_port: int | None = _setting(
+        8080, parsers.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"
+    )
+    http_socket: str | None = _setting(
+        None, parsers.path, "a path", "a Unix socket for page and API, instead of host and port"
+    )
+    http_allowed_hosts: tuple[str, ...] = _setting(
+        (), parsers.hosts, "host names with commas between them", "by what other names page and API may be asked for"
+    )
+    api_token: str | None = _setting(
+        None,
+        parsers.token,
+        f"{parsers.SHORTEST_TOKEN} or more visible ASCII characters: openssl rand -hex 32 makes some",
+        "the secret that lets the API change things",
+        secret=True,
+    )
+    api_token_file: str | None = _setting(None, parsers.path, "a path", "a file with that secret in it")
+    metrics: bool = _setting(False, parsers.switch, "true or false", "run serves metrics, on all interfaces")
+    metrics_backend: str = _setting("prometheus", parsers.word("prometheus"), "prometheus", "which kind of metrics")
+    prometheus_port: int = _setting(9090, parsers.whole(1, 65535), "a port from 1 to 65535", "the port of the metrics")
 
     def __post_init__(self) -> None:
         """Take values as every source of settings would, ``"0600"`` for a mode included, and refuse the others.
@@ -194,9 +140,11 @@ class Settings:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except (ValueError, KeyError, OverflowError):
-                    problems.append(f"{f.name} is {masked(repr(value))}: give {f.metadata['allowed']}")
+                    problems.append(_problem(f, f.name, value))
         if self.paranoid and self.secure_delete:
             problems.append("paranoid and secure_delete cannot both be on: choose one")
+        if self.api_token is not None and self.api_token_file is not None:
+            problems.append("api_token and api_token_file are both given: choose one")
         if problems:
             raise SettingsError(problems)
 
@@ -217,11 +165,6 @@ class Settings:
             SettingsError: naming each key that cannot be used, or saying why the file cannot.
         """
         return resolve(file_layer(path))[0]
-
-    def without_effect(self) -> list[str]:
-        """Return the variables of settings that were changed and have no effect in this version."""
-        changed = (f for f in fields(self) if f.metadata["later"] and getattr(self, f.name) != f.default)
-        return [variable(f.name) for f in changed]
 
 
 FIELDS = {f.name: f for f in fields(Settings)}
@@ -312,11 +255,16 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
             except (ValueError, KeyError, OverflowError):
-                problems.append(f"{entry.name} is {masked(repr(entry.raw))}: give {FIELDS[name].metadata['allowed']}")
+                problems.append(_problem(FIELDS[name], entry.name, entry.raw))
             sources[name] = entry.source
     if problems:
         raise SettingsError(problems)
     return Settings(**values), sources
+
+
+def _problem(known: Field[Any], name: str, raw: object) -> str:
+    what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
+    return f"{name} {what}: give {known.metadata['allowed']}"
 
 
 def _unknown(key: str) -> str:

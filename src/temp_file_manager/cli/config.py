@@ -29,11 +29,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         render.as_json({name: _described(name, value, sources[name]) for name, value in values.items()})
         return 0
-    rows = [
-        (name, options.shown(name, value), sources[name], "no effect in this version" if _later(name) else "")
-        for name, value in values.items()
-    ]
-    render.table(("setting", "value", "from", ""), rows)
+    rows = [(name, options.shown(name, value), sources[name]) for name, value in values.items()]
+    render.table(("setting", "value", "from"), rows)
     return 0
 
 
@@ -46,17 +43,13 @@ def _described(name: str, value: object, source: str) -> dict[str, object]:
         "source_name": where or None,
         "default": _json(name, FIELDS[name].default),
         "variable": settings.variable(name),
-        "flag": options.flag(name),
+        "flag": None if metadata["secret"] else options.flag(name),
         "about": metadata["about"],
         "allowed": metadata["allowed"],
-        "effective": not metadata["later"],
     }
 
 
 def _json(name: str, value: object) -> object:
-    # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600.
-    return options.shown(name, value) if name == "permission_mask" and value is not None else value
-
-
-def _later(name: str) -> bool:
-    return bool(FIELDS[name].metadata["later"])
+    # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600. A secret is not shown either.
+    as_text = value is not None and (name == "permission_mask" or FIELDS[name].metadata["secret"])
+    return options.shown(name, value) if as_text else value

@@ -86,12 +86,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     for name, field in FIELDS.items():
         about = f"{field.metadata['about']}: {field.metadata['allowed']}"
-        later = "; no effect in this version" if field.metadata["later"] else ""
+        if field.metadata["secret"]:
+            continue
         default = shown(name, field.default)
         group.add_argument(
             flag(name),
             metavar="VALUE",
-            help=f"{about} [{settings.variable(name)}; default {default}{later}]".replace("%", "%%"),
+            help=f"{about} [{settings.variable(name)}; default {default}]".replace("%", "%%"),
         )
 
 
@@ -130,7 +131,11 @@ def flag(name: str) -> str:
 def shown(name: str, value: object) -> str:
     """Return a setting's value as it would be written in a variable."""
     if value is None:
-        return "unset"
+        return "off" if name == "http_port" else "unset"
+    if FIELDS[name].metadata["secret"]:
+        return "set"
+    if isinstance(value, tuple):
+        return ",".join(value) or "unset"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:04o}" if name == "permission_mask" else str(value)

@@ -3,15 +3,17 @@
 import argparse
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from temp_file_manager import logs
 from temp_file_manager.adoption import adopt_marked
-from temp_file_manager.cli import opening, options, render
+from temp_file_manager.cli import opening, options, render, serving
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.clock_guard import ClockGuard
+from temp_file_manager.history import STEPS, History
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.scheduler import Scheduler
 from temp_file_manager.settings import Settings
 from temp_file_manager.text import printable
 
@@ -25,8 +27,12 @@ def add_parser(commands: options.Commands) -> None:
         help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
         description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
         "Its records are those of the registry: what other commands and programs register there it sweeps, too, and "
-        "what is not due yet stays on record after it. With --registry memory: nobody else can register anything.",
-        usage="%(prog)s [--json] [--accept-clock] [--config FILE] [settings]",
+        "what is not due yet stays on record after it. With --registry memory: nobody else can register anything. "
+        "With the extra 'service' installed it also serves a page, an API and, if they are on, metrics.",
+        usage="%(prog)s [--clear-on-exit] [--json] [--accept-clock] [--config FILE] [settings]",
+    )
+    parser.add_argument(
+        "--clear-on-exit", action="store_true", help="when a signal ends it, remove every registered file nobody keeps"
     )
     options.add_accept_clock(parser)
     options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
@@ -45,28 +51,45 @@ def execute(args: argparse.Namespace) -> int:
     """
     if args.json and args.log_format is None:
         args.log_format = "json"
-    settings, _ = options.effective(args)
+    settings, sources = options.effective(args)
     with _signals(last=args.ends_process) as wait, opening.logging_to(settings):
         manager = TempFileManager.from_settings(settings, registry=opening.registry_address(settings))
         try:
             if args.accept_clock:
                 ClockGuard(manager.registry, SystemClock()).accept()
-            return _sweeping(manager, settings, wait, as_json=args.json)
+            name = _running(manager, settings, sources, wait)
+            if name is None:
+                return 1
+            removed = _cleared(manager, settings) if args.clear_on_exit else 0
+            _ended(name, manager, removed, as_json=args.json)
+            return 0
         finally:
             manager.close()
 
 
-def _sweeping(manager: TempFileManager, settings: Settings, wait: Callable[[], str], *, as_json: bool) -> int:
-    try:
-        manager.start(before=lambda stop: adopt_marked(manager, stop=stop))
-    except RuntimeError as error:
-        render.problem(f"cannot start sweeping: {error}")
-        return 1
-    _started(manager, settings)
-    name = wait()
-    manager.stop()
-    _ended(name, manager, as_json=as_json)
-    return 0
+def _running(
+    manager: TempFileManager, settings: Settings, sources: Mapping[str, str], wait: Callable[[], str]
+) -> str | None:
+    """Sweep and serve until a signal comes; return its name, or None when that could not be started."""
+    history = History(manager.registry, SystemClock())
+    sampler = Scheduler(lambda _: history.sample(), logs.sample_failed, min(STEPS), SystemClock())
+    with ExitStack() as stack:
+        try:
+            # First: with a port that is taken nothing is swept.
+            stack.enter_context(serving.serving(manager, settings, sources))
+            manager.start(before=lambda stop: adopt_marked(manager, stop=stop))
+            stack.callback(manager.stop)
+            sampler.start()
+            stack.callback(sampler.stop)
+        except RuntimeError as error:
+            render.problem(f"cannot start sweeping: {error}")
+            return None
+        _started(manager, settings)
+        return wait()
+
+
+def _cleared(manager: TempFileManager, settings: Settings) -> int:
+    return manager.sweep(force=True, protect_open=settings.protect_open).removed
 
 
 def _started(manager: TempFileManager, settings: Settings) -> None:
@@ -83,14 +106,15 @@ def _sharing(manager: TempFileManager) -> str:
     return ", for this process alone"
 
 
-def _ended(name: str, manager: TempFileManager, *, as_json: bool) -> None:
+def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) -> None:
     registered, outlive = manager.registry.stats().records, manager.registry.durable
     if as_json:
-        counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": 0}
+        counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": removed}
         render.as_json({"stopped_by": name} | counts, indent=None)
         return
     records = "still registered" if outlive else "no longer registered, as records were in memory"
-    render.line(f"Stopped by {name}: {render.count(registered, 'file')} {records}; nothing removed on the way out.")
+    what = render.count(removed, "file") if removed else "nothing"
+    render.line(f"Stopped by {name}: {render.count(registered, 'file')} {records}; {what} removed on the way out.")
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""What reads one setting's raw value, text or what TOML made of it.
+
+Each returns the value, or raises ValueError, KeyError or OverflowError: ``settings`` says what is allowed.
+"""
+
+import math
+import re
+from collections.abc import Callable
+
+
+def number(raw: object) -> float:
+    """Read a whole or decimal number."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise ValueError(raw)  # noqa: TRY004 - resolve() turns it into a problem of the setting
+    text = str(raw).strip()
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def seconds(raw: object) -> float:
+    """Read a length of time, 0 or more."""
+    value = number(raw)
+    if not 0 <= float(value) < math.inf:
+        raise ValueError(raw)
+    return value
+
+
+def positive_seconds(raw: object) -> float:
+    """Read a length of time, more than 0."""
+    value = seconds(raw)
+    if value == 0:
+        raise ValueError(raw)
+    return value
+
+
+def age_or_keep(raw: object) -> float | None:
+    """Read an age in seconds; ``keep`` is None."""
+    return None if str(raw).strip().lower() == "keep" else seconds(raw)
+
+
+def whole(low: int, high: float = math.inf) -> Callable[[object], int]:
+    """Return what reads a whole number within bounds."""
+
+    def parse(raw: object) -> int:
+        value = number(raw)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(raw)
+        return value
+
+    return parse
+
+
+def switch(raw: object) -> bool:
+    """Read true or false in the words people use."""
+    if isinstance(raw, bool):
+        return raw
+    return {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }[str(raw).strip().lower()]
+
+
+def mode(raw: object) -> int:
+    """Read permission bits, in octal as chmod does: in a TOML file ``"0600"`` or ``0o600``."""
+    value = raw if isinstance(raw, int) and not isinstance(raw, bool) else int(str(raw).strip(), 8)
+    if not 0 <= value <= 0o777:  # noqa: PLR2004 - the nine permission bits
+        raise ValueError(raw)
+    return value
+
+
+def word(*words: str) -> Callable[[object], str]:
+    """Return what reads one of some words, in capitals or not."""
+
+    def parse(raw: object) -> str:
+        return {word.lower(): word for word in words}[str(raw).strip().lower()]
+
+    return parse
+
+
+def path(raw: object) -> str:
+    """Read a path: any text that a file system takes."""
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError(raw)
+    return raw
+
+
+def registry(raw: object) -> str:
+    """Read where records live."""
+    value = path(raw)
+    if not value.startswith(("memory:", "sqlite:")):
+        raise ValueError(raw)
+    return value
+
+
+def port(raw: object) -> int | None:
+    """Read a TCP port, 0 for any that is free; ``off`` is None."""
+    return None if raw is None or str(raw).strip().lower() == "off" else whole(0, 65535)(raw)
+
+
+def host(raw: object) -> str:
+    """Read a host's name or address; an IPv6 address may come in brackets."""
+    text = path(raw).strip()
+    text = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not re.fullmatch(r"[0-9A-Za-z._:%-]+", text):
+        raise ValueError(raw)
+    return text
+
+
+def hosts(raw: object) -> tuple[str, ...]:
+    """Read hosts with commas between them, or a list of them."""
+    parts = raw.split(",") if isinstance(raw, str) else list(raw) if isinstance(raw, list | tuple) else [raw]
+    return tuple(host(part).lower() for part in parts)
+
+
+SHORTEST_TOKEN = 16
+
+
+def token(raw: object) -> str:
+    """Read a secret that goes into a header: visible ASCII, long enough that nobody guesses it."""
+    if not isinstance(raw, str) or len(raw) < SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", raw):
+        raise ValueError
+    return raw

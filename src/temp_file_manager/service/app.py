@@ -1,0 +1,115 @@
+"""The application: which path leads where, and through which hands every request passes."""
+
+from collections.abc import Mapping
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.service.files import Files
+from temp_file_manager.service.guard import Careful, Guard, Rules
+from temp_file_manager.service.live import Live
+from temp_file_manager.service.looks import Looks, Probes
+from temp_file_manager.service.pages import Pages
+from temp_file_manager.service.problems import Problem, Problems
+from temp_file_manager.service.resource import Resource
+from temp_file_manager.service.session import Credentials, Session
+from temp_file_manager.settings import Settings
+
+Table = Mapping[str, Resource | Live]
+"""What is at each path."""
+
+
+class Service:
+    """The application, and how to end what would not end by itself.
+
+    Args:
+        app: What serves.
+        live: What sends for as long as somebody listens.
+        table: What is at each path.
+    """
+
+    def __init__(self, app: ASGIApp, live: Live, table: Table) -> None:
+        self.app = app
+        self.table = table
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self.app(scope, receive, send)
+
+    def stop(self) -> None:
+        """End the streams of events, so that a server can shut down. From any thread; may be called again."""
+        self._live.stop()
+
+
+def build(manager: TempFileManager, settings: Settings, *, token: str | None) -> Service:
+    """Return the application with everything.
+
+    Args:
+        manager: Whose records it shows and changes.
+        settings: Where it listens and by which names, which decides who may read; and how it sweeps.
+        token: Who brings it may change things; None: nobody may.
+    """
+    credentials = Credentials(token)
+    live = Live(manager)
+    table: Table = {**_probes(manager), **_api(manager, settings), **_page(credentials), "/v1/events": live}
+    rules = Rules.of(settings, has_token=token is not None)
+    return Service(Careful(Problems(Guard(_router(table), rules, credentials))), live, table)
+
+
+def build_metrics(manager: TempFileManager) -> ASGIApp:
+    """Return the application for machines that look after this one: probes and metrics, and nothing to be guarded.
+
+    Args:
+        manager: Who is asked.
+    """
+    return Careful(Problems(_router(_probes(manager))))
+
+
+def _probes(manager: TempFileManager) -> Table:
+    probes = Probes(manager)
+    return {
+        "/livez": Resource(GET=probes.live),
+        "/readyz": Resource(GET=probes.ready),
+        "/metrics": Resource(GET=probes.metrics),
+    }
+
+
+def _api(manager: TempFileManager, settings: Settings) -> Table:
+    looks, files = Looks(manager), Files(manager, settings)
+    return {
+        "/health": Resource(GET=looks.health),
+        "/v1/files": Resource(GET=files.page, POST=files.register),
+        "/v1/files/status": Resource(POST=files.status),
+        "/v1/files/forget": Resource(POST=files.forget),
+        "/v1/files/why": Resource(GET=files.why),
+        "/v1/sweep": Resource(POST=files.sweep),
+        "/v1/overview": Resource(GET=looks.overview),
+        "/v1/outlook": Resource(GET=looks.outlook),
+        "/v1/samples": Resource(GET=looks.samples),
+        "/v1/sweeps": Resource(GET=looks.sweeps),
+    }
+
+
+def _page(credentials: Credentials) -> Table:
+    pages, session = Pages(), Session(credentials)
+    return {
+        "/": Resource(GET=pages.index),
+        "/static/{name}": Resource(GET=pages.static),
+        "/openapi.json": Resource(GET=pages.openapi),
+        "/session": Resource(POST=session.begin, DELETE=session.end),
+    }
+
+
+def _router(table: Table) -> ASGIApp:
+    routes = [Route(path, resource) for path, resource in table.items()]
+    return Router(routes, redirect_slashes=False, default=_nothing)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    del receive
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    raise Problem(404, "there is nothing at this path: see /openapi.json")

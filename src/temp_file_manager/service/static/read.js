@@ -1,0 +1,19 @@
+// Asking the service.
+
+const PATIENCE = 15000;
+
+export class Stranger extends Error {}
+
+/** Answer the JSON at a path; raises Stranger when a token is wanted, and Error with what the service says. */
+export async function read(path, { evenIf = 200 } = {}) {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answer = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store", signal });
+  if (answer.status === 401) throw new Stranger();
+  if (!answer.ok && answer.status !== evenIf) throw new Error(await refusal(answer));
+  return answer.json();
+}
+
+export async function refusal(answer) {
+  const told = await answer.json().catch(() => ({}));
+  return told.detail ?? `the service answers ${answer.status}`;
+}

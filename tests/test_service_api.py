@@ -1,0 +1,592 @@
+"""The API over a real socket: what each path answers, and what it says when it cannot."""
+
+import errno
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import pytest
+
+import temp_file_manager.service.live as live_module
+from serving import SECONDS, TOKEN, Answer, Client, service, serving, until
+from temp_file_manager import TempFileManager, overview
+from temp_file_manager.errors import RegistryError, RegistryFullError
+from temp_file_manager.service import pages
+from temp_file_manager.service.app import build_metrics
+from temp_file_manager.service.live import MOST
+from temp_file_manager.service.shared import Shared
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
+        yield manager
+
+
+@pytest.fixture
+def client(manager: TempFileManager) -> Iterator[Client]:
+    with service(manager) as client:
+        yield client
+
+
+def make(manager: TempFileManager, *names: str, content: bytes = b"12345") -> list[str]:
+    for name in names:
+        Path(manager.base_dir, name).write_bytes(content)
+    return [os.path.join(manager.base_dir, name) for name in names]
+
+
+def assert_problem(answer: Answer, status: int, words: str = "") -> None:
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json.keys() == {"type", "title", "status", "detail"}
+    assert (answer.json["type"], answer.json["status"]) == ("about:blank", status)
+    assert words in answer.json["detail"]
+
+
+# -- probes and health
+
+
+def test_probes(client: Client, manager: TempFileManager) -> None:
+    assert (client.get("/livez").status, client.get("/livez").body) == (200, b"ok\n")
+    assert (client.get("/readyz").status, client.get("/readyz").body) == (200, b"healthy\n")
+    metrics = client.get("/metrics")
+    assert metrics.status == 200
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert b"temp_files_active 0" in metrics.body
+
+
+def test_the_metrics_listener_has_probes_and_nothing_else(manager: TempFileManager) -> None:
+    with serving(build_metrics(manager)) as client:
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert client.get(path, Host="10.1.2.3:9090").status == 200
+        for path in ("/", "/health", "/v1/files", "/openapi.json", "/session"):
+            assert_problem(client.get(path), 404)
+        assert_problem(client.post("/metrics", {}), 405)
+
+
+def test_a_dead_scheduler(client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(manager._scheduler), "alive", False)
+    assert client.get("/livez").status == 503
+    assert (client.get("/readyz").status, client.get("/readyz").body) == (503, b"unhealthy\n")
+    health = client.get("/health")
+    assert (health.status, health.json["status"]) == (503, "unhealthy")
+    assert "scheduler" in health.json["reasons"][0]
+
+
+def test_degraded_is_ready(manager: TempFileManager) -> None:
+    manager._settings = type(manager._settings)(base_dir=manager.base_dir, max_files=1)
+    manager.register_files(make(manager, "a", "b"))
+    with service(manager) as client:
+        assert (client.get("/readyz").status, client.get("/readyz").body) == (200, b"degraded\n")
+        health = client.get("/health")
+        assert (health.status, health.json["records"], health.json["status"]) == (200, 2, "degraded")
+
+
+# -- files
+
+
+def test_register_status_forget(client: Client, manager: TempFileManager) -> None:
+    a, b = make(manager, "a", "b")
+    answer = client.post("/v1/files", {"paths": [a, b], "ttl": 60, "tags": ["x", "y"]})
+    assert (answer.status, answer.json) == (200, {"registered": 2, "oversized": 0, "refused": []})
+    assert manager.registry.get([a])[a].tags == ("x", "y")
+    told = client.post("/v1/files/status", {"paths": [b, "/nowhere", a]}).json
+    assert (told["registered"], told["unregistered"], told["due"]) == (2, 1, 0)
+    assert [file["path"] for file in told["files"]] == [b, "/nowhere", a]
+    assert told["files"][1] == {
+        "path": "/nowhere", "registered": False, "age": None, "due": False, "reason": "not registered",
+    }  # fmt: skip
+    assert told["files"][0]["due_in"] == pytest.approx(60, abs=SECONDS)
+    assert client.post("/v1/files/forget", {"paths": [a, a, "/nowhere"]}).json == {"forgotten": 1}
+    assert a not in manager.files
+    assert Path(a).exists()
+
+
+def test_what_cannot_be_registered_is_refused_with_the_reason(client: Client, manager: TempFileManager) -> None:
+    base = manager.base_dir
+    (good,) = make(manager, "good")
+    os.mkdir(f"{base}/folder")
+    os.mkfifo(f"{base}/pipe")
+    paths = [good, f"{base}/gone", f"{base}/folder", f"{base}/pipe", f"{base}/none/x", f"{good}/x", f"{base}/",
+             f"{base}/..", f"{base}/.", base, "/", f"{base}/a\0b", f"{base}/a\0/b", f"{base}/{'x' * 300}",
+             f"{base}/{'x' * 300}/y"]  # fmt: skip
+    answer = client.post("/v1/files", {"paths": paths}).json
+    assert answer["registered"] == 1
+    assert {one["path"] for one in answer["refused"]} == set(paths) - {good}
+    assert all(one["reason"] for one in answer["refused"])
+    assert list(manager.files) == [good]
+
+
+def test_a_link_is_registered_and_not_its_target(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"")
+    link = f"{manager.base_dir}/link"
+    os.symlink(tmp_path / "target", link)
+    assert client.post("/v1/files", {"paths": [link], "ttl": 0}).json["registered"] == 1
+    assert client.post("/v1/sweep", {}).json["removed"] == 1
+    assert not os.path.lexists(link)
+    assert (tmp_path / "target").exists()
+
+
+def test_names_that_are_no_utf8_come_back_as_they_went(client: Client, manager: TempFileManager) -> None:
+    raw = os.fsencode(manager.base_dir) + b"/\xff\xfe <b>\x1b[2J\n\xe2\x82"
+    Path(os.fsdecode(raw)).write_bytes(b"")
+    path = os.fsdecode(raw)
+    body = json.dumps({"paths": [path], "tags": ["\udc80"]}).encode()
+    assert b"\\udcff" in body
+    assert client.post("/v1/files", body).json["registered"] == 1
+    (file,) = client.get("/v1/files").json["files"]
+    assert (file["path"], file["tags"]) == (path, ["\udc80"])
+    assert os.fsencode(file["path"]) == raw
+    story = client.get(f"/v1/files/why?path={quote_from_bytes(raw)}").json
+    assert (story["path"], story["registered"]) == (path, True)
+    assert client.post("/v1/files/status", {"paths": [path]}).json["registered"] == 1
+    assert [item["path"] for item in client.get("/v1/outlook").json["oldest"]] == [path]
+    assert client.post("/v1/files/forget", {"paths": [path]}).json == {"forgotten": 1}
+
+
+def test_ten_thousand_paths(client: Client, manager: TempFileManager) -> None:
+    folders = [f"{manager.base_dir}/{number}" for number in range(200)]
+    paths = []
+    for folder in folders:
+        os.mkdir(folder)
+        for number in range(50):
+            paths.append(f"{folder}/{number}")
+            os.close(os.open(paths[-1], os.O_CREAT | os.O_WRONLY))
+    before = len(os.listdir("/proc/self/fd"))
+    assert client.post("/v1/files", {"paths": paths}).json == {"registered": 10_000, "oversized": 0, "refused": []}
+    assert len(os.listdir("/proc/self/fd")) <= before + 5
+    assert client.post("/v1/files/status", {"paths": paths}).json["registered"] == 10_000
+    assert_problem(client.post("/v1/files", {"paths": [*paths, "/x"]}), 422, "10000 at a time")
+    seen: list[str] = []
+    following = ""
+    while following is not None:
+        page = client.get(f"/v1/files?limit=1000{following and f'&after={following}'}").json
+        seen += [file["path"] for file in page["files"]]
+        following = page["next"]
+    assert sorted(seen) == sorted(paths)
+    assert client.post("/v1/files/forget", {"paths": paths}).json == {"forgotten": 10_000}
+
+
+@pytest.mark.parametrize("registry", ["sqlite:", "memory:"])
+def test_pages(tmp_path: Path, registry: str) -> None:
+    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, service(manager) as client:
+        paths = make(manager, *"abcde")
+        manager.register_files(paths)
+        manager.files[paths[3]] = time.time() - 7200
+        first = client.get("/v1/files?limit=3").json
+        assert first["files"][0]["path"] == paths[3]
+        rest = client.get(f"/v1/files?limit=3&after={first['next']}").json
+        assert {file["path"] for file in first["files"] + rest["files"]} == set(paths)
+        assert rest["next"] is None
+        due = client.get("/v1/files?due=true").json
+        assert [file["path"] for file in due["files"]] == [paths[3]]
+        assert due["files"][0]["due"] is True
+        assert_problem(client.get(f"/v1/files?after={first['next']}&due=true"), 404, "begin again")
+        again = client.get(f"/v1/files?limit=3&after={first['next']}")
+        assert again.json == rest | {"files": again.json["files"]} if manager.registry.durable else again.status == 404
+
+
+def test_old_walks_are_dropped(client: Client, manager: TempFileManager) -> None:
+    manager.register_files(make(manager, "a", "b"))
+    first = client.get("/v1/files?limit=1").json["next"]
+    for _ in range(64):
+        client.get("/v1/files?limit=1")
+    assert_problem(client.get(f"/v1/files?after={first}"), 404, "begin again")
+
+
+def test_why(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    (path,) = make(manager, "a")
+    manager.register_files([path], ttl=100)
+    with open(path, "rb"):
+        story = client.get(f"/v1/files/why?path={path}").json
+    assert (story["registered"], story["rule"], story["kind"], story["size_now"]) == (True, "ttl", "a regular file", 5)
+    assert story["open_in"][0]["pid"] == os.getpid()
+    (other,) = make(manager, "other")
+    assert client.get(f"/v1/files/why?path={other}").json["registered"] is False
+
+
+def test_why_tells_nothing_of_files_elsewhere(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "secret"
+    elsewhere.write_bytes(b"x")
+    os.symlink(tmp_path, f"{manager.base_dir}/out")
+    for path in (elsewhere, tmp_path / "nothing", f"{manager.base_dir}/out/secret", f"{manager.base_dir}/../secret"):
+        assert_problem(client.get(f"/v1/files/why?path={path}"), 404, "outside the base directory")
+    manager.register_files([elsewhere])  # by whoever may: then it is on record
+    assert client.get(f"/v1/files/why?path={elsewhere}").json["registered"] is True
+
+
+# -- sweeping
+
+
+def test_sweep_takes_what_is_due_and_keeps_what_is_open(client: Client, manager: TempFileManager) -> None:
+    due, opened, young, unknown = make(manager, "due", "opened", "young", "unknown")
+    manager.register_files([due, opened, young])
+    manager.files[due] = manager.files[opened] = time.time() - 7200
+    with open(opened, "rb"):
+        rehearsed = client.post("/v1/sweep", {"dry_run": True}).json
+        assert (rehearsed["dry_run"], rehearsed["removed"], rehearsed["kept"]) == (True, 1, 1)
+        assert Path(due).exists()
+        report = client.post("/v1/sweep", {}).json
+    assert (report["removed"], report["kept"], report["failed"], report["unlisted"]) == (1, 1, 0, 0)
+    assert {(one["outcome"], one["path"]) for one in report["outcomes"]} == {("removed", due), ("kept", opened)}
+    assert [Path(path).exists() for path in (due, opened, young, unknown)] == [False, True, True, True]
+
+
+def test_open_files_go_if_the_settings_say_so(manager: TempFileManager) -> None:
+    (path,) = make(manager, "a")
+    manager.register_files([path], ttl=0)
+    with service(manager, protect_open=False) as client, open(path, "rb"):
+        assert client.post("/v1/sweep", {}).json["removed"] == 1
+
+
+def test_a_limit(client: Client, manager: TempFileManager) -> None:
+    manager.register_files(make(manager, *"abc"), ttl=0)
+    report = client.post("/v1/sweep", {"limit": 2}).json
+    assert (report["removed"], report["stopped"]) == (2, "limit")
+    assert client.post("/v1/sweep", {"limit": 0}).json["removed"] == 0
+
+
+def test_a_large_sweep_is_refused(client: Client, manager: TempFileManager) -> None:
+    paths = make(manager, *map(str, range(1100)), content=b"")
+    manager.register_files(paths)
+    assert client.post("/v1/sweep", {}).json["removed"] == 0
+    manager.registry.replace([(path, time.time() - 600) for path in paths])
+    manager.max_age = 1
+    assert_problem(client.post("/v1/sweep", {}), 409, "Nothing was removed")
+    assert len(os.listdir(manager.base_dir)) == 1101
+
+
+# -- looks
+
+
+def test_looks(client: Client, manager: TempFileManager) -> None:
+    manager.register_files(make(manager, "a"), ttl=0)
+    assert client.get("/v1/overview").json["stats"]["records"] == 1
+    assert client.get("/v1/outlook").json["forecast"][0] == {"until": 0, "files": 1, "bytes": 5}
+    assert client.post("/v1/sweep", {}).json["removed"] == 1
+    (sweep,) = client.get("/v1/sweeps?limit=5").json["sweeps"]
+    assert (sweep["removed"], sweep["scheduled"]) == (1, False)
+    told = client.get("/v1/overview").json
+    assert (told["stats"]["cleaned"], told["sweeps"]) == (1, [sweep])
+    assert client.get("/v1/samples?step=900&since=0").json == {"step": 900, "samples": []}
+    assert client.get("/v1/samples").json["step"] == 60
+
+
+def test_an_outlook_is_made_once_for_all(
+    client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    go_on = threading.Event()
+
+    def slow(_: TempFileManager) -> dict[str, object]:
+        looks.append(1)
+        go_on.wait(SECONDS)
+        return {"look": len(looks)}
+
+    monkeypatch.setattr(overview, "outlook", slow)
+    answers: list[Any] = []
+    threads = [threading.Thread(target=lambda: answers.append(client.get("/v1/outlook").json)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: looks)
+    assert client.get("/livez").status == 200  # nobody else waits
+    go_on.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert answers == [{"look": 1}] * 8
+    assert client.get("/v1/outlook").json == {"look": 1}
+
+
+def test_an_answer_rests_as_long_as_it_is_worth() -> None:
+    import asyncio
+
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        if len(looks) == 2:
+            raise OSError(errno.EIO, "once")
+        return len(looks)
+
+    async def ask() -> None:
+        shared = Shared(look, lambda _: 0.0 if len(looks) < 3 else 60.0)
+        assert await shared.get() == 1
+        with pytest.raises(OSError, match="once"):
+            await shared.get()
+        assert [await shared.get() for _ in range(3)] == [3, 3, 3]
+
+    asyncio.run(ask())
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, "no JSON"),
+        (b"{", 400, "no JSON"),
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"paths":' + b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"paths": [], "ttl": NaN}', 400, "NaN"),
+        (b'{"paths": [], "ttl": -Infinity}', 400, "Infinity"),
+        (b'{"paths": ["\xff"]}', 400, "not UTF-8 at byte 12"),
+        (b'{"paths": [], "ttl": ' + b"9" * 5000 + b"}", 400, "no JSON"),
+        (b'{"paths": [], "ttl": ' + b"9" * 4000 + b"}", 422, "ttl"),
+        (b'{"paths": [], "ttl": 1e999}', 422, "ttl"),
+        (b'{"paths": [], "ttl": -1}', 422, "ttl"),
+        (b'{"paths": [], "ttl": true}', 422, "ttl"),
+        (b'{"paths": [], "ttl": "60"}', 422, "ttl"),
+        (b"[]", 422, "object"),
+        (b'"x"', 422, "object"),
+        (b"{}", 422, "paths"),
+        (b'{"paths": "/x"}', 422, "paths"),
+        (b'{"paths": ["x"]}', 422, "'x' is no absolute path"),
+        (b'{"paths": [""]}', 422, "absolute"),
+        (b'{"paths": [1]}', 422, "absolute"),
+        (b'{"paths": ["/\\ud800"]}', 422, "no file can be called"),
+        (b'{"paths": [], "force": true}', 422, "'force'"),
+        (b'{"paths": [], "tags": "x"}', 422, "tags"),
+        (b'{"paths": [], "tags": [1]}', 422, "tag"),
+        (b'{"paths": [], "tags": ["' + b"x" * 1001 + b'"]}', 422, "tag"),
+    ],
+)
+def test_bodies_that_mean_nothing(client: Client, body: bytes, status: int, words: str) -> None:
+    assert_problem(client.post("/v1/files", body), status, words)
+
+
+@pytest.mark.parametrize("limit", ["-1", "1.5", "true", '"1"', "1e300", "[]"])
+def test_limits_that_mean_nothing(client: Client, limit: str) -> None:
+    assert_problem(client.post("/v1/sweep", f'{{"limit": {limit}}}'.encode()), 422, "limit")
+
+
+def test_other_bodies_that_mean_nothing(client: Client) -> None:
+    assert_problem(client.post("/v1/sweep", {"force": True}), 422, "'force'")
+    assert_problem(client.post("/v1/sweep", {"dry_run": "yes"}), 422, "dry_run")
+    assert_problem(client.post("/v1/files/status", {"paths": ["x"]}), 422, "absolute")
+    assert_problem(client.post("/v1/files/forget", {"paths": [], "ttl": 1}), 422, "'ttl'")
+    assert client.post("/v1/files/status", {"paths": ["/a\0b"]}).json["unregistered"] == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/files?limit=0", "/v1/files?limit=1001", "/v1/files?limit=x", "/v1/files?limit=%C2%B2", "/v1/files?due=1",
+        "/v1/files?limit=1&limit=2", "/v1/files?limits=1", "/v1/files/why", "/v1/files/why?path=x",
+        "/v1/files/why?path=/%ED%A0%80%00x&y=1", "/v1/samples?step=61", "/v1/samples?since=nan",
+        "/v1/samples?since=1e99", "/v1/sweeps?limit=-1", "/v1/overview?x=1", "/v1/outlook?x=1",
+        "/v1/files?" + "&".join(f"a{n}=1" for n in range(200)),
+    ],
+)  # fmt: skip
+def test_queries_that_mean_nothing(client: Client, path: str) -> None:
+    assert_problem(client.get(path), 422)
+
+
+def test_paths_and_methods_that_are_not_there(client: Client) -> None:
+    for path in ("/nothing", "/v1", "/v1/files/", "//", "/static/", "/static/../app.py", "/static/%2e%2e%2fapp.py"):
+        assert_problem(client.get(path), 404)
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"):
+        answer = client.ask(method, "/v1/files", token=TOKEN)
+        assert_problem(answer, 405, method)
+        assert answer.headers["allow"] == "GET, POST, HEAD"
+    assert_problem(client.ask("GET", "/v1/sweep"), 405)
+
+
+def test_only_json_is_taken(client: Client) -> None:
+    for kind in (None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert_problem(client.post("/v1/sweep", b"{}", Content_Type=kind), 415)
+    assert client.post("/v1/sweep", b"{}", Content_Type="Application/JSON; charset=utf-8").status == 200
+
+
+def test_head_works_where_get_does(client: Client) -> None:
+    paths = ("/livez", "/readyz", "/metrics", "/health", "/openapi.json", "/v1/files", "/v1/overview", "/v1/outlook",
+             "/v1/samples", "/v1/sweeps", "/v1/events")  # fmt: skip
+    for path in paths:
+        answer = client.ask("HEAD", path)
+        assert (answer.status, answer.body) == (200, b""), path
+    assert client.ask("HEAD", "/nothing").status == 404
+
+
+def test_a_fault_of_ours_tells_strangers_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: object) -> None:
+        raise ValueError("the key is under /the/mat\nforged")
+
+    monkeypatch.setattr(overview, "overview", broken)
+    for path in ("/v1/overview", "/v1/events"):
+        answer = client.get(path)
+        assert_problem(answer, 500)
+        assert b"mat" not in answer.body
+        assert b"ValueError" not in answer.body
+    assert r"GET /v1/overview: ValueError('the key is under /the/mat\nforged')" in caplog.text
+    assert "in broken" in caplog.text
+    assert not any(line.startswith("forged") for line in caplog.text.splitlines())
+
+
+@pytest.mark.parametrize(("error", "status"), [(RegistryError("see /mat"), 503), (RegistryFullError("/mat"), 507)])
+def test_a_registry_that_cannot_be_used(
+    client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(manager.registry, "forget", broken)
+    answer = client.post("/v1/files/forget", {"paths": ["/x"]})
+    assert_problem(answer, status)
+    assert b"mat" not in answer.body
+
+
+# -- events
+
+
+class Listener:
+    """One who listens to ``/v1/events``."""
+
+    def __init__(self, client: Client) -> None:
+        self.socket = client.connect()
+        self.socket.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.answer = http.client.HTTPResponse(self.socket)
+        self.answer.begin()
+
+    def event(self) -> Any:
+        """Return the next event's data, or the text of a comment."""
+        lines = []
+        while line := self.answer.readline().decode().rstrip("\n"):
+            lines.append(line)
+        if lines[:1] != ["event: overview"]:
+            return "\n".join(lines)
+        assert lines[1].startswith("data: ")
+        return json.loads(lines[1].removeprefix("data: "))
+
+    def close(self) -> None:
+        self.answer.close()
+        self.socket.close()
+
+
+def test_events(client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "PAUSE", 0.05)
+    with closing(Listener(client)) as listener:
+        assert listener.answer.status == 200
+        assert listener.answer.headers["content-type"] == "text/event-stream"
+        assert listener.event()["stats"]["records"] == 0
+        manager.register_files(make(manager, "a"))
+        until(lambda: listener.event()["stats"]["records"] == 1)
+
+
+def test_all_who_listen_share_one_look_and_nobody_looks_for_nobody(
+    client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    monkeypatch.setattr(overview, "overview", lambda _: looks.append(1) or {"look": len(looks)})
+    listeners = [Listener(client) for _ in range(10)]
+    assert {listener.event()["look"] for listener in listeners} == {1}
+    assert {listener.event()["look"] for listener in listeners} == {2}
+    for listener in listeners:
+        listener.close()
+    until(lambda: client.service._live._listening == 0)
+    before = len(looks)
+    with pytest.raises(AssertionError, match="never came true"):
+        until(lambda: len(looks) > before, seconds=2.5)
+
+
+def test_when_nothing_can_be_told_a_comment_keeps_the_line(
+    client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    looks = []
+
+    def slow(_: TempFileManager) -> dict[str, object]:
+        looks.append(1)
+        if len(looks) == 2:
+            go_on.wait(SECONDS)
+        if len(looks) == 3:
+            raise OSError(errno.EIO, "for once")
+        return {}
+
+    monkeypatch.setattr(overview, "overview", slow)
+    monkeypatch.setattr(live_module, "PAUSE", 0.05)
+    monkeypatch.setattr(live_module, "QUIET", 0.05)
+    with closing(Listener(client)) as listener:
+        assert listener.event() == {}
+        assert listener.event() == ": still looking"
+        go_on.set()
+        told = [listener.event() for _ in range(20)]
+    assert ": the overview cannot be made" in told
+    assert told[-1] == {}
+
+
+def test_no_more_than_so_many_listen(client: Client) -> None:
+    listeners = [Listener(client) for _ in range(MOST)]
+    refused = client.get("/v1/events")
+    assert_problem(refused, 503, "try again")
+    assert int(refused.headers["retry-after"]) > 0
+    listeners.pop().close()
+    until(lambda: client.ask("HEAD", "/v1/events").status == 200)
+    for listener in listeners:
+        listener.close()
+
+
+def test_events_end_with_the_service(client: Client) -> None:
+    with closing(Listener(client)) as listener:
+        listener.event()
+        began = time.monotonic()
+        client.service.stop()
+        assert listener.answer.read() == b""
+        assert time.monotonic() - began < 5
+    assert_problem(client.get("/v1/events"), 503, "stopping")
+    client.service.stop()
+
+
+def test_who_takes_nothing_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "PAUSE", 0.0)
+    monkeypatch.setattr(live_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(overview, "overview", lambda _: {"much": "x" * 1_000_000})
+    with closing(client.connect()) as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: client.service._live._listening == 1)
+        until(lambda: client.service._live._listening == 0)
+
+
+# -- elsewhere
+
+
+def test_on_a_unix_socket(manager: TempFileManager, tmp_path: Path) -> None:
+    with service(manager, uds=tmp_path / "socket", http_host="0.0.0.0") as client:
+        assert client.get("/v1/files", Host="whatever.example").status == 200
+        (path,) = make(manager, "a")
+        assert client.post("/v1/files", {"paths": [path]}).json["registered"] == 1
+        assert_problem(client.post("/v1/sweep", {}, token=None), 401)
+
+
+def test_the_page_and_its_parts(manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    (package / "static" / "folder").mkdir(parents=True)
+    (package / "openapi.json").write_text("{}")
+    (package / "secret.py").write_text("secret")
+    for name, content in (("index.html", b"<p>"), ("page.js", b"1"), ("odd.xyz", b"2")):
+        (package / "static" / name).write_bytes(content)
+    monkeypatch.setattr(pages, "files", lambda _: package)
+    with service(manager) as client:
+        for path, kind, content in (
+            ("/", "text/html; charset=utf-8", b"<p>"),
+            ("/static/index.html", "text/html; charset=utf-8", b"<p>"),
+            ("/static/page.js", "text/javascript; charset=utf-8", b"1"),
+            ("/static/odd.xyz", "application/octet-stream", b"2"),
+        ):
+            answer = client.get(path)
+            assert (answer.status, answer.headers["content-type"], answer.body) == (200, kind, content)
+            assert answer.headers["cache-control"] == "no-cache"
+            unchanged = client.get(path, If_None_Match=answer.headers["etag"])
+            assert (unchanged.status, unchanged.body) == (304, b"")
+        for path in ("/static/folder", "/static/secret.py", "/static/..%2fsecret.py", "/static/.."):
+            assert_problem(client.get(path), 404)

@@ -1,0 +1,441 @@
+"""Who may do what to the service, and that nothing outside the base directory is ever touched, over real sockets."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import SECONDS, TOKEN, Answer, Client, service
+from temp_file_manager import TempFileManager
+from temp_file_manager.service import bodies, within
+from temp_file_manager.service.bodies import LARGEST_BODY
+from temp_file_manager.service.guard import is_loopback
+from temp_file_manager.service.session import COOKIE, Credentials
+
+READS = ("/v1/files", "/v1/overview", "/v1/outlook", "/v1/samples", "/v1/sweeps", "/v1/files/why?path=/x")
+WRITES = ("/v1/files", "/v1/files/status", "/v1/files/forget", "/v1/sweep")
+EVERYBODYS = ("/livez", "/readyz", "/metrics", "/openapi.json")
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
+        yield manager
+
+
+@pytest.fixture
+def client(manager: TempFileManager) -> Iterator[Client]:
+    with service(manager) as client:
+        yield client
+
+
+@pytest.fixture
+def remote(manager: TempFileManager) -> Iterator[Client]:
+    """A service that takes itself to be reachable from everywhere."""
+    with service(manager, http_host="0.0.0.0", http_allowed_hosts="tfm.example") as client:
+        yield client
+
+
+def assert_problem(answer: Answer, status: int, words: str = "") -> None:
+    assert answer.status == status, (answer.status, answer.body)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.json["detail"]
+
+
+def cookie_of(answer: Answer) -> str:
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+# -- the token
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_writes_need_the_token(client: Client, path: str) -> None:
+    for brought in (None, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN,
+                    f"Bearer {TOKEN.upper()}", f"Bearer {TOKEN} {TOKEN}", "Bearer \xff"):  # fmt: skip
+        answer = client.post(path, {"paths": []}, token=None, Authorization=brought)
+        assert_problem(answer, 401, "Authorization: Bearer")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    body: dict[str, Any] = {} if path == "/v1/sweep" else {"paths": []}
+    assert client.post(path, body).status == 200
+    assert client.post(path, body, token=None, Authorization=f"bearer  {TOKEN}").status == 200
+
+
+def test_a_header_that_comes_twice_is_no_token(client: Client) -> None:
+    with closing(client.connect()) as connection:
+        connection.sendall(
+            f"POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"Authorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_without_a_token_nothing_can_be_changed(manager: TempFileManager, path: str) -> None:
+    with service(manager, token=None) as client:
+        for brought in (None, "Bearer ", "Bearer None", f"Bearer {TOKEN}"):
+            answer = client.post(path, {"paths": []}, token=None, Authorization=brought)
+            assert_problem(answer, 403, "TEMP_FILE_API_TOKEN")
+        assert_problem(client.post("/session", {"token": ""}, token=None), 403, "TEMP_FILE_API_TOKEN")
+        assert client.get("/v1/files").status == 200
+
+
+def test_the_cookie_reads_and_does_not_write(remote: Client) -> None:
+    begun = remote.post("/session", {"token": TOKEN}, token=None)
+    assert begun.status == 204
+    cookie = cookie_of(begun)
+    assert TOKEN not in cookie
+    attributes = {part.strip().lower() for part in begun.headers["set-cookie"].split(";")[1:]}
+    assert attributes == {"httponly", "samesite=strict", "path=/"}
+    for path in READS:
+        assert remote.get(path, Cookie=f"a=b; {cookie}").status in (200, 404)
+        assert_problem(remote.get(path, Cookie=f"{COOKIE}=x"), 401)
+        assert_problem(remote.get(path, Cookie=f"{COOKIE}={TOKEN}"), 401)
+        assert_problem(remote.get(path, Cookie=f"{COOKIE}="), 401)
+    for path in WRITES:
+        assert_problem(remote.post(path, {"paths": []}, token=None, Cookie=cookie), 401)
+        value = cookie.partition("=")[2]
+        assert_problem(remote.post(path, {"paths": []}, token=value), 401)
+    ended = remote.ask("DELETE", "/session", Cookie=cookie)
+    assert ended.status == 204
+    assert f"{COOKIE}=" in ended.headers["set-cookie"]
+    assert "Max-Age=0" in ended.headers["set-cookie"]
+
+
+def test_a_wrong_token_begins_no_session(client: Client) -> None:
+    for token in ("", TOKEN[:-1], TOKEN + "x", "\udc80", "é"):
+        answer = client.post("/session", {"token": token}, token=None)
+        assert_problem(answer, 401)
+        assert "set-cookie" not in answer.headers
+    assert_problem(client.post("/session", {"token": 1}, token=None), 422)
+    assert_problem(client.post("/session", {}, token=None), 422)
+
+
+def test_another_token_makes_another_cookie() -> None:
+    assert Credentials("a" * 16).cookie_value != Credentials("b" * 16).cookie_value
+    assert not Credentials(None).has_cookie([(b"cookie", f"{COOKIE}=".encode())])
+
+
+# -- elsewhere than on this machine
+
+
+def test_on_another_address_reading_needs_the_token(remote: Client) -> None:
+    for path in (*READS, "/v1/events", "/v1/nothing", "/nothing"):
+        assert_problem(remote.get(path), 401, "reading needs the token")
+        assert_problem(remote.get(path, token="x" * 20), 401)
+        assert remote.ask("HEAD", path).status == 401
+    for path in READS:
+        assert remote.get(path, token=TOKEN).status in (200, 404)
+    for path in EVERYBODYS:
+        assert remote.get(path).status == 200
+    assert_problem(remote.get("/static/nothing"), 404)
+
+
+def test_strangers_hear_one_word_of_health(remote: Client, client: Client) -> None:
+    assert remote.get("/health").json == {"status": "healthy"}
+    assert remote.get("/health", token="wrong-wrong-wrong-wrong").json == {"status": "healthy"}
+    assert "base_dir" in remote.get("/health", token=TOKEN).json
+    assert "base_dir" in client.get("/health").json
+
+
+def test_elsewhere_and_without_a_token_nobody_reads(manager: TempFileManager) -> None:
+    with service(manager, token=None, http_host="192.0.2.1") as client:
+        assert_problem(client.get("/v1/files"), 403, "TEMP_FILE_API_TOKEN")
+        assert_problem(client.get("/v1/files", Cookie=f"{COOKIE}="), 403)
+        assert client.get("/livez").status == 200
+
+
+def test_what_counts_as_this_machine() -> None:
+    assert all(map(is_loopback, ("localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "localhost.example", "", "127.0.0.1.example")))
+
+
+# -- pages of other sites
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:8080", "10.0.0.1", "[::2]",
+        "", "localhost@evil.example", "localhost:80:80", "localhost:x", "127.0.0.1/", " ", "localhost.", "[::1",
+        "169.254.1.1",
+    ],
+)  # fmt: skip
+def test_names_that_are_not_meant_are_refused(client: Client, remote: Client, host: str) -> None:
+    """As a page does that rebinds its own name to this machine's address."""
+    for one in (client, remote):
+        for path in (*READS, "/", "/openapi.json", "/static/x", "/nothing"):
+            assert_problem(one.get(path, token=TOKEN, Host=host), 421, "TEMP_FILE_HTTP_ALLOWED_HOSTS")
+        assert_problem(one.post("/v1/sweep", {}, Host=host), 421)
+        assert_problem(one.post("/session", {"token": TOKEN}, Host=host), 421)
+
+
+def test_probes_may_ask_by_address_and_by_no_other_name(client: Client, remote: Client) -> None:
+    for one in (client, remote):
+        for path in ("/livez", "/readyz", "/metrics", "/health"):
+            for host in ("10.1.2.3", "10.1.2.3:8080", "[fd00::1]:8080"):
+                assert one.get(path, Host=host).status == 200
+            assert_problem(one.get(path, Host="evil.example"), 421)
+
+
+def test_names_that_are_meant(client: Client, remote: Client, manager: TempFileManager) -> None:
+    for host in ("localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:8080"):
+        assert client.get("/v1/files", Host=host).status == 200
+    assert_problem(client.get("/v1/files", Host="tfm.example"), 421)
+    assert remote.get("/v1/files", token=TOKEN, Host="TFM.example:8080").status == 200
+    with service(manager, http_host="fd00::2") as other:
+        assert other.get("/v1/files", token=TOKEN, Host="[fd00::2]:8080").status == 200
+
+
+def test_a_request_without_a_host_is_refused(client: Client) -> None:
+    with closing(client.connect()) as connection:
+        connection.sendall(b"GET /v1/files HTTP/1.0\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost", "http://localhost:1", "",
+                                    "https://localhost:8080.evil.example", "file://", "ftp://localhost:8080",
+                                    "http://localhost:8080, http://evil.example"])  # fmt: skip
+def test_other_sites_pages_are_refused(client: Client, origin: str, tmp_path: Path, manager: TempFileManager) -> None:
+    for path in ("/v1/files", "/livez", "/health", "/"):
+        assert_problem(client.get(path, Host="localhost:8080", Origin=origin), 403, "another site")
+    assert_problem(client.post("/v1/sweep", {}, Host="localhost:8080", Origin=origin), 403)
+    assert_problem(client.post("/session", {"token": TOKEN}, Host="localhost:8080", Origin=origin), 403)
+    with service(manager, uds=tmp_path / "socket") as other:
+        assert_problem(other.post("/v1/sweep", {}, Host="localhost:8080", Origin=origin), 403)
+
+
+def test_our_own_page_is_served(client: Client) -> None:
+    for origin in ("http://localhost:8080", "https://LOCALHOST:8080"):
+        answer = client.post("/v1/sweep", {}, Host="localhost:8080", Origin=origin)
+        assert answer.status == 200
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_every_answer_tells_browsers_to_be_careful(client: Client) -> None:
+    answers = [client.get(path) for path in ("/", "/v1/files", "/livez", "/nothing", "/openapi.json", "/v1/files?x=1")]
+    answers += [client.post("/v1/sweep", {}, token=None), client.get("/v1/files", Host="evil.example")]
+    answers += [client.ask("HEAD", "/v1/events"), client.ask("DELETE", "/session")]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "*" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cache-control"] in ("no-store", "no-cache")
+    assert client.get("/v1/files").headers["cache-control"] == "no-store"
+
+
+# -- bodies without end
+
+
+def test_a_body_too_large_by_its_own_account(client: Client) -> None:
+    with closing(client.connect()) as connection:
+        connection.sendall(
+            f"POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: "
+            f"application/json\r\nContent-Length: {10**15}\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")  # and nothing of it was waited for
+
+
+def test_a_body_too_large_in_chunks(client: Client) -> None:
+    sent = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(3 * LARGEST_BODY // 65536):
+            sent += 65536
+            yield b" " * 65536
+
+    assert_problem(client.post("/v1/sweep", chunks()), 413)
+    assert sent == 3 * LARGEST_BODY
+    assert client.post("/v1/sweep", iter([b"{", b"}"])).status == 200
+
+
+def test_a_body_as_large_as_may_be(client: Client) -> None:
+    assert client.post("/v1/sweep", b"{" + b" " * (LARGEST_BODY - 2) + b"}").status == 200
+    assert_problem(client.post("/v1/sweep", b"{" + b" " * (LARGEST_BODY - 1) + b"}"), 413)
+
+
+def test_a_body_that_does_not_come(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.1)
+    with closing(client.connect()) as connection:
+        connection.sendall(
+            f"POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_goes_in_the_middle_of_a_body_leaves_nothing(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(client.connect()) as connection:
+        connection.sendall(
+            f"POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{".encode()
+        )
+    assert client.post("/v1/sweep", {}).status == 200
+    assert not re.search("failed|Exception", caplog.text)
+
+
+# -- outside the base directory
+
+
+def refused(client: Client, *paths: str) -> None:
+    answer = client.post("/v1/files", {"paths": paths, "ttl": 0})
+    assert answer.status == 200
+    assert answer.json["registered"] == 0
+    assert {one["path"] for one in answer.json["refused"]} == set(paths)
+
+
+def test_nothing_outside_is_registered(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    base = manager.base_dir
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "base-not").mkdir()
+    for path in ("outside/x", "x", "base-not/x"):
+        (tmp_path / path).write_bytes(b"precious")
+    os.mkdir(f"{base}/folder")
+    os.symlink(tmp_path / "outside", f"{base}/out")
+    os.symlink("..", f"{base}/folder/up")
+    os.symlink("/", f"{base}/root")
+    os.symlink("loop", f"{base}/loop")
+    refused(
+        client, "/etc/passwd", f"{tmp_path}/x", f"{base}/../x", f"{base}/folder/../../x", f"{base}/./../x",
+        f"{base}-not/x", f"{base}/out/x", f"{base}/folder/up/../x", f"{base}/root{tmp_path}/x", f"//{tmp_path}/x",
+        f"{base}/out/../x", f"{base}/loop/x", f"{tmp_path}/base/../outside/x",
+    )  # fmt: skip
+    assert not manager.files
+    assert client.post("/v1/sweep", {}).json["removed"] == 0
+    assert (tmp_path / "outside" / "x").exists()
+
+
+def test_links_that_stay_inside_work(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    base = manager.base_dir
+    os.makedirs(f"{base}/folder/deep")
+    os.symlink("folder/deep", f"{base}/link")
+    os.symlink(base, tmp_path / "linked")
+    for name in ("a", "folder/deep/b", "folder/c"):
+        Path(base, name).write_bytes(b"")
+    paths = [f"{tmp_path}/linked/a", f"{base}/link/b", f"{base}/folder/deep/../c", f"/{base}/a"]
+    assert client.post("/v1/files", {"paths": paths}).json["refused"] == []
+    real = os.path.realpath(base)
+    assert set(manager.files) == {f"{real}/a", f"{real}/folder/deep/b", f"{real}/folder/c"}
+
+
+def test_a_base_directory_that_is_reached_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    os.symlink("real", tmp_path / "base")
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager, service(manager) as client:
+        (tmp_path / "real" / "a").write_bytes(b"")
+        assert client.post("/v1/files", {"paths": [f"{tmp_path}/base/a"], "ttl": 0}).json["registered"] == 1
+        assert client.post("/v1/sweep", {}).json["removed"] == 1
+        assert os.listdir(tmp_path / "real") == [".temp-file-manager"]
+
+
+def test_the_registry_s_own_files_are_refused(client: Client, manager: TempFileManager) -> None:
+    own = f"{manager.base_dir}/.temp-file-manager"
+    os.symlink(".temp-file-manager", f"{manager.base_dir}/innocent")
+    names = os.listdir(own)
+    assert names
+    refused(client, *(f"{own}/{name}" for name in names), *(f"{manager.base_dir}/innocent/{name}" for name in names))
+    assert set(names) <= set(os.listdir(own))
+
+
+@pytest.mark.parametrize(("registry", "back"), [("sqlite:", False), ("sqlite:", True), ("memory:", False)])
+def test_a_directory_that_is_swapped_at_the_worst_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str, back: bool
+) -> None:
+    """After it was looked at and before the record is written; and perhaps it is back when all is done."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a").write_bytes(b"")
+    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, service(manager) as client:
+        folder = Path(manager.base_dir, "folder")
+        folder.mkdir()
+        for name in ("a", "b"):
+            (folder / name).write_bytes(b"")
+        manager.register_files([folder / "b"])
+        register = manager.register_files
+
+        def registering(paths: Any, **more: Any) -> Any:
+            folder.rename(tmp_path / "aside")
+            folder.symlink_to(outside)
+            report = register(paths, **more)
+            if back:
+                folder.unlink()
+                (tmp_path / "aside").rename(folder)
+            return report
+
+        monkeypatch.setattr(manager, "register_files", registering)
+        told = client.post("/v1/files", {"paths": [f"{folder}/a", f"{folder}/b"]}).json
+        assert told["registered"] == 0
+        reasons = {Path(one["path"]).name: one["reason"] for one in told["refused"]}
+        assert reasons == {"a": within.SWAPPED, "b": "No such file or directory"}
+        assert list(manager.files) == [f"{folder}/b"]  # as it was before
+
+
+class Swapper(threading.Thread):
+    """Puts a link in a directory's place and back, as fast as it can."""
+
+    def __init__(self, directory: str, target: str) -> None:
+        super().__init__(daemon=True)
+        self._directory, self._target = directory, target
+        self._over = threading.Event()
+        self.turns = 0
+
+    def run(self) -> None:
+        aside, link = f"{self._directory}.aside", f"{self._directory}.link"
+        while not self._over.is_set():
+            os.symlink(self._target, link)
+            os.rename(self._directory, aside)
+            os.rename(link, self._directory)
+            os.unlink(self._directory)
+            os.rename(aside, self._directory)
+            self.turns += 1
+
+    def end(self) -> None:
+        self._over.set()
+        self.join(SECONDS)
+
+
+@pytest.mark.parametrize("depth", ["", "/inner"])
+def test_a_directory_that_is_swapped_while_it_is_registered(
+    client: Client, manager: TempFileManager, tmp_path: Path, depth: str
+) -> None:
+    """Whatever the race, no record points outside: neither by its path nor by what it says the file is."""
+    inside, outside = f"{manager.base_dir}/folder", str(tmp_path / "outside")
+    for directory in (inside, outside):
+        os.makedirs(directory + depth)
+        for number in range(50):
+            Path(f"{directory}{depth}/{number}").write_bytes(b"")
+    wanted = os.stat(inside + depth).st_ino
+    paths = [f"{inside}{depth}/{number}" for number in range(50)]
+    swapper = Swapper(inside, outside)
+    swapper.start()
+    registered = 0
+    reasons = set()
+    try:
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            told = client.post("/v1/files", {"paths": paths, "ttl": 1000}).json
+            registered += told["registered"]
+            reasons |= {one["reason"] for one in told["refused"]}
+            records = manager.registry.get(paths)
+            assert len(records) == len(manager.files) == told["registered"]
+            assert {record.identity.parent_inode for record in records.values() if record.identity} <= {wanted}
+            manager.registry.forget(paths)
+    finally:
+        swapper.end()
+    assert swapper.turns > 100
+    assert registered
+    assert reasons
