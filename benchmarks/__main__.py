@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import concurrency, footprint, goals, measures, peers, report, secure, waiting
+from benchmarks import concurrency, footprint, goals, measures, peers, report, secure, service, waiting
 from benchmarks.measures import Plan
 from benchmarks.tables import Table
 from benchmarks.trees import forest
@@ -19,6 +19,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "idle": measures.idle,
     "register": measures.register,
     "concurrency": concurrency.concurrency,
+    "service": service.service,
     "secure": secure.secure,
     "clean": measures.clean,
     "waiting": waiting.waiting,

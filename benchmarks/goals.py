@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import durable, footprint, measures, secure
+from benchmarks import durable, footprint, measures, secure, service
 from benchmarks.measures import AIECS, Plan
 from benchmarks.tables import Table
 
@@ -31,10 +31,27 @@ def goals(tables: dict[str, Table], plan: Plan) -> Table:
     resident = _value(tables.get("memory"), footprint.stored_name(plan), "resident")
     rows.append(_row(f"resident memory, {plan.stored:,} records on SQLite, MiB", 64.0, resident))
     rows.append(_row("import, ms more", 60.0, _value(tables.get("import"), "difference")))
+    rows += _of_service(tables.get("service"))
     foreign = _value(tables.get("import"), "beyond the standard library", "foreign")
     rows.append(_row("modules beyond the standard library", 0, None if foreign is None else len(foreign.split())))
     columns = {"name": "goal", "limit": "at most", "value": "measured", "verdict": "verdict"}
     return Table("goals", f"Goals (set for 50,000 files and 2 cores; this run had {plan.files:,} files)", columns, rows)
+
+
+def _of_service(table: Table | None) -> list[dict[str, Any]]:
+    limits = {
+        service.RESIDENT: 128.0,
+        service.answer_name("/health"): 10.0,
+        service.answer_name("/metrics"): 10.0,
+        service.answer_name("/"): 50.0,
+        service.CPU: 0.5,
+    }
+    rows = [_row(f"service: {name}", limit, _value(table, name)) for name, limit in limits.items()]
+    rate = _value(table, service.REGISTERING)
+    return [
+        *rows,
+        _row("service: registering over the Unix socket, µs a file", 200.0, None if rate is None else 1e6 / rate),
+    ]
 
 
 def _value(table: Table | None, name: str, field: str = "median") -> Any:

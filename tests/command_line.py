@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -80,6 +81,13 @@ def manager(folder: Path) -> Iterator[TempFileManager]:
     """A manager on the same records as the commands'."""
     with closing(TempFileManager(folder / "base", registry="sqlite:")) as manager:
         yield manager
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def files(folder: Path, *names: str) -> list[str]:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -23,7 +22,7 @@ import pytest
 import yaml
 
 import small_disk
-from command_line import SHIM, environment
+from command_line import SHIM, environment, free_port
 from container import until
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
@@ -41,12 +40,6 @@ ALERTS = {
     "clock": "TempFileClockNotTrusted",
     "full": "TempFileDiskNearlyFull",
 }
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import environment
+from command_line import environment, free_port
 from temp_file_manager.cli.options import shown
 from temp_file_manager.settings import FIELDS, variable
 
@@ -44,7 +44,7 @@ def test_make_knows_the_target(command: str) -> None:
 
 def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
     """From an empty folder. ``run`` runs until it is told to stop: ``test_cli`` has it."""
-    section = README[README.index("## Command line") : README.index("## Settings")]
+    section = README[README.index("## Command line") : README.index("## Service")]
     lines = [line for line in commands() if line in section and not line.endswith(" run")]
     assert len(lines) > 10
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -57,6 +57,24 @@ def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
         silent = line.startswith(("touch", "source")) or " > " in line
         assert bool(done.stdout) != silent, line
     assert sorted(path.name for path in work.iterdir()) == ["chart.svg", "records.jsonl", "report.csv"]
+
+
+def test_the_service_answers_as_it_says(tmp_path: Path) -> None:
+    """With other ports and another folder than on the page; who types it is slower than a script."""
+    (block,) = [block for block in blocks("bash") if "temp-file-manager run &" in block]
+    http, metrics = free_port(), free_port()
+    up = f"run &\nuntil curl -so /dev/null http://127.0.0.1:{http}/livez; do sleep 0.1; done"
+    program = block.replace("/tmp/aiecs_temp", str(tmp_path / "base")).replace("run &", up)
+    program = program.replace(":8080/", f":{http}/").replace(":9090/", f":{metrics}/").replace("curl ", "curl -fsS ")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = environment(TEMP_FILE_HTTP_PORT=str(http), PROMETHEUS_PORT=str(metrics), PATH=path)
+    words = ["bash", "-emc", f"{program}wait %1"]
+    done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"status":"healthy"' in done.stdout
+    assert "\ntemp_files_registered_total 0.0\n" in done.stdout
+    assert '"registered":1' in done.stdout
+    assert "Stopped by SIGTERM: 1 file still registered; nothing removed on the way out.\n" in done.stdout
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
