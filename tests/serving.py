@@ -3,18 +3,18 @@
 import http.client
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.service.app import build
+from temp_file_manager.service.server import Server
+from temp_file_manager.service.sockets import listen_at_path, listen_at_port
 from temp_file_manager.settings import Settings
 
 TOKEN = "correct-horse-battery-staple"
@@ -38,19 +38,27 @@ class Client:
 
     Args:
         address: Host and port, or the path of a Unix socket.
-        service: What is asked.
+        service: What is asked, and
+        server: what serves it, where they are in this process.
     """
 
-    def __init__(self, address: tuple[str, int] | str, service: ASGIApp) -> None:
+    def __init__(
+        self, address: tuple[str, int] | str, service: ASGIApp | None = None, server: Server | None = None
+    ) -> None:
         self.address = address
         self.service: Any = service
+        self.server: Any = server
 
     def connect(self) -> socket.socket:
         """Return a connection."""
         if isinstance(self.address, str):
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(SECONDS)
-            connection.connect(self.address)
+            try:
+                connection.connect(self.address)
+            except OSError:
+                connection.close()
+                raise
             return connection
         return socket.create_connection(self.address, SECONDS)
 
@@ -83,21 +91,14 @@ class Client:
 @contextmanager
 def serving(app: ASGIApp, *, uds: Path | None = None) -> Iterator[Client]:
     """Serve an application for as long as the block lasts."""
-    settings: dict[str, Any] = {"lifespan": "off", "ws": "none", "log_config": None, "access_log": False}
-    where: dict[str, Any] = {"host": "127.0.0.1", "port": 0} if uds is None else {"uds": str(uds)}
-    server = uvicorn.Server(uvicorn.Config(app, **settings, **where))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    listening = listen_at_port("127.0.0.1", 0) if uds is None else listen_at_path(str(uds)).socket
+    address = listening.getsockname()
+    server = Server([(listening, app)], getattr(app, "stop", lambda: None))
+    server.start()
     try:
-        until(lambda: server.started)
-        address = str(uds) if uds else server.servers[0].sockets[0].getsockname()[:2]
-        yield Client(address, app)
+        yield Client(address, app, server)
     finally:
-        if hasattr(app, "stop"):
-            app.stop()
-        server.should_exit = True
-        thread.join(SECONDS)
-        assert not thread.is_alive()
+        server.stop()
 
 
 @contextmanager

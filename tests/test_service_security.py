@@ -2,25 +2,27 @@
 
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving import SECONDS, TOKEN, Answer, Client, service
-from temp_file_manager import TempFileManager
-from temp_file_manager.service import bodies, within
-from temp_file_manager.service.bodies import LARGEST_BODY
+from serving import SECONDS, TOKEN, Answer, Client, service, until
+from temp_file_manager import TempFileManager, overview
+from temp_file_manager.service import bodies, connection, server, within
+from temp_file_manager.service.bodies import LARGEST_BODY, LARGEST_LOGIN
 from temp_file_manager.service.guard import is_loopback
 from temp_file_manager.service.session import COOKIE, Credentials
 
 READS = ("/v1/files", "/v1/overview", "/v1/outlook", "/v1/samples", "/v1/sweeps", "/v1/files/why?path=/x")
 WRITES = ("/v1/files", "/v1/files/status", "/v1/files/forget", "/v1/sweep")
 EVERYBODYS = ("/livez", "/readyz", "/metrics", "/openapi.json")
+WHOLE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
@@ -286,6 +288,140 @@ def test_who_goes_in_the_middle_of_a_body_leaves_nothing(client: Client, caplog:
         )
     assert client.post("/v1/sweep", {}).status == 200
     assert not re.search("failed|Exception", caplog.text)
+
+
+def test_a_login_is_short(client: Client) -> None:
+    """Anybody may send one: so many at once must not fill the memory."""
+    assert_problem(client.post("/session", {"token": "x" * LARGEST_LOGIN}, token=None), 413)
+    assert_problem(client.post("/session", iter([b" " * 60_000] * 2), token=None), 413)
+
+
+# -- connections of which nothing comes
+
+
+def said(connection: socket.socket) -> bytes:
+    """Return what comes until the other side has ended it."""
+    told = b""
+    with suppress(ConnectionError):  # cut off, which is an end, too
+        while some := connection.recv(65536):
+            told += some
+    return told
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n", WHOLE, WHOLE + b"GET /"])
+def test_who_brings_no_request_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 0.05)
+    with closing(client.connect()) as one:
+        one.sendall(sent)
+        assert said(one).startswith(b"HTTP/1.1 200 " if sent.startswith(WHOLE) else b"")
+
+
+def drip(one: socket.socket, drop: bytes) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        one.sendall(drop)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [("GET / HTTP/1.1\r\nX: ", "x"),
+     ("POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n")],
+)  # fmt: skip
+def test_who_drips_what_nobody_wants_is_cut_off(
+    client: Client, monkeypatch: pytest.MonkeyPatch, beginning: str, drop: str
+) -> None:
+    """The head of a request, and a body when its answer is out."""
+    monkeypatch.setattr(connection, "PATIENCE", 0.05)
+    with closing(client.connect()) as one:
+        one.sendall(beginning.encode())
+        with pytest.raises(ConnectionError):
+            drip(one, drop.encode())
+
+
+@pytest.mark.parametrize("keep", ["keep-alive", "close"])
+def test_who_takes_no_answer_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 0.05)
+    monkeypatch.setattr(overview, "overview", lambda _: {"much": "x" * 20_000_000})
+    with closing(client.connect()) as one:
+        one.sendall(f"GET /v1/overview HTTP/1.1\r\nHost: localhost\r\nConnection: {keep}\r\n\r\n".encode())
+        assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        until(lambda: not client.server._server.server_state.connections)
+        assert len(said(one)) < 20_000_000
+
+
+def test_who_waits_for_a_slow_answer_gets_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 0.02)
+    monkeypatch.setattr(overview, "overview", lambda _: time.sleep(0.5) or {"slow": True})
+    assert client.get("/v1/overview").json == {"slow": True}
+
+
+def test_too_many_are_answered_503_and_far_too_many_not_at_all(
+    manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 4)
+    with service(manager) as client, ExitStack() as stack:
+        connections = [stack.enter_context(client.connect()) for _ in range(12)]
+        for one in connections[8:]:
+            assert said(one) == b""
+        connections[7].sendall(WHOLE)
+        assert said(connections[7]).startswith(b"HTTP/1.1 503 ")
+        for one in connections[2:]:
+            one.close()
+        until(lambda: client.get("/livez").status == 200)
+
+
+# -- what is hardly HTTP
+
+
+HOST = "Host: localhost\r\n"
+END = f"{HOST}Connection: close\r\n\r\n"
+POST = f"{HOST}Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (f"GET /static/..%2f..%2fserver.py HTTP/1.1\r\n{END}", [404]),
+        (f"GET /static/../v1/files HTTP/1.1\r\n{END}", [404]),
+        (f"GET //v1/files HTTP/1.1\r\n{END}", [404]),
+        (f"GET /v1/files%00 HTTP/1.1\r\n{END}", [404]),
+        (f"GET /v1/%ff%zz HTTP/1.1\r\n{END}", [404]),
+        (f"GET http://localhost/v1/files HTTP/1.1\r\n{END}", [404]),
+        (f"GET /livez HTTP/1.0\r\n{HOST}\r\n", [200]),
+        (f"HEAD /v1/files HTTP/1.1\r\n{END}", [200]),
+        (f"TRACE / HTTP/1.1\r\nX: y\r\n{END}", [405]),
+        (f"OPTIONS * HTTP/1.1\r\n{END}", [401]),
+        (f"OPTIONS /v1/sweep HTTP/1.1\r\nAccess-Control-Request-Method: POST\r\n{END}", [401]),
+        (f"CONNECT localhost:80 HTTP/1.1\r\n{END}", [401]),
+        (f"GET /livez HTTP/1.1\r\nHost: evil.example\r\n{END}", [400]),
+        (f"GET /livez HTTP/1.1\r\n{HOST}\r\n" * 20 + f"GET /livez HTTP/1.1\r\n{END}", [200] * 21),
+        (f"GET / HTTP/1.1\r\n{HOST}X: {'x' * 200_000}", [400]),
+        (f"GET /livez HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{END}", [200]),
+        (f"POST /v1/sweep HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n{POST}\r\n{{}}", [400]),
+        (f"POST /v1/sweep HTTP/1.1\r\nContent-Length: -2\r\n{POST}\r\n{{}}", [400]),
+        (f"POST /v1/sweep HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n{POST}\r\n0\r\n\r\n", [400]),
+        (f"POST /v1/sweep HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n{POST}\r\n0\r\n\r\n", [400]),
+        (f"POST /v1/sweep HTTP/1.1\r\nTransfer-Encoding : chunked\r\n{POST}\r\n0\r\n\r\n", [400]),
+    ],
+)  # fmt: skip
+def test_what_is_hardly_http(client: Client, sent: str, statuses: list[int]) -> None:
+    with closing(client.connect()) as one:
+        one.sendall(sent.encode())
+        told = said(one)
+    assert [int(status) for status in re.findall(rb"^HTTP/1.1 (\d+)", told, re.MULTILINE)] == statuses
+    assert b"access-control" not in told.lower()
+    assert client.get("/livez").status == 200
+
+
+def test_nothing_is_smuggled_behind_a_body(client: Client) -> None:
+    """By its chunks the body ends here, by its length later: what follows must not be read both ways."""
+    sweep = f"POST /v1/sweep HTTP/1.1\r\n{POST}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n"
+    with closing(client.connect()) as one:
+        one.sendall(f"{sweep}2\r\n{{}}\r\n0\r\n\r\nGET /v1/files HTTP/1.1\r\n{END}".encode())
+        told = said(one)
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert told.count(b"HTTP/1.1 ") == 1
 
 
 # -- outside the base directory

@@ -240,6 +240,7 @@ class TempFileManager:
         protect_open: bool = False,
         trust_clock: bool = True,
         allow_large: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> SweepReport:
         """Clean up as ``cleanup`` does, within bounds, and report each outcome.
 
@@ -252,6 +253,7 @@ class TempFileManager:
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
             allow_large: Refuse to remove more files than this because of a change of settings, where that is more than
                 1,000 and half of all. None: never refuse.
+            stop: Asked between chunks; True ends the sweep there.
 
         Raises:
             ValueError: ``limit`` or ``budget`` is negative or not a number.
@@ -259,7 +261,7 @@ class TempFileManager:
         """
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
-        bounds = Bounds(limit, None if budget is None else seconds("budget", budget))
+        bounds = Bounds(limit, None if budget is None else seconds("budget", budget), stop)
         asof = self._clock.wall() if trust_clock else self._clock_guard.read().asof
         due = Due(asof, self.max_age, force)
         if allow_large is not None and not dry_run:

@@ -32,6 +32,9 @@ def serving(manager: TempFileManager, settings: Settings, sources: Mapping[str, 
     token = read_token(settings)
     http = settings.http_socket is not None or settings.http_port is not None
     asked = http and any(sources[name] != "default" for name in HTTP)
+    if not (http or settings.metrics):
+        yield
+        return
     try:
         from temp_file_manager.service import serving as service  # noqa: PLC0415 - only where the extra is
     except ModuleNotFoundError as error:
@@ -41,8 +44,7 @@ def serving(manager: TempFileManager, settings: Settings, sources: Mapping[str, 
         if settings.metrics or asked:
             what = "metrics" if settings.metrics else next(name for name in HTTP if sources[name] != "default")
             raise SettingsError([f"{variable(what)} cannot be had: {without}"]) from error
-        if http:
-            logs.http_off(without)
+        logs.http_off(without)
         context: AbstractContextManager[None] = nullcontext()
     else:
         context = service.serving(manager, settings, token=token, asked=asked)

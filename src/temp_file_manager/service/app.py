@@ -25,22 +25,23 @@ class Service:
 
     Args:
         app: What serves.
-        live: What sends for as long as somebody listens.
         table: What is at each path.
+        unending: What goes on for as long as somebody listens, or as there are files.
     """
 
-    def __init__(self, app: ASGIApp, live: Live, table: Table) -> None:
+    def __init__(self, app: ASGIApp, table: Table, unending: tuple[Live | Files, ...]) -> None:
         self.app = app
         self.table = table
-        self._live = live
+        self._unending = unending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         await self.app(scope, receive, send)
 
     def stop(self) -> None:
-        """End the streams of events, so that a server can shut down. From any thread; may be called again."""
-        self._live.stop()
+        """End streams of events, and sweeps between chunks, so that a server can. From any thread; may come again."""
+        for one in self._unending:
+            one.stop()
 
 
 def build(manager: TempFileManager, settings: Settings, *, token: str | None) -> Service:
@@ -52,10 +53,10 @@ def build(manager: TempFileManager, settings: Settings, *, token: str | None) ->
         token: Who brings it may change things; None: nobody may.
     """
     credentials = Credentials(token)
-    live = Live(manager)
-    table: Table = {**_probes(manager), **_api(manager, settings), **_page(credentials), "/v1/events": live}
+    live, files = Live(manager), Files(manager, settings)
+    table: Table = {**_probes(manager), **_api(manager, files), **_page(credentials), "/v1/events": live}
     rules = Rules.of(settings, has_token=token is not None)
-    return Service(Careful(Problems(Guard(_router(table), rules, credentials))), live, table)
+    return Service(Careful(Problems(Guard(_router(table), rules, credentials))), table, (live, files))
 
 
 def build_metrics(manager: TempFileManager) -> ASGIApp:
@@ -76,8 +77,8 @@ def _probes(manager: TempFileManager) -> Table:
     }
 
 
-def _api(manager: TempFileManager, settings: Settings) -> Table:
-    looks, files = Looks(manager), Files(manager, settings)
+def _api(manager: TempFileManager, files: Files) -> Table:
+    looks = Looks(manager)
     return {
         "/health": Resource(GET=looks.health),
         "/v1/files": Resource(GET=files.page, POST=files.register),

@@ -16,6 +16,9 @@ from temp_file_manager.service.problems import Problem
 LARGEST_BODY = 4 << 20
 """Bytes."""
 
+LARGEST_LOGIN = 64 << 10
+"""Bytes that anybody may send, with no token yet: many at once must not fill the memory."""
+
 PATIENCE = 30.0
 """Seconds in which a body must have come."""
 
@@ -47,8 +50,12 @@ class Order:
 # -- reading
 
 
-async def read(request: Request) -> object:
-    """Return the JSON that a request brings, at most ``LARGEST_BODY`` bytes of it.
+async def read(request: Request, largest: int = LARGEST_BODY) -> object:
+    """Return the JSON that a request brings.
+
+    Args:
+        request: Whose body it is.
+        largest: Bytes that it may have.
 
     Raises:
         Problem: it is too large, too slow, or no JSON.
@@ -57,26 +64,26 @@ async def read(request: Request) -> object:
     if kind != "application/json":
         raise Problem(415, "send the body as application/json")
     length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdecimal() and int(length[:_DIGITS]) > LARGEST_BODY:
-        raise _too_large()
+    if length.isascii() and length.isdecimal() and int(length[:_DIGITS]) > largest:
+        raise _too_large(largest)
     try:
         async with asyncio.timeout(PATIENCE):
-            return _parsed(await _whole(request))
+            return _parsed(await _whole(request, largest))
     except TimeoutError:
         raise Problem(408, f"the body did not come within {PATIENCE:g} seconds: send it faster, or less") from None
 
 
-async def _whole(request: Request) -> bytes:
+async def _whole(request: Request, largest: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
-            raise _too_large()
+        if len(body) > largest:
+            raise _too_large(largest)
     return bytes(body)
 
 
-def _too_large() -> Problem:
-    return Problem(413, f"the body is larger than {LARGEST_BODY} bytes: send it in parts")
+def _too_large(largest: int) -> Problem:
+    return Problem(413, f"the body is larger than {largest} bytes: send it in parts")
 
 
 def _parsed(body: bytes) -> object:

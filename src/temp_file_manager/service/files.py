@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections import OrderedDict
 
 from starlette.concurrency import run_in_threadpool
@@ -39,6 +40,11 @@ class Files:
         # One at a time: they would wait for each other in the registry, and take every thread from those who read.
         self._registering = asyncio.Lock()
         self._sweeping = asyncio.Lock()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End a sweep that was asked for, after the chunk in hand. From any thread."""
+        self._stopping.set()
 
     async def page(self, request: Request) -> Response:
         """Answer a part of what is on record, and how to ask for the next."""
@@ -100,6 +106,7 @@ class Files:
                     protect_open=self._protect_open,
                     trust_clock=False,
                     allow_large=0,
+                    stop=self._stopping.is_set,
                 )
             )
         return as_json(_reported(report))

@@ -21,6 +21,10 @@ STATIC = "/static/"
 
 NOT_MEANT = "this service does not go by that name: ask for localhost, or add it to TEMP_FILE_HTTP_ALLOWED_HOSTS"
 
+TWO_ENDS = {b"content-length", b"transfer-encoding"}
+"""Headers of which a request has one: a proxy may go by the other than we, and take the rest for another request."""
+CLOSE = {"Connection": "close"}
+
 READS = "temp_file_manager.reads"
 """The key of a request's scope that says whether it may read everything."""
 
@@ -155,6 +159,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            if {name for name, _ in scope["headers"]} >= TWO_ENDS:
+                raise Problem(400, "the body has two ends: send Content-Length or Transfer-Encoding", CLOSE)
             asked = self._asked(scope)
             problem = self._rules.judge(asked)
             if problem is not None:

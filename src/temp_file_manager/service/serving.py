@@ -50,9 +50,11 @@ def serving(manager: TempFileManager, settings: Settings, *, token: str | None, 
 def _page_and_api(settings: Settings, stack: ExitStack, *, token: str | None, asked: bool) -> socket.socket | None:
     if settings.http_socket is not None:
         found = sockets.listen_at_path(settings.http_socket)
+        # Open until its name is gone: so long its inode is no other socket's. The server closes what it is given.
+        stack.enter_context(found.socket)
         stack.callback(unix_socket.remove, found)
         logs.serving("Page and API", f"the Unix socket {printable(found.path)}")
-        return stack.enter_context(found.socket)
+        return stack.enter_context(found.socket.dup())
     if settings.http_port is None:
         return None
     if token is None and not is_loopback(settings.http_host):

@@ -64,7 +64,7 @@ class Session:
 
     async def begin(self, request: Request) -> Response:
         """Hand the cookie out."""
-        token = bodies.login(await bodies.read(request))
+        token = bodies.login(await bodies.read(request, bodies.LARGEST_LOGIN))
         if not self._credentials.given:
             raise Problem(403, NO_TOKEN)
         if not self._credentials.is_token(token.encode("utf-8", "surrogatepass")):

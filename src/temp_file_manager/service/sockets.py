@@ -9,7 +9,8 @@ from temp_file_manager.storage import unix_socket
 from temp_file_manager.storage.unix_socket import Listening
 from temp_file_manager.text import printable
 
-BACKLOG = 256
+BACKLOG = 128
+"""Connections that wait to be taken; also how many asyncio takes, or fails to take, before it does anything else."""
 
 
 def listen_at_path(path: str) -> Listening:
@@ -50,12 +51,8 @@ def listen_everywhere(port: int) -> socket.socket:
         SettingsError: it cannot listen there.
     """
     try:
-        try:
+        if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-        except (
-            OSError,
-            ValueError,
-        ):  # no IPv6 here, or not both by one socket; if the port is taken, this says so, too
-            return socket.create_server(("", port), backlog=BACKLOG)
+        return socket.create_server(("", port), backlog=BACKLOG)
     except OSError as error:
         raise SettingsError([f"{variable('prometheus_port')} {port}: cannot listen there: {error.strerror}"]) from error

@@ -1,12 +1,19 @@
 """A Unix socket to listen on: made private, and taken away again without taking another's."""
 
+import fcntl
 import os
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import NamedTuple
 
 LONGEST = 107
 """Bytes of a socket's path, as Linux allows; others allow 103."""
+
+PATIENCE = 2.0
+"""Seconds to wait for another process that makes a socket in the same directory, which takes it a moment."""
 
 
 class Listening(NamedTuple):
@@ -31,7 +38,35 @@ def listen(path: str, backlog: int) -> Listening:
     """
     if len(os.fsencode(path)) > LONGEST:
         raise OSError(0, f"it is longer than {LONGEST} bytes, which is all a socket's path may be")
-    _clear(path)
+    with _alone(os.path.dirname(path)):
+        _clear(path)
+        return _made(path, backlog)
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    # Of two that start at once, each would take the other's new socket for one at which nobody listens any more.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = monotonic() + PATIENCE
+        while not _locked(descriptor):
+            if monotonic() >= deadline:
+                raise OSError(0, "another process has locked its directory: give another path")
+            sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _made(path: str, backlog: int) -> Listening:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Before it has a name: between a bind and a chmod anybody could connect.
@@ -52,11 +87,14 @@ def _clear(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(0, "something is there that is no socket: give another path, or move it away")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.setblocking(False)  # with many waiting to be taken it would wait with them
         try:
             caller.connect(path)
         except ConnectionRefusedError:
             os.remove(path)
             return
+        except BlockingIOError:
+            pass
     raise OSError(0, "another process listens there")
 
 
