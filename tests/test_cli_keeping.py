@@ -15,7 +15,7 @@ import pytest
 import command_line
 from command_line import MODULE, SECONDS, Say, environment, files
 from temp_file_manager import TempFileManager, explanation
-from temp_file_manager.cli import hold, why
+from temp_file_manager.cli import signals, why
 from temp_file_manager.explanation import Forecast, Rule
 from temp_file_manager.storage import in_use
 from temp_file_manager.storage.holders import Holder, Holders
@@ -407,16 +407,16 @@ def test_hold_wants_a_path_and_a_command(say: Say, old: str, words: tuple[str, .
 
 
 def test_signals_that_came_before_the_command_are_not_lost() -> None:
-    before = {number: signal.getsignal(number) for number in (*hold._PASSED_ON, *hold._BOTH_GET, signal.SIGCHLD)}
-    with hold._signals() as arrived:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with signals.heard(before) as pipe:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
-        assert set(arrived()) == {signal.SIGTERM, signal.SIGHUP}
+        assert set(os.read(pipe.reader, 64)) == {signal.SIGTERM, signal.SIGHUP}
     assert {number: signal.getsignal(number) for number in before} == before
 
 
 def test_a_signal_at_any_moment_is_passed_on(old: str, folder: Path) -> None:
-    """The one that comes as this process begins to wait, too; see ``_signals``."""
+    """The one that comes as this process begins to wait, too; see ``signals.heard``."""
     script = (
         "import os, signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(9))\n"
         "os.kill(os.getppid(), signal.SIGUSR1)\nwhile True: time.sleep(0.01)"

@@ -10,7 +10,7 @@ import resource
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -357,6 +357,17 @@ def test_erofs(scene: Scene, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if not tried("EROFS", lambda: read_only(os.path.dirname(scene.bad[0])), fault):
             fault.enter_context(failing(FailingStorage(errno.EROFS, scene.bad, storage=Removing()), monkeypatch))
         assert outlives(scene, fault, by) == ""
+
+
+def test_files_that_fail_alike_are_one_reason(registry: str, tmp_path: Path) -> None:
+    """The system's errors end with a name, and nothing else tells one from another."""
+    paths = make(tmp_path / "files", 3)
+    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, ExitStack() as fault:
+        manager.register_files(paths)
+        if tried("EROFS", lambda: read_only(tmp_path / "files"), fault, otherwise="not tried"):
+            (reason,) = manager.sweep(force=True).reasons
+            assert (reason.status, reason.files, reason.example) == ("failed", 3, paths[0])
+            assert reason.reason == "[Errno 30] Read-only file system"
 
 
 def test_ebusy(scene: Scene, by: str, monkeypatch: pytest.MonkeyPatch) -> None:

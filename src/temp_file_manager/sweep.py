@@ -4,6 +4,7 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,7 +78,9 @@ class _Tally:
         if outcome.status not in _EXPLAINED:
             return
         path = outcome.record.path
-        reason = outcome.reason.removesuffix(repr(path)).removesuffix(": ")  # as the system's errors end
+        reason = outcome.reason
+        for name in (path, os.fsencode(os.path.basename(path))):  # as the system's errors end
+            reason = reason.removesuffix(f": {name!r}")
         known = self.reasons.get((outcome.status, reason))
         if known is not None:
             self.reasons[outcome.status, reason] = known._replace(files=known.files + 1)

@@ -3,10 +3,10 @@
 import argparse
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from temp_file_manager.cli import opening, options, render
+from temp_file_manager.cli import opening, options, render, signals
 from temp_file_manager.cli.options import UsageError
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.holding import Hold
@@ -63,7 +63,9 @@ def execute(args: argparse.Namespace) -> int:
 def _run(words: list[str], hold: Hold) -> int:
     import subprocess  # noqa: PLC0415 - no other command needs it, and it loads what only Unix has
 
-    with _signals() as arrived, _open(hold.path) as descriptors:
+    # What is ignored stays so, and is by the command: that is what nohup is for.
+    wanted = [number for number in (*_PASSED_ON, *_BOTH_GET) if signal.getsignal(number) is not signal.SIG_IGN]
+    with signals.heard((*wanted, signal.SIGCHLD)) as pipe, _open(hold.path) as descriptors:
         try:
             child = subprocess.Popen(words, pass_fds=descriptors)  # noqa: S603 - to run it is what is asked for
         except FileNotFoundError:
@@ -73,7 +75,7 @@ def _run(words: list[str], hold: Hold) -> int:
             render.problem(f"{words[0]}: {getattr(error, 'strerror', None) or error}")
             return NOT_RUNNABLE
         while (code := child.poll()) is None:
-            for number in arrived():
+            for number in os.read(pipe.reader, _AT_ONCE):  # the command's own end is one, too
                 if number in _PASSED_ON:
                     child.send_signal(number)
     return code if code >= 0 else KILLED - code
@@ -87,28 +89,3 @@ def _open(path: str) -> Iterator[tuple[int, ...]]:
         yield (descriptor,)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], bytes]]:
-    """Yield a function that waits for signals, the end of the command among them, and returns their numbers.
-
-    Until then none of them ends this process. What Python writes to the pipe wakes the reader whenever it came, also
-    before the command ran: a handler alone is not run while Python waits for a child, if the signal came a moment
-    before. (Tried first: now and then one was lost so, and the command ran on.)
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    # What is ignored stays so, and is by the command: that is what nohup is for. The rest gets a handler and not
-    # SIG_IGN, which the command would inherit.
-    wanted = [number for number in (*_PASSED_ON, *_BOTH_GET) if signal.getsignal(number) is not signal.SIG_IGN]
-    former = {number: signal.signal(number, lambda *_: None) for number in (*wanted, signal.SIGCHLD)}
-    try:
-        yield lambda: os.read(reader, _AT_ONCE)
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        signal.set_wakeup_fd(former_fd)
-        os.close(writer)
-        os.close(reader)

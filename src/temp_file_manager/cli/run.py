@@ -3,12 +3,12 @@
 import argparse
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from temp_file_manager import logs
 from temp_file_manager.adoption import adopt_marked
-from temp_file_manager.cli import opening, options, render, serving
+from temp_file_manager.cli import opening, options, render, serving, signals
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.clock_guard import ClockGuard
 from temp_file_manager.history import STEPS, History
@@ -52,12 +52,15 @@ def execute(args: argparse.Namespace) -> int:
     if args.json and args.log_format is None:
         args.log_format = "json"
     settings, sources = options.effective(args)
-    with _signals(last=args.ends_process) as wait, opening.logging_to(settings):
+    # Signals after the first change nothing: the chunk in hand is a moment's work. SIGINT also where a shell started us
+    # with it ignored, as it does in the background: who sends it means it.
+    last = ENDING if args.ends_process else ()
+    with signals.heard(ENDING, ignored_after=last) as pipe, opening.logging_to(settings):
         manager = TempFileManager.from_settings(settings, registry=opening.registry_address(settings))
         try:
             if args.accept_clock:
                 ClockGuard(manager.registry, SystemClock()).accept()
-            name = _running(manager, settings, sources, wait)
+            name = _running(manager, settings, sources, pipe)
             if name is None:
                 return 1
             removed = _cleared(manager, settings) if args.clear_on_exit else 0
@@ -68,7 +71,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _running(
-    manager: TempFileManager, settings: Settings, sources: Mapping[str, str], wait: Callable[[], str]
+    manager: TempFileManager, settings: Settings, sources: Mapping[str, str], pipe: signals.Pipe
 ) -> str | None:
     """Sweep and serve until a signal comes; return its name, or None when that could not be started."""
     history = History(manager.registry, SystemClock())
@@ -85,7 +88,7 @@ def _running(
             render.problem(f"cannot start sweeping: {error}")
             return None
         _started(manager, settings)
-        return wait()
+        return _arrived(pipe)
 
 
 def _cleared(manager: TempFileManager, settings: Settings) -> int:
@@ -117,35 +120,8 @@ def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) 
     render.line(f"Stopped by {name}: {render.count(registered, 'file')} {records}; {what} removed on the way out.")
 
 
-@contextmanager
-def _signals(*, last: bool) -> Iterator[Callable[[], str]]:
-    """Yield a function that waits for SIGTERM or SIGINT and returns its name; on leaving, all is as before.
-
-    The signals that come after the first change nothing: the chunk in hand is a moment's work. With ``last``
-    that holds to the end of the process: ``timeout`` and others signal twice, and the second would turn a
-    clean exit into a death while the interpreter shuts down.
-    """
-    # What Python writes to the pipe wakes the reader whichever thread the system interrupted, which a handler
-    # alone does not: with one that put into a SimpleQueue, a SIGTERM and a SIGINT sent together left the main
-    # thread waiting for ever, now and then.
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    # SIGINT also where a shell started us with it ignored, as it does in the background: who sends it means it.
-    previous = {number: signal.signal(number, lambda *_: None) for number in ENDING}
-    try:
-        yield lambda: _arrived(reader)
-    finally:
-        for number, former in previous.items():
-            before = signal.SIG_DFL if former is None else former
-            signal.signal(number, signal.SIG_IGN if last else before)
-        signal.set_wakeup_fd(former_fd)
-        os.close(writer)
-        os.close(reader)
-
-
-def _arrived(reader: int) -> str:
-    # A program around this one may handle other signals: their bytes arrive, too.
-    while (number := os.read(reader, 1)[0]) not in ENDING:
+def _arrived(pipe: signals.Pipe) -> str:
+    """Wait for one of ``ENDING``, and return its name."""
+    while (number := os.read(pipe.reader, 1)[0]) not in ENDING:
         pass
     return signal.Signals(number).name

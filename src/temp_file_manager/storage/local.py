@@ -130,10 +130,11 @@ def remove_own(path: str) -> None:
 
 
 def nearest_existing(path: str) -> str:
-    """Return the first directory above ``path`` that is there."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
+    """Return the first directory above ``path`` that is there; absolute."""
+    found = os.path.abspath(path)
+    while not os.path.isdir(found):
+        found = os.path.dirname(found)
+    return found
 
 
 def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:

@@ -1,0 +1,504 @@
+"""``top``: one picture as text and as JSON, and live on a terminal that is as it was when it ends."""
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import command_line
+from command_line import MODULE, Say, environment, files, tfm
+from temp_file_manager import TempFileManager, cli
+from temp_file_manager.cli.top import words
+from temp_file_manager.cli.top.chart import bar, columns, curve
+from temp_file_manager.cli.top.look import Lookout
+from temp_file_manager.history import History, Sample
+from temp_file_manager.overview import overview
+from temp_file_manager.records import Reason, SweepReport
+from temp_file_manager.registry.base import Note
+from temp_file_manager.settings import Settings
+from temp_file_manager.testing import FakeClock
+from terminal import Terminal, on, terminal
+
+bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
+
+HOSTILE = "\x1b[2J\x1b[31m[bold]red[/]\nfiles 999\u202egnp"
+WIDE = "漢字" * 40 + "\u0301\u0335.csv"
+HINT = "temp-file-manager: this is how it is now; to see it live: pip install 'temp-file-manager[cli]'"
+
+
+def figures(text: str) -> dict[str, str]:
+    """Return the figures of a plain picture by their names."""
+    lines = text.partition("\n\n")[0].splitlines()
+    return {name: value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+
+
+def swept(manager: TempFileManager, ago: float, *, scheduled: bool = True, **report: Any) -> None:
+    """Put a sweep on record, as whoever sweeps does."""
+    History(manager.registry, FakeClock(wall=time.time() - ago)).swept(SweepReport(**report), scheduled=scheduled)
+
+
+# -- one picture
+
+
+def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
+    old, new, long = files(folder, "old", "new", "long")
+    manager.register_files([old, new])
+    manager.register_file(long, ttl=86400 * 9)
+    manager.files[old] = time.time() - 3700
+    at = time.time() // 60 * 60 - 600
+    manager.registry.note("samples.60", Note(at, json.dumps([1234, 5])), keep=10)
+    said = say("top")
+    assert (said.code, said.err) == (0, "")
+    found = figures(said.out)
+    assert found["health"] == "healthy"
+    assert (found["files"], found["bytes"], found["registered"]) == ("3", "15 B", "3")
+    assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
+    assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
+    rows = [line.split() for line in said.lines]
+    assert ["now", "1", "5", "B"] in rows
+    assert ["1", "h", "1", "5", "B"] in rows
+    assert ["later", "1", "5", "B"] in rows
+    assert ["1", "h", "now", "5", "B", old] in rows
+    assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
+    assert figures(say("top", "--once").out) | {"at": ""} == found | {"at": ""}
+
+
+def test_what_sweeps_did_and_why(say: Say, folder: Path, manager: TempFileManager) -> None:
+    (one,) = files(folder, "one")
+    manager.register_file(one)
+    why = Reason("failed", "[Errno 1] Operation not permitted", 1200, f"{folder}/a\x1b[2Jb")
+    swept(manager, 1300, failed=1200, reasons=(why,), duration=2.0)
+    for ago in (998, 698, 398):
+        swept(manager, ago)
+    swept(manager, 98, removed=7, duration=2.0)
+    swept(manager, 50, scheduled=False, kept=1, stopped="limit")
+    last, header, *rows = say("top").lines[-6:]
+    assert last == "sweeps: by others every 5 min, last 1 min ago, next in 3 min"
+    assert header.split() == ["ended", "took", "removed", "gone", "replaced", "kept", "failed", "why"]
+    asked, worked, idle, failed = rows
+    assert asked.split()[-7:] == ["1", "0", "asked", "for;", "ended", "by", "limit"]
+    assert worked.split() == ["1", "min", "ago", "2.0", "s", "7", "0", "0", "0", "0"]
+    assert idle.endswith("3 sweeps with nothing to do")
+    assert failed.endswith(f"1,200 failed, Operation not permitted, such as {folder}/a\\x1b[2Jb")
+
+
+@pytest.mark.parametrize(
+    ("ago", "told"),
+    [
+        ((10.0,), "by others every 5 min, last 10 s ago, next in 4 min"),  # one tells no interval: the setting's
+        ((1.0, 31.0, 61.0, 90061.0), "by others every 30 s, last 1 s ago, next in 29 s"),  # nothing ran for a day
+        ((40.0, 70.0), "by others every 30 s, last 40 s ago, next now"),
+        ((4000.0, 4030.0), "by others every 30 s, but none for 1 h: does anything run?"),
+    ],
+)
+def test_when_the_next_sweep_is_due(ago: tuple[float, ...], told: str) -> None:
+    sweeps = [{"at": 1e9 - one, "duration": 0.0, "scheduled": True} for one in ago]
+    assert words.schedule({"at": 1e9, "scheduler": {"interval": 300.0}, "sweeps": sweeps}) == told
+
+
+def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
+    (hostile,) = files(folder, "a\x1b[2J\udcff")
+    manager.register_file(hostile, ttl=math.inf)
+    said = say("top", "--json")
+    assert (said.code, said.err) == (0, "")
+    found = json.loads(said.out)
+    assert found.keys() == {"overview", "outlook", "samples"}
+    assert found["overview"].keys() == overview(manager).keys()
+    assert found["overview"]["stats"]["records"] == 1
+    assert found["overview"]["health"]["registry"] == "sqlite:"
+    assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
+    assert [item["due_at"] for item in found["outlook"]["largest"]] == [None]
+    assert found["samples"][-1][1:] == [1, 5]
+
+
+def test_names_forge_no_line(say: Say, folder: Path, manager: TempFileManager) -> None:
+    base = Path(manager.base_dir)
+    (base / HOSTILE.replace("/", "|")).write_bytes(b"1")
+    manager.register_file(base / HOSTILE.replace("/", "|"))
+    out = say("top").out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert out.count(r"\x1b[2J\x1b[31m[bold]red[|]\nfiles 999\u202egnp") == 2  # the oldest, and the largest
+
+
+# -- it makes nothing
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--once",)])
+def test_it_makes_nothing(say: Say, folder: Path, flags: tuple[str, ...]) -> None:
+    elsewhere = ("--registry", f"sqlite://{folder}/else/where.db")
+    for more in ((), elsewhere):
+        said = say("top", *flags, *more)
+        assert (said.code, said.err) == (0, "")
+        assert "is not there: make it again" in said.out
+    assert list(folder.iterdir()) == []
+    (folder / "base").mkdir(mode=0o700)
+    for more in ((), elsewhere):
+        said = say("top", *flags, *more)
+        assert (said.code, said.err) == (0, "")
+        assert "healthy" in said.out
+    assert [path.name for path in folder.rglob("*")] == ["base"]
+
+
+def test_the_base_directory_went_with_its_registry_elsewhere(say: Say, folder: Path) -> None:
+    there = ("--registry", f"sqlite://{folder}/registry.db")
+    assert say("register", *files(folder, "a"), *there).code == 0
+    (folder / "base").rmdir()
+    said = say("top", *there)
+    assert (said.code, figures(said.out)["files"]) == (0, "0")
+    assert "is not there: make it again" in said.out
+    assert not (folder / "base").exists()
+
+
+def test_nothing_is_made_again(folder: Path) -> None:
+    """A registry that goes while somebody looks at it stays away, and one that takes its place is what is seen."""
+    base = folder / "base"
+
+    def look() -> Any:
+        *_, picture = lookout.look()
+        return picture.overview["stats"]["records"], picture.overview["health"]["status"]
+
+    with closing(Lookout(Settings(base_dir=str(base)))) as lookout:
+        assert look() == (0, "unhealthy")
+        for count in (2, 1):
+            with closing(TempFileManager(base, registry="sqlite:")) as manager:
+                manager.register_files(files(folder, "a", "b")[:count])
+                assert look() == (count, "healthy")
+            os.rename(base, folder / f"away{count}")
+            assert look() == (0, "unhealthy")
+            assert not base.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--registry", "memory:"), "give a --registry that others can see"),
+        (("--base-dir", "/"), "/: "),
+        (("--registry", "nonsense:"), "nonsense"),
+        (("--interval", "0"), "'0' is not from 0.1 to 86400 seconds"),
+        (("--interval", "1e9"), "'1e9' is not from 0.1 to 86400 seconds"),
+        (("--interval", "nan"), "'nan' is no number of seconds"),
+        (("extra",), "top does not take extra"),
+    ],
+)
+def test_what_cannot_be(say: Say, folder: Path, flags: tuple[str, ...], told: str) -> None:
+    said = say("top", *flags)
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert list(folder.iterdir()) == []
+
+
+def test_no_registry_at_all(say: Say, folder: Path) -> None:
+    own = folder / "base" / ".temp-file-manager"
+    own.mkdir(mode=0o700, parents=True)
+    (folder / "base").chmod(0o700)
+    (own / "registry.db").write_bytes(b"something else")
+    said = say("top")
+    assert (said.code, said.out) == (2, "")
+    assert "registry.db" in said.err
+
+
+def test_an_outlook_is_rare(folder: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a hundredth of the time, and what has been found is shown meanwhile."""
+    clock = SimpleNamespace(now=1000.0)
+    outlooks = []
+
+    def outlook(_: TempFileManager) -> dict[str, Any]:
+        outlooks.append(clock.now)
+        return {"took": 3.0}
+
+    monkeypatch.setattr("temp_file_manager.cli.top.look.outlook", outlook)
+    monkeypatch.setattr("temp_file_manager.cli.top.look.SystemClock.elapsed", lambda: clock.now)
+    manager.register_file(files(folder, "a")[0])
+    with closing(Lookout(Settings(base_dir=manager.base_dir))) as lookout:
+        first, second = lookout.look()
+        assert (first.outlook, second.outlook) == (None, {"took": 3.0})
+        for clock.now in (1001.0, 1299.0, 1301.0):
+            *_, picture = lookout.look()
+            assert picture.outlook == {"took": 3.0}
+    assert outlooks == [1000.0, 1301.0]
+
+
+# -- curves and bars
+
+
+def test_columns_of_a_curve() -> None:
+    minutes = [(60.0 * n, float(n)) for n in range(10)]
+    assert columns(minutes, 0, 600, 10) == list(range(10))
+    assert columns(minutes, 0, 600, 5) == [1, 3, 5, 7, 9]  # what there was at most
+    assert columns(minutes[:2], 0, 600, 10) == [0, 1, 1, 1, *[None] * 6]  # for a while a value stands for the next
+    assert columns([(-1.0, 5.0), (600.0, 7.0), (601.0, 9.0)], 0, 600, 2) == [None, 7]
+    assert columns(minutes, 0, 600, 0) == []
+
+
+def test_a_curve() -> None:
+    assert curve([None, 0, 1, 7], 1) == [" ▁▂█"]
+    assert curve([0, 0, None], 1) == ["▁▁ "]
+    assert curve([0, 15, 7], 2) == [" █ ", "▁██"]
+    assert curve([], 2) == ["", ""]
+
+
+def test_a_bar() -> None:
+    assert [bar(value, 8, 4) for value in (0, 0.001, 1, 4, 8)] == ["", "▏", "▌", "██", "████"]
+    assert bar(0, 0, 4) == bar(5, 8, 0) == bar(5, 8, -3) == ""
+
+
+# -- live
+
+
+@pytest.fixture
+def drawn() -> None:
+    """What draws is there."""
+    if importlib.util.find_spec("rich") is None:
+        missing = "rich is not installed: nothing live was tried"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+
+
+@pytest.fixture
+def screen() -> Iterator[Terminal]:
+    with terminal() as made:
+        yield made
+
+
+def top(screen: Terminal, folder: Path, *flags: str, **variables: str) -> Any:
+    env = environment(TEMP_FILE_BASE_DIR=str(folder / "base"), TERM="xterm-256color", PYTHONUTF8="1")
+    env = {name: value for name, value in env.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")} | variables
+    return on(screen, *MODULE, "top", "--interval", "0.1", *flags, env=env, cwd=folder)
+
+
+def register(folder: Path, *names: str) -> None:
+    """Register new files, from another process."""
+    done = tfm("register", *files(folder, *names), TEMP_FILE_BASE_DIR=str(folder / "base"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("drawn")
+def test_it_shows_what_is_registered_meanwhile(screen: Terminal, folder: Path) -> None:
+    with top(screen, folder) as process:
+        screen.shows("UNHEALTHY", "is not there", "Nothing is registered here.")
+        assert (screen.screen.alternate, screen.screen.cursor, screen.screen.wraps) == (True, False, False)
+        assert not (folder / "base").exists()
+        register(folder, "first.csv")
+        screen.shows(" HEALTHY", "files         1", "first.csv", "registered 1  ")
+        register(folder, "second.csv")
+        screen.shows("files         2", "second.csv")
+        screen.type(b"xq")
+        assert screen.ended(process) == 0
+    assert screen.restored
+    assert screen.screen.strange == []
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "ctrl-c", "ctrl-\\"])
+def test_signals_end_it_and_the_terminal_is_as_it_was(
+    screen: Terminal, folder: Path, manager: TempFileManager, how: str
+) -> None:
+    with top(screen, folder) as process:
+        screen.shows("HEALTHY", "Due within")
+        if how.startswith("ctrl"):
+            screen.type({"ctrl-c": b"\x03", "ctrl-\\": b"\x1c"}[how])
+        else:
+            process.send_signal(signal.Signals[how])
+        assert screen.ended(process) == 0
+    assert screen.restored
+
+
+@pytest.mark.usefixtures("drawn")
+def test_ctrl_z_gives_the_terminal_back_and_takes_it_again(
+    screen: Terminal, folder: Path, manager: TempFileManager
+) -> None:
+    """Nobody can make a process go on that leads its session, so the system does not stop this one."""
+    seen = []
+    feed = screen.screen.feed
+
+    def watched(text: str) -> None:
+        seen.append(text)
+        feed(text)
+
+    screen.screen.feed = watched
+    with top(screen, folder) as process:
+        screen.shows("HEALTHY", "Due within")
+        screen.type(b"\x1a")
+        screen.until(lambda: "".join(seen).count("\x1b[?1049h") == 2)
+        assert "".join(seen).count("\x1b[?1049l") == 1
+        screen.shows("HEALTHY", "Due within")
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    assert screen.restored
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("where", ["drawing", "looking"])
+def test_an_error_leaves_the_terminal_as_it_was(
+    screen: Terminal, folder: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    from temp_file_manager.cli.top import live
+
+    calls = []
+
+    def breaking(called: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) > 2:
+                raise RuntimeError("nobody thought of this")
+            return called(*arguments)
+
+        return call
+
+    if where == "drawing":
+        monkeypatch.setattr(live, "draw", breaking(live.draw))
+    else:
+        monkeypatch.setattr(Lookout, "look", breaking(Lookout.look))
+    signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGWINCH)]
+    monkeypatch.setenv("TERM", "xterm")
+    with open(os.dup(screen.slave)) as stdin, open(os.dup(screen.slave), "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(RuntimeError, match="nobody thought of this"):
+            cli.main(["top", "--interval", "0.1"])
+        stdout.flush()
+    while screen.read():
+        pass
+    assert len(calls) == 3
+    assert screen.restored
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGWINCH)] == signals
+
+
+@pytest.mark.usefixtures("drawn")
+def test_what_goes_wrong_meanwhile_is_shown(screen: Terminal, folder: Path, manager: TempFileManager) -> None:
+    register(folder, "a")
+    own = folder / "base" / ".temp-file-manager"
+    with top(screen, folder) as process:
+        screen.shows("files         1")
+        own.rename(folder / "away")
+        own.write_bytes(b"a file in its place")
+        screen.shows(" UNKNOWN ", "this is how it was: ", "registry.db cannot be read", "files    ")
+        own.unlink()
+        (folder / "away").rename(own)
+        screen.until(lambda: "this is how it was" not in screen.screen.text)
+        screen.shows(" HEALTHY ", "files         1")
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    assert screen.restored
+
+
+@pytest.mark.usefixtures("drawn")
+def test_hostile_names_do_no_harm(screen: Terminal, folder: Path, manager: TempFileManager) -> None:
+    names = [HOSTILE.replace("/", "|"), WIDE[:80], "\u0301\u0335combined", "עברית", "[red]markup[link=x]", "e" * 250]
+    made = files(folder / "base", *names)
+    manager.register_files(made)
+    for hours, path in enumerate(made):
+        manager.files[path] = time.time() - 3600 * (hours + 1)
+    with top(screen, folder, "--max-age", "1000000") as process:
+        screen.resize(120, 50)
+        screen.shows(r"\x1b[2J\x1b[31", r"]red[|]\nfiles 999\u202egnp", "[red]markup[link=x]", "עברית", "漢字")
+        lines = screen.screen.lines
+        heads = [line.index("Oldest ") for line in lines if "Oldest " in line]
+        assert [line.index("Largest ") for line in lines if "Largest " in line] == heads
+        rows = lines[next(n for n, line in enumerate(lines) if "Oldest " in line) + 1 :][: len(names)]
+        assert [row[heads[0] :].split()[0] for row in rows] == ["6", "5", "4", "3", "2", "1"]
+        assert len([line for line in lines if line.startswith("files ")]) == 1
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    assert screen.screen.strange == []
+    assert screen.restored
+
+
+@pytest.mark.usefixtures("drawn")
+def test_it_follows_the_terminal(screen: Terminal, folder: Path, manager: TempFileManager) -> None:
+    manager.register_files(files(folder, *(f"file{number}" for number in range(20))))
+    with top(screen, folder, "--interval", "1000") as process:  # at once, not when it looks again
+        screen.shows("Oldest")
+        for width, height in ((100, 30), (40, 10), (120, 40), (1, 1), (20, 5), (72, 23), (71, 22), (200, 60)):
+            screen.resize(width, height)
+            wanted = ("files", " q  ends") if width >= 20 else ("…",)
+            wanted += ("HEALTHY", "Due within", "Oldest", "Sweeps", "disk free") if height >= 22 else ()
+            screen.until(lambda wanted=wanted: all(text in screen.screen.text for text in wanted))
+            screen.until(lambda wanted=wanted: screen.screen.lines[-1].startswith(wanted[:2][-1]))
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    # What was being written when the terminal became smaller scrolls there, until it is drawn anew.
+    assert set(screen.screen.strange) <= {"scrolled"}
+    assert screen.restored
+
+
+@pytest.mark.usefixtures("drawn")
+def test_without_colours(screen: Terminal, folder: Path, manager: TempFileManager) -> None:
+    with top(screen, folder, NO_COLOR="1") as process:
+        screen.shows("HEALTHY", "Due within")
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    assert screen.screen.styles
+    assert {number for style in screen.screen.styles for number in style.split(";")} <= {"0", "1", "2", "7"}
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": ""}, {"PYTHONIOENCODING": "latin-1"}])
+def test_terminals_that_cannot_be_drawn_on(
+    screen: Terminal, folder: Path, manager: TempFileManager, variables: dict[str, str]
+) -> None:
+    with top(screen, folder, **variables) as process:
+        assert screen.ended(process) == 0
+    assert "sweeps: none on a schedule" in screen.screen.text
+    assert screen.screen.strange == []
+    assert screen.screen.styles == set()
+    assert screen.restored
+
+
+def test_without_rich(screen: Terminal, folder: Path, manager: TempFileManager) -> None:
+    """One picture, and how to get the live one; not where nobody asked for that."""
+    (folder / "rich").mkdir()
+    (folder / "rich" / "__init__.py").write_text("raise ImportError('there is no rich')\n")
+    for flags, hint in (((), True), (("--once",), False)):
+        screen.resize(120, 60)
+        with top(screen, folder, *flags, PYTHONPATH=str(folder)) as process:
+            assert screen.ended(process) == 0
+        assert "sweeps: none on a schedule" in screen.screen.text
+        assert screen.screen.styles == set()
+        assert (HINT in screen.screen.lines) == hint
+        assert screen.restored
+
+
+def test_on_no_terminal_it_needs_no_rich(folder: Path) -> None:
+    (folder / "rich.py").write_text("raise ImportError('there is no rich')\n")
+    done = tfm("top", TEMP_FILE_BASE_DIR=str(folder / "base"), PYTHONPATH=str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_it_takes_no_terminal() -> None:
+    program = "import sys, temp_file_manager.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"rich", "termios", "temp_file_manager.cli.top.live"} & set(done.stdout.split())
+
+
+@pytest.mark.usefixtures("drawn")
+def test_every_size(folder: Path, manager: TempFileManager) -> None:
+    """As many lines as the terminal has, as wide as it is, whatever there is to say."""
+    from rich.cells import cell_len
+
+    from temp_file_manager.cli.top.view import draw
+
+    manager.register_files(files(folder, WIDE[:80], *(f"file{number}" for number in range(20))))
+    reasons = tuple(Reason("kept", f"why {number}", number, f"{folder}/file{number}") for number in range(4))
+    for ago in range(10, 3000, 300):
+        swept(manager, ago, kept=6, reasons=reasons)
+    with closing(Lookout(Settings(base_dir=manager.base_dir, max_files=1))) as lookout:
+        first, second = lookout.look()
+    samples = tuple(Sample(second.samples[-1].at - 60 * n, 5 * n, None) for n in range(59, -1, -1))
+    second.overview["health"]["reasons"] *= 9
+    for picture in (first, second, second._replace(samples=samples, trouble="x" * 300)):
+        for width in (1, 2, 7, 20, 40, 59, 60, 71, 72, 80, 110, 250):
+            for height in (1, 2, 3, 10, 15, 22, 23, 24, 31, 40, 90):
+                lines = draw(picture, width, height, 2.0).plain.split("\n")
+                assert len(lines) == height
+                assert {cell_len(line) for line in lines} == {width}, (width, height)
