@@ -274,7 +274,7 @@ def running(
     dropped = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     as_user = ["setpriv", f"--reuid={uid}", f"--regid={gid}", groups, *dropped, "env", "-i", *variables]
     mounts = "\n".join(f"{source}:{target}" for target, source in (volumes or {}).items())
-    apart = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+    apart = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork"]
     prepared = [sys.executable, "-c", _LOOPBACK_UP, "sh", "-ec", _ENTER, "sh", str(image.root), mounts]
     program = [*(image.entrypoint if entrypoint is None else entrypoint), *words]
     with open(log, "wb") as output:
@@ -285,7 +285,10 @@ def running(
         yield Container(image, process, pid, log, as_user)
     finally:
         if process.poll() is None:
-            process.kill()  # which kills what it waits for, and with pid 1 the rest
+            # Its pid 1, and with that the rest. unshare's --kill-child does not last: who changes user forgets it.
+            for child in psutil.Process(process.pid).children():
+                child.kill()
+            process.kill()
         process.wait()
 
 
