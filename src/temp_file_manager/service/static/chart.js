@@ -24,12 +24,13 @@ export class Chart {
     this.range = RANGES.hour;
     this.samples = [];
     this.live = [];
+    this.shown = [];
     this.plot = null;
     this.at = null; // which point the keyboard is at; null: the newest, whatever comes
     new ResizeObserver(() => this.resize()).observe(this.root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
     this.root.addEventListener("keydown", (event) => this.key(event));
-    this.root.addEventListener("blur", () => this.point(null));
+    this.root.addEventListener("blur", () => this.leave());
     one("#values").addEventListener("toggle", () => this.list());
   }
 
@@ -84,7 +85,7 @@ export class Chart {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const [text, line, files, size] = ["muted", "line", "files", "bytes"].map(colour);
-    const axis = { stroke: text, font: "11px system-ui, sans-serif", ticks: { show: false }, gap: 6 };
+    const axis = { stroke: text, font: "11px system-ui, sans-serif", ticks: { show: false }, gap: 6, size: 26 };
     return {
       width: this.root.clientWidth || 600,
       height: HEIGHT,
@@ -104,7 +105,7 @@ export class Chart {
       axes: [
         { ...axis, grid: { stroke: line, width: 1 }, space: 64, values: (_, at, __, ___, step) => at.map((t) => tick(t, step)) },
         { ...axis, scale: "files", grid: { stroke: line, width: 1 }, incrs: WHOLE, size: 56, values: (_, at) => at.map(count) },
-        { ...axis, scale: "bytes", side: 1, grid: { show: false }, incrs: BINARY, size: 64, values: (_, at) => at.map(bytes) },
+        { ...axis, scale: "bytes", side: 1, grid: { show: false }, incrs: BINARY, size: 64, values: (_, at) => at.map(sizeTick) },
       ],
       hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     };
@@ -140,14 +141,16 @@ export class Chart {
     say(one("#chart-said"), `${moment(point[0])}: ${count(point[1])} files, ${bytes(point[2] ?? NaN)}`);
   }
 
+  /** Go to where the keyboard is; where it is nowhere, the pointer may be. */
   point(at) {
     this.at = at;
-    if (!this.plot) return;
-    if (at === null) {
-      if (this.plot.cursor.idx === null || this.plot.cursor.idx === undefined) this.read(null);
-      return;
-    }
-    this.plot.setCursor({ left: this.plot.valToPos(at, "x"), top: HEIGHT / 2 });
+    if (at !== null) this.plot.setCursor({ left: this.plot.valToPos(at, "x"), top: HEIGHT / 2 });
+    else this.read(this.plot.cursor.idx);
+  }
+
+  leave() {
+    this.at = null;
+    this.plot?.setCursor({ left: -10, top: -10 });
   }
 
   /** Fill the table, the newest first; evenly thinned, for it is to be read. */
@@ -162,6 +165,9 @@ export class Chart {
     one("#values tbody").replaceChildren(...rows);
   }
 }
+
+/** A mark on an axis of bytes, which are round numbers there. */
+const sizeTick = (size) => bytes(size).replace(".0 ", " ");
 
 /** Columns as uPlot wants them, with a gap where nobody looked for longer than samples are apart. */
 function columns(points, step) {

@@ -26,20 +26,17 @@ export function mark(element, name, value) {
  */
 export function keyed(table, items, key, create, update) {
   const former = new Map([...table.tBodies].map((body) => [body.dataset.key, body]));
+  const wanted = new Set(items.map(key));
+  // First, or those that stay would be moved before them, which takes their focus.
+  for (const [name, body] of former) if (!wanted.has(name)) body.remove();
   let before = table.tBodies[0] ?? null;
   for (const item of items) {
-    const name = key(item);
-    let body = former.get(name);
-    former.delete(name);
-    if (!body) {
-      body = create(item);
-      body.dataset.key = name;
-    }
+    const body = former.get(key(item)) ?? create(item);
+    body.dataset.key = key(item);
     update(body, item);
     if (body === before) before = body.nextElementSibling;
     else table.insertBefore(body, before);
   }
-  for (const body of former.values()) body.remove();
 }
 
 /** A row, and one below it that a button in the first folds open. */

@@ -1,8 +1,8 @@
 // What an outlook says: what expires when, and which files stand out.
 
 import { folding, keyed, make, mark, one, say, since } from "./dom.js";
-import { bytes, count, counted, exact, number, span } from "./format.js";
-import { path, whole } from "./names.js";
+import { bytes, count, counted, exact, moment, number, span } from "./format.js";
+import { path, sentence, whole } from "./names.js";
 
 const NEVER = "never";
 
@@ -22,9 +22,17 @@ export function showForecast({ asof, took, forecast }) {
     body.classList.toggle("nothing", part.files === 0);
   });
   const all = forecast.reduce((sum, part) => sum + part.files, 0);
+  one("#forecast-trouble").hidden = true;
   const note = one("#forecast-note");
   say(note, counted(all, "file"));
   mark(note, "title", `as of ${exact(asof)}; counting took ${Math.round(took * 1000)} ms`);
+}
+
+/** Say why there is no new forecast; the last one stays. */
+export function showNoForecast(detail) {
+  const trouble = one("#forecast-trouble");
+  trouble.hidden = false;
+  say(trouble, `This cannot be told now: ${sentence(detail)}.`);
 }
 
 function due(from, until) {
@@ -61,14 +69,15 @@ function fileRow(item, base, wide) {
 function fill(body, item) {
   const [size, registered, due] = ["size", "registered", "due"].map((name) => one(`td.${name}`, body));
   say(size, bytes(item.size ?? NaN));
-  moment(registered, number(item.registered_at));
-  if (item.due_at === null) due.replaceChildren(NEVER);
-  else moment(due, number(item.due_at), (text) => (text.endsWith("ago") ? "now" : text));
+  away(registered, number(item.registered_at));
+  if (item.failures) say(due, `failed ${count(item.failures)}×`);
+  else if (item.due_at === null) due.replaceChildren(NEVER);
+  else away(due, number(item.due_at), (text) => (text.endsWith("ago") ? "now" : text));
   due.classList.toggle("bad", item.failures > 0);
   const facts = [
     `${Number.isFinite(item.size) ? `${count(item.size)} bytes` : "size not known"}`,
-    `registered ${exact(number(item.registered_at))}`,
-    item.due_at === null ? "never due" : `due ${exact(number(item.due_at))}`,
+    `registered ${moment(number(item.registered_at))}`,
+    item.due_at === null ? "due never" : `due ${moment(number(item.due_at))}`,
     ...(item.failures ? [`removing it failed ${counted(item.failures, "time")}`] : []),
   ];
   const tags = item.tags.flatMap((tag) => [" ", make("span", { class: "tag" }, whole(tag))]);
@@ -79,7 +88,7 @@ function fill(body, item) {
   element.replaceChildren(facts.join("; "), ...tags);
 }
 
-function moment(cell, at, words) {
+function away(cell, at, words) {
   let element = one("time", cell);
   if (!element) {
     element = make("time");

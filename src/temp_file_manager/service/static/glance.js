@@ -28,6 +28,16 @@ export function showHealth(health) {
   showBase(health);
 }
 
+/** Say that nobody knows how it is now: an old "healthy" in green would be taken for news. */
+export function showOldHealth() {
+  const grade = one("#grade");
+  if (grade.hidden || grade.dataset.grade === "old") return;
+  mark(grade, "data-grade", "old");
+  say(one(".mark", grade), "?");
+  say(one(".word", grade), `was ${one(".word", grade).textContent}`);
+  document.title = "not connected: temp-file-manager";
+}
+
 function showBase(health) {
   const element = one("#base-dir");
   if (element.dataset.told === health.base_dir) return;
@@ -41,14 +51,16 @@ export function showFigures({ stats, disk, health }) {
     say(one(`#${name}-note`), note);
   };
   const age = now() - number(stats.oldest);
-  figure("records", count(stats.records), `of ${count(health.max_files)} that are fine`);
+  figure("records", count(stats.records), `fine up to ${count(health.max_files)}`);
   figure("bytes", stats.bytes === null ? "not known" : bytes(stats.bytes), "of files on record");
-  figure("oldest", span(age), `they may live ${span(number(health.max_age))}`);
-  figure("registered", count(stats.registered), `${count(stats.kept_in_use)} times kept, in use`);
+  figure("oldest", span(age), `due at ${span(number(health.max_age))} by default`);
+  figure("registered", count(stats.registered), "by every process");
   figure("cleaned", count(stats.cleaned), `${bytes(stats.freed_bytes)} freed`);
-  figure("failed", count(stats.failed), stats.failed ? "removals, to be tried again" : "no removal ever did");
-  const share = disk.size ? ` (${Math.round((100 * disk.free) / disk.size)} %)` : "";
-  figure("free", disk.free === null ? "not known" : bytes(disk.free), `of ${bytes(disk.size)}${share}`);
+  const doubtful = stats.kept_unknown ? `; ${count(stats.kept_unknown)} in doubt` : "";
+  figure("kept", count(stats.kept_in_use), `times${doubtful}`);
+  figure("failed", count(stats.failed), stats.failed ? "to be tried again" : "no removal ever did");
+  const share = disk.size ? `of ${bytes(disk.size)} (${Math.round((100 * disk.free) / disk.size)} %)` : "";
+  figure("free", disk.free === null ? "not known" : bytes(disk.free), share);
   mark(one("#records").parentElement, "data-bad", stats.records > health.max_files);
 }
 
@@ -62,10 +74,15 @@ export function showEmptiness({ stats, health }) {
   say(
     one("#empty-how"),
     alone
-      ? "Records are in this process's memory: it registers its own files, and others do by the API."
+      ? "Records are in this process's memory: it registers its own files, and others do with the token:"
       : "Put a first file on record, in a terminal on this machine:",
   );
-  say(one("#empty-command"), alone ? "POST v1/files" : command(health));
+  say(one("#empty-command"), alone ? request() : command(health));
+}
+
+function request() {
+  const told = `-H "Authorization: Bearer $TEMP_FILE_API_TOKEN" -H "Content-Type: application/json"`;
+  return `curl ${new URL("v1/files", document.baseURI)} ${told} -d '{"paths": ["PATH"]}'`;
 }
 
 function command(health) {

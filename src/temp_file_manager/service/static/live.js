@@ -1,6 +1,6 @@
 // The line to the service: read at once, then listen; when it breaks, say so and try again.
 
-import { read, Stranger } from "./read.js";
+import { read, Refusal, Stranger } from "./read.js";
 
 const SILENCE = 20000; // the service sends every 2 s
 const SOONEST = 1000;
@@ -9,7 +9,8 @@ const HIDDEN = 60000; // browsers allow a site six connections: a page nobody lo
 
 /**
  * Listen for ever. `heard` gets each overview; `examined` gets health alone, where the service cannot tell more;
- * `connected` and `lost` hear of the line; `stranger` is called when a token is wanted, and ends it.
+ * `connected` hears that there is a line, and `lost` that there is none, and whether the service answers all the same;
+ * `stranger` is called when a token is wanted, and ends it.
  * Returns a function that ends it, too.
  */
 export function listen({ heard, examined, connected, lost, stranger }) {
@@ -30,11 +31,15 @@ export function listen({ heard, examined, connected, lost, stranger }) {
     attempt += 1;
   };
 
-  const broken = () => {
+  const later = () => {
     hangUp();
-    lost();
     again(pause);
     pause = Math.min(pause * 2, LATEST);
+  };
+
+  const broken = () => {
+    lost(false);
+    later();
   };
 
   const wake = () => {
@@ -62,11 +67,11 @@ export function listen({ heard, examined, connected, lost, stranger }) {
       stranger();
       return;
     }
-    lost();
+    lost(error instanceof Refusal);
     const health = await read("health", { evenIf: 503 }).catch(() => null);
     if (mine !== attempt) return;
     if (health?.reasons) examined(health);
-    broken();
+    later();
   }
 
   function open() {

@@ -3,7 +3,7 @@
 import { one, say } from "./dom.js";
 import { refusal } from "./read.js";
 
-const REMEMBERED = "signed in";
+const REMEMBERED = "temp-file-manager: signed in"; // for every tab, as the cookie is
 
 /** Show the form, and call `welcome` once the token was right. */
 export function askForToken(welcome) {
@@ -11,6 +11,8 @@ export function askForToken(welcome) {
   const field = one("#token");
   form.hidden = false;
   field.focus();
+  localStorage.removeItem(REMEMBERED);
+  one("#sign-out").hidden = true;
   form.onsubmit = async (event) => {
     event.preventDefault();
     const button = one("button", form);
@@ -25,7 +27,7 @@ export function askForToken(welcome) {
     }
     field.value = "";
     form.hidden = true;
-    sessionStorage.setItem(REMEMBERED, "yes");
+    localStorage.setItem(REMEMBERED, "yes");
     welcome();
   };
 }
@@ -44,11 +46,11 @@ async function signIn(token) {
 /** Show the button for who signed in here. */
 export function offerToSignOut() {
   const button = one("#sign-out");
-  button.hidden = !sessionStorage.getItem(REMEMBERED);
+  button.hidden = !localStorage.getItem(REMEMBERED);
   button.onclick = async () => {
     const answer = await fetch("session", { method: "DELETE" }).catch(() => null);
     if (!answer?.ok) return;
-    sessionStorage.removeItem(REMEMBERED);
+    localStorage.removeItem(REMEMBERED);
     location.reload();
   };
 }

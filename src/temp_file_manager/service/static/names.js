@@ -5,6 +5,7 @@ import { make } from "./dom.js";
 const UNSEEN = /[\p{C}\p{Z}]/u;
 const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const LONGEST = 300;
+const LONGEST_WORD = 110;
 
 /** As the command line writes it: what is not seen, or moves what is, comes out as \n, \x1b, \u202e, \udc80. */
 export function escaped(text) {
@@ -39,10 +40,10 @@ function parts(characters) {
   return found;
 }
 
-function shortened(text) {
+function shortened(text, longest = LONGEST) {
   const characters = [...text];
-  if (characters.length <= LONGEST) return characters;
-  return [...characters.slice(0, LONGEST / 2), "…", ...characters.slice(-LONGEST / 2)];
+  if (characters.length <= longest) return characters;
+  return [...characters.slice(0, longest / 2), "…", ...characters.slice(-longest / 2)];
 }
 
 /** A path that leaves out its middle where room is scarce; what lies in the base directory without it. */
@@ -62,6 +63,5 @@ export function whole(text) {
 
 /** A sentence that may have a path in it; endless words lose their middle. */
 export function sentence(text) {
-  const words = text.split(/( )/).map((word) => (word.length > 120 ? `${word.slice(0, 60)}…${word.slice(-50)}` : word));
-  return escaped(words.join(""));
+  return escaped(text.split(" ").map((word) => shortened(word, LONGEST_WORD).join("")).join(" "));
 }

@@ -1,13 +1,13 @@
 // The page: what is heard goes where it is shown.
 
 import { Chart, RANGES } from "./chart.js";
-import { keepTime, now, one, say, setClock, since } from "./dom.js";
-import { showFiles, showForecast } from "./files.js";
+import { keepTime, make, now, one, say, setClock, since } from "./dom.js";
+import { showFiles, showForecast, showNoForecast } from "./files.js";
 import { clock } from "./format.js";
-import { showEmptiness, showFigures, showHealth } from "./glance.js";
+import { showEmptiness, showFigures, showHealth, showOldHealth } from "./glance.js";
 import { listen } from "./live.js";
 import { askForToken, offerToSignOut } from "./login.js";
-import { read } from "./read.js";
+import { read, Refusal } from "./read.js";
 import { showSweeps } from "./sweeps.js";
 
 const REFRESH = 60000;
@@ -20,6 +20,7 @@ let range = "hour";
 let records = null;
 let refreshing = 0;
 let fresh = false; // whether what is asked for now and then has been since the line is there
+let broken = null; // since when the line is
 
 function heard(overview) {
   setClock(overview.at);
@@ -45,24 +46,33 @@ function examined(health) {
 
 // -- the line
 
-function connected() {
+function tell(words) {
+  broken = null;
   line.dataset.lost = "";
-  say(line, "live");
+  say(line, words);
 }
 
-function lost() {
-  if (line.dataset.lost) return;
-  line.dataset.lost = "yes";
+const connected = () => tell("live");
+
+function lost(answers) {
   fresh = false;
-  const ago = document.createElement("time");
-  since(ago, now(), (text) => (text === "now" ? "" : `(${text})`));
-  line.replaceChildren(`not connected since ${clock(now())} `, ago, ", trying again");
+  if (!answers) showOldHealth();
+  const words = answers ? "the figures cannot be read" : "not connected";
+  if (line.dataset.lost === words) return;
+  broken ??= now();
+  line.dataset.lost = words;
+  const ago = make("time", { "aria-hidden": "true" }); // or it would be read out each second
+  since(ago, broken, (text) => (text === "now" ? "" : `(${text})`));
+  line.replaceChildren(`${words} since ${clock(broken)} `, ago, ", trying again");
 }
 
 // -- what is asked for now and then
 
 async function outlook() {
-  const found = await read("v1/outlook");
+  const found = await read("v1/outlook").catch((error) => {
+    if (error instanceof Refusal) showNoForecast(error.message);
+    throw error;
+  });
   showForecast(found);
   showFiles(one("#oldest-files"), found.oldest, { base, wide: "size" });
   showFiles(one("#largest-files"), found.largest, { base, wide: "registered" });
@@ -76,7 +86,7 @@ async function samples() {
   if (asked === range) chart.show(RANGES[asked], found.samples);
 }
 
-// What fails here is told by the line, which is broken then, too.
+// What fails here is told by the line, which is broken then, too, or in the forecast's place.
 const refresh = () => Promise.allSettled([outlook(), samples()]);
 
 /** Ask until the answer is newer than what there is to see: the service keeps answers that cost it much. */
@@ -105,7 +115,7 @@ function start() {
 function stranger() {
   main.hidden = true;
   one("#grade").hidden = true;
-  say(line, "not signed in");
+  tell("not signed in");
   askForToken(() => {
     start();
     main.focus();

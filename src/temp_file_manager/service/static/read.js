@@ -4,12 +4,14 @@ const PATIENCE = 15000;
 
 export class Stranger extends Error {}
 
-/** Answer the JSON at a path; raises Stranger when a token is wanted, and Error with what the service says. */
+export class Refusal extends Error {}
+
+/** Answer the JSON at a path; raises Stranger when a token is wanted, and Refusal with what the service says. */
 export async function read(path, { evenIf = 200 } = {}) {
   const signal = AbortSignal.timeout(PATIENCE);
   const answer = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store", signal });
   if (answer.status === 401) throw new Stranger();
-  if (!answer.ok && answer.status !== evenIf) throw new Error(await refusal(answer));
+  if (!answer.ok && answer.status !== evenIf) throw new Refusal(await refusal(answer));
   return answer.json();
 }
 

@@ -1,13 +1,16 @@
 // What the last sweeps did, and when the next begins.
 
 import { folding, keyed, make, mark, one, say, since } from "./dom.js";
-import { count, counted, number, span, took } from "./format.js";
-import { path } from "./names.js";
+import { clock, count, counted, number, span, took } from "./format.js";
+import { path, sentence } from "./names.js";
 
+const GRAVEST = ["failed", "replaced", "kept"];
 const COUNTS = ["removed", "gone", "replaced", "kept", "failed"];
+const WIDE = new Set(["gone", "replaced"]); // narrow screens do without
 
 export function showSweeps({ sweeps, scheduler, health }) {
   const table = one("#sweeps");
+  table.hidden = sweeps.length === 0;
   table.nextElementSibling.hidden = sweeps.length > 0;
   keyed(table, sweeps, (sweep) => `${sweep.at} ${sweep.duration}`, (sweep) => sweepRow(sweep, health.base_dir), () => {});
   showSchedule(scheduler, health);
@@ -30,25 +33,34 @@ function showSchedule(scheduler, health) {
 function sweepRow(sweep, base) {
   const ended = make("time");
   since(ended, number(sweep.at));
-  const when = make("td", {}, ended);
+  const when = make("td", {}, ended, " ", make("span", { class: "clock" }, clock(number(sweep.at))));
   if (!sweep.scheduled) when.append(" ", make("span", { class: "tag" }, "asked for"));
-  const row = make("tr", {}, when, make("td", { class: "number" }, took(sweep.duration)));
-  for (const name of COUNTS) {
-    const bad = name === "failed" && sweep.failed > 0 ? " bad" : "";
-    row.append(make("td", { class: `number ${sweep[name] ? "" : "zero"}${bad}` }, count(sweep[name])));
-  }
-  const why = make("td", { class: "why" });
-  row.append(why);
-  if (sweep.stopped) why.append(make("span", { class: "tag" }, `ended by ${sweep.stopped}`), " ");
+  const row = make("tr", {}, when, make("td", { class: "number wide" }, took(sweep.duration)));
+  for (const name of COUNTS) row.append(countCell(name, sweep[name]));
+  const why = make("div", { class: "why" });
+  row.append(make("td", {}, why));
+  if (sweep.stopped) why.append(make("span", { class: "tag" }, `ended by ${sweep.stopped}`));
   if (!sweep.reasons.length) return make("tbody", {}, row);
-  const button = make("button", { type: "button", class: "fold" }, counted(sweep.reasons.length, "reason"));
+  const reasons = sweep.reasons.toSorted((a, b) => GRAVEST.indexOf(a.status) - GRAVEST.indexOf(b.status));
+  const button = make("button", { type: "button", class: "fold" });
+  const gist = make("span", { class: "gist" }, reasons.map(shortly).join("; "));
+  button.append(gist, make("span", { class: "brief" }, counted(reasons.length, "reason")));
   why.append(button);
   const { body, cell } = folding(button, row, COUNTS.length + 3);
-  cell.append(make("ul", {}, ...sweep.reasons.map((reason) => told(reason, base))));
+  cell.append(make("ul", {}, ...reasons.map((reason) => told(reason, base))));
   return body;
+}
+
+const shortly = (reason) => `${count(reason.files)} ${reason.status}: ${sentence(reason.reason)}`;
+
+function countCell(name, value) {
+  const bad = name === "failed" && value > 0;
+  const kinds = ["number", value ? "" : "zero", bad ? "bad" : "", WIDE.has(name) ? "wide" : ""];
+  return make("td", { class: kinds.filter(Boolean).join(" ") }, count(value));
 }
 
 function told(reason, base) {
   const example = make("span", { class: "example" }, reason.files === 1 ? "" : "such as ", path(reason.example, base));
-  return make("li", {}, make("b", {}, `${count(reason.files)} ${reason.status}`), ` ${reason.reason} `, example);
+  const files = make("b", {}, `${count(reason.files)} ${reason.status}`);
+  return make("li", {}, files, `: ${sentence(reason.reason)} `, example);
 }

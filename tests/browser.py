@@ -1,0 +1,116 @@
+"""What tests of the page share: Debian's Chromium, and tabs that are watched for whatever a page must not do."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from serving import SECONDS, Client
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+
+Visit = Callable[..., Page]
+
+expect.set_options(timeout=SECONDS * 1000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module's tests."""
+    found = shutil.which("chromium")
+    if found is None:
+        missing = "no chromium on the PATH: nothing of the page was tried"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """Writes down what a page did that it must not do.
+
+    Args:
+        context: Where it lives.
+        origin: All that it may ask.
+        expected: What may be in the complaints that the browser itself makes, such as ``401``.
+    """
+
+    def __init__(self, context: BrowserContext, origin: str, expected: tuple[str, ...]) -> None:
+        self.problems: list[str] = []
+        self.asked: list[str] = []
+        self._origin = origin
+        self._expected = expected
+        context.on("request", lambda request: self._request(request.url))
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.problems.append(f"error: {error.error}"))
+        context.on("dialog", self._dialog)
+
+    def _request(self, url: str) -> None:
+        self.asked.append(url.removeprefix(self._origin))
+        if not url.startswith(f"{self._origin}/"):
+            self.problems.append(f"asked elsewhere: {url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        told = message.type in ("error", "warning") and not any(words in message.text for words in self._expected)
+        if told:
+            self.problems.append(f"console: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+class Visitor:
+    """Opens pages, each in a context of its own."""
+
+    def __init__(self, browser: Browser, stack: ExitStack) -> None:
+        self._browser = browser
+        self._stack = stack
+        self.watches: list[Watch] = []
+
+    def __call__(self, where: Client | str, *, expected: tuple[str, ...] = (), **settings: Any) -> Page:
+        """Open the page of a service.
+
+        Args:
+            where: The service, or its address.
+            expected: See ``Watch``.
+            settings: Of the context, such as ``color_scheme``.
+        """
+        origin = where if isinstance(where, str) else "http://{}:{}".format(*where.address)
+        settings = {"viewport": DESK, "locale": "en-GB", "timezone_id": "UTC"} | settings
+        context = self._stack.enter_context(self._browser.new_context(**settings))
+        context.set_default_timeout(SECONDS * 1000)
+        self.watches.append(Watch(context, origin, expected))
+        page = context.new_page()
+        page.goto(f"{origin}/")
+        return page
+
+    @property
+    def problems(self) -> list[str]:
+        """What all of them did."""
+        return [problem for watch in self.watches for problem in watch.problems]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visitor]:
+    """Opens pages, and at the end says what they did that they must not do."""
+    with ExitStack() as stack:
+        visitor = Visitor(browser, stack)
+        yield visitor
+        if visitor.problems:
+            pytest.fail("\n".join(visitor.problems))
