@@ -25,6 +25,7 @@ from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
 from temp_file_manager.registry import open_registry
+from temp_file_manager.registry.base import BOUNDS
 from temp_file_manager.registry.database import RESERVE
 from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.storage import local
@@ -425,6 +426,34 @@ class TestClosing:
         assert list(registry.files) == []
         registry.add([new("/p/b")], 1.0)
         assert list(registry.files) == ["/p/b"]
+
+    @pytest.mark.parametrize("in_its_place", ["nothing", "a copy", "a new folder"])
+    def test_what_is_taken_away_under_it_is_written_to_no_more(
+        self, registry: SqliteRegistry, tmp_path: Path, in_its_place: str
+    ) -> None:
+        """Nobody else would ever find it; and nothing empty is made that looks as if all were well."""
+        registry.add([new("/p/a")], 1.0)
+        for path in tmp_path.glob("r.db*"):
+            aside = tmp_path / "aside" / path.name
+            aside.parent.mkdir(exist_ok=True)
+            path.rename(aside)
+            if in_its_place == "a copy" and aside.is_file():
+                path.write_bytes(aside.read_bytes())
+        if in_its_place == "a new folder":
+            registry_at(tmp_path / "r.db", tmp_path).close()
+        before = sorted(os.listdir(tmp_path))
+        what = "is not there any more" if in_its_place == "nothing" else "is another file by now"
+        for use in (
+            lambda: registry.add([new("/p/b")], 2.0),
+            registry.stats,
+            lambda: registry.outlook(Due(5.0, 1.0), [1.0] * BOUNDS, top=1),
+        ):
+            with pytest.raises(RegistryError, match=f"r.db {what}: put it back"):
+                use()
+        assert sorted(os.listdir(tmp_path)) == before
+        for path in (tmp_path / "aside").iterdir():
+            path.replace(tmp_path / path.name) if path.is_file() else None
+        assert list(registry.files) == ["/p/a"]
 
 
 class TestRefusals:

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, settings
@@ -12,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Due, Outcome, Status, TempFile
-from temp_file_manager.registry import Claim, MemoryRegistry, Registry
+from temp_file_manager.registry import Claim, MemoryRegistry, Registry, totals
 from temp_file_manager.registry.sqlite import SqliteRegistry
 from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW, FakeClock
@@ -305,6 +306,7 @@ class Row:
     written_at: int = 0
     claimed_until: float | None = None
     claim: TempFile | None = None
+    size: int | None = None
 
 
 @dataclass
@@ -333,6 +335,9 @@ class Lockstep(RuleBasedStateMachine):
         self.rows: dict[str, Row] = {}
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.ages: list[float] = []
+        self.freed = 0
         self.now = NOW
         self.event = 0
 
@@ -343,15 +348,32 @@ class Lockstep(RuleBasedStateMachine):
     @initialize(ages=st.lists(ages, max_size=6))
     def begin(self, ages: list[float]) -> None:
         for number, age in enumerate(ages):
-            self.add([f"/r/{number}"], None)
+            self.add([(f"/r/{number}", number)], None)
             self.backdate(f"/r/{number}", age)
 
-    @rule(paths=st.lists(paths, max_size=4, unique=True), ttl=st.none() | st.integers(0, 40).map(float))
-    def add(self, paths: list[str], ttl: float | None) -> None:
+    sizes = st.none() | st.integers(0, 9)
+
+    @rule(files=st.lists(st.tuples(paths, sizes), max_size=4), ttl=st.none() | st.integers(0, 40).map(float))
+    def add(self, files: list[tuple[str, int | None]], ttl: float | None) -> None:
         due_at = None if ttl is None else self.now + ttl
-        self.registry.add([(path, due_at, None, (), None) for path in paths], self.now)
-        for path in paths:
-            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick())
+        self.registry.add([(path, due_at, size, (), None) for path, size in files], self.now)
+        for path, size in files:
+            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick(), size=size)
+        self.counts["registered"] += len(files)
+
+    @rule(files=st.lists(st.tuples(paths, sizes), max_size=4))
+    def add_only_new(self, files: list[tuple[str, int | None]]) -> None:
+        self.registry.add([(path, None, size, (), None) for path, size in files], self.now, only_new=True)
+        for path, size in files:
+            if path not in self.rows:
+                self.rows[path] = Row(path, self.now, None, written_at=self.tick(), size=size)
+                self.counts["registered"] += 1
+
+    @rule(path=paths)
+    def add_one(self, path: str) -> None:
+        self.registry.add_one(path, self.now)
+        self.rows[path] = Row(path, self.now, None, written_at=self.tick())
+        self.counts["registered"] += 1
 
     @rule(path=paths, age=ages)
     def backdate(self, path: str, age: float) -> None:
@@ -359,7 +381,8 @@ class Lockstep(RuleBasedStateMachine):
         self.registry.files[path] = when
         old = self.rows.get(path)
         due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
-        self.rows[path] = Row(path, when, due_at, written_at=self.tick())
+        self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=old.size if old else None)
+        self.counts["registered"] += old is None
 
     @rule(paths=st.lists(paths, max_size=2, unique=True))
     def forget(self, paths: list[str]) -> None:
@@ -375,7 +398,12 @@ class Lockstep(RuleBasedStateMachine):
     @rule(times=st.dictionaries(paths, ages, max_size=4))
     def replace(self, times: dict[str, float]) -> None:
         written = self.tick()
-        self.rows = {path: Row(path, self.now - age, None, written_at=written) for path, age in times.items()}
+        sizes = {path: row.size for path, row in self.rows.items()}
+        self.counts["registered"] += len(times.keys() - sizes.keys())
+        self.rows = {
+            path: Row(path, self.now - age, None, written_at=written, size=sizes.get(path))
+            for path, age in times.items()
+        }
         self.registry.replace([(path, self.now - age) for path, age in times.items()])
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 29.0, 60.0]))
@@ -482,9 +510,12 @@ class Lockstep(RuleBasedStateMachine):
             row = self.rows.get(outcome.record.path)
             if row is None or row.claim is not outcome.record:
                 continue
+            self.counts[str(outcome.status)] += outcome.status is not Status.SKIPPED
             if outcome.retired:
                 del self.rows[row.path]
                 self.pins.pop(row.path, None)
+                self.ages.append(max(0.0, self.now - row.registered_at))
+                self.freed += (row.size or 0) * (outcome.status is Status.REMOVED)
                 continue
             row.claim = row.claimed_until = None
             if outcome.status is not Status.SKIPPED:
@@ -513,6 +544,19 @@ class Lockstep(RuleBasedStateMachine):
         for path, record in self.registry.get(list(self.rows)).items():
             row = self.rows[path]
             assert record[:5] == (path, row.registered_at, row.due_at, row.retry_at, row.failures)
+
+    @invariant()
+    def what_it_tells_is_the_models(self) -> None:
+        found = self.registry.stats()
+        told = {name: value for name, value in found.totals.items() if value and "_" not in name}
+        assert told == +self.counts
+        ages = totals.ages(found.totals)
+        assert ages.counts == tuple(sum(age <= bound for age in self.ages) for bound in (*ages.bounds, math.inf))
+        assert math.isclose(ages.sum, sum(self.ages), abs_tol=1e-6)
+        assert self.registry.oldest() == min((row.registered_at for row in self.rows.values()), default=None)
+        if self.registry.durable:
+            assert found.bytes == sum(row.size or 0 for row in self.rows.values())
+            assert found.totals.get("freed_bytes", 0) == self.freed
 
 
 def _since(row: Row, due: Due) -> float:

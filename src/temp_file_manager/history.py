@@ -74,10 +74,14 @@ class History:
     def swept(self, report: SweepReport, *, scheduled: bool) -> None:
         """Keep a sweep, but for one that somebody asked for and that found nothing.
 
-        In memory, those that somebody asks for are not kept at all: whoever asks has the report, and nobody else can.
+        In memory, of those that somebody asks for only the duration is kept: applications clean up so after each file,
+        and have the report.
         """
         asked_in_vain = not scheduled and not (report.retired or report.kept or report.failed)
-        if report.dry_run or asked_in_vain or not (scheduled or self._registry.durable):
+        if report.dry_run or asked_in_vain:
+            return
+        if not (scheduled or self._registry.durable):
+            self._registry.tally(of_sweep(report.duration))
             return
         from json import dumps  # noqa: PLC0415 - slow to import, and most who clean up in memory never come here
 

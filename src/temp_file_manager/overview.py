@@ -10,7 +10,7 @@ from temp_file_manager.facts import due_since, number
 from temp_file_manager.history import History
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import RETIRED, Due, Status, TempFile
-from temp_file_manager.registry import totals
+from temp_file_manager.registry import Stats, totals
 from temp_file_manager.version import VERSION
 
 SWEEPS = 20
@@ -21,7 +21,9 @@ BOUNDS = (0.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0, 604800.0)
 
 
 def overview(manager: TempFileManager) -> dict[str, object]:
-    """Return health, counts, disk, scheduler and the last sweeps; costs the same whatever is on record.
+    """Return health, counts, disk, scheduler and the last sweeps.
+
+    In SQLite it costs the same whatever is on record; in memory health and the oldest look at every record.
 
     Raises:
         RegistryError: the registry cannot be read.
@@ -49,11 +51,14 @@ def counts(manager: TempFileManager) -> dict[str, float | None]:
     Raises:
         RegistryError: the registry cannot be read.
     """
-    stats = manager.registry.stats()
+    return {**counted(manager.registry.stats()), "oldest": manager.registry.oldest()}
+
+
+def counted(stats: Stats) -> dict[str, float | None]:
+    """Return ``counts`` but for the oldest, of what a registry has told already."""
     return {
         "records": stats.records,
         "bytes": stats.bytes,
-        "oldest": manager.registry.oldest(),
         "registered": _whole(stats.totals, totals.REGISTERED),
         "cleaned": sum(_whole(stats.totals, status) for status in RETIRED),
         **{str(status): _whole(stats.totals, status) for status in (*RETIRED, Status.FAILED)},

@@ -2,15 +2,26 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from json import dumps
 from sqlite3 import Connection
-from typing import Any
 
 from temp_file_manager.records import NewFile
+from temp_file_manager.registry.due_rows import Row
 from temp_file_manager.storage.identity import NOTHING
 
 Timed = tuple[NewFile, float]
 """A file and when it was registered."""
+
+_PLACES = 100
+"""Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
+
+# Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
+_KNOWN = """
+SELECT count(*), total(size)
+FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
+WHERE files.id < ?
+"""
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
@@ -64,31 +75,49 @@ def add_files(
             range(first, first + len(files)), places, files, strict=True
         )
     ]
-    before = connection.total_changes
-    connection.executemany(sql["add_new_file"], rows)
-    new = connection.total_changes - before
-    registered, more = len(rows) - len(owners), sum(file[2] or 0 for file, _ in files)
-    if new < len(rows):
-        (more,) = connection.execute(sql["size_since"], {"first": first}).fetchone()
+    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
+    registered, size = len(rows) - len(owners), float(sum(file[2] or 0 for file, _ in files))
+    new = _add_new(connection, sql, rows, only_new=only_new)
+    known = new < len(rows)
+    if known:
+        former = 0.0
         if only_new:
             registered = new
-        else:  # now all are there, and replacing them changes no count
-            more += _replaced(connection, sql, rows)
-    counted = {"scope": scope, "more": new, "bytes": more, "registered": registered}
+        else:
+            new, former = _known(connection, rows, before=first)
+            connection.executemany(sql["replace_file"], rows)
+        size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
+    counted = {"scope": scope, "more": new, "bytes": size, "registered": registered}
     connection.execute(sql["count_records"], counted)
-    return new < len(rows)
+    return known
 
 
-def _replaced(connection: Connection, sql: dict[str, str], rows: list[tuple[Any, ...]]) -> int:
-    """Replace rows that are there; return how many bytes more they are now."""
-    places = {(row[2], row[3]) for row in rows}
+def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
+    """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
+    before = connection.total_changes
+    connection.executemany(sql["add_new_file"], rows[:1])
+    if only_new or connection.total_changes > before:
+        connection.executemany(sql["add_new_file"], rows[1:])
+    return connection.total_changes - before
 
-    def size() -> int:
-        return sum(connection.execute(sql["size_of"], place).fetchone()[0] for place in places)
 
-    before = size()
-    connection.executemany(sql["replace_file"], rows)
-    return size() - before
+def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
+    """Return how many of ``rows`` are new, and the sum of the sizes of those records that they are to replace.
+
+    Args:
+        connection: In a transaction.
+        rows: Some may have been written already.
+        before: What is replaced has a lower number.
+    """
+    places = list({row[2:4]: None for row in rows})  # in their order, which is faster
+    new, size = len(places), 0.0
+    for first in range(0, len(places), _PLACES):
+        some = places[first : first + _PLACES]
+        statement = _KNOWN.format(", ".join(["(?, ?)"] * len(some)))
+        count, found = connection.execute(statement, [*chain.from_iterable(some), before]).fetchone()
+        new -= count
+        size += found
+    return new, size
 
 
 def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:

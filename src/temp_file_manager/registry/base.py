@@ -41,7 +41,9 @@ class Stats(NamedTuple):
     Attributes:
         records: How many.
         bytes: The sum of their sizes; None where sizes are not kept.
-        totals: What happened since it was made, in whatever process; see ``totals``.
+        totals: What happened since it was made, in whatever process; see ``totals``. ``registered`` is kept by the
+            registry: each registration counts, also of a path that is known, and each unknown path that comes through
+            ``files`` or ``replace``; to write another time for a known one is no registration.
     """
 
     records: int
@@ -244,8 +246,12 @@ class Registry(ABC):
             journal: Its name.
             note: The line.
             keep: So many of its last lines stay.
-            more: What to add to the totals in the same step. (What is registered and settled adds itself.)
+            more: What to ``tally`` in the same step.
         """
+
+    @abstractmethod
+    def tally(self, more: Mapping[str, float]) -> None:
+        """Add to the totals; what is registered and settled adds itself."""
 
     @abstractmethod
     def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:

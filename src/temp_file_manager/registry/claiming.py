@@ -232,24 +232,27 @@ class Claiming:
 
     def _settle(self, connection: Connection, claim: int, outcomes: list[Outcome], now: float) -> None:
         held, claimed = self._held.records(claim), self._claimed(connection, claim)
-        outcomes = [outcome for outcome in outcomes if outcome.record.generation in claimed]
-        numbers = [outcome.record.generation for outcome in outcomes]
-        retired = {number: held[number] for number, o in zip(numbers, outcomes, strict=True) if o.status in RETIRED}
+        tried = {o.record.generation: o for o in outcomes if o.record.generation in claimed}
+        # What was forgotten or registered again after its file was dealt with is another's, and counts nothing here.
+        rows = connection.execute(self._session.sql["those_there"], {"ids": dumps(list(tried))})
+        outcomes = [tried[number] for (number,) in rows]
+        retired = {o.record.generation: held[o.record.generation] for o in outcomes if o.status in RETIRED}
         if retired:
-            self._session.retire(connection, retired)
+            size = sum([o.record.size or 0 for o in outcomes if o.status in RETIRED])
+            self._session.retire(connection, retired, float(size))
         self._session.tally(connection, totals.of_settled(outcomes, now))
         left = [o for o in outcomes if o.status is Status.FAILED or o.status is Status.KEPT]
         if left:
-            tried = take_numbers(connection, self._session.sql, 1)
+            number = take_numbers(connection, self._session.sql, 1)
             failures = [o.record.failures + (o.status is Status.FAILED) for o in left]
             connection.executemany(
                 self._session.sql["put_off"],
                 [
-                    (tried, count, retry_at(count, now), o.record.generation)
+                    (number, count, retry_at(count, now), o.record.generation)
                     for o, count in zip(left, failures, strict=True)
                 ],
             )
-        rest = list(claimed.difference(numbers))
+        rest = list(claimed.difference(tried))
         if claim < 0:
             return
         if rest:

@@ -16,6 +16,7 @@ from temp_file_manager import logs
 from temp_file_manager.at_fork import at_fork
 from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
 from temp_file_manager.registry.complaints import PATIENCE, full, in_our_words, refuse_what_is_no_database
+from temp_file_manager.registry.opened_file import OpenedFile
 from temp_file_manager.storage import base_guard, file_system, local
 from temp_file_manager.storage.own import OWN_DIRECTORY
 from temp_file_manager.text import printable
@@ -57,7 +58,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 class Database:
-    """Two connections to one file, one that writes and one that reads, so that readers wait for nobody.
+    """Connections to one file: one that writes, and two that read and so wait for nobody.
 
     Safe to share between threads. Connections belong to the process that opened them: they are closed before a
     fork, and opened again on their next use, on both sides. (Opening one's own in the child is not enough:
@@ -78,6 +79,7 @@ class Database:
         self._synchronous = synchronous
         self._after_fork = after_fork
         self._writable = True
+        self._file = OpenedFile(path)
         self._connections: dict[str, sqlite3.Connection] = {}
         # Also of a registry that nobody closed: Python would complain of each connection.
         weakref.finalize(self, _disconnect, self._connections)
@@ -110,6 +112,7 @@ class Database:
         """Let go of the file; the next use opens it again."""
         with self._write_lock, self._read_lock, self._look_lock:
             _disconnect(self._connections)
+            self._file.forget()
 
     # -- transactions
 
@@ -168,6 +171,7 @@ class Database:
     def _begin(self) -> sqlite3.Connection:
         connection = self._connection_to_write()
         try:
+            self._file.refuse_another()
             if not self.read_only:
                 # Immediately: a transaction that reads first and then wants to write can find that it is too late.
                 connection.execute("BEGIN IMMEDIATE")
@@ -198,10 +202,11 @@ class Database:
 
     @contextmanager
     def _reading_by(self, name: str, lock: Lock) -> Iterator[sqlite3.Connection]:
-        if _WRITER not in self._connections:  # it makes what is missing, and knows of the reserve
+        if _WRITER not in self._connections:  # it knows of the reserve, and of a newer version
             with self._write_lock:
                 self._connection_to_write()
         with lock, self.translated():
+            self._file.refuse_another()
             reader = self._connections.get(name)
             if reader is None:
                 reader = self._connections[name] = self._with_reserve(self._connect)
@@ -221,10 +226,7 @@ class Database:
         return self._connections[_WRITER]
 
     def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
-        """Open the file. For that SQLite needs a little room beside it, two files and a few pages.
-
-        This is what the reserve is for: a full disk is when a sweep is needed most.
-        """
+        """Open the file, which takes a little room: on a full disk, when sweeps are needed most, the reserve."""
         reserve = [f"{self.path}-reserve", f"{self.path}-reserve-2"]
         try:
             with self.translated():
@@ -243,12 +245,14 @@ class Database:
         connection = self._connect()
         try:
             self._prepare(connection)
+            self._file.remember()
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _connect(self) -> sqlite3.Connection:
+        self._file.refuse_another()
         folder = os.path.dirname(self.path)
         if os.path.basename(folder) == OWN_DIRECTORY:
             base_guard.refuse_foreign_private(folder)

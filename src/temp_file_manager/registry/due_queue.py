@@ -158,7 +158,7 @@ class Everything:
         # The dict and not the heaps, whatever became of those. The longest overdue last, where lists are popped.
         self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
         self._stamps.reverse()
-        self._stamps.sort(key=lambda stamp: _overdue_since(stamp, max_age), reverse=True)
+        self._stamps.sort(key=lambda stamp: overdue_since(stamp, max_age), reverse=True)
         self._passed: list[Stamp] = []
 
     def next(self, queue: DueQueue, limit: int) -> list[Stamp]:
@@ -175,9 +175,11 @@ class Everything:
         return found
 
 
-def _overdue_since(stamp: Stamp, max_age: float) -> float:
+def overdue_since(stamp: Stamp, max_age: float) -> float:
+    """Return when a record becomes due, or did: seconds since the epoch, infinity for never."""
     details = stamp.details
-    return stamp + max_age if details is None or details.due_at is None else details.due_at
+    since = stamp + max_age if details is None or details.due_at is None else details.due_at
+    return math.inf if math.isnan(since) else since  # registered an infinity ago, and may live as long
 
 
 def _waits(stamp: Stamp, due: Due) -> bool:

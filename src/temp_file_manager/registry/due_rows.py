@@ -14,7 +14,7 @@ Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
 directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
 
-ID, DIRECTORY, NAME, REGISTERED_AT, DUE_AT = 0, 1, 3, 4, 5
+ID, DIRECTORY, NAME, REGISTERED_AT, DUE_AT, SIZE = 0, 1, 3, 4, 5, 8
 
 _START = (-math.inf, 0)
 

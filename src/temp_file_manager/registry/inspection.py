@@ -16,16 +16,19 @@ def inspect(session: Session, *, fix: bool) -> Iterator[Finding]:
     """
     with session.reading() as connection:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        (counted,) = connection.execute(session.sql["counted"], {"scope": session.scope}).fetchone()
-        known = connection.execute(session.sql["records"], {"scope": session.scope}).fetchone()
+        counted = connection.execute(session.sql["counted"], {"scope": session.scope}).fetchone()
     if verdict != "ok":
         path = printable(session.database.path)
         raise RegistryError(f"{path} is damaged: {printable(verdict)}. Move it away, or put a copy back")
-    if known and counted != known[0]:
-        if fix:
-            with session.writing() as connection:
-                connection.execute(session.sql["recount"], {"scope": session.scope})
-        why = f"{known[0]} by its counter, {counted} by counting"
-        yield Finding("wrong count", "number of records", why, fix)
+    records, size, found_records, found_size = counted or (0, 0, 0, 0)
+    told = (("number of records", records, found_records), ("sum of their sizes in bytes", size, found_size))
+    wrong = [
+        (what, f"{kept:.0f} by its counter, {found:.0f} by counting") for what, kept, found in told if kept != found
+    ]
+    if wrong and fix:
+        with session.writing() as connection:
+            connection.execute(session.sql["recount"], {"scope": session.scope})
+    for what, why in wrong:
+        yield Finding("wrong count", what, why, fix)
     for name in session.claimers.dead(remove=fix):
         yield Finding("leftover lock file", name, "its process is dead; the file means nothing any more", fix)

@@ -79,13 +79,18 @@ def inherited(path: str, when: SupportsFloat) -> Details | None:
 
 
 class MemoryFiles(dict[str, float]):
-    """Path → time of registration: a real dict whose insertions are also put on the registry's heaps."""
+    """Path → time of registration: a real dict whose insertions are also put on the registry's heaps.
 
-    __slots__ = ("_enqueue",)
+    Attributes:
+        begun: How many unknown paths callers have written to it.
+    """
+
+    __slots__ = ("_enqueue", "begun")
 
     def __init__(self, enqueue: Callable[[Stamp], None]) -> None:
         super().__init__()
         self._enqueue = enqueue
+        self.begun = 0
 
     def __setitem__(self, path: str, when: float) -> None:
         """Record ``path`` as registered at ``when``; a known one keeps its tags, and its ttl from then on."""
@@ -98,6 +103,7 @@ class MemoryFiles(dict[str, float]):
                 due_at = float(stamp)
             stamp = make_stamp(path, stamp, Details(due_at=due_at, size=details.size, tags=details.tags))
         self.put(stamp)
+        self.begun += known is None
 
     def put(self, stamp: Stamp) -> None:
         """Store a new record. The dict first: what is on a heap and not in the dict is taken for stale."""

@@ -112,14 +112,19 @@ class Session:
         bound = {"scope": self.scope, "directory": row[DIRECTORY], "name": row[NAME], "until": until, "holder": holder}
         connection.execute(self.sql["keep"], bound)
 
-    def retire(self, connection: Connection, records: dict[int, int]) -> None:
-        """Delete rows by id; each comes with the id of its directory, which goes with its last file."""
+    def retire(self, connection: Connection, records: dict[int, int], size: float) -> None:
+        """Delete rows that are there, by id; each comes with the id of its directory, which goes with its last file.
+
+        Args:
+            connection: In a transaction.
+            records: Which.
+            size: The sum of their sizes in bytes.
+        """
         ids = {"ids": dumps(list(records))}
         if connection.execute(self.sql["any_keep"]).fetchone()[0]:
             connection.execute(self.sql["unpin_files"], ids)
-        (size,) = connection.execute(self.sql["size_of_all"], ids).fetchone()
-        dropped = connection.execute(self.sql["retire"], ids).rowcount
-        counted = {"scope": self.scope, "more": -dropped, "bytes": -size, "registered": 0}
+        connection.execute(self.sql["retire"], ids)
+        counted = {"scope": self.scope, "more": -len(records), "bytes": -size, "registered": 0}
         connection.execute(self.sql["count_records"], counted)
         drop_empty(connection, self.sql, records.values())
 

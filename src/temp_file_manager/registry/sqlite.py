@@ -14,7 +14,7 @@ from temp_file_manager.registry import totals
 from temp_file_manager.registry.adding import Timed
 from temp_file_manager.registry.base import BOUNDS, Claim, Note, Outlook, Page, Registry, Stats
 from temp_file_manager.registry.claiming import Claiming
-from temp_file_manager.registry.due_rows import DIRECTORY, ID, NAME, Row, record_of
+from temp_file_manager.registry.due_rows import DIRECTORY, ID, NAME, SIZE, Row, record_of
 from temp_file_manager.registry.inspection import inspect
 from temp_file_manager.registry.live_files import inherited
 from temp_file_manager.registry.session import Session
@@ -77,13 +77,13 @@ class SqliteRegistry(Registry):
         return mapping
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """See ``Registry.replace``. What is known keeps its identity."""
-        times = [(path, when, inherited(path, when)) for path, when in files]
+        """See ``Registry.replace``. What is known keeps its identity, and its size."""
+        times = [(path, when, inherited(path, when)) for path, when in dict(files).items()]
         known = self.get(path for path, _, _ in times)
         rows: list[Timed] = []
         for path, when, details in times:
-            due_at, size, tags = (details.due_at, details.size, details.tags) if details else (None, None, ())
-            identity = known[path].identity if path in known else _identify(path)
+            due_at, tags = (details.due_at, details.tags) if details else (None, ())
+            size, identity = (known[path].size, known[path].identity) if path in known else (None, _identify(path))
             rows.append(((path, due_at, size, tags, identity), float(when)))
         mapping = self._mapping() if self._mapping else None
         before = None if mapping is None else dict(mapping)
@@ -176,10 +176,11 @@ class SqliteRegistry(Registry):
             for one in what:
                 row = self._session.row(connection, one if isinstance(one, str) else one.path)
                 if row is not None and (isinstance(one, str) or row[ID] == one.generation):
-                    found[row[ID]] = row[DIRECTORY]
+                    found[row[ID]] = row
                     if unpin:
                         self._unpin(connection, row)
-            self._session.retire(connection, found)
+            directories = {number: row[DIRECTORY] for number, row in found.items()}
+            self._session.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
         self._session.changed(behind=False)
         return len(found)
 
@@ -200,10 +201,10 @@ class SqliteRegistry(Registry):
         """See ``Registry.stats``."""
         session = self._session
         with session.reading() as connection:
-            bound = {"scope": session.scope}
-            records, size, registered = connection.execute(session.sql["stats"], bound).fetchone() or (0, 0, 0)
-            counted = dict(connection.execute(session.sql["totals"], bound).fetchall())
-        return Stats(records, size, {totals.REGISTERED: registered, **counted})
+            rows = connection.execute(session.sql["stats"], {"scope": session.scope}).fetchall()
+        records, size, registered = rows[0][:3] if rows else (0, 0, 0)
+        counted = {name: value for *_, name, value in rows if name is not None}
+        return Stats(records, int(size), {totals.REGISTERED: registered, **counted})
 
     def oldest(self) -> float | None:
         """See ``Registry.oldest``."""
@@ -223,7 +224,7 @@ class SqliteRegistry(Registry):
             oldest = connection.execute(session.sql["oldest_files"], asked).fetchall()
             largest = connection.execute(session.sql["largest"], asked).fetchall()
         counts = [found.get(number, (0, 0)) for number in range(BOUNDS + 1)]
-        files, sizes = tuple(count for count, _ in counts), tuple(size or 0 for _, size in counts)
+        files, sizes = tuple(count for count, _ in counts), tuple(int(size) for _, size in counts)
         return Outlook(files, sizes, tuple(map(record_of, oldest)), tuple(map(record_of, largest)))
 
     # -- what happened
@@ -234,6 +235,11 @@ class SqliteRegistry(Registry):
             bound = {"scope": self._session.scope, "journal": journal, "at": note.at, "text": note.text, "keep": keep}
             connection.execute(self._session.sql["add_note"], bound)
             connection.execute(self._session.sql["drop_notes"], bound)
+            self._session.tally(connection, more)
+
+    def tally(self, more: Mapping[str, float]) -> None:
+        """See ``Registry.tally``."""
+        with self._session.writing() as connection:
             self._session.tally(connection, more)
 
     def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:

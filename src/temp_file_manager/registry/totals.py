@@ -5,6 +5,7 @@ they are right after ``kill -9`` of whoever did the work, and of whoever tells t
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -25,6 +26,8 @@ DURATIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300
 
 _AGE, _DURATION = "age", "duration"
 
+_KEPT = {IN_USE: KEPT_IN_USE, UNKNOWN: KEPT_UNKNOWN}
+
 
 class Histogram(NamedTuple):
     """How often a value was at most each bound; the last count, whose bound is infinity, is of all of them."""
@@ -41,15 +44,37 @@ def of_settled(outcomes: Sequence[Outcome], now: float) -> dict[str, float]:
         outcomes: Those that count: of records that were still claimed.
         now: Seconds since the epoch.
     """
-    statuses = [outcome.status for outcome in outcomes]
-    more: dict[str, float] = {str(status): statuses.count(status) for status in Status if status is not Status.SKIPPED}
-    if more[Status.KEPT]:
-        reasons = [outcome.reason for outcome in outcomes if outcome.status is Status.KEPT]
-        more |= {KEPT_IN_USE: reasons.count(IN_USE), KEPT_UNKNOWN: reasons.count(UNKNOWN)}
-    ages = sorted([now - outcome.record.registered_at for outcome in outcomes if outcome.status in RETIRED])
-    more |= _buckets(_AGE, AGES, ages)
-    more[FREED_BYTES] = sum([o.record.size or 0 for o in outcomes if o.status is Status.REMOVED])
+    removed, freed, ages = Status.REMOVED, 0, []
+    others = []
+    for outcome in outcomes:  # most were removed: this loop is nearly all that totals cost a sweep
+        record, status, _ = outcome
+        if status is removed:
+            ages.append(now - record.registered_at)
+            if record.size:
+                freed += record.size
+        else:
+            others.append(outcome)
+    more = defaultdict(float, {str(removed): len(ages), FREED_BYTES: float(freed)})
+    for record, status, reason in others:
+        if status is not Status.SKIPPED:
+            more[str(status)] += 1
+        if status in RETIRED:
+            ages.append(now - record.registered_at)
+        elif status is Status.KEPT and reason in _KEPT:
+            more[_KEPT[reason]] += 1
+    ages.sort()
+    more |= _buckets(_AGE, AGES, _sane(ages, now))
     return {name: value for name, value in more.items() if value}
+
+
+def _sane(ages: list[float], now: float) -> list[float]:
+    """Return sorted ages with those that no file can have cut short.
+
+    The clock went back, or a caller wrote infinity to ``files``: sums would go down, or never be a number again.
+    """
+    if ages and (ages[0] < 0 or ages[-1] > now):
+        return [min(max(age, 0.0), now) for age in ages]
+    return ages
 
 
 def of_sweep(duration: float) -> dict[str, float]:
@@ -72,6 +97,8 @@ def _buckets(name: str, bounds: tuple[float, ...], values: Sequence[float]) -> d
     if not values:
         return {}
     first, last = bisect_left(bounds, values[0]), bisect_left(bounds, values[-1])
+    if first == last:
+        return {f"{name}_sum": sum(values), _bucket(name, bounds, first): len(values)}
     edges = [0, *(bisect_right(values, bound) for bound in bounds[first:last]), len(values)]
     counts = (below - above for above, below in pairwise(edges))
     names = (_bucket(name, bounds, index) for index in range(first, last + 1))

@@ -118,6 +118,7 @@ def _port(listening: socket.socket) -> int | None:
 
 def _by_port(apps: dict[int | None, ASGIApp]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await apps[scope["server"][1]](scope, receive, send)
+        _, port = scope["server"] or (None, None)  # a Unix socket has no port, and with some versions no name either
+        await apps[port](scope, receive, send)
 
     return app

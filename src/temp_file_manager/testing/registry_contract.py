@@ -3,9 +3,10 @@
 from temp_file_manager.testing.claiming import ClaimingContract
 from temp_file_manager.testing.recording import RecordingContract
 from temp_file_manager.testing.settling import SettlingContract
+from temp_file_manager.testing.telling import TellingContract
 
 
-class RegistryContract(RecordingContract, ClaimingContract, SettlingContract):
+class RegistryContract(RecordingContract, ClaimingContract, SettlingContract, TellingContract):
     """``registry.base``'s docstrings as tests. Joined by a class that says how to ``make_registry``.
 
     Each test makes one, empty, on first use. Nothing in a registry may depend on files: no path here exists.

@@ -3,7 +3,7 @@
 -- The sum of the records' sizes, kept with each change as their number is; and how many were ever put on record.
 ALTER TABLE scopes ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE scopes ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;
-UPDATE scopes SET bytes = coalesce((SELECT sum(size) FROM files WHERE scope = scopes.id), 0), registered = records;
+UPDATE scopes SET bytes = (SELECT total(size) FROM files WHERE scope = scopes.id), registered = records;
 
 -- files_by_age has those without a ttl: together they tell which is the oldest of all.
 CREATE INDEX files_with_ttl_by_age ON files (scope, registered_at) WHERE due_at IS NOT NULL;

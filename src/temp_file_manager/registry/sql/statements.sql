@@ -1,4 +1,5 @@
 -- Every statement of the SQLite registry, by name. :name is bound by name, ? in executemany by position.
+-- Sizes are summed by total(), in floating point: sum() fails where an integer would overflow.
 
 -- name: number
 SELECT last FROM numbers
@@ -19,12 +20,14 @@ SELECT id FROM scopes WHERE base = :base
 SELECT records FROM scopes WHERE id = :scope
 
 -- name: counted
-SELECT count(*) FROM files WHERE scope = :scope
+SELECT records, bytes,
+    (SELECT count(*) FROM files WHERE scope = :scope), (SELECT total(size) FROM files WHERE scope = :scope)
+FROM scopes WHERE id = :scope
 
 -- name: recount
 UPDATE scopes SET
     records = (SELECT count(*) FROM files WHERE scope = :scope),
-    bytes = (SELECT coalesce(sum(size), 0) FROM files WHERE scope = :scope)
+    bytes = (SELECT total(size) FROM files WHERE scope = :scope)
 WHERE id = :scope
 
 -- name: count_records
@@ -32,10 +35,8 @@ UPDATE scopes SET records = records + :more, bytes = bytes + :bytes, registered 
 WHERE id = :scope
 
 -- name: stats
-SELECT records, bytes, registered FROM scopes WHERE id = :scope
-
--- name: totals
-SELECT name, value FROM totals WHERE scope = :scope
+SELECT records, bytes, registered, name, value FROM scopes LEFT JOIN totals ON totals.scope = scopes.id
+WHERE scopes.id = :scope
 
 -- name: add_to_total
 INSERT INTO totals (scope, name, value) VALUES (?, ?, ?)
@@ -61,13 +62,10 @@ DELETE FROM notes WHERE scope = :scope AND journal = :journal AND id <= (
 SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >= :since ORDER BY id DESC LIMIT :limit
 
 -- name: size_since
-SELECT coalesce(sum(size), 0) FROM files WHERE id >= :first
-
--- name: size_of
-SELECT coalesce(size, 0) FROM files WHERE directory = ? AND name = ?
+SELECT total(size) FROM files WHERE id >= :first
 
 -- name: due_until
-SELECT until, count(*), sum(size) FROM (
+SELECT until, count(*), total(size) FROM (
     SELECT size, CASE
         WHEN due_at <= :asof + :b0 THEN 0 WHEN due_at <= :asof + :b1 THEN 1 WHEN due_at <= :asof + :b2 THEN 2
         WHEN due_at <= :asof + :b3 THEN 3 WHEN due_at <= :asof + :b4 THEN 4 WHEN due_at <= :asof + :b5 THEN 5
@@ -218,8 +216,8 @@ DELETE FROM claims WHERE id IN (SELECT value FROM json_each(:ids))
 -- name: keep_claim
 UPDATE claims SET files = :files WHERE id = :id
 
--- name: size_of_all
-SELECT coalesce(sum(size), 0) FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+-- name: those_there
+SELECT files.id FROM json_each(:ids) AS wanted CROSS JOIN files ON files.id = wanted.value
 
 -- name: retire
 DELETE FROM files WHERE id IN (SELECT value FROM json_each(:ids))
