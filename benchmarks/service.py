@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -90,7 +91,11 @@ class Service:
 @contextmanager
 def running(base: str) -> Iterator[Service]:
     """Start the service on a base directory, and end it."""
-    address = f"{base}.sock"
+    with TemporaryDirectory() as folder:  # a socket's path may have 107 bytes
+        yield from _started(base, os.path.join(folder, "socket"))
+
+
+def _started(base: str, address: str) -> Iterator[Service]:
     variables = {
         "TEMP_FILE_BASE_DIR": base,
         "TEMP_FILE_HTTP_SOCKET": address,

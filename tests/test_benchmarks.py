@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TABLES = {"import", "memory", "idle", "register", "concurrency", "secure", "clean", "waiting", "goals"}
+TABLES = {"import", "memory", "idle", "register", "concurrency", "service", "secure", "clean", "waiting", "goals"}
 PUBLISHED = """
 import os, threading, time
 
@@ -83,6 +83,10 @@ def test_without_the_published_class_everything_else_is_measured(tmp_path: Path)
     assert verdicts["clear_all / AIECS's"] == "not measured"
     assert verdicts["clear_all on SQLite / rm -rf"] in {"ok", "missed"}
     assert verdicts["idle cleanup on SQLite, 10,000 records, ms"] in {"ok", "missed"}
+    served = names(content, "service")
+    assert all(row["median"] is not None and not row.get("note") for row in served.values())
+    assert len(served) == 9
+    assert verdicts["service: resident memory, MiB"] in {"ok", "missed"}
     shared = names(content, "concurrency")
     assert [row["note"] for row in shared.values()] == [""] * 7  # nobody was locked out, each file went once
     assert all(row["rate"] > 0 for row in shared.values())
@@ -97,7 +101,7 @@ def test_the_published_class_is_taken_from_the_cached_wheel(tmp_path: Path) -> N
         wheel.writestr("aiecs/tools/temp_file_manager.py", PUBLISHED)
     flags = [f"--only={name}" for name in ("clean", "register", "idle", "waiting", "memory")]
     _, content = run(tmp_path, *flags)
-    assert set(content["tables"]) == TABLES - {"import", "concurrency", "secure"}
+    assert set(content["tables"]) == TABLES - {"import", "concurrency", "service", "secure"}
     assert names(content, "clean")["AIECS 2.2.0"]["median"] > 0
     assert names(content, "memory")["AIECS 2.2.0, 10,000 records"]["median"] > 0
     assert names(content, "memory")["ours, SQLite, 20,000 records"]["resident"] > 0

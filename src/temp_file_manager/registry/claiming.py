@@ -239,6 +239,7 @@ class Claiming:
         retired = {o.record.generation: held[o.record.generation] for o in outcomes if o.status in RETIRED}
         if retired:
             size = sum([o.record.size or 0 for o in outcomes if o.status in RETIRED])
+            self._session.unpin(connection, retired)
             self._session.retire(connection, retired, float(size))
         self._session.tally(connection, totals.of_settled(outcomes, now))
         left = [o for o in outcomes if o.status is Status.FAILED or o.status is Status.KEPT]

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from json import dumps
 from sqlite3 import Connection
@@ -112,6 +112,11 @@ class Session:
         bound = {"scope": self.scope, "directory": row[DIRECTORY], "name": row[NAME], "until": until, "holder": holder}
         connection.execute(self.sql["keep"], bound)
 
+    def unpin(self, connection: Connection, records: Iterable[int]) -> None:
+        """End the pins of rows that are there, by id."""
+        if connection.execute(self.sql["any_keep"]).fetchone()[0]:
+            connection.execute(self.sql["unpin_files"], {"ids": dumps(list(records))})
+
     def retire(self, connection: Connection, records: dict[int, int], size: float) -> None:
         """Delete rows that are there, by id; each comes with the id of its directory, which goes with its last file.
 
@@ -120,10 +125,7 @@ class Session:
             records: Which.
             size: The sum of their sizes in bytes.
         """
-        ids = {"ids": dumps(list(records))}
-        if connection.execute(self.sql["any_keep"]).fetchone()[0]:
-            connection.execute(self.sql["unpin_files"], ids)
-        connection.execute(self.sql["retire"], ids)
+        connection.execute(self.sql["retire"], {"ids": dumps(list(records))})
         counted = {"scope": self.scope, "more": -len(records), "bytes": -size, "registered": 0}
         connection.execute(self.sql["count_records"], counted)
         drop_empty(connection, self.sql, records.values())

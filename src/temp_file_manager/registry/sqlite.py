@@ -177,8 +177,8 @@ class SqliteRegistry(Registry):
                 row = self._session.row(connection, one if isinstance(one, str) else one.path)
                 if row is not None and (isinstance(one, str) or row[ID] == one.generation):
                     found[row[ID]] = row
-                    if unpin:
-                        self._unpin(connection, row)
+            if unpin:
+                self._session.unpin(connection, found)
             directories = {number: row[DIRECTORY] for number, row in found.items()}
             self._session.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
         self._session.changed(behind=False)

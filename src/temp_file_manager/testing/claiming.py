@@ -170,6 +170,9 @@ class ClaimingContract(RegistryWords):
         self.registry.files["/c/a"] = NOW - 5
         self.registry.replace(list(self.registry.files.items()))
         assert not self.claim(_later()).records
+        del self.registry.files["/c/a"]
+        self.add("/c/a")
+        assert self.record("/c/a").pinned_until == math.inf
         assert self.registry.pin(["/c/a"], None) == 1
         assert self.record("/c/a").pinned_until is None
         self.settle(self.claim_one("/c/a", _later()), Status.SKIPPED)
