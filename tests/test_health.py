@@ -243,7 +243,7 @@ def test_a_registry_that_was_removed_under_its_connections(
 ) -> None:
     register(manager, tmp_path)
     shutil.rmtree(base / ".temp-file-manager")
-    expect(manager, Grade.UNHEALTHY, "registry.db has been removed: start anew what has it open")
+    expect(manager, Grade.UNHEALTHY, "registry.db is not there any more: put it back, or start this process again")
     assert not (base / ".temp-file-manager").exists()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import TempFileManager
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.events import SweepFinished
 from temp_file_manager.history import STEPS, SWEEPS, History
 from temp_file_manager.records import Outcome, Reason, Status, SweepReport
 from temp_file_manager.registry import MemoryRegistry, Registry, totals
@@ -166,6 +168,23 @@ class TestSwept:
         assert [sweep.removed for sweep in history.sweeps(9999)] == list(range(SWEEPS + 2, 2, -1))
 
 
+def test_a_sweep_that_cannot_be_noted_has_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it did is done: its report reaches who asked, and hooks hear of it."""
+    heard: list[object] = []
+
+    def fail(*_: object, **__: object) -> None:
+        raise RegistryError("locked by\nanother")
+
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:", hooks=[heard.append])) as manager:
+        os.close(manager.mkstemp()[0])
+        monkeypatch.setattr(manager.registry, "note", fail)
+        assert manager.clear_all() == 1
+    assert isinstance(heard[-1], SweepFinished)
+    assert "A sweep has ended, and could not be noted: locked by\\nanother" in caplog.messages
+
+
 class TestReasons:
     """What a sweep tells of files that it did not simply remove."""
 
@@ -201,6 +220,15 @@ class TestReasons:
         assert report.failed == 55
         kept = History(manager.registry, manager._clock).sweeps(9)
         assert [sweep.reasons for sweep in kept] == ([report.reasons] * 2 if manager.registry.durable else [])
+
+    def test_what_no_file_is_called_stops_no_sweep(self, tmp_path: Path) -> None:
+        """Callers write anything to ``files``; in memory it is only found out when it is to be removed."""
+        with closing(TempFileManager(tmp_path)) as manager:
+            for path in ("/x/\ud800", 5):
+                manager.files[path] = 0.0  # type: ignore[index]  # on purpose
+            assert manager.register_files(self.make(manager, tmp_path, 200)).registered == 200
+            report = manager.sweep(force=True)
+        assert (report.removed, report.failed, len(report.reasons)) == (200, 2, 2)
 
     def test_of_many_kinds_the_first_are_told(self, manager: TempFileManager, tmp_path: Path) -> None:
         paths = self.make(manager, tmp_path, 120)

@@ -25,7 +25,7 @@ FLOORS = [
     {"sweep", "scheduler", "registrar", "holding", "creation", "clock_guard", "large_sweep_guard", "survey"},
     {"manager"},
     {"recovery", "adoption", "marks", "once", "explanation", "doctor", "health"},
-    {"overview"},
+    {"overview", "story"},
     {"metrics"},
     {"__init__", "testing"},
     {"service"},

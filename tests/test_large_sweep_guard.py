@@ -3,12 +3,14 @@
 import math
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from temp_file_manager import TempFileManager
 from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 from temp_file_manager.events import Hooks
 from temp_file_manager.large_sweep_guard import LargeSweepGuard
@@ -262,3 +264,18 @@ def test_held_sweeps_remove_nothing_and_what_was_due_anyway_can_go(tmp_path: Pat
     register("young", 6)
     clock.advance(11)
     assert sweep(10) == 6
+
+
+def test_who_is_told_to_stop_counts_no_further_and_sweeps_nothing(tmp_path: Path) -> None:
+    """Counting takes a look at every record: a process that is to end has not the time."""
+    clock = FakeClock()
+    with closing(TempFileManager(tmp_path / "base", 3600, registry="sqlite:", clock=clock)) as manager:
+        manager.sweep(allow_large=0)
+        add(manager.registry, 3000, 60)
+        manager.max_age = 1
+        asked = iter([False, True, True])
+        report = manager.sweep(allow_large=0, stop=lambda: next(asked))
+        assert (report.stopped, report.retired) == ("stopped", 0)
+        assert list(asked) == [], "once while it counted, and once before the first chunk"
+        with pytest.raises(LargeSweepError):
+            manager.sweep(allow_large=0)

@@ -22,7 +22,7 @@ import temp_file_manager.service.looks as looks_module
 from browser import PHONE, Visitor, browser, visit
 from command_line import MODULE, environment, tfm
 from serving import TOKEN, Client, service, until
-from temp_file_manager import TempFileManager
+from temp_file_manager import TempFileManager, overview
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.history import History
 from temp_file_manager.settings import Settings
@@ -53,7 +53,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service looks more often than it does for people."""
     monkeypatch.setattr(live_module, "PAUSE", 0.1)
     monkeypatch.setattr(looks_module, "LEAST_REST", 0.05)
-    monkeypatch.setattr(looks_module, "REST", 1)
+    monkeypatch.setattr(overview, "REST", 1)
 
 
 @pytest.fixture

@@ -192,6 +192,21 @@ def test_metrics_on_all_interfaces_and_nothing_else_there(tmp_path: Path) -> Non
         assert process.end()[0] == 0
 
 
+def test_who_fills_one_port_does_not_shut_out_the_other(tmp_path: Path) -> None:
+    more = {
+        "ENABLE_TEMP_FILE_METRICS": "1",
+        "PROMETHEUS_PORT": str(free_port()),
+        "start": in_shell('ulimit -n 64; exec "$@"'),
+    }
+    with running(tmp_path, **more) as process, ExitStack() as stack:
+        metrics = Client(("127.0.0.1", int(more["PROMETHEUS_PORT"])))
+        for _ in range(12):
+            stack.enter_context(metrics.connect())
+        until(lambda: metrics.get("/livez").status == 503)
+        assert process.client.get("/livez").status == 200
+        assert process.client.get("/health").json["status"] == "healthy"
+
+
 def test_another_backend_is_refused(tmp_path: Path) -> None:
     said = refused(tmp_path, METRICS_BACKEND="statsd", ENABLE_TEMP_FILE_METRICS="1")
     assert "METRICS_BACKEND is 'statsd': give prometheus" in said

@@ -445,6 +445,16 @@ def test_a_registry_that_cannot_be_used(
     assert b"mat" not in answer.body
 
 
+def test_without_its_base_directory_nothing_is_registered(client: Client, manager: TempFileManager) -> None:
+    os.rename(manager.base_dir, f"{manager.base_dir}.aside")
+    answer = client.post("/v1/files", {"paths": [f"{manager.base_dir}/x"]})
+    assert_problem(answer, 503)
+    assert "/health says more" in answer.json["detail"]
+    assert client.get("/health").status == 503
+    os.rename(f"{manager.base_dir}.aside", manager.base_dir)
+    assert client.get("/health").status == 200
+
+
 # -- events
 
 

@@ -18,6 +18,7 @@ from temp_file_manager.service import bodies, connection, server, within
 from temp_file_manager.service.bodies import LARGEST_BODY, LARGEST_LOGIN
 from temp_file_manager.service.guard import is_loopback
 from temp_file_manager.service.session import COOKIE, Credentials
+from temp_file_manager.settings import Settings
 
 READS = ("/v1/files", "/v1/overview", "/v1/outlook", "/v1/samples", "/v1/sweeps", "/v1/files/why?path=/x")
 WRITES = ("/v1/files", "/v1/files/status", "/v1/files/forget", "/v1/sweep")
@@ -151,6 +152,21 @@ def test_elsewhere_and_without_a_token_nobody_reads(manager: TempFileManager) ->
         assert_problem(client.get("/v1/files"), 403, "TEMP_FILE_API_TOKEN")
         assert_problem(client.get("/v1/files", Cookie=f"{COOKIE}="), 403)
         assert client.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X_Forwarded_For", "X_Real_IP"])
+def test_what_a_proxy_passes_on_is_not_from_this_machine(client: Client, header: str) -> None:
+    assert_problem(client.get("/v1/files", **{header: "203.0.113.7"}), 401, "reading needs the token")
+    assert client.get("/health", **{header: "203.0.113.7"}).json == {"status": "healthy"}
+    assert client.get("/v1/files", token=TOKEN, **{header: "203.0.113.7"}).status == 200
+
+
+def test_who_names_a_proxy_lets_nobody_read_without_a_token(manager: TempFileManager) -> None:
+    """Not every proxy says that it is one."""
+    with service(manager, http_allowed_hosts="files.example") as client:
+        for host in ("files.example", "localhost"):
+            assert_problem(client.get("/v1/files", Host=host), 401)
+            assert client.get("/v1/files", token=TOKEN, Host=host).status == 200
 
 
 def test_what_counts_as_this_machine() -> None:
@@ -346,7 +362,7 @@ def test_who_takes_no_answer_is_cut_off(client: Client, monkeypatch: pytest.Monk
     with closing(client.connect()) as one:
         one.sendall(f"GET /v1/overview HTTP/1.1\r\nHost: localhost\r\nConnection: {keep}\r\n\r\n".encode())
         assert one.recv(100).startswith(b"HTTP/1.1 200 ")
-        until(lambda: not client.server._server.server_state.connections)
+        until(lambda: not client.server._servers[0][0].server_state.connections)
         assert len(said(one)) < 20_000_000
 
 
@@ -491,33 +507,38 @@ def test_the_registry_s_own_files_are_refused(client: Client, manager: TempFileM
 def test_a_directory_that_is_swapped_at_the_worst_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str, back: bool
 ) -> None:
-    """After it was looked at and before the record is written; and perhaps it is back when all is done."""
+    """After it was looked at and before the record is written, and swept at once; perhaps it comes back after."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "a").write_bytes(b"")
-    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, service(manager) as client:
+    (outside / "a").chmod(0o644)
+    settings = Settings(permission_mask=0o600)
+    made = TempFileManager(tmp_path / "base", registry=registry, settings=settings)
+    with closing(made) as manager, service(manager) as client:
         folder = Path(manager.base_dir, "folder")
         folder.mkdir()
         for name in ("a", "b"):
             (folder / name).write_bytes(b"")
         manager.register_files([folder / "b"])
-        register = manager.register_files
+        register = manager._registrar.many
 
-        def registering(paths: Any, **more: Any) -> Any:
+        def registering(*told: Any) -> Any:
             folder.rename(tmp_path / "aside")
             folder.symlink_to(outside)
-            report = register(paths, **more)
+            report = register(*told)
+            manager.sweep(protect_open=True)
             if back:
                 folder.unlink()
                 (tmp_path / "aside").rename(folder)
             return report
 
-        monkeypatch.setattr(manager, "register_files", registering)
-        told = client.post("/v1/files", {"paths": [f"{folder}/a", f"{folder}/b"]}).json
+        monkeypatch.setattr(manager._registrar, "many", registering)
+        told = client.post("/v1/files", {"paths": [f"{folder}/a", f"{folder}/b"], "ttl": 0}).json
         assert told["registered"] == 0
         reasons = {Path(one["path"]).name: one["reason"] for one in told["refused"]}
         assert reasons == {"a": within.SWAPPED, "b": "No such file or directory"}
         assert list(manager.files) == [f"{folder}/b"]  # as it was before
+        assert (outside / "a").stat().st_mode & 0o777 == 0o644
 
 
 class Swapper(threading.Thread):

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from temp_file_manager import logs
 from temp_file_manager.clock import Clock
-from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.records import Reason, SweepReport
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.base import Note
@@ -87,8 +88,12 @@ class History:
 
         sweep = Sweep(self._clock.wall(), scheduled, report.duration, **_told(report))
         note = Note(sweep.at, dumps(sweep))
-        with suppress(RegistryFullError):  # the next one is kept again: this one may have made room
+        try:
             self._registry.note("sweeps", note, keep=SWEEPS, more=of_sweep(report.duration))
+        except RegistryFullError:
+            return  # the next one is kept again: this one may have made room
+        except RegistryError as error:  # what it did is done, and its report must not be lost with this
+            logs.not_noted(error)
 
     def sample(self) -> None:
         """Keep how much there is now, once for each step that has begun, whoever shares the registry."""

@@ -5,7 +5,7 @@ become so by the passing of time, and is nobody's mistake.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ class LargeSweepGuard:
         self._share = share
         self._recalled: str | None = None
 
-    def check(self, due: Due, *, now: float, allow: int = 0) -> None:
+    def check(self, due: Due, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
         """Return if the sweep may begin.
 
         A forced sweep always may: whoever asks for everything has said so. So may the first sweep of all, as there is
@@ -46,6 +46,7 @@ class LargeSweepGuard:
             due: What the sweep wants.
             now: As in ``Registry.claim``.
             allow: So many files may go because of the change, whatever their share.
+            stop: Asked while it counts, which takes a look at every record: True ends it, and the sweep must not begin.
 
         Raises:
             LargeSweepError: with the numbers and what to do.
@@ -58,7 +59,7 @@ class LargeSweepGuard:
         former = _former(self._recalled)
         records = self._registry.stats().records
         bound = max(self._files, int(records * self._share), allow)
-        if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now):
+        if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now, stop):
             raise LargeSweepError(_message(bound, records, former, _settings(due)), former)
 
     def completed(self, due: Due, report: SweepReport) -> None:
@@ -71,11 +72,11 @@ class LargeSweepGuard:
                 self._registry.remember(NAME, text)
                 self._recalled = text
 
-    def _exceeds(self, bound: int, records: int, due: Due, former: Due, now: float) -> bool:
+    def _exceeds(self, bound: int, records: int, due: Due, former: Due, now: float, stop: Callable[[], bool]) -> bool:
         """Say whether more than ``bound`` records are due that would not have been; count no further than needed."""
         more, left = 0, records
         cursor: object | None = None
-        while more + left > bound:
+        while more + left > bound and not stop():
             page = self._registry.page(due, now=now, limit=_PAGE, after=cursor)
             more += sum(not verdict(record, former).due for record in page.records)
             left -= len(page.records)

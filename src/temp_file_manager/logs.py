@@ -47,6 +47,11 @@ def serving(what: str, where: str) -> None:
     logger.info(f"{what}: {where}")
 
 
+def not_noted(error: Exception) -> None:
+    """Say that a sweep is missing in the journal."""
+    logger.warning(f"A sweep has ended, and could not be noted: {printable(str(error))}")
+
+
 def sample_failed(error: Exception) -> None:
     """Say that a point of the curve of files over time is missing."""
     logger.warning(f"How many files there are was not noted: {printable(str(error))}")

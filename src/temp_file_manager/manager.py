@@ -265,7 +265,7 @@ class TempFileManager:
         asof = self._clock.wall() if trust_clock else self._clock_guard.read().asof
         due = Due(asof, self.max_age, force)
         if allow_large is not None and not dry_run:
-            self._large_sweeps.check(due, now=self._clock.elapsed(), allow=allow_large)
+            self._large_sweeps.check(due, now=self._clock.elapsed(), allow=allow_large, stop=stop)
         report = self._sweep(due, bounds, dry_run=dry_run, protect_open=protect_open)
         if allow_large is not None:
             self._large_sweeps.completed(due, report)
@@ -333,7 +333,7 @@ class TempFileManager:
             self._before(stop)
         due = Due(self._clock_guard.read().asof, self.max_age, patient=True)
         try:
-            self._large_sweeps.check(due, now=self._clock.elapsed())
+            self._large_sweeps.check(due, now=self._clock.elapsed(), stop=stop)
         except LargeSweepError as error:
             logs.sweep_held(error)
             due = replace(due, max_age=error.former["max_age"])  # ordinary expiry goes on as before

@@ -26,7 +26,7 @@ from temp_file_manager.version import VERSION
 
 __all__ = ["CONTENT_TYPE", "ManagerCollector", "render"]
 
-GRADES = (Grade.HEALTHY, Grade.DEGRADED, Grade.UNHEALTHY)
+GRADES = tuple(Grade)
 
 
 class _Seen(NamedTuple):

@@ -16,6 +16,9 @@ from temp_file_manager.version import VERSION
 SWEEPS = 20
 TOP = 10
 
+REST = 100
+"""An outlook looks at every record: it is good for so many times what it took, and takes a hundredth of the time."""
+
 BOUNDS = (0.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0, 604800.0)
 """Seconds from now by which a forecast counts what will be due."""
 

@@ -145,8 +145,8 @@ class SweepReport:
     Attributes:
         outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
         reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
-        stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (the
-            scheduler is stopping), or empty when it did not.
+        stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (by the
+            scheduler's end, or who asked for it), or empty when it did not.
         duration: Seconds.
     """
 

@@ -18,6 +18,14 @@ from temp_file_manager.storage.own import is_own
 Found = tuple[int | None, Identity | None]
 """The size, where anybody asks for it, and the identity, where it is kept."""
 
+Judge = Callable[[str, Identity | None], str]
+"""Says of a path, and of the file found there, why it is not to be registered; nothing when it is."""
+
+
+def _anything(path: str, identity: Identity | None) -> str:
+    del path, identity
+    return ""
+
 
 class Registrar:
     """What ``TempFileManager.register_file`` and ``register_files`` do.
@@ -62,8 +70,10 @@ class Registrar:
         if self._hooks.hooks:
             self._hooks.emit(FilesRegistered((path,), (path,) if oversized else ()))
 
-    def many(self, file_paths: Iterable[AnyPath], ttl: float | None, tags: Iterable[str]) -> RegisterReport:
-        """Register many files in one step."""
+    def many(
+        self, file_paths: Iterable[AnyPath], ttl: float | None, tags: Iterable[str], judge: Judge = _anything
+    ) -> RegisterReport:
+        """Register many files in one step; those that ``judge`` has something against are refused."""
         paths = local.absolute_all(file_paths, "register_file")
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
@@ -71,7 +81,7 @@ class Registrar:
         moment, others = IN_FLIGHT.last_move, self._registry.moment()
         rows: list[NewFile] = []
         refused = []
-        look = self._look()
+        look = self._look(judge)
         for path in paths:
             found = look(path)
             if found is None:
@@ -94,27 +104,38 @@ class Registrar:
             self._hooks.emit(FilesRegistered(tuple(kept), oversized))
         return RegisterReport(len(kept), len(oversized), tuple(refused))
 
-    def _look(self) -> Callable[[str], Found | str | None]:
+    def _look(self, judge: Judge) -> Callable[[str], Found | str | None]:
         """Return what says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
         examine = Examiner().examine if self._registry.durable else None
 
         def look(path: str) -> Found | str | None:
             if is_own(path):
                 return local.why_not_regular(path)
-            if self._mask is not None:
-                self._restrict(path, self._mask)  # before its identity is taken: this moves the change time
             if examine is None:
-                if not os.path.isfile(path):
-                    return None
-                foreign = ownership.foreign_at(path) if self._owner_check else ""
-                return foreign or (None if self._size_limit is None else local.size(path), None)
+                return self._seen(path, judge)
             found = examine(path)
             if found is None:
                 return None
-            foreign = ownership.foreign(found.owner) if self._owner_check else ""
-            return foreign or (found.size, found.identity)
+            reason = (ownership.foreign(found.owner) if self._owner_check else "") or judge(path, found.identity)
+            if reason:
+                return reason
+            if self._mask is not None:
+                self._restrict(path, self._mask)
+                found = examine(path)  # again: that has moved the change time
+            return found and (found.size, found.identity)
 
         return look
+
+    def _seen(self, path: str, judge: Judge) -> Found | str | None:
+        """Say so of a path where no identity is kept."""
+        if not os.path.isfile(path):
+            return None
+        reason = (ownership.foreign_at(path) if self._owner_check else "") or judge(path, None)
+        if reason:
+            return reason
+        if self._mask is not None:
+            self._restrict(path, self._mask)
+        return None if self._size_limit is None else local.size(path), None
 
     def _restrict(self, path: str, mask: int) -> None:
         reason = ownership.restrict(path, mask)

@@ -6,6 +6,7 @@ other way round.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temp_file_manager import logs
@@ -70,22 +71,28 @@ class _Tally:
             self.counts[status] += statuses.count(status)
         if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
             self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
-        if any(status in _EXPLAINED for status in statuses):
+        if statuses.count(Status.REMOVED) < len(statuses):  # most often all were, and there is nothing to explain
             for outcome in outcomes:
                 self._explain(outcome)
 
     def _explain(self, outcome: Outcome) -> None:
         if outcome.status not in _EXPLAINED:
             return
-        path = outcome.record.path
-        reason = outcome.reason
-        for name in (path, os.fsencode(os.path.basename(path))):  # as the system's errors end
-            reason = reason.removesuffix(f": {name!r}")
+        path = str(outcome.record.path)  # callers may have put anything into ``files``
+        reason = _without_name(outcome.reason, path)
         known = self.reasons.get((outcome.status, reason))
         if known is not None:
             self.reasons[outcome.status, reason] = known._replace(files=known.files + 1)
         elif len(self.reasons) < REASONS_IN_A_REPORT:
             self.reasons[outcome.status, reason] = Reason(str(outcome.status), reason, 1, path)
+
+
+def _without_name(reason: str, path: str) -> str:
+    """Return a reason without the path or the bare name that the system's errors end with."""
+    shorter = reason.removesuffix(f": {path!r}")
+    with suppress(UnicodeEncodeError):  # no file has such a name, and no error names it in bytes
+        shorter = shorter.removesuffix(f": {os.fsencode(os.path.basename(path))!r}")
+    return shorter
 
 
 class Sweeper:
@@ -105,9 +112,9 @@ class Sweeper:
         report = self._run(due, bounds, storage, dry_run=dry_run)
         if not dry_run:
             logs.swept(report, due.force)
-            self._history.swept(report, scheduled=scheduled)
             if self._hooks.hooks:
                 self._hooks.emit(SweepFinished(report, scheduled))
+            self._history.swept(report, scheduled=scheduled)
         return report
 
     def _run(self, due: Due, bounds: Bounds, storage: Removes, *, dry_run: bool) -> SweepReport:

@@ -11,6 +11,7 @@ from temp_file_manager.adoption import adopt_marked
 from temp_file_manager.cli import opening, options, render, serving, signals
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.clock_guard import ClockGuard
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.history import STEPS, History
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.scheduler import Scheduler
@@ -110,14 +111,21 @@ def _sharing(manager: TempFileManager) -> str:
 
 
 def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) -> None:
-    registered, outlive = manager.registry.stats().records, manager.registry.durable
+    outlive = manager.registry.durable
+    registered: int | None = None
+    trouble = ""
+    try:
+        registered = manager.registry.stats().records
+    except RegistryError as error:
+        trouble = printable(str(error))
     if as_json:
         counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": removed}
         render.as_json({"stopped_by": name} | counts, indent=None)
         return
     records = "still registered" if outlive else "no longer registered, as records were in memory"
+    known = trouble if registered is None else f"{render.count(registered, 'file')} {records}"
     what = render.count(removed, "file") if removed else "nothing"
-    render.line(f"Stopped by {name}: {render.count(registered, 'file')} {records}; {what} removed on the way out.")
+    render.line(f"Stopped by {name}: {known}; {what} removed on the way out.")
 
 
 def _arrived(pipe: signals.Pipe) -> str:

@@ -79,7 +79,7 @@ class Database:
         self._synchronous = synchronous
         self._after_fork = after_fork
         self._writable = True
-        self._file = OpenedFile(path)
+        self.file = OpenedFile(path)
         self._connections: dict[str, sqlite3.Connection] = {}
         # Also of a registry that nobody closed: Python would complain of each connection.
         weakref.finalize(self, _disconnect, self._connections)
@@ -112,7 +112,7 @@ class Database:
         """Let go of the file; the next use opens it again."""
         with self._write_lock, self._read_lock, self._look_lock:
             _disconnect(self._connections)
-            self._file.forget()
+            self.file.forget()
 
     # -- transactions
 
@@ -171,7 +171,7 @@ class Database:
     def _begin(self) -> sqlite3.Connection:
         connection = self._connection_to_write()
         try:
-            self._file.refuse_another()
+            self.file.refuse_another()
             if not self.read_only:
                 # Immediately: a transaction that reads first and then wants to write can find that it is too late.
                 connection.execute("BEGIN IMMEDIATE")
@@ -206,7 +206,7 @@ class Database:
             with self._write_lock:
                 self._connection_to_write()
         with lock, self.translated():
-            self._file.refuse_another()
+            self.file.refuse_another()
             reader = self._connections.get(name)
             if reader is None:
                 reader = self._connections[name] = self._with_reserve(self._connect)
@@ -245,14 +245,14 @@ class Database:
         connection = self._connect()
         try:
             self._prepare(connection)
-            self._file.remember()
+            self.file.remember()
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _connect(self) -> sqlite3.Connection:
-        self._file.refuse_another()
+        self.file.refuse_another()
         folder = os.path.dirname(self.path)
         if os.path.basename(folder) == OWN_DIRECTORY:
             base_guard.refuse_foreign_private(folder)

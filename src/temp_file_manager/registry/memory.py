@@ -30,12 +30,9 @@ class MemoryRegistry(Registry):
         self._registered = 0
         self._totals: defaultdict[str, float] = defaultdict(float)
         self._notes: dict[str, deque[Note]] = {}
-        self._begin()
-        at_fork(self, MemoryRegistry._after_fork)
-
-    def _begin(self) -> None:
         self._queue = DueQueue(self._numbers)
         self._leases: dict[int, float] = {}  # when the claims of a generation lapse
+        at_fork(self, MemoryRegistry._after_fork)
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
@@ -54,12 +51,12 @@ class MemoryRegistry(Registry):
         """See ``Registry.replace``."""
         stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         with self.lock:
-            pins, held, former = self._queue.pins, self._queue.held, self.files
-            self._begin()
-            self._queue.pins, self._queue.held = pins, held
+            former, queue = self._queue, DueQueue(self._numbers)
+            queue.pins, queue.held = former.pins, former.held
             for stamp in stamps:
-                self.files.put(stamp)
-            self._registered += former.begun + len(self.files.keys() - former.keys())
+                queue.files.put(stamp)
+            queue.files.begun = former.files.begun + len(queue.files.keys() - former.files.keys())
+            self._queue, self._leases = queue, {}
 
     def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
         """See ``Registry.add``."""
@@ -258,8 +255,10 @@ class MemoryRegistry(Registry):
     def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
         """See ``Registry.note``."""
         with self.lock:
-            former = self._notes.get(journal, ())
-            self._notes[journal] = deque((*former, note), maxlen=keep)
+            kept = self._notes.setdefault(journal, deque(maxlen=keep))
+            if kept.maxlen != keep:
+                kept = self._notes[journal] = deque(kept, maxlen=keep)
+            kept.append(note)
             self._add_up(more)
 
     def tally(self, more: Mapping[str, float]) -> None:

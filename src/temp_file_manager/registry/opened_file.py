@@ -29,22 +29,28 @@ class OpenedFile:
         """Take whatever is opened next for it."""
         self._number = None
 
-    def refuse_another(self) -> None:
-        """Ask whether the path still leads to it.
-
-        Raises:
-            RegistryError: it does not.
-        """
+    def trouble(self) -> str:
+        """Return why it must not be used any more, if the path leads to it no longer; else nothing."""
         if self._number is None:
-            return
+            return ""
         try:
             if _number(self._path) == self._number:
-                return
+                return ""
             what = "is another file by now"
         except (FileNotFoundError, NotADirectoryError):
             what = "is not there any more"
         path = printable(self._path)
-        raise RegistryError(f"{path} {what}: put it back, or start this process again and adopt what it had on record")
+        return f"{path} {what}: put it back, or start this process again and adopt what it had on record"
+
+    def refuse_another(self) -> None:
+        """Return if the path still leads to it.
+
+        Raises:
+            RegistryError: it does not.
+        """
+        trouble = self.trouble()
+        if trouble:
+            raise RegistryError(trouble)
 
 
 def _number(path: str) -> tuple[int, int]:

@@ -58,12 +58,11 @@ class SqliteRegistry(Registry):
 
     @property
     def read_only(self) -> str:
-        """See ``Registry.read_only``. A file that was removed under its connections takes records to the grave."""
-        path = self._session.database.path
-        if not os.path.exists(path):
-            return f"{printable(path)} has been removed: start anew what has it open, which registers in it in vain"
-        why = local.why_not_writable(path)
-        return self._session.database.read_only or (why and f"{printable(path)} cannot be written: {why}")
+        """See ``Registry.read_only``."""
+        database = self._session.database
+        why = local.why_not_writable(database.path) if os.path.exists(database.path) else ""
+        cannot = why and f"{printable(database.path)} cannot be written: {why}"
+        return database.file.trouble() or database.read_only or cannot
 
     # -- records
 

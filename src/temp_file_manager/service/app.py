@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.service.files import Files
-from temp_file_manager.service.guard import Careful, Guard, Rules
+from temp_file_manager.service.guard import Admission, Careful, Guard
 from temp_file_manager.service.live import Live
 from temp_file_manager.service.looks import Looks, Probes
 from temp_file_manager.service.pages import Pages
@@ -55,8 +55,8 @@ def build(manager: TempFileManager, settings: Settings, *, token: str | None) ->
     credentials = Credentials(token)
     live, files = Live(manager), Files(manager, settings)
     table: Table = {**_probes(manager), **_api(manager, files), **_page(credentials), "/v1/events": live}
-    rules = Rules.of(settings, has_token=token is not None)
-    return Service(Careful(Problems(Guard(_router(table), rules, credentials))), table, (live, files))
+    admission = Admission.of(settings, has_token=token is not None)
+    return Service(Careful(Problems(Guard(_router(table), admission, credentials))), table, (live, files))
 
 
 def build_metrics(manager: TempFileManager) -> ASGIApp:

@@ -9,11 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from temp_file_manager import facts
+from temp_file_manager import facts, story
 from temp_file_manager.explanation import why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Due, FileStatus, Status, StatusReport, SweepReport
-from temp_file_manager.service import bodies, story, within
+from temp_file_manager.service import bodies, within
 from temp_file_manager.service.answers import as_json
 from temp_file_manager.service.problems import Problem
 from temp_file_manager.settings import Settings
@@ -36,7 +36,7 @@ class Files:
     def __init__(self, manager: TempFileManager, settings: Settings) -> None:
         self._manager = manager
         self._protect_open = settings.protect_open
-        self._walks = Walks(again=manager.registry.durable)
+        self._walks = Walks(again=manager.registry.durable, most=64 if manager.registry.durable else 4)
         # One at a time: they would wait for each other in the registry, and take every thread from those who read.
         self._registering = asyncio.Lock()
         self._sweeping = asyncio.Lock()
@@ -65,7 +65,11 @@ class Files:
         """Put files of the base directory on record."""
         asked = bodies.registration(await bodies.read(request))
         async with self._registering:
-            report = await run_in_threadpool(within.register, self._manager, asked.paths, asked.ttl, asked.tags)
+            try:
+                report = await run_in_threadpool(within.register, self._manager, asked.paths, asked.ttl, asked.tags)
+            except OSError as error:
+                why = f"the base directory cannot be opened ({error.strerror}): /health says more"
+                raise Problem(503, why, {"Retry-After": "10"}) from error
         refused = [{"path": path, "reason": reason} for path, reason in report.refused]
         return as_json({"registered": report.registered, "oversized": report.oversized, "refused": refused})
 
@@ -153,7 +157,7 @@ class Walks:
         most: The oldest beyond so many are dropped; in memory each costs a pointer a record.
     """
 
-    def __init__(self, *, again: bool, most: int = 64) -> None:
+    def __init__(self, *, again: bool, most: int) -> None:
         self._again = again
         self._most = most
         self._kept: OrderedDict[str, tuple[bool, object]] = OrderedDict()

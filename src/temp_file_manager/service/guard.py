@@ -1,4 +1,4 @@
-"""Who may ask what: the rules, which read facts, and what asks them before anything else sees a request.
+"""Who may ask what: admission, which reads facts, and what asks it before anything else sees a request.
 
 A browser is taken for what it is: any page that its user visits can make it send requests to this machine, and by DNS
 rebinding read the answers. So a request must name a host that is meant, and come from no other page.
@@ -20,6 +20,9 @@ OPEN = PROBES | {"/", "/openapi.json", "/session"}
 STATIC = "/static/"
 
 NOT_MEANT = "this service does not go by that name: ask for localhost, or add it to TEMP_FILE_HTTP_ALLOWED_HOSTS"
+
+FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
+"""What proxies add to a request: whoever it is from, it is not from this machine."""
 
 TWO_ENDS = {b"content-length", b"transfer-encoding"}
 """Headers of which a request has one: a proxy may go by the other than we, and take the rest for another request."""
@@ -54,6 +57,7 @@ class Asked:
         origins: Those of its Origin headers.
         token: Whether it brings the token.
         cookie: Whether it brings the cookie.
+        forwarded: Whether a proxy has passed it on, by its own account.
     """
 
     method: str
@@ -62,15 +66,16 @@ class Asked:
     origins: tuple[str, ...]
     token: bool
     cookie: bool
+    forwarded: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class Admission:
     """What is allowed.
 
     Attributes:
         hosts: Host names that are meant; None: any.
-        all_read: Whether no token is needed to read.
+        all_read: Whether whoever gets here without a proxy may read.
         has_token: Whether there is one at all.
     """
 
@@ -79,16 +84,18 @@ class Rules:
     has_token: bool
 
     @classmethod
-    def of(cls, settings: Settings, *, has_token: bool) -> "Rules":
-        """Return the rules for where the settings say that the service listens."""
+    def of(cls, settings: Settings, *, has_token: bool) -> "Admission":
+        """Return what is for where the settings say that the service listens."""
         if settings.http_socket is not None:  # who may connect, the file system says
             return cls(None, True, has_token)
         names = [_bracketed(name.lower()) for name in (settings.http_host, *settings.http_allowed_hosts)]
-        return cls(frozenset((*_BUILT_IN, *names)), is_loopback(settings.http_host), has_token)
+        # Other names than this machine's own are for a proxy, which passes on what strangers ask.
+        alone = is_loopback(settings.http_host) and not settings.http_allowed_hosts
+        return cls(frozenset((*_BUILT_IN, *names)), alone, has_token)
 
     def may_read(self, asked: Asked) -> bool:
         """Say whether a request may read everything."""
-        return self.all_read or asked.token or asked.cookie
+        return (self.all_read and not asked.forwarded) or asked.token or asked.cookie
 
     def judge(self, asked: Asked) -> Problem | None:
         """Return why a request is refused, or None."""
@@ -97,10 +104,7 @@ class Rules:
     def _by_origin(self, asked: Asked) -> Problem | None:
         host = asked.hosts[0].lower() if len(asked.hosts) == 1 else ""
         if self.hosts is not None and not self._is_meant(host, asked.path):
-            detail = (
-                "this service does not go by that name: ask for localhost, or name it in TEMP_FILE_HTTP_ALLOWED_HOSTS"
-            )
-            return Problem(421, detail)
+            return Problem(421, NOT_MEANT)
         own = (f"http://{host}", f"https://{host}")
         if any(origin.lower() not in own for origin in asked.origins):
             return Problem(403, "the request comes from a page of another site, for which nothing is done here")
@@ -143,17 +147,17 @@ def _bracketed(host: str) -> str:
 
 
 class Guard:
-    """Lets through what the rules allow, and puts on every answer what tells browsers to be careful.
+    """Lets through what is admitted.
 
     Args:
         app: The application.
-        rules: What is allowed.
+        admission: Who is let through.
         credentials: Whose token and cookie count.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules, credentials: Credentials) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, credentials: Credentials) -> None:
         self._app = app
-        self._rules = rules
+        self._admission = admission
         self._credentials = credentials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,10 +166,10 @@ class Guard:
             if {name for name, _ in scope["headers"]} >= TWO_ENDS:
                 raise Problem(400, "the body has two ends: send Content-Length or Transfer-Encoding", CLOSE)
             asked = self._asked(scope)
-            problem = self._rules.judge(asked)
+            problem = self._admission.judge(asked)
             if problem is not None:
                 raise problem
-            scope[READS] = self._rules.may_read(asked)
+            scope[READS] = self._admission.may_read(asked)
         await self._app(scope, receive, send)
 
     def _asked(self, scope: Scope) -> Asked:
@@ -177,6 +181,7 @@ class Guard:
             tuple(_values(headers, b"origin")),
             self._credentials.has_token(headers),
             self._credentials.has_cookie(headers),
+            any(name in FORWARDED for name, _ in headers),
         )
 
 

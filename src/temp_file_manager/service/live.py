@@ -38,6 +38,7 @@ class Live:
     def __init__(self, manager: TempFileManager) -> None:
         self._shared = Shared(lambda: _event(manager), lambda _: PAUSE)
         self._listening = 0
+        self._complaint = ""
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -80,7 +81,9 @@ class Live:
         finally:
             for task in (talking, *others):
                 task.cancel()
-            await asyncio.gather(talking, *others, return_exceptions=True)
+            (error, *_) = await asyncio.gather(talking, *others, return_exceptions=True)
+        if isinstance(error, Exception) and not isinstance(error, TimeoutError):
+            raise error
 
     async def _wait_for_stop(self) -> None:
         await self._stopping.wait()
@@ -97,10 +100,15 @@ class Live:
                 await say(b": still looking\n\n")
                 continue
             error = look.exception()
-            if error is not None:
-                logger.warning(f"The overview could not be made: {printable(repr(error))}")
+            self._complain("" if error is None else repr(error))
             await say(look.result() if error is None else b": the overview cannot be made\n\n")
             await asyncio.sleep(PAUSE)
+
+    def _complain(self, error: str) -> None:
+        """Say so once, of however many who listen, and for as long as it stays the same."""
+        if error and error != self._complaint:
+            logger.warning(f"The overview could not be made: {printable(error)}")
+        self._complaint = error
 
 
 async def _gone(receive: Receive) -> None:

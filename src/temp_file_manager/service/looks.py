@@ -14,8 +14,7 @@ from temp_file_manager.service.guard import READS
 from temp_file_manager.service.shared import Shared
 
 LEAST_REST = 5.0
-REST = 100
-"""An outlook looks at every record: it is good for so many times what it took, and takes a hundredth of the time."""
+"""Seconds for which an outlook is good at least."""
 
 
 class Probes:
@@ -57,7 +56,7 @@ class Looks:
     def __init__(self, manager: TempFileManager) -> None:
         self._manager = manager
         self._history = History(manager.registry, manager._clock)
-        self._outlook = Shared(lambda: overview.outlook(manager), lambda took: max(LEAST_REST, REST * took))
+        self._outlook = Shared(lambda: overview.outlook(manager), lambda took: max(LEAST_REST, overview.REST * took))
 
     async def health(self, request: Request) -> Response:
         """Answer how it is and what to do; to strangers only the first."""

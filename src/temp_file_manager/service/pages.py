@@ -16,14 +16,10 @@ INDEX = "index.html"
 KINDS = {
     ".css": "text/css",
     ".html": "text/html",
-    ".ico": "image/x-icon",
     ".js": "text/javascript",
     ".json": "application/json",
-    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
-    ".webmanifest": "application/manifest+json",
-    ".woff2": "font/woff2",
 }
 """A table of our own: what a machine's says of these differs from one to the next."""
 
@@ -41,8 +37,7 @@ class Pages:
 
     def __init__(self) -> None:
         package = files("temp_file_manager.service")
-        static = package / "static"
-        entries = static.iterdir() if static.is_dir() else ()
+        entries = (package / "static").iterdir()
         self._assets = {entry.name: _asset(entry.name, entry.read_bytes()) for entry in entries if entry.is_file()}
         self._openapi = (package / "openapi.json").read_bytes()
 

@@ -89,7 +89,7 @@ def _known(error: Exception) -> Problem | None:
     if isinstance(error, InvalidArgumentError):
         return Problem(422, str(error))
     if isinstance(error, RegistryFullError):
-        return Problem(507, "the registry's disk is full, and nothing was recorded: make room, and try again")
+        return Problem(507, "the registry's disk is full, not all was recorded: make room, and send it all again")
     if isinstance(error, RegistryError):
         logger.warning(f"The registry cannot be used: {printable(str(error))}")
         return Problem(503, "the registry cannot be used just now: /health says why", {"Retry-After": "10"})

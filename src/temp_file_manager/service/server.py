@@ -1,5 +1,6 @@
 """The server: one thread that serves a manager's page, API and metrics until it is told to stop."""
 
+import asyncio
 import logging
 import resource
 import socket
@@ -9,7 +10,7 @@ from threading import Thread
 from time import monotonic
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from temp_file_manager.logs import logger
 from temp_file_manager.service.connection import Connection
@@ -62,23 +63,10 @@ class Server:
     """
 
     def __init__(self, apps: list[tuple[socket.socket, ASGIApp]], stop: Callable[[], None]) -> None:
-        self._sockets = [listening for listening, _ in apps]
         self._stop = stop
-        config = uvicorn.Config(
-            _by_port({_port(listening): app for listening, app in apps}),
-            http=Connection,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            limit_concurrency=_connections(),
-            timeout_graceful_shutdown=PATIENCE,
-        )
-        self._server = uvicorn.Server(config)
+        # One each, so that who fills the one does not shut out those of the other.
+        most = _connections() // max(1, len(apps))
+        self._servers = [(uvicorn.Server(_config(app, most)), listening) for listening, app in apps]
         self._thread = Thread(target=self._run, name="temp-file-manager-http", daemon=True)
 
     def start(self) -> None:
@@ -93,32 +81,40 @@ class Server:
         passing_on = _PassingOn()
         passing_on.begin()
         try:
-            self._server.run(self._sockets)
+            asyncio.run(self._serve())
         except Exception as error:  # sweeps go on without it
             logger.error(f"Page, API and metrics have ended: {printable(repr(error))}")
         finally:
             passing_on.end()
 
+    async def _serve(self) -> None:
+        await asyncio.gather(*(server.serve([listening]) for server, listening in self._servers))
+
     def stop(self) -> None:
         """Take no more requests, give those in hand ``PATIENCE``, and wait for the end."""
-        self._server.should_exit = True
+        for server, _ in self._servers:
+            server.should_exit = True
         self._stop()
         self._thread.join()
+
+
+def _config(app: ASGIApp, connections: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=connections,
+        timeout_graceful_shutdown=PATIENCE,
+    )
 
 
 def _connections() -> int:
     # A quarter of the descriptors, and half with those that are about to be sent away: the rest is for sweeps.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, most // 4)
-
-
-def _port(listening: socket.socket) -> int | None:
-    return listening.getsockname()[1] if listening.family != socket.AF_UNIX else None
-
-
-def _by_port(apps: dict[int | None, ASGIApp]) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        _, port = scope["server"] or (None, None)  # a Unix socket has no port, and with some versions no name either
-        await apps[port](scope, receive, send)
-
-    return app

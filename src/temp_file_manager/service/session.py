@@ -10,7 +10,7 @@ from temp_file_manager.service import bodies
 from temp_file_manager.service.problems import Problem
 
 COOKIE = "temp_file_manager"
-NO_TOKEN = "no token is set, so nothing can be changed here: set TEMP_FILE_API_TOKEN, and start the service again"  # noqa: S105 - a message
+NO_TOKEN = "this takes a token, and none is set: set TEMP_FILE_API_TOKEN, and start the service again"  # noqa: S105 - a message
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 Headers = list[tuple[bytes, bytes]]

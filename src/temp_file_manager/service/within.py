@@ -1,7 +1,7 @@
 """Registering files that lie in the base directory, and no others, whatever happens to directories meanwhile.
 
 A parent directory that is checked can be another one a moment later. So it is resolved, opened from the base directory
-downwards without following a link, and kept open; what was put on record is then compared with what is open.
+downwards without following a link, and kept open; what is about to be put on record is compared with what is open.
 """
 
 import os
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import RegisterReport
+from temp_file_manager.records import Identity, RegisterReport
 from temp_file_manager.storage.identity import Seen, looker, same_directory
 
 OPEN_AT_ONCE = 64
@@ -124,6 +124,10 @@ def register(manager: TempFileManager, paths: Iterable[str], ttl: float | None, 
             link is meant.
         ttl: Seconds, or None.
         tags: As ``TempFileManager.register_files`` takes them.
+
+    Raises:
+        OSError: the base directory cannot be opened.
+        RegistryError: the registry cannot be used; some may have been put on record.
     """
     by_parent: dict[str, dict[str, str]] = {}
     for path in paths:
@@ -161,26 +165,16 @@ def _registered(
                     refused.append((path, "it is a directory"))
                 else:
                     places.setdefault(f"{parent.path.rstrip('/')}/{name}", Place(parent, [])).asked.append(path)
-        report = manager.register_files(places, ttl=ttl, tags=tags)
-        unknown = dict(report.refused)  # one of these may have been registered before, as it should be
-        strays = _forget_strays(manager, base, {path: one for path, one in places.items() if path not in unknown})
-    reasons = (*report.refused, *((path, SWAPPED) for path in strays))
-    refused += [(asked, reason) for path, reason in reasons for asked in places[path].asked]
-    return RegisterReport(report.registered - len(strays), report.oversized, tuple(refused))
 
+        def judge(path: str, identity: Identity | None) -> str:
+            parent = places[path].parent
+            # In memory no identity is kept, and that the path still leads there is all that can be asked.
+            same = base.is_still(parent) if identity is None else same_directory(identity, parent.seen)
+            return "" if same else SWAPPED
 
-def _forget_strays(manager: TempFileManager, base: Base, places: dict[str, Place]) -> list[str]:
-    """Forget what was registered in another directory than the one that is open, and return it."""
-    still = {parent.path: base.is_still(parent) for parent, _ in places.values()}
-    strays = {}
-    for path, record in manager.registry.get(places).items():
-        parent = places[path].parent
-        # In memory no identity is kept, and that the path still leads there is all that can be asked.
-        same = record.identity is None or same_directory(record.identity, parent.seen)
-        if not (same and still[parent.path]):
-            strays[path] = record
-    manager.registry.forget(strays.values())
-    return list(strays)
+        report = manager._registrar.many(places, ttl, tags, judge)
+    refused += [(asked, reason) for path, reason in report.refused for asked in places[path].asked]
+    return RegisterReport(report.registered, report.oversized, tuple(refused))
 
 
 def _is_below(path: str, base: str) -> bool:

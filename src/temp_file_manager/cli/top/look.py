@@ -11,7 +11,7 @@ from temp_file_manager.clock import SystemClock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.history import STEPS, History, Sample
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.overview import outlook, overview
+from temp_file_manager.overview import REST, outlook, overview
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import local
 from temp_file_manager.storage.base_guard import refuse_unsafe
@@ -19,9 +19,6 @@ from temp_file_manager.text import printable
 
 BACK = 3600.0
 """Seconds that samples go back."""
-
-REST = 100
-"""An outlook looks at every record: it is good for so many times what it took, and takes a hundredth of the time."""
 
 _MEMORY = 4000
 """How many of its own samples a lookout remembers: more than an hour of them, at a look in a second."""

@@ -1,7 +1,7 @@
 // What an overview says at a glance: how it is, and the key figures.
 
 import { make, mark, now, one, say } from "./dom.js";
-import { bytes, count, counted, number, span } from "./format.js";
+import { bytes, count, number, span } from "./format.js";
 import { escaped, path, sentence } from "./names.js";
 
 const MARKS = { healthy: "●", degraded: "▲", unhealthy: "✖" };

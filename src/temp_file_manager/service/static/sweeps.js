@@ -1,6 +1,6 @@
 // What the last sweeps did, and when the next begins.
 
-import { folding, keyed, make, mark, one, say, since } from "./dom.js";
+import { folding, keyed, make, one, say, since } from "./dom.js";
 import { clock, count, counted, number, span, took } from "./format.js";
 import { path, sentence } from "./names.js";
 

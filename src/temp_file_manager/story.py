@@ -1,4 +1,4 @@
-"""An explanation as JSON: what ``temp-file-manager why --json`` prints."""
+"""An explanation as plain data, for programs."""
 
 from temp_file_manager import facts
 from temp_file_manager.explanation import Explanation, Forecast
