@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from starlette.types import ASGIApp
 
 from temp_file_manager import TempFileManager
@@ -117,3 +118,17 @@ def until(true: Any, seconds: float = SECONDS) -> None:
     while not true():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    """A manager in ``tmp_path / "base"``."""
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
+        yield manager
+
+
+@pytest.fixture
+def client(manager: TempFileManager) -> Iterator[Client]:
+    """Who asks its service."""
+    with service(manager) as client:
+        yield client

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,10 +16,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+import serving as kit
 import temp_file_manager.service.live as live_module
 import temp_file_manager.service.looks as looks_module
 from browser import PHONE, Visitor, browser, visit
-from command_line import MODULE, environment, tfm
+from command_line import MODULE, environment, free_port, tfm
 from serving import TOKEN, Client, service, until
 from temp_file_manager import TempFileManager, overview
 from temp_file_manager.errors import RegistryError
@@ -28,6 +28,8 @@ from temp_file_manager.history import History
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.faults import FailingStorage
+
+manager, client = kit.manager, kit.client
 
 __all__ = ["browser", "visit"]
 
@@ -54,18 +56,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "PAUSE", 0.1)
     monkeypatch.setattr(looks_module, "LEAST_REST", 0.05)
     monkeypatch.setattr(overview, "REST", 1)
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[TempFileManager]:
-    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
-        yield manager
-
-
-@pytest.fixture
-def client(manager: TempFileManager) -> Iterator[Client]:
-    with service(manager) as client:
-        yield client
 
 
 def make(manager: TempFileManager, name: str | bytes, size: int = 5, *, age: float = 0, **register: Any) -> str:
@@ -278,12 +268,6 @@ def running(base: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
         finally:
             process.kill()
             process.communicate()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_a_service_that_dies_and_comes_back(tmp_path: Path, visit: Visitor) -> None:

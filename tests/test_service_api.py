@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
+import serving as kit
 import temp_file_manager.service.live as live_module
 from serving import SECONDS, TOKEN, Answer, Client, service, serving, until
 from temp_file_manager import TempFileManager, overview
@@ -24,17 +24,7 @@ from temp_file_manager.service.app import build_metrics
 from temp_file_manager.service.live import MOST
 from temp_file_manager.service.shared import Shared
 
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[TempFileManager]:
-    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
-        yield manager
-
-
-@pytest.fixture
-def client(manager: TempFileManager) -> Iterator[Client]:
-    with service(manager) as client:
-        yield client
+manager, client = kit.manager, kit.client
 
 
 def make(manager: TempFileManager, *names: str, content: bytes = b"12345") -> list[str]:

@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,14 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from serving import SECONDS, TOKEN, Client, service, until
+import serving as kit
+from serving import SECONDS, TOKEN, Client, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.service.app import build
 from temp_file_manager.settings import Settings
 from temp_file_manager.version import VERSION
+
+manager, client = kit.manager, kit.client
 
 EXAMPLES = 40
 """Of each kind, for each operation."""
@@ -27,18 +28,6 @@ EXAMPLES = 40
 DOCUMENT: dict[str, Any] = json.loads((files("temp_file_manager.service") / "openapi.json").read_text())
 METHODS = [(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods]
 TRIED = [one for one in METHODS if one != ("/v1/events", "GET")]  # whose answer has no end
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[TempFileManager]:
-    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
-        yield manager
-
-
-@pytest.fixture
-def client(manager: TempFileManager) -> Iterator[Client]:
-    with service(manager) as client:
-        yield client
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import serving as kit
 from serving import SECONDS, TOKEN, Answer, Client, service, until
 from temp_file_manager import TempFileManager, overview
 from temp_file_manager.service import bodies, connection, server, within
@@ -20,22 +21,12 @@ from temp_file_manager.service.guard import is_loopback
 from temp_file_manager.service.session import COOKIE, Credentials
 from temp_file_manager.settings import Settings
 
+manager, client = kit.manager, kit.client
+
 READS = ("/v1/files", "/v1/overview", "/v1/outlook", "/v1/samples", "/v1/sweeps", "/v1/files/why?path=/x")
 WRITES = ("/v1/files", "/v1/files/status", "/v1/files/forget", "/v1/sweep")
 EVERYBODYS = ("/livez", "/readyz", "/metrics", "/openapi.json")
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[TempFileManager]:
-    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
-        yield manager
-
-
-@pytest.fixture
-def client(manager: TempFileManager) -> Iterator[Client]:
-    with service(manager) as client:
-        yield client
 
 
 @pytest.fixture
