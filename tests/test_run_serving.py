@@ -520,6 +520,22 @@ def test_a_sweep_that_was_asked_for_ends_with_the_chunk_in_hand_and_says_so(tmp_
         assert set(manager.files) == set(left)
 
 
+def test_it_ends_when_its_registry_is_taken_away_and_a_new_start_mends_it(tmp_path: Path) -> None:
+    """To go on would look as if all were well, and sweep nothing."""
+    with running(tmp_path, TEMP_FILE_CLEANUP_INTERVAL="0.2") as process:
+        (tmp_path / "base").rename(tmp_path / "aside")
+        due(tmp_path, "registered elsewhere by now")
+        code, told = process.over()
+        assert (code, told) == (1, "")
+    said = "".join(process.lines)
+    assert "registry.db is another file by now: put it back" in said or "registry.db is not there any more" in said
+    assert said.endswith("Ending, with exit code 1: the registry was taken away, and only a new start finds another\n")
+    assert "Traceback" not in said
+    with running(tmp_path) as process:
+        until(lambda: not (tmp_path / "base" / "registered elsewhere by now").exists())
+        assert process.end()[0] == 0
+
+
 # -- what it outlives
 
 

@@ -254,6 +254,13 @@ def test_a_port_or_none(raw: str, port: int | None) -> None:
     assert Settings(http_port=port).http_port == port
 
 
+def test_a_home_is_meant_as_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Settings.from_env({"TEMP_FILE_BASE_DIR": "~/x", "LOG_FILE": "x/~"}) == Settings(
+        base_dir="/home/somebody/x", log_file="x/~"
+    )
+
+
 def test_hosts(tmp_path: Path) -> None:
     settings = Settings.from_env({"TEMP_FILE_HTTP_HOST": "[::1]", "TEMP_FILE_HTTP_ALLOWED_HOSTS": "Files.Example, tfm"})
     assert settings.http_host == "::1"

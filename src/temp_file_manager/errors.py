@@ -6,7 +6,8 @@
     ├── InvalidArgumentError   (also a ValueError)   an age, a limit or a time that means nothing
     ├── SettingsError          (also a ValueError)   one message for all problems of a configuration
     ├── RegistryError                                a registry that cannot be opened or used
-    │   └── RegistryFullError                        its disk is full
+    │   ├── RegistryFullError                        its disk is full
+    │   └── RegistryGoneError                        it was taken away while in use
     ├── LargeSweepError                              a sweep that asks before it removes so much
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
@@ -36,6 +37,10 @@ class RegistryError(TempFileError):
 
 class RegistryFullError(RegistryError):
     """The registry's disk is full: what was asked for was not recorded, and nothing known was lost."""
+
+
+class RegistryGoneError(RegistryError):
+    """A registry that was removed or replaced while this process had it open: only a new start finds the one there."""
 
 
 class LargeSweepError(TempFileError):

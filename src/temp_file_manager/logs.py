@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from temp_file_manager.errors import TempFileError
 from temp_file_manager.records import Outcome, Status, SweepReport
 from temp_file_manager.text import printable
 
@@ -129,7 +130,15 @@ def sweep_held(error: Exception) -> None:
 
 def sweep_failed(error: Exception) -> None:
     """Say that a scheduled sweep ended in an error."""
-    logger.error(f"Scheduled sweep failed: {printable(repr(error))}", exc_info=error)
+    if isinstance(error, TempFileError):  # it says what to do, which no traceback does
+        logger.error(f"Scheduled sweep failed: {printable(str(error))}")
+    else:
+        logger.error(f"Scheduled sweep failed: {printable(repr(error))}", exc_info=error)
+
+
+def registry_gone() -> None:
+    """Say that a program ends because its registry was taken away."""
+    logger.error("Ending, with exit code 1: the registry was taken away, and only a new start finds another")
 
 
 def hook_failed(hook: object, error: BaseException) -> None:

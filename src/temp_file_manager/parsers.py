@@ -4,6 +4,7 @@ Each returns the value, or raises ValueError, KeyError or OverflowError: ``setti
 """
 
 import math
+import os
 import re
 from collections.abc import Callable
 
@@ -86,10 +87,10 @@ def word(*words: str) -> Callable[[object], str]:
 
 
 def path(raw: object) -> str:
-    """Read a path: any text that a file system takes."""
+    """Read a path: any text that a file system takes. No shell has seen it: a ``~`` at its beginning is a home."""
     if not isinstance(raw, str) or not raw or "\0" in raw:
         raise ValueError(raw)
-    return raw
+    return os.path.expanduser(raw)
 
 
 def registry(raw: object) -> str:

@@ -4,9 +4,7 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from temp_file_manager import logs
@@ -79,20 +77,12 @@ class _Tally:
         if outcome.status not in _EXPLAINED:
             return
         path = str(outcome.record.path)  # callers may have put anything into ``files``
-        reason = _without_name(outcome.reason, path)
+        reason = outcome.reason.removesuffix(f": {path!r}")  # as the system's errors end
         known = self.reasons.get((outcome.status, reason))
         if known is not None:
             self.reasons[outcome.status, reason] = known._replace(files=known.files + 1)
         elif len(self.reasons) < REASONS_IN_A_REPORT:
             self.reasons[outcome.status, reason] = Reason(str(outcome.status), reason, 1, path)
-
-
-def _without_name(reason: str, path: str) -> str:
-    """Return a reason without the path or the bare name that the system's errors end with."""
-    shorter = reason.removesuffix(f": {path!r}")
-    with suppress(UnicodeEncodeError):  # no file has such a name, and no error names it in bytes
-        shorter = shorter.removesuffix(f": {os.fsencode(os.path.basename(path))!r}")
-    return shorter
 
 
 class Sweeper:

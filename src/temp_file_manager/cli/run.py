@@ -11,7 +11,8 @@ from temp_file_manager.adoption import adopt_marked
 from temp_file_manager.cli import opening, options, render, serving, signals
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.clock_guard import ClockGuard
-from temp_file_manager.errors import RegistryError
+from temp_file_manager.errors import RegistryError, RegistryGoneError
+from temp_file_manager.events import Hook, SweepFailed
 from temp_file_manager.history import STEPS, History
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.scheduler import Scheduler
@@ -19,6 +20,9 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.text import printable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
+
+_GONE = 0
+"""In the pipe, beside signals: none has this number."""
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -45,7 +49,7 @@ def execute(args: argparse.Namespace) -> int:
     """Sweep until a signal comes.
 
     Returns:
-        0 when a signal ended it, 1 when sweeping could not be started.
+        0 when a signal ended it, 1 when sweeping could not be started, or not go on.
 
     Raises:
         TempFileError: a setting, the base directory or the log file cannot be used.
@@ -57,7 +61,9 @@ def execute(args: argparse.Namespace) -> int:
     # with it ignored, as it does in the background: who sends it means it.
     last = ENDING if args.ends_process else ()
     with signals.heard(ENDING, ignored_after=last) as pipe, opening.logging_to(settings):
-        manager = TempFileManager.from_settings(settings, registry=opening.registry_address(settings))
+        manager = TempFileManager.from_settings(
+            settings, registry=opening.registry_address(settings), hooks=[_ending_with_its_registry(pipe)]
+        )
         try:
             if args.accept_clock:
                 ClockGuard(manager.registry, SystemClock()).accept()
@@ -74,7 +80,7 @@ def execute(args: argparse.Namespace) -> int:
 def _running(
     manager: TempFileManager, settings: Settings, sources: Mapping[str, str], pipe: signals.Pipe
 ) -> str | None:
-    """Sweep and serve until a signal comes; return its name, or None when that could not be started."""
+    """Sweep and serve until a signal comes; return its name, or None when that could not be started, or not go on."""
     history = History(manager.registry, SystemClock())
     sampler = Scheduler(lambda _: history.sample(), logs.sample_failed, min(STEPS), SystemClock())
     with ExitStack() as stack:
@@ -128,8 +134,21 @@ def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) 
     render.line(f"Stopped by {name}: {known}; {what} removed on the way out.")
 
 
-def _arrived(pipe: signals.Pipe) -> str:
-    """Wait for one of ``ENDING``, and return its name."""
-    while (number := os.read(pipe.reader, 1)[0]) not in ENDING:
+def _ending_with_its_registry(pipe: signals.Pipe) -> Hook:
+    """Return what ends the wait when the registry is gone: whoever restarts this process mends it, and nothing else."""
+
+    def hear(event: object) -> None:
+        if isinstance(event, SweepFailed) and isinstance(event.error, RegistryGoneError):
+            os.write(pipe.writer, bytes([_GONE]))
+
+    return hear
+
+
+def _arrived(pipe: signals.Pipe) -> str | None:
+    """Wait for one of ``ENDING``, and return its name; None when the registry is gone."""
+    while (number := os.read(pipe.reader, 1)[0]) not in (*ENDING, _GONE):
         pass
+    if number == _GONE:
+        logs.registry_gone()
+        return None
     return signal.Signals(number).name

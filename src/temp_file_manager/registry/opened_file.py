@@ -2,7 +2,7 @@
 
 import os
 
-from temp_file_manager.errors import RegistryError
+from temp_file_manager.errors import RegistryGoneError
 from temp_file_manager.text import printable
 
 
@@ -46,11 +46,11 @@ class OpenedFile:
         """Return if the path still leads to it.
 
         Raises:
-            RegistryError: it does not.
+            RegistryGoneError: it does not.
         """
         trouble = self.trouble()
         if trouble:
-            raise RegistryError(trouble)
+            raise RegistryGoneError(trouble)
 
 
 def _number(path: str) -> tuple[int, int]:

@@ -56,6 +56,7 @@ class Asked:
         hosts: The values of its Host headers.
         origins: Those of its Origin headers.
         token: Whether it brings the token.
+        wrong: Whether it brings what is not the token in its place.
         cookie: Whether it brings the cookie.
         forwarded: Whether a proxy has passed it on, by its own account.
     """
@@ -65,6 +66,7 @@ class Asked:
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     token: bool
+    wrong: bool
     cookie: bool
     forwarded: bool
 
@@ -125,6 +127,8 @@ class Admission:
             return None
         if not self.has_token:
             return Problem(403, NO_TOKEN)
+        if asked.wrong:
+            return Problem(401, "this is not the token: send Authorization: Bearer TOKEN", CHALLENGE)
         what = "reading" if reading else "changing anything"
         return Problem(401, f"{what} needs the token: send Authorization: Bearer TOKEN", CHALLENGE)
 
@@ -174,12 +178,14 @@ class Guard:
 
     def _asked(self, scope: Scope) -> Asked:
         headers = scope["headers"]
+        token = self._credentials.has_token(headers)
         return Asked(
             scope["method"],
             scope["path"],
             tuple(_values(headers, b"host")),
             tuple(_values(headers, b"origin")),
-            self._credentials.has_token(headers),
+            token,
+            not token and any(name == b"authorization" for name, _ in headers),
             self._credentials.has_cookie(headers),
             any(name in FORWARDED for name, _ in headers),
         )

@@ -121,6 +121,13 @@ def why_not_writable(path: str) -> str:
     return "" if os.access(what, os.W_OK) else "this user may not write there, or it is mounted read-only"
 
 
+def _told(error: Exception, path: str) -> str:
+    """Return an error in words. One that names the file as it was asked for, in bytes and bare, names the path."""
+    if isinstance(error, OSError) and isinstance(error.filename, bytes):
+        return f"[Errno {error.errno}] {error.strerror}: {path!r}"
+    return str(error)
+
+
 def remove_own(path: str) -> None:
     """Remove a file of the package's own; one that is not there is no error."""
     try:
@@ -297,7 +304,7 @@ def _remove_compared(
         if aside is None or not aside.finishes(record):
             return Outcome(record, Status.GONE, "already gone")
     except Exception as error:  # one bad file never stops a sweep
-        return Outcome(record, Status.FAILED, str(error))
+        return Outcome(record, Status.FAILED, _told(error, record.path))
     finally:
         if held is not None:
             os.close(held)

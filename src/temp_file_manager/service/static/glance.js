@@ -58,7 +58,7 @@ export function showFigures({ stats, disk, health }) {
   figure("cleaned", count(stats.cleaned), `${bytes(stats.freed_bytes)} freed`);
   const doubtful = stats.kept_unknown ? `; ${count(stats.kept_unknown)} in doubt` : "";
   figure("kept", count(stats.kept_in_use), `times${doubtful}`);
-  figure("failed", count(stats.failed), stats.failed ? "to be tried again" : "no removal ever did");
+  figure("failed", count(stats.failed), stats.failed ? "attempts" : "no removal ever did");
   const share = disk.size ? `of ${bytes(disk.size)} (${Math.round((100 * disk.free) / disk.size)} %)` : "";
   figure("free", disk.free === null ? "not known" : bytes(disk.free), share);
   mark(one("#records").parentElement, "data-bad", stats.records > health.max_files);
