@@ -50,8 +50,8 @@ def _aiecs(base: str, count: int, source: str) -> float:
 
 
 def _sqlite(base: str, count: int) -> int:
-    from temp_file_manager import TempFileManager  # noqa: PLC0415
-    from temp_file_manager.records import Due  # noqa: PLC0415
+    from temp_file_manager import TempFileManager  # noqa: PLC0415 - likewise
+    from temp_file_manager.records import Due  # noqa: PLC0415 - likewise
 
     manager = TempFileManager(base, registry="sqlite:")
     report = manager.sweep(force=True, limit=count)

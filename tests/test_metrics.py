@@ -177,7 +177,7 @@ class TestValues:
         clock.advance(101)
 
         class Keeping(LocalStorage):
-            def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:  # noqa: ARG002
+            def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:  # noqa: ARG002 - it keeps all
                 reasons = (IN_USE, IN_USE, UNKNOWN)
                 return (Outcome(r, Status.KEPT, reason) for r, reason in zip(records, reasons, strict=True))
 

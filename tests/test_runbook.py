@@ -324,7 +324,7 @@ def test_optimize_memory_usage_loses_what_is_registered_meanwhile(
         class Watching:
             """``os`` for the specification's code: another thread registers a file while it looks."""
 
-            class path:  # noqa: N801
+            class path:  # noqa: N801 - it stands for os.path
                 @staticmethod
                 def exists(name: str) -> bool:
                     manager.register_file(meanwhile)

@@ -41,12 +41,12 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def wall(self) -> float:  # noqa: D102
+    def wall(self) -> float:  # noqa: D102 - see Clock
         # Looked up at each call: callers' tests replace time.time.
         return time.time()
 
     # The function itself: a sweep asks once a file.
     elapsed = staticmethod(_elapsed_seconds())
 
-    def wait(self, event: threading.Event, seconds: float) -> bool:  # noqa: D102
+    def wait(self, event: threading.Event, seconds: float) -> bool:  # noqa: D102 - see Clock
         return event.wait(min(seconds, threading.TIMEOUT_MAX))  # more is an OverflowError

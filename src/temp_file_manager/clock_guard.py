@@ -282,7 +282,7 @@ def _text(mark: Watermark) -> str:
 
 
 def _parsed(text: str | None) -> Watermark | None:
-    from json import loads  # noqa: PLC0415
+    from json import loads  # noqa: PLC0415 - likewise
 
     if text is None:
         return None

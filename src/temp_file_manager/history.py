@@ -97,7 +97,7 @@ class History:
 
     def sample(self) -> None:
         """Keep how much there is now, once for each step that has begun, whoever shares the registry."""
-        from json import dumps  # noqa: PLC0415
+        from json import dumps  # noqa: PLC0415 - as above
 
         now = self._clock.wall()
         for step, keep in STEPS.items():
@@ -119,7 +119,7 @@ class History:
             step: One of ``STEPS``.
             since: Seconds since the epoch.
         """
-        from json import loads  # noqa: PLC0415
+        from json import loads  # noqa: PLC0415 - as above
 
         notes = self._registry.notes(_samples(step), since=since, limit=STEPS[step])
         found = {note.at: Sample(note.at, *loads(note.text)) for note in reversed(notes)}
@@ -136,7 +136,7 @@ def _told(report: SweepReport) -> dict[str, Any]:
 
 
 def _sweep(note: Note) -> Sweep:
-    from json import loads  # noqa: PLC0415
+    from json import loads  # noqa: PLC0415 - as above
 
     *told, reasons = loads(note.text)
     return Sweep._make([*told, tuple(Reason(*reason) for reason in reasons)])

@@ -100,7 +100,7 @@ def _text(settings: Mapping[str, float]) -> str:
 
 
 def _former(text: str) -> dict[str, float]:
-    from json import loads  # noqa: PLC0415
+    from json import loads  # noqa: PLC0415 - as above
 
     try:
         max_age = float(loads(text)["max_age"])

@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
 
-    def error(self, message: str) -> NoReturn:  # noqa: D102
+    def error(self, message: str) -> NoReturn:  # noqa: D102 - as in argparse
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
