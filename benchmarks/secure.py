@@ -10,7 +10,7 @@ from benchmarks.measures import Plan, timed
 from benchmarks.tables import Table, compared, interleaved
 from temp_file_manager.records import TempFile
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.secure import SecureStorage
+from temp_file_manager.storage.wrappers.secure import SecureStorage
 
 FILES = 1000
 SIZE = 4096

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.service.app import build
-from temp_file_manager.service.server import Server
-from temp_file_manager.service.sockets import listen_at_path, listen_at_port
+from temp_file_manager.service.http.server import Server
+from temp_file_manager.service.http.sockets import listen_at_path, listen_at_port
 from temp_file_manager.settings import Settings
 
 TOKEN = "correct-horse-battery-staple"

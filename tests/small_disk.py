@@ -13,7 +13,7 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 
 BLOCK = 4096
 

@@ -13,12 +13,13 @@ import pytest
 
 from hanging_mount import hanging_mount
 from temp_file_manager import TempFileManager
-from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import Outcome, Status, TempFile
-from temp_file_manager.storage import LocalStorage, abandoning
-from temp_file_manager.storage.abandoning import Abandoning, alive
-from temp_file_manager.storage.bell import LockBell, PipeBell
-from temp_file_manager.storage.local import Gate
+from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.contract import Gate
+from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.wrappers import bounded
+from temp_file_manager.storage.wrappers.bounded import Abandoning, alive
+from temp_file_manager.storage.wrappers.wakeup import LockBell, PipeBell
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0
@@ -428,4 +429,4 @@ def test_without_descriptors_a_lock_will_do(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(os, "pipe", none_left)
-    assert type(abandoning.bell()) is LockBell
+    assert type(bounded.bell()) is LockBell

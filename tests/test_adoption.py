@@ -15,13 +15,18 @@ from typing import Any
 
 import pytest
 
-from temp_file_manager import TempFileManager, adoption, marks, once, survey
+from temp_file_manager import TempFileManager
+from temp_file_manager.adopt import once, survey
+from temp_file_manager.adopt import plan as adopting
+from temp_file_manager.adopt.survey import Wanted
+from temp_file_manager.adopt.watched import RECENT, WATCHED, adopt_watched, read_watched, unwatch, watch, watched
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
 from temp_file_manager.records import Identity, TempFile
-from temp_file_manager.storage import LocalStorage, walk
-from temp_file_manager.storage.pruning import prune
-from temp_file_manager.storage.walk import Entry, Skip, Tree
-from temp_file_manager.survey import Wanted
+from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage import tree as walking
+from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by_stat, listed_looker
+from temp_file_manager.storage.prune import prune
+from temp_file_manager.storage.tree import Entry, Skip, Tree
 from temp_file_manager.testing import FakeClock
 
 ROOT = os.geteuid() == 0
@@ -44,12 +49,12 @@ def manager(tmp_path: Path) -> Iterator[TempFileManager]:
     manager.close()
 
 
-def planned(tree: Path, *, now: float | None = None, max_age: float = DAY, **others: Any) -> adoption.Plan:
-    return adoption.plan(tree, now=time.time() if now is None else now, max_age=max_age, **others)
+def planned(tree: Path, *, now: float | None = None, max_age: float = DAY, **others: Any) -> adopting.Plan:
+    return adopting.plan(tree, now=time.time() if now is None else now, max_age=max_age, **others)
 
 
-def adopted(manager: TempFileManager, tree: Path, **others: Any) -> adoption.Adoption:
-    return adoption.adopt(manager, planned(tree, known=manager.registry.get, **others))
+def adopted(manager: TempFileManager, tree: Path, **others: Any) -> adopting.Adoption:
+    return adopting.adopt(manager, planned(tree, known=manager.registry.get, **others))
 
 
 def swept_once(tree: Path, *, age: float = LATER, pruning: bool = False, **others: Any) -> once.Done:
@@ -141,7 +146,7 @@ def test_the_base_directory_itself_can_be_adopted_from(manager: TempFileManager)
 def test_files_that_this_program_works_with_are_passed_by(tree: Path) -> None:
     make(tree, "r.db", "r.db-wal", "r.db-claimers/1", "r.dbx", "tfm.log")
     what = survey.wanted(tree, spared=[str(tree / "r.db"), str(tree / "tfm.log")])
-    plan = adoption.plan(what, now=time.time(), max_age=1)
+    plan = adopting.plan(what, now=time.time(), max_age=1)
     assert (plan.oldest, plan.files, plan.skipped) == (str(tree / "r.dbx"), 1, {Skip.OURS: 4})
 
 
@@ -181,7 +186,7 @@ def test_other_mounts_are_passed_by(manager: TempFileManager, tree: Path, mounte
 
 
 def test_where_no_kernel_tells_mounts_devices_do(tree: Path, mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "looker", lambda: walk.look_by_stat)
+    monkeypatch.setattr(walking, "listed_looker", lambda: listed_by_stat)
     assert planned(tree).skipped == {Skip.MOUNT: 1}
 
 
@@ -274,7 +279,7 @@ def test_a_file_that_carries_an_old_date_is_as_young_as_it_is(manager: TempFileM
     plan = planned(tree, max_age=60)
     assert (plan.files, plan.due) == (1, 0)
     assert plan.oldest_age < 60
-    adoption.adopt(manager, plan)
+    adopting.adopt(manager, plan)
     assert abs(manager.files[str(file)] - time.time()) < 60
     assert manager.sweep().removed == 0
 
@@ -317,20 +322,20 @@ def test_times_are_rounded_to_the_younger_side(latest: int, now: float, expected
 
 
 def test_the_latest_of_three_times_counts(tree: Path) -> None:
-    facts = walk.Facts(0, 1, 0, 0, 1, 0, born=1, changed=2, written=3)
+    facts = Listed(0, 1, 0, 0, 1, 0, born=1, changed=2, written=3)
     for times in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
         born, changed, written = times
-        assert walk._entry("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
-    assert walk._entry("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
+        assert walking._entry("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
+    assert walking._entry("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
 
 
 def test_an_age_given_at_adoption_stays_with_the_files(manager: TempFileManager, tree: Path) -> None:
     """Else what was adopted for a day would go after the hour of whoever sweeps."""
     (file,) = make(tree, "file")
     what = survey.wanted(tree, ttl=DAY)
-    plan = adoption.plan(what, now=time.time() + 7200, max_age=3600)
+    plan = adopting.plan(what, now=time.time() + 7200, max_age=3600)
     assert (plan.max_age, plan.due) == (DAY, 0)
-    adoption.adopt(manager, plan)
+    adopting.adopt(manager, plan)
     record = manager.status(file).record
     assert record is not None
     assert record.due_at == record.registered_at + DAY
@@ -398,7 +403,7 @@ DANGEROUS = ["/", "/usr", "/etc", "/var", "/home", os.path.expanduser("~")]
 @pytest.mark.parametrize("directory", DANGEROUS)
 def test_a_dangerous_directory_is_refused(directory: str) -> None:
     with pytest.raises(BaseDirectoryError):
-        adoption.plan(directory, now=time.time(), max_age=1)
+        adopting.plan(directory, now=time.time(), max_age=1)
 
 
 def test_a_directory_that_everybody_may_write_to_is_refused(tree: Path) -> None:
@@ -412,7 +417,7 @@ def test_what_is_no_directory_is_refused(tree: Path, kind: str) -> None:
     make(tree, "file")
     directory = "" if kind == "empty" else os.fspath(tree / {"nul": "a\0b"}.get(kind, kind))
     with pytest.raises(TempFileError):
-        adoption.plan(directory, now=time.time(), max_age=1)
+        adopting.plan(directory, now=time.time(), max_age=1)
 
 
 # -- names
@@ -460,7 +465,7 @@ def test_twenty_thousand_files_in_batches(
         return {}
 
     assert planned(tree, known=known).files == 20_000
-    assert max(asked) <= adoption.BATCH
+    assert max(asked) <= adopting.BATCH
     assert adopted(manager, tree).registered == len(manager.files) == 20_000
     manager.max_age = 0
     assert manager.sweep(force=True).removed == 20_000
@@ -484,7 +489,7 @@ def descriptors() -> int:
 
 def test_a_deep_tree_is_walked_to_a_depth(tree: Path) -> None:
     here = os.open(tree, os.O_RDONLY)
-    for _ in range(walk.DEEPEST + 10):
+    for _ in range(walking.DEEPEST + 10):
         os.mkdir("d", dir_fd=here)
         os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
         below = os.open("d", os.O_RDONLY, dir_fd=here)
@@ -493,19 +498,19 @@ def test_a_deep_tree_is_walked_to_a_depth(tree: Path) -> None:
     os.close(here)
     before = descriptors()
     plan = planned(tree)
-    assert (plan.files, plan.skipped) == (walk.DEEPEST + 1, {Skip.DEEP: 1})
+    assert (plan.files, plan.skipped) == (walking.DEEPEST + 1, {Skip.DEEP: 1})
     assert descriptors() == before
     shutil.rmtree(tree)
 
 
 def test_a_walk_that_is_given_up_closes_what_it_opened(manager: TempFileManager, tree: Path) -> None:
-    make(tree, *(f"a/b/{number}" for number in range(adoption.BATCH + 5)))
+    make(tree, *(f"a/b/{number}" for number in range(adopting.BATCH + 5)))
     adopted(manager, tree)  # both of the registry's connections are open now
     for path in list(manager.files):
         manager.registry.forget([path])
     before = descriptors()
-    done = adoption.adopt(manager, planned(tree), stop=lambda: True)
-    assert (done.registered, done.stopped) == (adoption.BATCH, True)
+    done = adopting.adopt(manager, planned(tree), stop=lambda: True)
+    assert (done.registered, done.stopped) == (adopting.BATCH, True)
     assert descriptors() == before
 
 
@@ -514,19 +519,19 @@ def test_a_walk_that_is_given_up_closes_what_it_opened(manager: TempFileManager,
 
 def during(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
     """Do something when the walk is about to look at this entry."""
-    real = walk.looker
+    real = listed_looker
 
-    def looker() -> walk.Look:
+    def looker() -> ListedLook:
         look = real()
 
-        def acting(directory: int, entry: bytes) -> walk.Facts:
+        def acting(directory: int, entry: bytes) -> Listed:
             if entry == name.encode():
                 act()
             return look(directory, entry)
 
         return acting
 
-    monkeypatch.setattr(walk, "looker", looker)
+    monkeypatch.setattr(walking, "listed_looker", looker)
 
 
 def test_a_file_that_vanishes_is_passed_by(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -626,7 +631,7 @@ def test_a_directory_that_cannot_be_read_is_counted(tree: Path, monkeypatch: pyt
             raise PermissionError(13, "Permission denied")
         return real(path, *args, **where)
 
-    monkeypatch.setattr("temp_file_manager.storage.walk.os.open", refusing)
+    monkeypatch.setattr("temp_file_manager.storage.tree.os.open", refusing)
     plan = planned(tree)
     assert (plan.files, plan.skipped) == (1, {Skip.UNREADABLE: 1})
 
@@ -641,10 +646,10 @@ def test_both_ways_of_looking_see_the_same(tree: Path) -> None:
         special(tree / kind, kind)
     directory = os.open(tree, os.O_RDONLY)
     try:
-        look = walk.looker()
+        look = listed_looker()
         for name in [".", *os.listdir(tree)]:
             facts = look(directory, os.fsencode(name))
-            assert facts._replace(born=0, mount=0) == walk.look_by_stat(directory, os.fsencode(name))._replace(
+            assert facts._replace(born=0, mount=0) == listed_by_stat(directory, os.fsencode(name))._replace(
                 born=0, mount=0
             )
         with pytest.raises(FileNotFoundError):
@@ -786,18 +791,18 @@ def test_marked_directories_are_adopted_from_whenever_asked(
     other.mkdir()
     make(tree, "a", "skip.me")
     make(other, "b")
-    adoption.mark(manager, survey.wanted(tree, ["*.me"]))
-    adoption.mark(manager, survey.wanted(other, ttl=5))
-    soon = FakeClock(wall=time.time() + 2 * adoption.RECENT)
-    assert [done.registered for done in adoption.adopt_marked(manager, clock=soon)] == [1, 1]
+    watch(manager, survey.wanted(tree, ["*.me"]))
+    watch(manager, survey.wanted(other, ttl=5))
+    soon = FakeClock(wall=time.time() + 2 * RECENT)
+    assert [done.registered for done in adopt_watched(manager, clock=soon)] == [1, 1]
     make(tree, "new")
-    assert [done.registered for done in adoption.adopt_marked(manager, clock=soon)] == [1, 0]
+    assert [done.registered for done in adopt_watched(manager, clock=soon)] == [1, 0]
     record = manager.status(other / "b").record
     assert record is not None
     assert record.due_at == record.registered_at + 5
-    assert adoption.unmark(manager, tree)
-    assert not adoption.unmark(manager, tree)
-    assert [one.directory for one in adoption.marked(manager)] == [str(other)]
+    assert unwatch(manager, tree)
+    assert not unwatch(manager, tree)
+    assert [one.directory for one in watched(manager)] == [str(other)]
     assert str(tree / "a") in manager.files
 
 
@@ -805,33 +810,33 @@ def test_what_was_just_made_is_left_to_whoever_made_it(manager: TempFileManager,
     """It may be about to be registered, with a ttl that adopting at that moment would take from it."""
     (file,) = make(tree, "file")
     made = file.stat().st_ctime
-    adoption.mark(manager, survey.wanted(tree))
-    for later, registered in ((adoption.RECENT - 1, 0), (adoption.RECENT + 1, 1)):
-        (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=made + later))
+    watch(manager, survey.wanted(tree))
+    for later, registered in ((RECENT - 1, 0), (RECENT + 1, 1)):
+        (done,) = adopt_watched(manager, clock=FakeClock(wall=made + later))
         assert (done.registered, done.skipped.get(Skip.RECENT, 0)) == (registered, 1 - registered)
 
 
 def test_what_is_to_live_for_a_moment_is_adopted_after_half_of_it(manager: TempFileManager, tree: Path) -> None:
     (file,) = make(tree, "file")
     manager.max_age = 10
-    adoption.mark(manager, survey.wanted(tree))
-    (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=file.stat().st_ctime + 6))
+    watch(manager, survey.wanted(tree))
+    (done,) = adopt_watched(manager, clock=FakeClock(wall=file.stat().st_ctime + 6))
     assert done.registered == 1
 
 
 def test_marking_again_replaces_the_mark(manager: TempFileManager, tree: Path) -> None:
-    adoption.mark(manager, survey.wanted(tree, ["a"]))
-    adoption.mark(manager, survey.wanted(tree, ["b"], ttl=1))
-    assert adoption.marked(manager) == (Wanted(str(tree), ("b",), 1),)
+    watch(manager, survey.wanted(tree, ["a"]))
+    watch(manager, survey.wanted(tree, ["b"], ttl=1))
+    assert watched(manager) == (Wanted(str(tree), ("b",), 1),)
 
 
 def test_a_mark_outlives_the_process(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\n")
     what = Wanted(str(tree / name), (name,), None, (name,))
-    adoption.mark(manager, what)
+    watch(manager, what)
     manager.close()
     again = TempFileManager(tmp_path / "base", registry="sqlite:")
-    assert adoption.marked(again) == (what,)
+    assert watched(again) == (what,)
     again.close()
 
 
@@ -841,12 +846,12 @@ def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
     for name in ("gone", "unsafe"):
         (tmp_path / name).mkdir()
         make(tmp_path / name, "file")
-        adoption.mark(manager, survey.wanted(tmp_path / name))
-    adoption.mark(manager, survey.wanted(tree))
+        watch(manager, survey.wanted(tmp_path / name))
+    watch(manager, survey.wanted(tree))
     make(tree, "file")
     shutil.rmtree(tmp_path / "gone")
     (tmp_path / "unsafe").chmod(0o777)
-    (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=time.time() + 2 * adoption.RECENT))
+    (done,) = adopt_watched(manager, clock=FakeClock(wall=time.time() + 2 * RECENT))
     assert (done.directory, list(manager.files)) == (str(tree), [str(tree / "file")])
     assert caplog.text.count("Nothing adopted from") == 2
 
@@ -872,18 +877,18 @@ def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
 def test_a_spoiled_mark_adopts_nothing_and_says_so(
     manager: TempFileManager, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found, problems = marks.read(text)
+    found, problems = read_watched(text)
     assert found == ()
     assert len(problems) == 1
-    manager.registry.remember(adoption.MARKS, text)
-    assert adoption.adopt_marked(manager) == ()
+    manager.registry.remember(WATCHED, text)
+    assert adopt_watched(manager) == ()
     assert "not adopted from" in caplog.text
 
 
 def test_adopting_what_is_marked_can_be_stopped(manager: TempFileManager, tree: Path) -> None:
     make(tree, "file")
-    adoption.mark(manager, survey.wanted(tree))
-    assert adoption.adopt_marked(manager, stop=lambda: True) == ()
+    watch(manager, survey.wanted(tree))
+    assert adopt_watched(manager, stop=lambda: True) == ()
 
 
 def test_random_trees_are_swept_to_what_find_would_leave(tree: Path) -> None:

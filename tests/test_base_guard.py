@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
-from temp_file_manager.storage import base_guard
-from temp_file_manager.storage.base_guard import CLOSED, COMMON, Entry, Facts, refuse_foreign_private, unsafe
-from temp_file_manager.storage.own import OWN_DIRECTORY
+from temp_file_manager.storage import base_rules
+from temp_file_manager.storage.base_rules import CLOSED, COMMON, Entry, Facts, refuse_foreign_private, unsafe
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.testing.processes import in_child
 
 ME, OTHER, GROUP, VOLUME = 1000, 1001, 1000, 2000
@@ -206,7 +206,7 @@ def test_a_refusal_is_an_error_that_says_which_and_what_to_do() -> None:
     with pytest.raises(
         BaseDirectoryError, match=r"many programs use .*: give a directory inside it, such as "
     ) as caught:
-        base_guard.refuse_unsafe("/tmp")
+        base_rules.refuse_unsafe("/tmp")
     assert (caught.value.errno, caught.value.filename) == (errno.EPERM, "/tmp")
 
 
@@ -231,7 +231,7 @@ def made(path: Path, mode: int, uid: int = -1, gid: int = -1) -> Path:
 
 def refusal(base: str | Path) -> str:
     try:
-        base_guard.refuse_unsafe(os.fspath(base))
+        base_rules.refuse_unsafe(os.fspath(base))
     except BaseDirectoryError as error:
         return str(error.strerror)
     return ""
@@ -310,7 +310,7 @@ def test_links_that_lead_nowhere_and_names_that_are_none(place: Path) -> None:
     assert refusal(place / "file" / "below") == ""  # making it will say so
     assert "cannot be looked at (File name too long)" in refusal(place / ("x" * 300))
     with pytest.raises(InvalidArgumentError, match="NUL"):
-        base_guard.refuse_unsafe("a\0b")
+        base_rules.refuse_unsafe("a\0b")
 
 
 def test_real_modes(place: Path) -> None:
@@ -424,7 +424,7 @@ def test_the_own_folder_is_not_another_user_s(place: Path) -> None:
 
 
 def test_the_facts_of_this_machine() -> None:
-    here = base_guard.here()
+    here = base_rules.here()
     assert (here.uid, here.gid) == (os.geteuid(), os.getegid())
     assert {os.path.realpath("/tmp"), os.path.realpath("/var/run")} <= here.common
     assert os.path.realpath("/bin") in here.closed
@@ -435,7 +435,7 @@ def test_the_facts_of_this_machine() -> None:
 def test_a_system_directory_that_leads_to_the_root_does_not_cover_everything(place: Path) -> None:
     """As /usr does on the Hurd."""
     (place / "usr").symlink_to("/")
-    assert base_guard._resolved([str(place / "usr"), str(place)]) == {str(place)}
+    assert base_rules._resolved([str(place / "usr"), str(place)]) == {str(place)}
 
 
 def test_without_a_user_database_only_our_own_homes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,13 +446,13 @@ def test_without_a_user_database_only_our_own_homes_are_known(monkeypatch: pytes
     def missing(*_: object, **__: object) -> object:
         raise FileNotFoundError
 
-    monkeypatch.setattr(base_guard, "open", missing, raising=False)
-    assert base_guard.here().homes == {"/root": "root", "/somewhere": "this user"}
+    monkeypatch.setattr(base_rules, "open", missing, raising=False)
+    assert base_rules.here().homes == {"/root": "root", "/somewhere": "this user"}
 
 
 def test_what_only_unix_has_is_imported_when_it_is_needed() -> None:
     program = (
-        "import sys; import temp_file_manager.storage.base_guard, temp_file_manager.storage.ownership; "
+        "import sys; import temp_file_manager.storage.base_rules, temp_file_manager.storage.permissions; "
         "sys.exit('pwd' in sys.modules)"
     )
     subprocess.run([sys.executable, "-I", "-c", program], check=True)

@@ -10,7 +10,8 @@ import pytest
 
 import command_line
 from command_line import Say
-from temp_file_manager import TempFileManager, adoption
+from temp_file_manager import TempFileManager
+from temp_file_manager.adopt.watched import adopt_watched
 from temp_file_manager.testing import FakeClock
 from test_adoption import LATER, make, snapshot, special
 
@@ -93,10 +94,10 @@ def test_keep_adopting_marks_and_forget_unmarks(say: Say, folder: Path, tree: Pa
     say("adopt", str(tree), "--keep-adopting", "--yes", "--exclude", "x", "--max-age", "60")
     make(tree, "b", "x")
     manager = TempFileManager(folder / "base", registry="sqlite:")
-    (done,) = adoption.adopt_marked(manager, clock=FakeClock(wall=time.time() + 600))
+    (done,) = adopt_watched(manager, clock=FakeClock(wall=time.time() + 600))
     assert (done.registered, done.skipped) == (1, {"already on record": 1, "excluded": 1})
     assert say("adopt", str(tree), "--forget").code == 0
-    assert adoption.adopt_marked(manager) == ()
+    assert adopt_watched(manager) == ()
     assert len(manager.files) == 2
     manager.close()
 

@@ -11,8 +11,9 @@ import pytest
 
 import command_line
 from command_line import Say, files
-from temp_file_manager import TempFileManager, facts
-from temp_file_manager.cli import exported, paths
+from temp_file_manager import TempFileManager
+from temp_file_manager.cli import exported_record, paths
+from temp_file_manager.inspection import describe
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.text import printable
 
@@ -204,5 +205,5 @@ def test_one_step_for_those_of_one_time(
 
 def test_infinite_times_are_json_that_everybody_reads() -> None:
     record = TempFile("/x", float("-inf"), float("inf"), identity=Identity(1, 2, 3, 4, 5))
-    text = json.dumps(facts.stored(record), allow_nan=False)
-    assert exported.read(text.encode()) == ("/x", float("-inf"), float("inf"), (), record.identity, None)
+    text = json.dumps(describe.stored(record), allow_nan=False)
+    assert exported_record.read(text.encode()) == ("/x", float("-inf"), float("inf"), (), record.identity, None)

@@ -14,11 +14,12 @@ import pytest
 
 import command_line
 from command_line import MODULE, SECONDS, Say, environment, files
-from temp_file_manager import TempFileManager, explanation
-from temp_file_manager.cli import signals, why
-from temp_file_manager.explanation import Forecast, Rule
-from temp_file_manager.storage import in_use
-from temp_file_manager.storage.holders import Holder, Holders
+from temp_file_manager import TempFileManager
+from temp_file_manager.cli import signals
+from temp_file_manager.cli.commands import why
+from temp_file_manager.inspection.why import Forecast, Rule
+from temp_file_manager.storage.kernel import leases, processes
+from temp_file_manager.storage.kernel.processes import FileUser, FileUsers
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -217,13 +218,13 @@ def test_a_clock_that_jumped_is_told_once(say: Say, old: str, manager: TempFileM
 
 
 def test_who_cannot_be_seen_is_told() -> None:
-    some = (Holder(7, "cat", ("open for reading",)),)
+    some = (FileUser(7, "cat", ("open for reading",)),)
     assert (
-        why._open(Holders(some, 9, 2, False), "a regular file")[-1][1] == "2 of 11 processes could not be looked into"
+        why._open(FileUsers(some, 9, 2, False), "a regular file")[-1][1] == "2 of 11 processes could not be looked into"
     )
-    assert why._open(Holders((), 9, 0, False), "a regular file")[-1][1].startswith("there may be processes")
-    assert why._open(Holders((), 9, 0, True), "a regular file") == [("open in", "no process")]
-    assert why._open(Holders(), "a link") == []
+    assert why._open(FileUsers((), 9, 0, False), "a regular file")[-1][1].startswith("there may be processes")
+    assert why._open(FileUsers((), 9, 0, True), "a regular file") == [("open in", "no process")]
+    assert why._open(FileUsers(), "a link") == []
 
 
 def test_what_is_told_of_times() -> None:
@@ -237,15 +238,15 @@ def test_each_rule_that_needs_advice_has_it() -> None:
 
 
 def test_what_doctor_helps_with_says_so(say: Say, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_use, "take_lease", lambda _: None)
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    monkeypatch.setattr(leases, "take_lease", lambda _: None)
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     assert "The command doctor says what to grant" in say("why", "old").out
 
 
 def test_json_has_no_infinity(say: Say, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
     say("pin", "old")
     json.loads(say("why", "old", "--json", "--max-age", "1e308").out, parse_constant=pytest.fail)
-    assert explanation.Rule.PIN == "pin"
+    assert why.Rule.PIN == "pin"
 
 
 # -- hold

@@ -9,9 +9,11 @@ import pytest
 
 import command_line
 from command_line import Say, files
-from temp_file_manager import TempFileManager, facts
-from temp_file_manager.cli import render, walking
+from temp_file_manager import TempFileManager
+from temp_file_manager.cli import pages, render
+from temp_file_manager.inspection import describe
 from temp_file_manager.records import Due, TempFile
+from temp_file_manager.text import human_size, timestamp
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -94,7 +96,7 @@ def test_pages_join(say: Say, folder: Path, manager: TempFileManager, monkeypatc
     made = files(folder, *(f"file{number}" for number in range(7)))
     manager.register_files(made)
     for page in (1, 2, 7, 8):
-        monkeypatch.setattr(walking, "PAGE", page)
+        monkeypatch.setattr(pages, "PAGE", page)
         assert [json.loads(line)["path"] for line in say("list", "--json").lines] == made
         assert [json.loads(line)["path"] for line in say("export").lines] == made
 
@@ -239,19 +241,19 @@ def test_stats_of_nothing(say: Say) -> None:
     ],
 )
 def test_sizes(count: int | None, expected: str) -> None:
-    assert facts.size(count) == expected
+    assert human_size(count) == expected
 
 
 def test_times_that_no_calendar_has() -> None:
-    assert facts.moment(0) == "1970-01-01 00:00:00Z"
-    assert facts.moment(1e300) == "1e+300"
-    assert facts.moment(float("inf")) == "inf"
+    assert timestamp(0) == "1970-01-01 00:00:00Z"
+    assert timestamp(1e300) == "1e+300"
+    assert timestamp(float("inf")) == "inf"
     record = TempFile("/x", 0.0, float("inf"))
-    assert facts.when_due(record, Due(1.0, 60.0)) == "never"
-    described = facts.described(record, Due(1.0, 60.0))
+    assert describe.when_due(record, Due(1.0, 60.0)) == "never"
+    described = describe.described(record, Due(1.0, 60.0))
     assert (described["due_at"], described["due_in"]) == ("inf", "inf")
     json.dumps(described, allow_nan=False)
 
 
 def test_identities_in_words() -> None:
-    assert facts.identity(None) == "unknown: whatever has this path is removed"
+    assert describe.identity(None) == "unknown: whatever has this path is removed"

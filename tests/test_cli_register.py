@@ -11,7 +11,7 @@ import pytest
 import command_line
 from command_line import Say, files
 from temp_file_manager import TempFileManager, logs
-from temp_file_manager.cli import paths, walking
+from temp_file_manager.cli import pages, paths
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -30,7 +30,7 @@ TRICKY = [
 
 
 def recorded(manager: TempFileManager) -> set[str]:
-    return {record.path for record in walking.every(manager)}
+    return {record.path for record in pages.every(manager)}
 
 
 def test_files_are_put_on_record(say: Say, folder: Path, manager: TempFileManager) -> None:

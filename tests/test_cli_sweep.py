@@ -12,9 +12,9 @@ import pytest
 
 import command_line
 from command_line import Say, files
-from temp_file_manager import TempFileManager, cli
-from temp_file_manager.cli import progress, render, sweep_lines
-from temp_file_manager.records import Finding
+from temp_file_manager import TempFileManager
+from temp_file_manager.cli import progress, render, sweep_output
+from temp_file_manager.reports import Finding
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -87,7 +87,7 @@ def test_a_dry_run_changes_nothing_and_says_the_same(say: Say, folder: Path, due
 def test_a_long_dry_run_says_how_much_it_does_not_list(
     say: Say, due: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("temp_file_manager.sweep.OUTCOMES_IN_A_REPORT", 1)
+    monkeypatch.setattr("temp_file_manager.sweeping.sweep.OUTCOMES_IN_A_REPORT", 1)
     assert say("sweep", "-n").lines[:-1] == [
         f"dry run: removed {due[0]}",
         "dry run: and 2 more, which are not listed",
@@ -155,14 +155,14 @@ def test_names_stay_in_their_line(say: Say, folder: Path, manager: TempFileManag
 
 
 def test_a_sweep_is_finished_when_nobody_reads(say: Say, due: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("temp_file_manager.sweep.CHUNK", 1)
+    monkeypatch.setattr("temp_file_manager.sweeping.sweep.CHUNK", 1)
     told = []
 
     def line(text: str = "") -> None:
         told.append(text)
         raise BrokenPipeError
 
-    monkeypatch.setattr(sweep_lines.render, "line", line)
+    monkeypatch.setattr(sweep_output.render, "line", line)
     assert say("sweep") == (1, "", "")
     assert told == [f"removed {due[0]}"]
     assert not any(map(os.path.exists, due[:3]))
@@ -233,7 +233,7 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
 def test_a_bar_is_drawn_on_a_terminal_and_goes(
     say: Say, stubborn: str, rich: Callable[[], list[Drawn]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("temp_file_manager.sweep.CHUNK", 2)
+    monkeypatch.setattr("temp_file_manager.sweeping.sweep.CHUNK", 2)
     assert say("sweep").lines[0].startswith("removed ")
     (drawn,) = rich()
     assert drawn.said == ["start", "1 retired, 1 others", "2 retired, 1 others", "stop"]
@@ -264,7 +264,7 @@ def test_no_bar_without_rich(
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(progress, "import_module", missing)
-    monkeypatch.setattr("temp_file_manager.sweep.CHUNK", 1)
+    monkeypatch.setattr("temp_file_manager.sweeping.sweep.CHUNK", 1)
     code, out, err = say("sweep")
     assert (code, len(out.splitlines()), err) == (0, 4, "")
     assert asked == ["rich.console"]
@@ -296,7 +296,7 @@ def test_a_record_without_a_file_is_found_and_fixed(say: Say, due: list[str], ma
 
 def test_what_cannot_be_fixed_failed(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = (Finding("damage", "/x\x1b\n", "it is broken", True), Finding("damage", "/y", "it is, too", False))
-    monkeypatch.setattr(cli.check.recovery, "check", lambda *_, **__: findings)
+    monkeypatch.setattr("temp_file_manager.cli.commands.check.check", lambda *_, **__: findings)
     code, out, _ = say("check", "--fix")
     assert (code, out.splitlines()[0], out.splitlines()[-1]) == (1, r"damage: /x\x1b\n", "2 findings, 1 fixed.")
     code, out, _ = say("check", "--fix", "--json")

@@ -22,11 +22,11 @@ from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.top import words
 from temp_file_manager.cli.top.chart import bar, columns, curve
 from temp_file_manager.cli.top.look import Lookout
-from temp_file_manager.history import History, Sample
-from temp_file_manager.overview import overview
-from temp_file_manager.records import Reason, SweepReport
-from temp_file_manager.registry.base import Note
+from temp_file_manager.inspection.overview import overview
+from temp_file_manager.registry.contract import Note
+from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.history import History, Sample
 from temp_file_manager.testing import FakeClock
 from terminal import Terminal, on, terminal
 

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from temp_file_manager import clock_guard
 from temp_file_manager.clock import boot_id
-from temp_file_manager.clock_guard import ClockGuard, Moment, Reading, Watermark, look
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.events import Hooks
 from temp_file_manager.records import Due
-from temp_file_manager.registrar import Registrar
-from temp_file_manager.registry import MemoryRegistry, Registry, open_registry
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import MemoryRegistry, Registry
+from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.sweep import Bounds, Sweeper
+from temp_file_manager.sweeping import clock_guard
+from temp_file_manager.sweeping.clock_guard import ClockGuard, Moment, Reading, Watermark, look
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 from temp_file_manager.testing import NOW, FakeClock
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

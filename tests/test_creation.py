@@ -11,8 +11,8 @@ import pytest
 
 from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.events import Event, FilesRegistered
-from temp_file_manager.recovery import check
-from temp_file_manager.storage import local
+from temp_file_manager.inspection.check import check
+from temp_file_manager.storage import new_files
 from temp_file_manager.testing import in_child
 
 ROUNDS = 100
@@ -29,7 +29,7 @@ def manager(tmp_path: Path) -> Iterator[TempFileManager]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of creating; the second is that of file systems on which no file can be without a name."""
     if request.param == "by a pending record":
-        monkeypatch.setattr(local, "create_nameless", lambda _: None)
+        monkeypatch.setattr(new_files, "create_nameless", lambda _: None)
     return str(request.param)
 
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_taken_is_not_used(manager: TempFileManager, way: str, mo
     with open(taken, "w") as file:
         file.write("somebody else's")
     names = iter([taken, os.path.join(manager.base_dir, "free")])
-    monkeypatch.setattr(local, "random_path", lambda *_: next(names))
+    monkeypatch.setattr(new_files, "random_path", lambda *_: next(names))
     fd, path = manager.mkstemp()
     os.close(fd)
     assert os.path.basename(path) == "free"
@@ -97,7 +97,7 @@ def test_a_sweep_meanwhile_forgets_no_file_that_is_being_made(
     manager: TempFileManager, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def swept_before(real: str) -> None:
-        made = getattr(local, real)
+        made = getattr(new_files, real)
 
         def making(*arguments: object) -> object:
             other = TempFileManager(manager.base_dir, registry="sqlite:")
@@ -105,7 +105,7 @@ def test_a_sweep_meanwhile_forgets_no_file_that_is_being_made(
             other.close()
             return made(*arguments)
 
-        monkeypatch.setattr(local, real, making)
+        monkeypatch.setattr(new_files, real, making)
 
     swept_before("give_name" if way.startswith("without") else "create_exclusively")
     fd, path = manager.mkstemp()

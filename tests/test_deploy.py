@@ -460,7 +460,7 @@ def test_compose_and_kubernetes_show_the_same_application() -> None:
 def test_two_containers_have_the_same_pid_and_tell_each_other_of_changes(tmp_path: Path) -> None:
     """Both are pid 1: what one announces must not be what the other has announced."""
     program = (
-        "import contextlib, sys; from temp_file_manager.registry.changes import Changes; "
+        "import contextlib, sys; from temp_file_manager.registry.sqlite.change_signal import Changes; "
         "Changes(sys.argv[1], contextlib.nullcontext).announce()"
     )
     values = set()

@@ -13,10 +13,11 @@ import pytest
 
 import command_line
 from command_line import Say
-from temp_file_manager import InvalidArgumentError, TempFileManager, doctor
-from temp_file_manager.doctor import Check, Level, examine
-from temp_file_manager.registry.database import APPLICATION
-from temp_file_manager.storage import file_system, holders, in_use, probing
+from temp_file_manager import InvalidArgumentError, TempFileManager
+from temp_file_manager.inspection import doctor
+from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.registry.sqlite.database import APPLICATION
+from temp_file_manager.storage.kernel import mounts, probe, processes
 from temp_file_manager.testing import FakeClock
 
 bare, folder, say = command_line.bare, command_line.folder, command_line.say
@@ -81,7 +82,7 @@ def test_while_another_has_it_open(used: Path, tmp_path: Path) -> None:
 
 
 def test_leases_are_tried_for_real(tmp_path: Path) -> None:
-    tried = probing.probe(str(tmp_path))
+    tried = probe.probe(str(tmp_path))
     assert os.listdir(tmp_path) == []
     if tried.decides:
         assert (tried.leased, tried.refused) == (True, True)
@@ -139,15 +140,15 @@ def test_on_a_read_only_mount(used: Path) -> None:
 
 def faked(monkeypatch: pytest.MonkeyPatch, **lacks: Any) -> None:
     usual = {"leased": True, "refused": True, "decides": True, "overlay": False, "born": True}
-    seen = lacks.pop("seen", holders.Holders((), 10, 2, False))
+    seen = lacks.pop("seen", processes.FileUsers((), 10, 2, False))
     held = lacks.pop("held", frozenset({"CAP_LEASE"}))
-    monkeypatch.setattr(doctor, "probe", lambda _: probing.Probe(**(usual | lacks)))
-    monkeypatch.setattr(doctor, "census", lambda: seen)
+    monkeypatch.setattr(doctor, "probe", lambda _: probe.Probe(**(usual | lacks)))
+    monkeypatch.setattr(processes, "census", lambda: seen)
     monkeypatch.setattr(doctor, "capabilities", lambda: held)
     monkeypatch.setattr(doctor, "hides_processes", lambda: False)
 
 
-ALL = holders.Holders((), 10, 0, True)
+ALL = processes.FileUsers((), 10, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,14 @@ def test_who_does_not_protect_open_files_is_not_warned_about_them(
     ],
 )
 def test_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, level: Level, words: str) -> None:
-    monkeypatch.setattr(file_system, "kind", lambda _: kind)
+    monkeypatch.setattr(mounts, "kind", lambda _: kind)
     check = found(examine(tmp_path))["file system"]
     assert check.level is level
     assert words in check.found
 
 
 def test_a_pid_namespace_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     assert "a pid namespace of its own" in found(examine(tmp_path))["processes"].found
 
 
@@ -227,8 +228,8 @@ def test_hidden_processes(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     for options, hidden in (("rw,hidepid=2", True), ("rw,hidepid=invisible", True), ("rw,hidepid=0", False)):
         mounts.write_text(f"/dev/x / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
-        assert probing.hides_processes(str(mounts)) is hidden
-    assert not probing.hides_processes(str(tmp_path / "none"))
+        assert probe.hides_processes(str(mounts)) is hidden
+    assert not probe.hides_processes(str(tmp_path / "none"))
 
 
 # -- base directories

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from temp_file_manager import InvalidArgumentError, TempFileManager
-from temp_file_manager.clock_guard import ClockGuard
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
-from temp_file_manager.explanation import Explanation, Forecast, Rule, why
-from temp_file_manager.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
 from temp_file_manager.records import PENDING, Due, Outcome, Status
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import holders, in_use, obstacles, probing
+from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
+from temp_file_manager.sweeping.clock_guard import ClockGuard
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.testing import FakeClock
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -346,8 +346,8 @@ def test_a_directory_in_its_place_fails_in_memory(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("kind", ["command_line", "scheduled"])
 def test_what_nothing_can_tell(case: Case, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_use, "take_lease", lambda _: None)
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    monkeypatch.setattr(leases, "take_lease", lambda _: None)
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     case.old()
     story = case.why()
     assert (story.cleanup.rule, story.command_line.rule, story.scheduled.rule) == (
@@ -355,14 +355,14 @@ def test_what_nothing_can_tell(case: Case, kind: str, monkeypatch: pytest.Monkey
         Rule.UNKNOWN,
         Rule.UNKNOWN,
     )
-    assert not story.holders.complete
+    assert not story.users.complete
     assert_agree(getattr(story, kind), case.swept(kind))
 
 
 def test_settings_count(tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """``protect_open`` off, and an age at which what nothing can tell about goes."""
-    monkeypatch.setattr(in_use, "take_lease", lambda _: None)
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    monkeypatch.setattr(leases, "take_lease", lambda _: None)
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     path = tmp_path / "file"
     path.touch()
     for settings, status in (
@@ -446,15 +446,15 @@ def test_who_has_it_open_is_named(case: Case) -> None:
     reader = case.held_by_another("file = open(sys.argv[1], 'rb')")
     writer = case.held_by_another("file = open(sys.argv[1], 'ab')")
     mapper = case.held_by_another("with open(sys.argv[1], 'r+b') as file: m = mmap.mmap(file.fileno(), 0)")
-    found = {holder.pid: holder for holder in case.why().holders.processes}
+    found = {holder.pid: holder for holder in case.why().users.processes}
     assert {pid: holder.ways for pid, holder in found.items()} == {
         reader.pid: ("open for reading",),
         writer.pid: ("open for writing",),
         mapper.pid: ("open for reading and writing", "mapped into its memory"),  # mmap keeps a descriptor of its own
     }
     assert all(found[one.pid].command.startswith(sys.executable) for one in (reader, writer, mapper))
-    assert {len(one.command) for one in found.values()} == {holders.LONGEST_COMMAND + 1}
-    assert case.why().holders.read > 3
+    assert {len(one.command) for one in found.values()} == {processes.LONGEST_COMMAND + 1}
+    assert case.why().users.read > 3
 
 
 def test_a_mapping_alone_is_named(case: Case) -> None:
@@ -466,7 +466,7 @@ def test_a_mapping_alone_is_named(case: Case) -> None:
         "fd = os.open(sys.argv[1], os.O_RDONLY); libc.mmap(None, 4096, 1, 1, fd, 0); os.close(fd)"
     )
     holder = case.held_by_another(program)
-    ways = {one.pid: one.ways for one in case.why().holders.processes}
+    ways = {one.pid: one.ways for one in case.why().users.processes}
     assert ways[holder.pid] == ("mapped into its memory",)
     del mapped
     case.old()
@@ -478,8 +478,8 @@ def test_another_user_sees_how_much_cannot_be_seen(case: Case, tmp_path: Path) -
     for directory in (case.folder, *list(case.folder.parents)[:3]):
         os.chmod(directory, 0o755)
     case.held_by_another("file = open(sys.argv[1])")
-    told = as_another_user(lambda: holders.holders(str(case.path)))
-    assert told.startswith("Holders(processes=(), read=")
+    told = as_another_user(lambda: processes.file_users(str(case.path)))
+    assert told.startswith("FileUsers(processes=(), read=")
     assert told.endswith(", complete=False)")
     assert "unread=0" not in told
 
@@ -494,7 +494,7 @@ def test_another_users_file_that_it_has_open(case: Case, kind: str) -> None:
     holder = case.held_by_another("os.setuid(65534); file = open(sys.argv[1], 'r+b')")
     case.old()
     story = case.why()
-    assert [one.pid for one in story.holders.processes] == [holder.pid]
+    assert [one.pid for one in story.users.processes] == [holder.pid]
     assert_agree(getattr(story, kind), case.swept(kind))
 
 
@@ -510,8 +510,8 @@ def test_kernel_threads_and_the_dead_are_no_programs(tmp_path: Path) -> None:
         process = tmp_path / str(number)
         process.mkdir()
         (process / "stat").write_text(line)
-        assert holders._is_kernels(str(process)) is expected
-    assert not holders._is_kernels(str(tmp_path / "none"))
+        assert processes._is_kernels(str(process)) is expected
+    assert not processes._is_kernels(str(tmp_path / "none"))
 
 
 # -- what the directory and the file system say
@@ -573,7 +573,7 @@ def test_on_tmpfs(case: Case, kind: str, opened: bool) -> None:
         with case.path.open() if opened else contextlib.nullcontext():
             story = case.why()
             assert story.rule is (Rule.IN_USE if opened else Rule.MAX_AGE)
-            assert [one.pid for one in story.holders.processes] == ([os.getpid()] if opened else [])
+            assert [one.pid for one in story.users.processes] == ([os.getpid()] if opened else [])
             assert_agree(getattr(story, kind), case.swept(kind))
 
 
@@ -582,9 +582,9 @@ def test_a_sticky_directory(case: Case) -> None:
     os.chmod(case.folder, 0o1777)
     for directory in list(case.folder.parents)[:3]:
         os.chmod(directory, 0o755)
-    told = as_another_user(lambda: obstacles.obstacle(str(case.path)))
+    told = as_another_user(lambda: file_flags.obstacle(str(case.path)))
     assert "only a file's owner may remove it" in told
-    assert obstacles.obstacle(str(case.path)) == ""
+    assert file_flags.obstacle(str(case.path)) == ""
     assert "not permitted" in as_another_user(lambda: _removal(case.path))
 
 
@@ -658,7 +658,7 @@ def test_any_name(case: Case, name: str) -> None:
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0):
         story = why(case.manager, os.fsencode(path))
         assert (story.path, story.rule) == (str(path), Rule.IN_USE)
-        assert [one.ways[-1] for one in story.holders.processes] == ["mapped into its memory"]
+        assert [one.ways[-1] for one in story.users.processes] == ["mapped into its memory"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -676,7 +676,7 @@ def test_what_is_not_registered(case: Case) -> None:
     for path, kind in ((case.folder, "a directory"), (case.folder / "none", "nothing"), ("/dev/null", "a device")):
         story = why(case.manager, path)
         assert (story.rule, story.record, story.kind, story.due_at) == (Rule.NOT_REGISTERED, None, kind, None)
-        assert story.holders.processes == ()
+        assert story.users.processes == ()
     assert why(case.manager, "relative").path == os.path.abspath("relative")
 
 
@@ -698,9 +698,9 @@ def test_nothing_of_it_is_left_open(case: Case) -> None:
 def test_capabilities_are_read(tmp_path: Path) -> None:
     status = tmp_path / "status"
     status.write_text("Name:\tx\nCapEff:\t0000000010080004\n")
-    assert probing.capabilities(str(status)) == {"CAP_LEASE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
+    assert probe.capabilities(str(status)) == {"CAP_LEASE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
     status.write_text("CapEff:\t0000000000000000\n")
-    assert probing.capabilities(str(status)) == set()
+    assert probe.capabilities(str(status)) == set()
     for text in ("", "CapEff:", "CapEff:\tnone\n"):
         status.write_text(text)
-        assert probing.capabilities(str(status)) is None
+        assert probe.capabilities(str(status)) is None

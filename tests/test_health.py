@@ -17,10 +17,10 @@ import pytest
 import small_disk
 from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
-from temp_file_manager.clock_guard import NAME
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.health import Facts, Grade, Health, Room, examine, judge
+from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
 from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.testing import FakeClock, in_child
 from temp_file_manager.testing.clock import NOW
 

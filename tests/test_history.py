@@ -14,10 +14,11 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
-from temp_file_manager.history import STEPS, SWEEPS, History
-from temp_file_manager.records import Outcome, Reason, Status, SweepReport
-from temp_file_manager.registry import MemoryRegistry, Registry, totals
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.records import Outcome, Status
+from temp_file_manager.registry import MemoryRegistry, Registry, counters
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.reports import Reason, SweepReport
+from temp_file_manager.sweeping.history import STEPS, SWEEPS, History
 from temp_file_manager.testing import FailingStorage, FakeClock
 from temp_file_manager.testing.processes import in_child
 
@@ -141,11 +142,11 @@ class TestSwept:
         did = {"removed", "gone", "replaced", "kept", "failed"}
         assert self.kept(history, scheduled=False) == (did if registry.durable else set())
         # How long it took counts either way.
-        assert totals.durations(registry.stats().totals).counts[-1] == len(did)
+        assert counters.durations(registry.stats().totals).counts[-1] == len(did)
 
     def test_what_is_scheduled_is_kept_but_for_a_dry_run(self, history: History, registry: Registry) -> None:
         assert self.kept(history, scheduled=True) == set(REPORTS) - {"dry run"}
-        assert totals.durations(registry.stats().totals).counts[-1] == len(REPORTS) - 1
+        assert counters.durations(registry.stats().totals).counts[-1] == len(REPORTS) - 1
 
     def test_it_is_told_as_it_was(self, history: History, clock: FakeClock) -> None:
         """The newest first, names that no encoding holds among them."""

@@ -20,8 +20,8 @@ import pytest
 from hanging_mount import HangingMount
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.errors import TempFileError
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Outcome
-from temp_file_manager.recovery import check
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.testing import (
     HANG,

@@ -18,7 +18,6 @@ from temp_file_manager.records import Status, TempFile
 from temp_file_manager.testing import (
     HOLDING,
     FailingStorage,
-    attackers,
     busy,
     filler,
     holders,
@@ -29,6 +28,7 @@ from temp_file_manager.testing import (
     small_disk,
     swapper,
 )
+from temp_file_manager.testing.hostile import attackers
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LINUX = sys.platform == "linux"

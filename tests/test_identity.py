@@ -13,8 +13,9 @@ import pytest
 
 from temp_file_manager import SweepReport, TempFileManager
 from temp_file_manager.records import Identity
-from temp_file_manager.storage import directories, identity
-from temp_file_manager.storage.identity import HERE, Examiner, Seen, looker, same_file
+from temp_file_manager.storage import compare, identity
+from temp_file_manager.storage.identity import Examiner, same_file
+from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, look_by_stat, looker
 
 CLEANUPS = 3000
 FILES = 500  # enough for the renamer to get its turn on a busy machine
@@ -141,7 +142,7 @@ def test_an_inode_number_used_again_is_told_by_the_birth_time(
         seen = look(directory, name)
         return seen._replace(inode=known.identity.inode) if name == b"file" else seen  # type: ignore[union-attr]
 
-    monkeypatch.setattr(directories, "looker", lambda: with_that_number)
+    monkeypatch.setattr(compare, "looker", lambda: with_that_number)
     assert swept(manager) == "replaced"
     assert file.read_text() == "somebody else's"
 
@@ -269,14 +270,14 @@ def swap(one: Path, other: Path) -> None:
 def test_without_birth_times_a_changed_file_is_kept(
     manager: TempFileManager, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = identity.looker
+    real = looker
 
-    def without_birth_times() -> identity.Look:
+    def without_birth_times() -> Look:
         look = real()
         return lambda directory, name: look(directory, name)._replace(born=0)
 
     monkeypatch.setattr(identity, "looker", without_birth_times)
-    monkeypatch.setattr(directories, "looker", without_birth_times)
+    monkeypatch.setattr(compare, "looker", without_birth_times)
     path = place / "file"
     path.write_text("x")
     manager.register_file(path)
@@ -307,7 +308,7 @@ def test_both_ways_of_looking_see_the_same(place: Path, kind: str) -> None:
     found = os.lstat(path)
     directory = os.open(place, os.O_RDONLY)
     try:
-        for look in (looker(), identity._look_by_stat):
+        for look in (looker(), look_by_stat):
             for seen in (look(HERE, os.fsencode(path)), look(directory, b"file")):
                 assert seen._replace(born=0) == (
                     found.st_mode, found.st_ino, found.st_size, 0, found.st_ctime_ns, found.st_uid

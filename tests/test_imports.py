@@ -16,17 +16,13 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
-    {"errors", "text", "clock", "at_fork", "parsers", "version"},
-    {"records"},
-    {"logs", "settings"},
-    {"events", "rules", "in_flight", "storage"},
-    {"registry", "facts"},
-    {"history"},
-    {"sweep", "scheduler", "registrar", "holding", "creation", "clock_guard", "large_sweep_guard", "survey"},
+    {"errors", "records", "text", "clock", "forks", "version"},
+    {"reports", "rules", "events", "arguments", "logs", "settings"},
+    {"storage"},
+    {"registry"},
+    {"registering", "sweeping"},
     {"manager"},
-    {"recovery", "adoption", "marks", "once", "explanation", "doctor", "health"},
-    {"overview", "story"},
-    {"metrics"},
+    {"adopt", "inspection"},
     {"__init__", "testing"},
     {"service"},
     {"cli"},

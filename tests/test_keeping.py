@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from temp_file_manager import InvalidArgumentError, TempFileManager
-from temp_file_manager.records import Status
-from temp_file_manager.storage import LocalStorage, file_system, in_use
-from temp_file_manager.storage.in_use import IN_USE, UNKNOWN, InUse, take_lease
+from temp_file_manager.records import IN_USE, UNKNOWN, Status
+from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.kernel import leases, mounts, processes
+from temp_file_manager.storage.kernel.leases import InUse, take_lease
 from temp_file_manager.testing import FakeClock
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -363,7 +364,7 @@ def test_another_users_open_file_is_kept(tmp_path: Path) -> None:
 @pytest.fixture
 def without_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that has none."""
-    monkeypatch.setattr(in_use, "take_lease", lambda _: None)
+    monkeypatch.setattr(leases, "take_lease", lambda _: None)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -377,7 +378,7 @@ def test_what_nothing_can_tell_is_kept_or_goes_at_an_age(
     file: Path, manager: TempFileManager, clock: FakeClock, without_leases: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container without the host's pid namespace, on a file system without leases."""
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: False)
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     report = manager.sweep(force=True, protect_open=True)
     assert [(o.status, o.reason) for o in report.outcomes] == [(Status.KEPT, UNKNOWN)]
     record = manager.status(file).record
@@ -392,8 +393,8 @@ def test_a_mapping_alone_is_seen_on_overlay(
     file: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On some kernels a lease there does not see it: then the list of mappings decides."""
-    monkeypatch.setattr(in_use, "take_lease", lambda _: True)
-    monkeypatch.setattr(file_system, "magic", lambda _: file_system.OVERLAY)
+    monkeypatch.setattr(leases, "take_lease", lambda _: True)
+    monkeypatch.setattr(mounts, "magic", lambda _: mounts.OVERLAY)
     with opened(file, "mapped"):
         assert manager.sweep(force=True, protect_open=True).kept == 1
     assert manager.sweep(force=True, protect_open=True).removed == 1

@@ -13,13 +13,15 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 from temp_file_manager.events import Hooks
-from temp_file_manager.large_sweep_guard import LargeSweepGuard
-from temp_file_manager.records import Due, NewFile, SweepReport
-from temp_file_manager.registrar import Registrar
-from temp_file_manager.registry import Registry, open_registry
+from temp_file_manager.records import Due, NewFile
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import Registry
+from temp_file_manager.registry.schemes import open_registry
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.sweep import Bounds, Sweeper
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 from temp_file_manager.testing import NOW, FakeClock
 
 DAY, HOUR = Due(NOW, 86400), Due(NOW, 3600)

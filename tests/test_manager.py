@@ -18,7 +18,7 @@ from temp_file_manager.events import Event, FilesRegistered, RecordsSettled, Swe
 from temp_file_manager.records import Status
 from temp_file_manager.registry import MemoryRegistry
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweep import CHUNK
+from temp_file_manager.sweeping.sweep import CHUNK
 from temp_file_manager.testing import FakeClock
 
 

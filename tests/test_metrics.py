@@ -15,13 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import tfm
 from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager
-from temp_file_manager.clock_guard import ClockGuard
-from temp_file_manager.metrics import ManagerCollector, render
+from temp_file_manager.inspection.metrics import ManagerCollector, render
+from temp_file_manager.records import IN_USE, UNKNOWN
 from temp_file_manager.registry import Stats
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.in_use import IN_USE, UNKNOWN
-from temp_file_manager.storage.local import Gate
+from temp_file_manager.storage.contract import Gate
+from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.testing import NOW, FailingStorage, FakeClock
 
 SPECIFIED = {

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.overview import BOUNDS, SWEEPS, TOP, counts, disk, outlook, overview
-from temp_file_manager.registry.base import BOUNDS as HOW_MANY
+from temp_file_manager.inspection.overview import BOUNDS, SWEEPS, TOP, counts, disk, outlook, overview
+from temp_file_manager.registry.contract import BOUNDS as HOW_MANY
 from temp_file_manager.testing import NOW, FakeClock
 
 AGE = 100.0

@@ -14,13 +14,14 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import Outcome, TempFile
-from temp_file_manager.storage import file_system, overwrite, secure
-from temp_file_manager.storage.abandoning import Abandoning
-from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.storage.overwrite import PIECE, Overwriter, Stopped, guarantee
-from temp_file_manager.storage.secure import NOT_GUARANTEED, SecureStorage
+from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.wrappers import overwrite, secure
+from temp_file_manager.storage.wrappers.bounded import Abandoning
+from temp_file_manager.storage.wrappers.overwrite import PIECE, Overwriter, Stopped, guarantee
+from temp_file_manager.storage.wrappers.secure import NOT_GUARANTEED, SecureStorage
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0
@@ -409,7 +410,7 @@ def test_what_lies_on_an_overlay_is_removed_and_not_guaranteed(manager: TempFile
     [("ext4", ""), ("tmpfs", ""), ("btrfs", "copies on write"), ("f2fs", "log"), ("nfs", "not known"), ("", "nothing")],
 )
 def test_what_a_file_system_cannot_promise_is_said(kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_system, "kind", lambda _: kind)
+    monkeypatch.setattr(mounts, "kind", lambda _: kind)
     said = guarantee("/somewhere")
     assert words in said
     assert bool(said) is bool(words)

@@ -17,17 +17,18 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import serving as kit
-import temp_file_manager.service.live as live_module
-import temp_file_manager.service.looks as looks_module
+import temp_file_manager.service.api.events as live_module
+import temp_file_manager.service.api.status as looks_module
 from browser import PHONE, Visitor, browser, visit
 from command_line import MODULE, environment, free_port, tfm
 from serving import TOKEN, Client, service, until
-from temp_file_manager import TempFileManager, overview
+from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.history import History
+from temp_file_manager.inspection import overview
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.history import History
 from temp_file_manager.testing import FakeClock
-from temp_file_manager.testing.faults import FailingStorage
+from temp_file_manager.testing.hostile.faults import FailingStorage
 
 manager, client = kit.manager, kit.client
 

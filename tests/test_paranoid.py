@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import Settings, SettingsError, TempFileManager
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Outcome, Status, TempFile
-from temp_file_manager.recovery import check
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.testing import swapper
 

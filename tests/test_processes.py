@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.recovery import check
+from temp_file_manager.inspection.check import check
 
 ROUNDS = 200
 

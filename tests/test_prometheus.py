@@ -26,7 +26,7 @@ from command_line import SHIM, environment, free_port
 from container import until
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
-from temp_file_manager.clock_guard import NAME, Moment, Watermark
+from temp_file_manager.sweeping.clock_guard import NAME, Moment, Watermark
 from test_deploy import QUERIES, RULES, dashboard_queries, tool
 
 ROOT = os.geteuid() == 0

@@ -14,9 +14,10 @@ import pytest
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Due, NewFile, TempFile
-from temp_file_manager.registry import MemoryRegistry, due_queue
-from temp_file_manager.registry.live_files import make_record
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.registry import MemoryRegistry
+from temp_file_manager.registry.memory import queue
+from temp_file_manager.registry.memory.files import make_record
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import NOW, RegistryContract, in_child
 
 
@@ -173,7 +174,7 @@ class TestMemory:
                 raise KeyboardInterrupt
             return real(*args)
 
-        monkeypatch.setattr(due_queue, "make_record", interrupted)
+        monkeypatch.setattr(queue, "make_record", interrupted)
         with pytest.raises(KeyboardInterrupt):
             registry.claim(Due(NOW + 1000, 100), now=NOW, lease=60, limit=9)
         later = registry.claim(Due(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)

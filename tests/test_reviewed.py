@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from temp_file_manager import TempFileManager, adoption
+from temp_file_manager import TempFileManager
+from temp_file_manager.adopt import plan
 from temp_file_manager.cli import main
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Due, Status
-from temp_file_manager.registry.sqlite import SqliteRegistry
-from temp_file_manager.storage import local
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.storage import new_files
 from temp_file_manager.testing import NOW, FakeClock, in_child
 
 Make = Callable[..., TempFileManager]
@@ -175,10 +176,10 @@ def test_adopting_leaves_alone_what_is_registered_meanwhile(
         application.register_file(file, ttl=86400, tags=("application",))
         real(*args, **how)
 
-    planned = adoption.plan(file.parent, now=time.time() + 1000, max_age=100, known=manager.registry.get)
+    planned = plan.plan(file.parent, now=time.time() + 1000, max_age=100, known=manager.registry.get)
     assert planned.files == 1
     monkeypatch.setattr(manager.registry, "add", add)
-    adoption.adopt(manager, planned)
+    plan.adopt(manager, planned)
     record = manager.status(file).record
     assert record is not None
     assert (record.due_at, record.tags) == (NOW + 86400, ("application",))
@@ -295,8 +296,8 @@ def test_a_registry_in_the_directory_that_is_adopted_is_spared(make: Make, file:
     """Outside its usual directory it was adopted with the rest, and removed in time."""
     manager = make(registry=f"sqlite://{file.parent}/registry.db")
     manager.register_file(file)
-    planned = adoption.plan(file.parent, now=time.time() + 1000, max_age=0, known=manager.registry.get)
-    adoption.adopt(manager, planned)
+    planned = plan.plan(file.parent, now=time.time() + 1000, max_age=0, known=manager.registry.get)
+    plan.adopt(manager, planned)
     assert list(manager.files) == [str(file)]
 
 
@@ -310,7 +311,7 @@ def test_a_file_that_cannot_be_registered_leaves_nothing(make: Make, monkeypatch
     def fails(*_: object) -> None:
         raise RegistryFullError("on purpose")
 
-    monkeypatch.setattr(local, "create_nameless", lambda _: None)
+    monkeypatch.setattr(new_files, "create_nameless", lambda _: None)
     monkeypatch.setattr(manager._registrar, "many", fails)
     descriptors = []
     for _ in range(2):  # the first opens what the registry keeps open
@@ -328,7 +329,7 @@ def test_a_file_that_is_being_discarded_is_on_record(manager: TempFileManager, m
         os.close(fd)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(local, "discard", killed)
+    monkeypatch.setattr(new_files, "discard", killed)
     with pytest.raises(KeyboardInterrupt):
         manager.open("w", encoding="no such encoding")
     names = [name for name in os.listdir(manager.base_dir) if name != ".temp-file-manager"]

@@ -19,9 +19,9 @@ import pytest
 from command_line import MODULE, environment, files, tfm
 from serving import SECONDS, TOKEN, Answer, Client, until
 from temp_file_manager import TempFileManager
-from temp_file_manager.service import serving as service
+from temp_file_manager.service import run as service
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import unix_socket
+from temp_file_manager.storage.kernel import unix_socket
 
 END = 10  # seconds: twice what is promised, for a machine that is busy
 WITHOUT_EXTRA = (

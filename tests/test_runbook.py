@@ -17,8 +17,8 @@ import small_disk
 from command_line import environment
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.clock_guard import ClockGuard
 from temp_file_manager.logs import logger
+from temp_file_manager.sweeping.clock_guard import ClockGuard
 
 RUNBOOK = (Path(__file__).parent.parent / "docs" / "runbook.md").read_text()
 SPECIFICATION = Path(__file__).parent / "specification"

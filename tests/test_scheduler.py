@@ -17,7 +17,7 @@ from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFinished
 from temp_file_manager.records import Status
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweep import CHUNK
+from temp_file_manager.sweeping.sweep import CHUNK
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0

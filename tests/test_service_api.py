@@ -15,14 +15,15 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 import serving as kit
-import temp_file_manager.service.live as live_module
+import temp_file_manager.service.api.events as live_module
 from serving import SECONDS, TOKEN, Answer, Client, service, serving, until
-from temp_file_manager import TempFileManager, overview
+from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.service import pages
+from temp_file_manager.inspection import overview
+from temp_file_manager.service.api.events import MOST
 from temp_file_manager.service.app import build_metrics
-from temp_file_manager.service.live import MOST
-from temp_file_manager.service.shared import Shared
+from temp_file_manager.service.http.cached import Shared
+from temp_file_manager.service.page import assets
 
 manager, client = kit.manager, kit.client
 
@@ -575,7 +576,7 @@ def test_the_page_and_its_parts(manager: TempFileManager, tmp_path: Path, monkey
     (package / "secret.py").write_text("secret")
     for name, content in (("index.html", b"<p>"), ("page.js", b"1"), ("odd.xyz", b"2")):
         (package / "static" / name).write_bytes(content)
-    monkeypatch.setattr(pages, "files", lambda _: package)
+    monkeypatch.setattr(assets, "files", lambda _: package)
     with service(manager) as client:
         for path, kind, content in (
             ("/", "text/html; charset=utf-8", b"<p>"),

@@ -25,7 +25,7 @@ manager, client = kit.manager, kit.client
 EXAMPLES = 40
 """Of each kind, for each operation."""
 
-DOCUMENT: dict[str, Any] = json.loads((files("temp_file_manager.service") / "openapi.json").read_text())
+DOCUMENT: dict[str, Any] = json.loads((files("temp_file_manager.service.api") / "openapi.json").read_text())
 METHODS = [(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods]
 TRIED = [one for one in METHODS if one != ("/v1/events", "GET")]  # whose answer has no end
 

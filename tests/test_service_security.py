@@ -14,11 +14,13 @@ import pytest
 
 import serving as kit
 from serving import SECONDS, TOKEN, Answer, Client, service, until
-from temp_file_manager import TempFileManager, overview
-from temp_file_manager.service import bodies, connection, server, within
-from temp_file_manager.service.bodies import LARGEST_BODY, LARGEST_LOGIN
-from temp_file_manager.service.guard import is_loopback
-from temp_file_manager.service.session import COOKIE, Credentials
+from temp_file_manager import TempFileManager
+from temp_file_manager.inspection import overview
+from temp_file_manager.service.api import confined, requests
+from temp_file_manager.service.api.requests import LARGEST_BODY, LARGEST_LOGIN
+from temp_file_manager.service.http import connection, server
+from temp_file_manager.service.http.guard import is_loopback
+from temp_file_manager.service.http.login import COOKIE, Credentials
 from temp_file_manager.settings import Settings
 
 manager, client = kit.manager, kit.client
@@ -278,7 +280,7 @@ def test_a_body_as_large_as_may_be(client: Client) -> None:
 
 
 def test_a_body_that_does_not_come(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE", 0.1)
+    monkeypatch.setattr(requests, "PATIENCE", 0.1)
     with closing(client.connect()) as connection:
         connection.sendall(
             f"POST /v1/sweep HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -527,7 +529,7 @@ def test_a_directory_that_is_swapped_at_the_worst_moment(
         told = client.post("/v1/files", {"paths": [f"{folder}/a", f"{folder}/b"], "ttl": 0}).json
         assert told["registered"] == 0
         reasons = {Path(one["path"]).name: one["reason"] for one in told["refused"]}
-        assert reasons == {"a": within.SWAPPED, "b": "No such file or directory"}
+        assert reasons == {"a": confined.SWAPPED, "b": "No such file or directory"}
         assert list(manager.files) == [f"{folder}/b"]  # as it was before
         assert (outside / "a").stat().st_mode & 0o777 == 0o644
 

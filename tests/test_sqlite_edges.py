@@ -22,13 +22,13 @@ from command_line import tfm
 from small_disk import fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.in_flight import IN_FLIGHT
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
-from temp_file_manager.registry import open_registry
-from temp_file_manager.registry.base import BOUNDS
-from temp_file_manager.registry.database import RESERVE
-from temp_file_manager.registry.sqlite import SqliteRegistry
-from temp_file_manager.storage import local
+from temp_file_manager.registry.contract import BOUNDS
+from temp_file_manager.registry.schemes import open_registry
+from temp_file_manager.registry.sqlite.database import RESERVE
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.own_files import make_reserve
 from temp_file_manager.testing import in_child, limited
 
 ALL = Due(1e10, 0, force=True)
@@ -148,7 +148,7 @@ class TestOneNewFile:
             def execute(self, sql: str, *bound: Any) -> sqlite3.Cursor:
                 said.append(sql)
                 if len(said) == before + 1:
-                    make_it = "import sys; from temp_file_manager.registry.sqlite import SqliteRegistry as R; "
+                    make_it = "import sys; from temp_file_manager.registry.sqlite.registry import SqliteRegistry as R; "
                     make_it += "R(sys.argv[1], '/p').add([('/p/a', None, None, (), None)], 1.0)"
                     subprocess.run([sys.executable, "-c", make_it, str(path)], check=True)
                 return super().execute(sql, *bound)
@@ -335,11 +335,11 @@ class TestWithoutRoom:
 
         def cut_short() -> None:
             with limited(resource.RLIMIT_FSIZE, RESERVE // 2):
-                local.make_reserve(str(tmp_path / "reserve"), RESERVE)
+                make_reserve(str(tmp_path / "reserve"), RESERVE)
 
         in_child(cut_short)
         assert os.listdir(tmp_path) == []
-        local.make_reserve(str(tmp_path / "reserve"), RESERVE)
+        make_reserve(str(tmp_path / "reserve"), RESERVE)
         assert (tmp_path / "reserve").stat().st_size == RESERVE
 
     @pytest.mark.parametrize("disk", ["size=8m,nr_inodes=200"], indirect=True)

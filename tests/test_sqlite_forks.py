@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from temp_file_manager import TempFileManager
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Due, Outcome, Status
-from temp_file_manager.recovery import check
 from temp_file_manager.testing import in_child
 
 ALL = Due(1e10, 0, force=True)

@@ -14,10 +14,10 @@ import small_disk
 from small_disk import BLOCK, fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
-from temp_file_manager.recovery import check
-from temp_file_manager.registry.database import RESERVE
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.registry.sqlite.database import RESERVE
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
 ALL = Due(1e10, 0, force=True)

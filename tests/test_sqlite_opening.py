@@ -18,16 +18,18 @@ import pytest
 from small_disk import together
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Due, NewFile
-from temp_file_manager.recovery import check
-from temp_file_manager.registry import database, open_registry
-from temp_file_manager.registry.sqlite import SqliteRegistry
-from temp_file_manager.storage import file_system
+from temp_file_manager.registry.schemes import open_registry
+from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.registry.sqlite.sql import load_statements
+from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.testing import in_child
 
 ALL = Due(1e9, 0, force=True)
 NOBODY = 65534
-SQL = resources("temp_file_manager.registry") / "sql"
+SQL = resources("temp_file_manager.registry.sqlite") / "sql"
 
 
 def new(path: str) -> NewFile:
@@ -400,13 +402,13 @@ class TestMigration:
     @pytest.fixture
     def second(self, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The file of the version before, now that there is one migration more, which cannot be done twice."""
-        real = database._sql
+        real = database.load
         text = (
             "-- A made-up one; it says so.\nCREATE TABLE remarks (text);\nINSERT INTO remarks VALUES ('once');\n"
             "ALTER TABLE files ADD COLUMN remark TEXT DEFAULT 'none'\n"
         )
         monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, "003_remarks.sql"))
-        monkeypatch.setattr(database, "_sql", lambda name: text if name == "003_remarks.sql" else real(name))
+        monkeypatch.setattr(database, "load", lambda name: text if name == "003_remarks.sql" else real(name))
         return filled
 
     def test_records_survive(self, second: Path, tmp_path: Path) -> None:
@@ -447,9 +449,9 @@ class TestMigration:
         self, second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = dump(second)
-        real = database._sql
+        real = database.load
         monkeypatch.setattr(
-            database, "_sql", lambda name: real(name) + ";\nNO SUCH STATEMENT" if name[0] == "0" else real(name)
+            database, "load", lambda name: real(name) + ";\nNO SUCH STATEMENT" if name[0] == "0" else real(name)
         )
         with pytest.raises(RegistryError, match="cannot be used"):
             open_registry("sqlite:", str(tmp_path))
@@ -491,19 +493,19 @@ class TestNetworkFileSystems:
         ],
     )
     def test_the_mount_that_holds_a_path(self, path: str, kind: str) -> None:
-        assert file_system.kind_among(MOUNTS, path) == kind
+        assert mounts.kind_among(MOUNTS, path) == kind
 
     def test_no_mounts(self) -> None:
-        assert file_system.kind_among("", "/a") == ""
+        assert mounts.kind_among("", "/a") == ""
 
     def test_of_this_machine(self, tmp_path: Path) -> None:
         if not os.path.exists("/proc/self/mountinfo"):
             print("not tried: what this machine's kernel says of its mounts, of which there is no list")
             return
-        assert file_system.kind("/proc") == "proc"
+        assert mounts.kind("/proc") == "proc"
         linked = tmp_path / "link"
         linked.symlink_to("/proc")
-        assert file_system.kind(str(linked)) == "proc"
+        assert mounts.kind(str(linked)) == "proc"
         point = tmp_path / "a b\tc\nd\\040"
         point.mkdir()
         if subprocess.run(["mount", "-t", "tmpfs", "none", str(point)], check=False, capture_output=True).returncode:
@@ -511,14 +513,14 @@ class TestNetworkFileSystems:
             print("not tried: a mount point whose name is escaped, which takes the right to mount")
             return
         try:
-            assert file_system.kind(str(point)) == "tmpfs"
+            assert mounts.kind(str(point)) == "tmpfs"
         finally:
             subprocess.run(["umount", "-l", str(point)], check=True)
 
-    @pytest.mark.parametrize("kind", sorted(file_system.NETWORK))
+    @pytest.mark.parametrize("kind", sorted(mounts.NETWORK))
     def test_they_are_refused(self, filled: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """A new file is not even made, and an existing one stays as it is."""
-        monkeypatch.setattr(file_system, "kind", lambda _: kind)
+        monkeypatch.setattr(mounts, "kind", lambda _: kind)
         before = filled.read_bytes()
         for path in (filled, tmp_path / "new" / "r.db"):
             with pytest.raises(RegistryError, match=rf"on a network file system \({re.escape(kind)}\).*local disk"):
@@ -534,7 +536,7 @@ class TestNetworkFileSystems:
             asked.append(path)
             return "" if len(asked) % 2 else "overlay"
 
-        monkeypatch.setattr(file_system, "kind", kind)
+        monkeypatch.setattr(mounts, "kind", kind)
         open_registry(f"sqlite://{tmp_path}/new/new/r.db", str(tmp_path))
         assert asked[0] == str(tmp_path)
         assert all(os.path.isdir(path) for path in asked)
@@ -566,7 +568,7 @@ class TestStatements:
 
     def test_each_can_be_run(self, filled: Path) -> None:
         connection = sqlite3.connect(filled)
-        statements = database.load_statements()
+        statements = load_statements()
         assert len(statements) > 20
         for name, statement in statements.items():
             names = re.findall(r":(\w+)", statement)

@@ -13,8 +13,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Due, Outcome, Status, TempFile
-from temp_file_manager.registry import Claim, MemoryRegistry, Registry, totals
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.registry import Claim, MemoryRegistry, Registry, counters
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW, FakeClock
 
@@ -550,7 +550,7 @@ class Lockstep(RuleBasedStateMachine):
         found = self.registry.stats()
         told = {name: value for name, value in found.totals.items() if value and "_" not in name}
         assert told == +self.counts
-        ages = totals.ages(found.totals)
+        ages = counters.ages(found.totals)
         assert ages.counts == tuple(sum(age <= bound for age in self.ages) for bound in (*ages.bounds, math.inf))
         assert math.isclose(ages.sum, sum(self.ages), abs_tol=1e-6)
         assert self.registry.oldest() == min((row.registered_at for row in self.rows.values()), default=None)

@@ -11,15 +11,22 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import BaseDirectoryError, RegistryFullError
-from temp_file_manager.records import Due, Identity, Outcome, Status, TempFile
-from temp_file_manager.registry import MemoryRegistry, is_durable
-from temp_file_manager.registry.complaints import in_our_words
-from temp_file_manager.registry.sqlite import SqliteRegistry
-from temp_file_manager.storage import base_directory, file_system, in_use, local, obstacles, probing
-from temp_file_manager.storage.directories import Directories, NotThatFile
-from temp_file_manager.storage.identity import HERE, NOTHING, Examiner, Seen, looker, same_file, signed
-from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.sweep import LEASE
+from temp_file_manager.records import NOTHING, Due, Identity, Outcome, Status, TempFile
+from temp_file_manager.registry import MemoryRegistry
+from temp_file_manager.registry.schemes import is_durable
+from temp_file_manager.registry.sqlite.errors import in_our_words
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.storage import base_directory
+from temp_file_manager.storage.compare import Directories
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.identity import Examiner, same_file
+from temp_file_manager.storage.kernel import file_flags, probe, processes, space
+from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.kernel.mounts import kind_among
+from temp_file_manager.storage.kernel.space import is_full
+from temp_file_manager.storage.kernel.statx import HERE, Seen, looker, signed
+from temp_file_manager.storage.own_files import make_reserve
+from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock
 
 
@@ -93,7 +100,7 @@ def test_a_file_that_cannot_be_made_on_a_full_disk_is_told_as_that(
     monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
     """Excludes one that blames permissions where the disk has no inode left, or a full disk where it is not."""
-    monkeypatch.setattr(file_system, "is_full", lambda _: is_full)
+    monkeypatch.setattr(space, "is_full", lambda _: is_full)
     error = sqlite3.OperationalError("unable to open database file")
     error.sqlite_errorname = "SQLITE_CANTOPEN"
     assert isinstance(in_our_words("/s/r.db", error), RegistryFullError) is is_full
@@ -158,7 +165,7 @@ def test_a_proc_that_cannot_be_listed_tells_nothing(monkeypatch: pytest.MonkeyPa
         raise PermissionError(path)
 
     monkeypatch.setattr(os, "listdir", listdir)
-    assert in_use._found_in_proc(in_use._open_inodes) == (set(), False)
+    assert processes.open_inodes() == (set(), False)
 
 
 def test_a_refused_base_directory_is_not_made_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,18 +180,14 @@ def test_a_refused_base_directory_is_not_made_first(tmp_path: Path, monkeypatch:
     assert not (tmp_path / "base").exists()
 
 
-@pytest.mark.parametrize("blind", ["_open_inodes", "_mapped_inodes"])
+@pytest.mark.parametrize("blind", ["open_inodes", "mapped_inodes"])
 def test_one_half_of_proc_is_not_enough(monkeypatch: pytest.MonkeyPatch, blind: str) -> None:
     """Excludes one that calls a file free when it saw who opened it or who mapped it, and not both."""
-
-    def refused(process: str) -> Iterator[int]:
-        raise PermissionError(process)
-
-    monkeypatch.setattr(in_use, "_open_inodes", lambda _: iter(()))
-    monkeypatch.setattr(in_use, "_mapped_inodes", lambda _: iter(()))
-    monkeypatch.setattr(in_use, "_sees_all_processes", lambda: True)
+    monkeypatch.setattr(processes, "open_inodes", lambda: (set(), True))
+    monkeypatch.setattr(processes, "mapped_inodes", lambda: (set(), True))
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: True)
     assert InUse(None, lambda: NOW)._free_by_proc(1) is True
-    monkeypatch.setattr(in_use, blind, refused)
+    monkeypatch.setattr(processes, blind, lambda: (set(), False))
     assert InUse(None, lambda: NOW)._free_by_proc(1) is None
 
 
@@ -193,16 +196,18 @@ def test_a_reserve_is_made_when_four_times_as_much_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, made: bool
 ) -> None:
     """Excludes one that miscounts free bytes: it would take the last of a small disk, or never make a reserve."""
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks, f_frsize=512))
-    local.make_reserve(str(tmp_path / "reserve"), 1024)
+    monkeypatch.setattr(
+        os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks, f_frsize=512, f_blocks=100, f_files=0)
+    )
+    make_reserve(str(tmp_path / "reserve"), 1024)
     assert (tmp_path / "reserve").exists() is made
 
 
 def test_a_disk_that_cannot_be_asked_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Excludes one that blames a full disk for whatever happens where nothing can be told."""
-    assert not file_system.is_full(str(tmp_path / "missing"))
+    assert not is_full(str(tmp_path / "missing"))
     monkeypatch.delattr(os, "statvfs")
-    assert not file_system.is_full(str(tmp_path))
+    assert not is_full(str(tmp_path))
 
 
 def test_nothing_is_taken_for_no_file() -> None:
@@ -231,8 +236,8 @@ def test_a_birth_is_told_in_the_unit_of_a_change(tmp_path: Path) -> None:
 def test_of_two_mounts_on_one_place_the_last_counts() -> None:
     """Excludes one that takes the file system that was mounted over for the one in which files are overwritten."""
     line = "{} 1 0:1 / /mnt rw - {} none rw"
-    mounts = "\n".join([line.format(1, "btrfs"), line.format(2, "ext4")])
-    assert file_system.kind_among(mounts, "/mnt/file") == "ext4"
+    told = "\n".join([line.format(1, "btrfs"), line.format(2, "ext4")])
+    assert kind_among(told, "/mnt/file") == "ext4"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +247,7 @@ def test_a_proc_that_hides_others_says_so_among_its_options(tmp_path: Path, opti
     """Excludes one that reads the options as one word, and then trusts a /proc that shows half the processes."""
     mounts = tmp_path / "mounts"
     mounts.write_text(f"none / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
-    assert probing.hides_processes(str(mounts)) is hides
+    assert probe.hides_processes(str(mounts)) is hides
 
 
 def test_a_mark_is_looked_for_without_following_or_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +259,7 @@ def test_a_mark_is_looked_for_without_following_or_waiting(tmp_path: Path, monke
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(os, "open", opened)
-    assert not obstacles._flags(str(tmp_path))
+    assert not file_flags._flags(str(tmp_path))
     assert asked[0] & os.O_NONBLOCK
     assert asked[0] & os.O_NOFOLLOW
 

@@ -21,13 +21,14 @@ import small_disk
 from command_line import tfm
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
-from temp_file_manager.history import History
+from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
-from temp_file_manager.recovery import check
-from temp_file_manager.registry import MemoryRegistry, Registry, database, totals
-from temp_file_manager.registry.base import BOUNDS, Note
-from temp_file_manager.registry.database import Database
-from temp_file_manager.registry.sqlite import SqliteRegistry
+from temp_file_manager.registry import MemoryRegistry, Registry, counters
+from temp_file_manager.registry.contract import BOUNDS, Note
+from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite.database import Database
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.sweeping.history import History
 from temp_file_manager.testing import NOW, FakeClock
 
 disk = small_disk.disk
@@ -54,7 +55,7 @@ def is_balanced(registry: Registry) -> bool:
     """Say whether what was registered once, and is not there, was retired; and the bytes are those that are there."""
     stats, records = registry.stats(), registry.get(list(registry.files)).values()
     retired = sum(stats.totals.get(name, 0) for name in RETIRED)
-    assert totals.ages(stats.totals).counts[-1] == retired
+    assert counters.ages(stats.totals).counts[-1] == retired
     assert stats.bytes == sum(record.size or 0 for record in records)
     return stats.totals["registered"] - retired == stats.records == len(records)
 
@@ -120,7 +121,7 @@ def test_what_several_processes_do_is_summed(tmp_path: Path) -> None:
         found = manager.registry.stats()
         assert (found.records, found.bytes) == (1200, 6000)
         assert (found.totals["registered"], found.totals["removed"], found.totals["freed_bytes"]) == (3400, 2000, 6000)
-        assert totals.ages(found.totals).counts[-1] == 2000
+        assert counters.ages(found.totals).counts[-1] == 2000
         assert check(manager) == ()
 
 
@@ -265,7 +266,7 @@ def test_one_process_migrates_for_all(former: Path) -> None:
             [
                 sys.executable,
                 "-c",
-                "import sys; from temp_file_manager.registry.sqlite import SqliteRegistry\n"
+                "import sys; from temp_file_manager.registry.sqlite.registry import SqliteRegistry\n"
                 "print(SqliteRegistry(*sys.argv[1:]).stats().bytes)",
                 str(former / "registry.db"),
                 BASES[number % 2],
@@ -407,7 +408,7 @@ def test_an_outlook_is_what_a_plain_look_at_every_record_tells(
 
 
 @given(
-    ages=st.lists(st.sampled_from([-1.0, 0.0, *totals.AGES]) | st.floats(-1e5, 1e7), max_size=80),
+    ages=st.lists(st.sampled_from([-1.0, 0.0, *counters.AGES]) | st.floats(-1e5, 1e7), max_size=80),
     chunk=st.integers(1, 50),
 )
 def test_ages_are_counted_alike_in_whatever_chunks(ages: list[float], chunk: int) -> None:
@@ -415,21 +416,21 @@ def test_ages_are_counted_alike_in_whatever_chunks(ages: list[float], chunk: int
     outcomes = [Outcome(TempFile(f"/f/{number}", now - age), Status.GONE) for number, age in enumerate(ages)]
     told: dict[str, float] = {}
     for first in range(0, len(outcomes), chunk):
-        for name, value in totals.of_settled(outcomes[first : first + chunk], now).items():
+        for name, value in counters.of_settled(outcomes[first : first + chunk], now).items():
             told[name] = told.get(name, 0) + value
-    found = totals.ages(told)
+    found = counters.ages(told)
     real = [max(0.0, now - outcome.record.registered_at) for outcome in outcomes]
-    assert found.counts == tuple(sum(age <= bound for age in real) for bound in (*totals.AGES, math.inf))
+    assert found.counts == tuple(sum(age <= bound for age in real) for bound in (*counters.AGES, math.inf))
     assert math.isclose(found.sum, sum(real), abs_tol=1e-3)
 
 
-@given(durations=st.lists(st.sampled_from(totals.DURATIONS) | st.floats(0, 1000), max_size=40))
+@given(durations=st.lists(st.sampled_from(counters.DURATIONS) | st.floats(0, 1000), max_size=40))
 def test_durations_are_counted_by_bounds(durations: list[float]) -> None:
     registry = MemoryRegistry()
     for duration in durations:
-        registry.tally(totals.of_sweep(duration))
-    found = totals.durations(registry.stats().totals)
-    assert found.counts == tuple(sum(one <= bound for one in durations) for bound in (*totals.DURATIONS, math.inf))
+        registry.tally(counters.of_sweep(duration))
+    found = counters.durations(registry.stats().totals)
+    assert found.counts == tuple(sum(one <= bound for one in durations) for bound in (*counters.DURATIONS, math.inf))
 
 
 def test_bytes_of_a_batch_of_every_kind(registry: Registry) -> None:

@@ -10,18 +10,11 @@ from temp_file_manager.errors import (
     TempFileError,
 )
 from temp_file_manager.events import Event, FilesRegistered, Hook, RecordsSettled, SweepFailed, SweepFinished
-from temp_file_manager.holding import Hold
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import (
-    FileStatus,
-    Outcome,
-    RegisterReport,
-    Status,
-    StatusReport,
-    SweepReport,
-    TempFile,
-)
+from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registry import MemoryRegistry, Registry
+from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.version import VERSION
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from temp_file_manager import logs
-from temp_file_manager.at_fork import at_fork
-from temp_file_manager.records import Outcome, SweepReport
+from temp_file_manager.forks import at_fork
+from temp_file_manager.records import Outcome
+from temp_file_manager.reports import SweepReport
 
 
 @dataclass(frozen=True, slots=True)

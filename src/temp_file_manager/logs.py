@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from temp_file_manager.errors import TempFileError
-from temp_file_manager.records import Outcome, Status, SweepReport
+from temp_file_manager.records import Outcome, Status
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.text import printable
 
 if TYPE_CHECKING:

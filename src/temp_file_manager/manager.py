@@ -10,32 +10,28 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs, rules
+from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.clock_guard import ClockGuard
-from temp_file_manager.creation import Creator
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.events import Hook, Hooks, SweepFailed
-from temp_file_manager.holding import Hold
-from temp_file_manager.in_flight import IN_FLIGHT
-from temp_file_manager.large_sweep_guard import LargeSweepGuard
-from temp_file_manager.records import (
-    Due,
-    FileStatus,
-    RegisterReport,
-    StatusReport,
-    SweepReport,
-    seconds,
-)
-from temp_file_manager.registrar import Registrar
-from temp_file_manager.registry import Registry, is_durable, open_registry
-from temp_file_manager.scheduler import Scheduler
+from temp_file_manager.records import Due
+from temp_file_manager.registering.create import Creator
+from temp_file_manager.registering.hold import Hold
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import Registry
+from temp_file_manager.registry.schemes import is_durable, open_registry
+from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import local
-from temp_file_manager.storage.assembly import assemble
 from temp_file_manager.storage.base_directory import make_base
-from temp_file_manager.storage.in_use import InUse
-from temp_file_manager.storage.local import AnyPath
-from temp_file_manager.sweep import Bounds, Sweeper
+from temp_file_manager.storage.build import assemble
+from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.new_files import create_directory
+from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
+from temp_file_manager.sweeping.clock_guard import ClockGuard
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
@@ -170,12 +166,12 @@ class TempFileManager:
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""
-        registered_at = self.files.get(local.absolute(file_path))
+        registered_at = self.files.get(absolute(file_path))
         return None if registered_at is None else self._clock.wall() - registered_at
 
     def is_temp_file(self, file_path: AnyPath) -> bool:
         """Say whether the file is registered; whether it exists is not looked at."""
-        return local.absolute(file_path) in self.files
+        return absolute(file_path) in self.files
 
     def status(self, file_path: AnyPath) -> FileStatus:
         """Return what is known about one file: its record, its age, whether a cleanup would take it, and why."""
@@ -183,7 +179,7 @@ class TempFileManager:
 
     def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
         """Return what is known about many files, registered or not, and the counts."""
-        paths = local.absolute_all(file_paths, "status")
+        paths = absolute_all(file_paths, "status")
         records = self.registry.get(paths)
         due = Due(self._clock.wall(), self.max_age)
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
@@ -197,7 +193,7 @@ class TempFileManager:
             ValueError: it is not registered, or is another file now.
             OSError: it cannot be opened; FileNotFoundError when a sweep was faster.
         """
-        return Hold(self.registry, local.absolute(file_path))
+        return Hold(self.registry, absolute(file_path))
 
     def pin(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
         """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
@@ -213,7 +209,7 @@ class TempFileManager:
         self._pin(file_path, None)
 
     def _pin(self, file_path: AnyPath, until: float | None) -> None:
-        if not self.registry.pin((path := local.absolute(file_path),), until):
+        if not self.registry.pin((path := absolute(file_path),), until):
             raise InvalidArgumentError(f"{path!r} is not registered: register it first")
         IN_FLIGHT.wait(path)
 
@@ -296,7 +292,7 @@ class TempFileManager:
 
         Directories are never removed: register the files you put in it.
         """
-        return local.create_directory(self.base_dir, prefix, suffix)
+        return create_directory(self.base_dir, prefix, suffix)
 
     def start(self, *, before: Callable[[Callable[[], bool]], object] | None = None) -> None:
         """Sweep now and every ``cleanup_interval`` seconds on a daemon thread; running already, do nothing.

@@ -4,18 +4,9 @@ The two that are made once per file are named tuples (cheaper to make than a fro
 dataclass); those made once per call are frozen dataclasses.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
-
-from temp_file_manager.errors import InvalidArgumentError
-
-OUTCOMES_IN_A_REPORT = 1000
-"""A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
-
-
-REASONS_IN_A_REPORT = 20
 
 
 class Identity(NamedTuple):
@@ -119,142 +110,14 @@ class Outcome(NamedTuple):
         return self.status in RETIRED
 
 
-class Reason(NamedTuple):
-    """Why some of a sweep's files were not simply removed.
-
-    Attributes:
-        status: What became of them.
-        reason: In words, without the path.
-        files: How many.
-        example: The path of the first.
-    """
-
-    status: str
-    reason: str
-    files: int
-    example: str
-
-
 RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
 
 
-@dataclass(frozen=True, slots=True)
-class SweepReport:
-    """What a sweep did, or with ``dry_run`` would do.
-
-    Attributes:
-        outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
-        reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
-        stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (by the
-            scheduler's end, or who asked for it), or empty when it did not.
-        duration: Seconds.
-    """
-
-    removed: int = 0
-    gone: int = 0
-    replaced: int = 0
-    kept: int = 0
-    failed: int = 0
-    skipped: int = 0
-    outcomes: tuple[Outcome, ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    stopped: str = ""
-    dry_run: bool = False
-    duration: float = 0.0
-
-    @property
-    def retired(self) -> int:
-        """Records forgotten because their file was removed, was already gone, or is another one now."""
-        return self.removed + self.gone + self.replaced
+NOTHING = Identity(0, 0, 0, 0, 0)
+"""The identity of what was not there when it was put on record: no file is taken for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterReport:
-    """What a batch registration did.
-
-    Attributes:
-        registered: Paths now on record.
-        oversized: How many of those exceed ``size_limit``.
-        refused: ``(path, reason)`` of those not registered.
-    """
-
-    registered: int
-    oversized: int = 0
-    refused: tuple[tuple[str, str], ...] = ()
+IN_USE = "in use: somebody has it open"
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatus:
-    """What is known about one path.
-
-    Attributes:
-        record: None when the path is not registered.
-        age: Seconds since it was registered; None when it is not.
-        due: Whether a cleanup now would remove it.
-        reason: Why, in words.
-    """
-
-    path: str
-    record: TempFile | None
-    age: float | None
-    due: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """What is known about many paths: the counts, and each path's status in the order asked."""
-
-    registered: int
-    unregistered: int
-    due: int
-    files: tuple[FileStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be, found by ``recovery.check``.
-
-    Attributes:
-        kind: What it is, in a few words.
-        subject: The path or the name of what is meant.
-        explanation: How it comes about, and what can be done.
-        fixed: Whether it has been put right.
-    """
-
-    kind: str
-    subject: str
-    explanation: str
-    fixed: bool = False
-
-
-def seconds(name: str, value: float) -> float:
-    """Return ``value`` if it can be a length of time.
-
-    Raises:
-        InvalidArgumentError: it is negative or not a number.
-        TypeError: it is no number at all.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    try:
-        meaningful = float(value) >= 0
-    except OverflowError:  # an int of hundreds of digits
-        meaningful = False
-    if not meaningful:
-        raise InvalidArgumentError(f"{name} is {value!r}: give a number of seconds, 0 or more")
-    return value
-
-
-def labels(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return ``tags`` as a tuple of strings.
-
-    Raises:
-        TypeError: it is one string (whose letters would become the tags), or holds something else.
-    """
-    if isinstance(tags, str):
-        raise TypeError(f"tags is a collection of strings: write ({tags!r},) for a single one")
-    result = tuple(tags)
-    if not all(isinstance(tag, str) for tag in result):
-        raise TypeError("tags are strings")
-    return result
+UNKNOWN = "nothing can tell whether it is in use"

@@ -4,10 +4,11 @@ A registry may find due records by an index, but what it finds must be what ``ve
 ``testing.RegistryContract`` holds every registry to it.
 """
 
-import math
 from typing import NamedTuple
 
-from temp_file_manager.records import Due, FileStatus, TempFile
+from temp_file_manager.records import Due, TempFile
+from temp_file_manager.reports import FileStatus
+from temp_file_manager.text import span
 
 FIRST_RETRY = 60.0
 LAST_RETRY = 3600.0
@@ -63,21 +64,6 @@ def retry_at(failures: int, now: float) -> float:
     return now + min(FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 10), LAST_RETRY)
 
 
-def span(seconds: float) -> str:
-    """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    if seconds < 0:
-        return f"-{span(-seconds)}"
-    if seconds == math.inf:
-        return "endless time"
-    if seconds < 60:  # noqa: PLR2004 - seconds a minute
-        return f"{seconds:.3g} s"
-    total = round(seconds)
-    for size, unit, smaller, small_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if total >= size:
-            whole, rest = divmod(total, size)
-            return f"{whole} {unit} {rest // smaller} {small_unit}"
-    raise AssertionError(seconds)
+def due_since(record: TempFile, due: Due) -> float:
+    """Return when a record becomes due, or did: seconds since the epoch."""
+    return record.registered_at + due.max_age if record.due_at is None else record.due_at

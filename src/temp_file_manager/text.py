@@ -1,6 +1,8 @@
 """Names as they may be shown: file names are bytes that strangers chose."""
 
+import math
 import re
+from datetime import UTC, datetime
 
 
 def printable(text: str) -> str:
@@ -17,3 +19,52 @@ def printable(text: str) -> str:
 def masked(text: str) -> str:
     """Return ``text`` without what may be a user and a password in an address: ``mysql://…@host/db``."""
     return re.sub(r"://[^\s]*@", "://…@", text)
+
+
+def span(seconds: float) -> str:
+    """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 0:
+        return f"-{span(-seconds)}"
+    if seconds == math.inf:
+        return "endless time"
+    if seconds < 60:  # noqa: PLR2004 - seconds a minute
+        return f"{seconds:.3g} s"
+    total = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if total >= size:
+            whole, rest = divmod(total, size)
+            return f"{whole} {unit} {rest // smaller} {small_unit}"
+    raise AssertionError(seconds)
+
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+_STEP, _BITS = 1024, 10
+
+
+def human_size(count: int | None) -> str:
+    """Return bytes as people write them: ``512 B``, ``1.5 MiB``, ``-`` when unknown."""
+    if count is None:
+        return "-"
+    if count < _STEP:
+        return f"{count} B"
+    power = min((count.bit_length() - 1) // _BITS, len(_UNITS))
+    return f"{count / _STEP**power:.1f} {_UNITS[power - 1]}"
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time in UTC, as RFC 3339 writes it, or the bare number when no calendar has it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g}"
+
+
+def json_number(value: float | None) -> float | str | None:
+    """Return a number for JSON, which has none for infinity: that comes as a string, which ``float`` reads."""
+    return value if value is None or math.isfinite(value) else str(value)

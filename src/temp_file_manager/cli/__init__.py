@@ -7,7 +7,8 @@ failed, 2 bad usage or settings. Listing the module in ``COMMANDS`` is all that 
 
 import sys
 
-from temp_file_manager.cli import (
+from temp_file_manager.cli import render, top
+from temp_file_manager.cli.commands import (
     adopt,
     check,
     completion,
@@ -22,12 +23,10 @@ from temp_file_manager.cli import (
     list_,
     pin,
     register,
-    render,
     run,
     stats,
     status,
     sweep,
-    top,
     unpin,
     version,
     why,

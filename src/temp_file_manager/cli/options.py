@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from temp_file_manager import settings
 from temp_file_manager.errors import SettingsError, TempFileError
-from temp_file_manager.settings import FIELDS, Layer, Settings
+from temp_file_manager.settings import FIELDS, Layer, Settings, settings
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""

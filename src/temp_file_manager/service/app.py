@@ -6,14 +6,14 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.service.files import Files
-from temp_file_manager.service.guard import Admission, Careful, Guard
-from temp_file_manager.service.live import Live
-from temp_file_manager.service.looks import Looks, Probes
-from temp_file_manager.service.pages import Pages
-from temp_file_manager.service.problems import Problem, Problems
-from temp_file_manager.service.resource import Resource
-from temp_file_manager.service.session import Credentials, Session
+from temp_file_manager.service.api.events import Live
+from temp_file_manager.service.api.files import Files
+from temp_file_manager.service.api.status import Looks, Probes
+from temp_file_manager.service.http.guard import Admission, Careful, Guard
+from temp_file_manager.service.http.login import Credentials, Session
+from temp_file_manager.service.http.problems import Problem, Problems
+from temp_file_manager.service.http.resource import Resource
+from temp_file_manager.service.page.assets import Pages
 from temp_file_manager.settings import Settings
 
 Table = Mapping[str, Resource | Live]

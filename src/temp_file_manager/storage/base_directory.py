@@ -3,7 +3,7 @@
 import os
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
-from temp_file_manager.storage.base_guard import refuse_unsafe
+from temp_file_manager.storage.base_rules import refuse_unsafe
 
 
 def make_base(path: str, *, durable: bool) -> None:

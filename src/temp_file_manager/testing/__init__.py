@@ -16,10 +16,10 @@ and storages that fail. docs/threat-model.md says what each of them proves of th
 """
 
 from temp_file_manager.testing.clock import NOW, FakeClock
-from temp_file_manager.testing.faults import HANG, FailingStorage, busy, limited, read_only, small_disk
-from temp_file_manager.testing.hostile import HOLDING, Attack, filler, holders, openers, swapper
+from temp_file_manager.testing.contract.registry_contract import RegistryContract
+from temp_file_manager.testing.hostile.attacks import HOLDING, Attack, filler, holders, openers, swapper
+from temp_file_manager.testing.hostile.faults import HANG, FailingStorage, busy, limited, read_only, small_disk
 from temp_file_manager.testing.processes import in_child
-from temp_file_manager.testing.registry_contract import RegistryContract
 
 __all__ = [
     "HANG",

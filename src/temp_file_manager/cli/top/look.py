@@ -5,16 +5,16 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from temp_file_manager import health
-from temp_file_manager.cli import opening
+from temp_file_manager.cli import open_manager
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.history import STEPS, History, Sample
+from temp_file_manager.inspection import health
+from temp_file_manager.inspection.overview import REST, outlook, overview
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.overview import REST, outlook, overview
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import local
-from temp_file_manager.storage.base_guard import refuse_unsafe
+from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.paths import nearest_existing
+from temp_file_manager.sweeping.history import STEPS, History, Sample
 from temp_file_manager.text import printable
 
 BACK = 3600.0
@@ -53,7 +53,7 @@ class Lookout:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._base = os.path.abspath(settings.base_dir)
-        self._file = opening.registry_file(settings)
+        self._file = open_manager.registry_file(settings)
         self._manager: TempFileManager | None = None
         self._open: tuple[int, int] | None = None
         self._seen: deque[Sample] = deque(maxlen=_MEMORY)
@@ -86,7 +86,7 @@ class Lookout:
 
     def _glance(self, manager: TempFileManager) -> Picture:
         found: dict[str, Any] = overview(manager)
-        found["health"]["registry"] = opening.registry_name(self._settings)
+        found["health"]["registry"] = open_manager.registry_name(self._settings)
         if self._open is None:
             found["health"] = self._nothing().described()
         now = Sample(found["at"], found["stats"]["records"], found["stats"]["bytes"])
@@ -97,7 +97,7 @@ class Lookout:
         return Picture(found, self._outlook, tuple(sorted(samples, key=lambda sample: sample.at)))
 
     def _nothing(self) -> health.Health:
-        name = opening.registry_name(self._settings)
+        name = open_manager.registry_name(self._settings)
         facts = health.surroundings(self._settings.base_dir, self._settings.max_age, registry=name)
         return health.judge(facts, self._settings)
 
@@ -110,10 +110,10 @@ class Lookout:
             if there is None:
                 refuse_unsafe(self._base)
                 # In a directory that is there: a manager makes its own.
-                nearest = local.nearest_existing(self._base)
+                nearest = nearest_existing(self._base)
                 self._manager = TempFileManager(nearest, settings=self._settings, registry="memory:")
             else:
-                address = opening.registry_address(self._settings)
+                address = open_manager.registry_address(self._settings)
                 self._manager = TempFileManager.from_settings(self._settings, registry=address)
         return self._manager
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from temp_file_manager import facts
 from temp_file_manager.cli import render
 from temp_file_manager.cli.top import words
 from temp_file_manager.cli.top.look import Picture
-from temp_file_manager.rules import span
+from temp_file_manager.text import human_size, span, timestamp
 
 Row = tuple[str, ...]
 
@@ -37,12 +36,12 @@ def _figures(picture: Picture) -> list[Row]:
     stats, health, now = found["stats"], found["health"], found["at"]
     records = [sample.records for sample in picture.samples]
     return [
-        ("at", facts.moment(now)),
+        ("at", timestamp(now)),
         ("base directory", health["base_dir"]),
         ("registry", health["registry"]),
         ("max_age", span(health["max_age"])),
         ("files", words.count(stats["records"])),
-        ("bytes", facts.size(stats["bytes"])),
+        ("bytes", human_size(stats["bytes"])),
         ("last hour", f"{min(records):,} to {max(records):,} files"),
         ("oldest", words.oldest(found)),
         ("disk free", words.free(found["disk"])),
@@ -55,7 +54,7 @@ def _tables(picture: Picture) -> Iterator[tuple[Row, list[Row]]]:
     assert found is not None  # noqa: S101 - a look ends with it
     base, now = picture.overview["health"]["base_dir"], found["asof"]
     parts = words.forecast(found)
-    yield ("due within", "files", "bytes"), [(label, words.count(n), facts.size(size)) for label, n, size in parts]
+    yield ("due within", "files", "bytes"), [(label, words.count(n), human_size(size)) for label, n, size in parts]
     yield ("oldest", "due", "size", "path"), [_file(item, base, now, "age", "due", "size") for item in found["oldest"]]
     yield ("largest", "due", "age", "path"), [_file(item, base, now, "size", "due", "age") for item in found["largest"]]
 
@@ -64,7 +63,7 @@ def _file(item: dict[str, Any], base: str, now: float, *names: str) -> Row:
     figures = {
         "age": words.ago(item["registered_at"], now),
         "due": words.due(item, now),
-        "size": facts.size(item["size"]),
+        "size": human_size(item["size"]),
     }
     return (*(figures[name] for name in names), words.inside(item["path"], base))
 

@@ -8,14 +8,12 @@ from typing import Any
 
 from rich.text import Text
 
-from temp_file_manager import facts
 from temp_file_manager.cli.top import words
 from temp_file_manager.cli.top.chart import bar, columns, curve
 from temp_file_manager.cli.top.lines import GAP, fitted, flowing, headed, joined, shortened, sized, wrapped
 from temp_file_manager.cli.top.look import BACK, Picture
 from temp_file_manager.cli.top.words import COUNTS, ago, brief, count
-from temp_file_manager.rules import span
-from temp_file_manager.text import printable
+from temp_file_manager.text import human_size, printable, span, timestamp
 
 _WIDE, _HIGH = 72, 22
 """Columns and lines from which on what expires is beside what stands out; else one comes below the other."""
@@ -80,7 +78,7 @@ def _below(picture: Picture, width: int, room: int) -> Lines:
 
 
 def _title(picture: Picture, width: int) -> Text:
-    health, at = picture.overview["health"], facts.moment(picture.overview["at"])
+    health, at = picture.overview["health"], timestamp(picture.overview["at"])
     at = at if width >= _SLIM else at.rpartition(" ")[2]
     grade = "unknown" if picture.trouble else health["status"]
     title = Text().append(f" {grade.upper()} ", f"bold reverse {_GRADES[grade]}")
@@ -107,7 +105,7 @@ def _reasons(picture: Picture, width: int, rows: int) -> Lines:
 def _curves(picture: Picture, width: int, rows: int) -> Lines:
     """Return how many files and bytes there were in the last hour, in so many lines each."""
     found = picture.overview
-    figures = {"files": count(found["stats"]["records"]), "bytes": facts.size(found["stats"]["bytes"])}
+    figures = {"files": count(found["stats"]["records"]), "bytes": human_size(found["stats"]["bytes"])}
     values = {
         "files": [(sample.at, float(sample.records)) for sample in picture.samples],
         "bytes": [(sample.at, float(sample.bytes or 0)) for sample in picture.samples],
@@ -124,7 +122,7 @@ def _curves(picture: Picture, width: int, rows: int) -> Lines:
                 .append(f"{'' if row else figures[name]:>10}{GAP}", "bold")
             )
             line.append(drawn, style)
-            top = count(most) if name == "files" else facts.size(int(most))
+            top = count(most) if name == "files" else human_size(int(most))
             lines.append(line if row or not scale else line.append(f"{GAP}max {top}", "dim"))
     return lines
 
@@ -160,7 +158,7 @@ def _forecast(picture: Picture, width: int) -> Lines:
         return [headed("Due within", width), Text("looking at every file …", "dim")]
     late = picture.overview["at"] - picture.outlook["asof"]
     head = headed("Due within", width, f"{brief(late)} ago" if late >= _OLD else "")
-    parts = [(label, files, facts.size(size)) for label, files, size in words.forecast(picture.outlook)]
+    parts = [(label, files, human_size(size)) for label, files, size in words.forecast(picture.outlook)]
     most = max(files for _, files, _ in parts)
     digits = max(6, len(count(most)))
     lines = [head]
@@ -181,7 +179,7 @@ def _outstanding(picture: Picture, width: int, rows: int) -> Lines:
         return [headed("Oldest", width), Text("Nothing is registered here.", "dim")]
     half = rows // 2
     oldest = [_file(picture, item, ago(item["registered_at"], now), width) for item in found["oldest"]]
-    largest = [_file(picture, item, facts.size(item["size"]), width) for item in found["largest"]]
+    largest = [_file(picture, item, human_size(item["size"]), width) for item in found["largest"]]
     upper = [headed("Oldest", width), *oldest][: max(half, rows - len(largest) - 1)]
     return [*upper, *[headed("Largest", width), *largest][: rows - len(upper)]]
 

@@ -7,8 +7,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-from temp_file_manager.facts import size
-from temp_file_manager.rules import span
+from temp_file_manager.text import human_size, span
 
 NOTHING = "-"
 
@@ -74,7 +73,7 @@ def count(number: float | None) -> str:
 def free(disk: Mapping[str, int | None]) -> str:
     """Return how much of a disk is free."""
     left, whole = disk["free"], disk["size"]
-    return f"{size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING
+    return f"{human_size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING
 
 
 def inside(path: str, base: str) -> str:
@@ -89,7 +88,7 @@ def totals(stats: Mapping[str, float | None]) -> tuple[tuple[str, str], ...]:
         ("cleaned", count(stats["cleaned"])),
         ("failed", count(stats["failed"])),
         ("kept in use", count(stats["kept_in_use"])),
-        ("freed", size(int(stats["freed_bytes"] or 0))),
+        ("freed", human_size(int(stats["freed_bytes"] or 0))),
         *((("kept unknown", count(unknown)),) if (unknown := stats["kept_unknown"]) else ()),
     )
 

@@ -1,0 +1,1 @@
+"""Files that nobody registered: found, judged, put on record or swept."""

@@ -1,0 +1,194 @@
+"""Looking through a directory for files that nobody registered: which can be adopted, and why the others cannot.
+
+A file is as old as the latest of its birth, its last writing and its last change: one that was copied in yesterday is
+a day old, whatever date it carries.
+"""
+
+import errno
+import fnmatch
+import math
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from temp_file_manager.arguments import seconds
+from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
+from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.storage.tree import Entry, Skip, Tree
+
+TAG = "adopted"
+"""The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
+
+Known = Callable[[Iterable[str]], Mapping[str, TempFile]]
+"""Says which of these paths are on record, as ``Registry.get`` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be adopted.
+
+    Attributes:
+        directory: Absolute, links not followed.
+        exclude: Patterns as the shell has them; what matches by its name or its path in the directory stays, and
+            so does all below it.
+        ttl: Seconds after its last change at which a file is due; None: the ``max_age`` of whoever sweeps.
+        spared: Absolute paths of files that this program itself works with, and what begins like them and a ``-``.
+    """
+
+    directory: str
+    exclude: tuple[str, ...] = ()
+    ttl: float | None = None
+    spared: tuple[str, ...] = ()
+
+
+class Chosen(NamedTuple):
+    """A file that can be adopted: where, since when it is as it is, and how large."""
+
+    path: str
+    registered_at: float
+    size: int
+    identity: Identity
+    again: bool
+
+    def due(self, asof: float, max_age: float) -> bool:
+        """Say whether a sweep at that moment would take it; see ``rules.verdict``."""
+        return asof - self.registered_at > max_age
+
+
+def wanted(
+    directory: AnyPath, exclude: Iterable[str] = (), *, ttl: float | None = None, spared: Iterable[str] = ()
+) -> Wanted:
+    """Return what is to be adopted, if it may be.
+
+    Raises:
+        BaseDirectoryError: the directory is one that nobody should clean up, or is not there.
+        InvalidArgumentError: a pattern can match nothing, or ``ttl`` means nothing.
+    """
+    if not directory:
+        raise InvalidArgumentError("an empty path names no directory")
+    path = absolute(directory)
+    refuse_unsafe(path)
+    if not os.path.isdir(path):
+        raise BaseDirectoryError(errno.ENOENT, "there is no such directory", path)
+    patterns = tuple(map(_pattern, exclude))
+    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared))
+
+
+def _pattern(glob: str) -> str:
+    # Silently protecting nothing is the worst that an exception can do.
+    if not glob or glob.startswith(("/", "./", "../")) or glob.endswith("/"):
+        raise InvalidArgumentError(
+            f"nothing can match {glob!r}: give a name, or a path relative to the directory, without a / at either end"
+        )
+    return glob
+
+
+class Survey:
+    """One walk through a directory, and the count of what it passes by.
+
+    Args:
+        what: Where, and what not.
+        known: Says what is on record.
+        now: Seconds since the epoch.
+        renew: Choose also what was adopted before and touched since.
+        recent: Seconds; what was touched later than so long ago is left for another time.
+    """
+
+    def __init__(self, what: Wanted, known: Known, now: float, *, renew: bool = True, recent: float = 0.0) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._what = what
+        self._known = known
+        self._now = now
+        self._renew = renew
+        self._latest = (now - recent) * 1e9 if recent else math.inf
+        self._excluded = _matcher(what.exclude)
+        self._base = what.directory.rstrip("/")
+        # Whoever registered files of a linked directory may have called it by its other name.
+        self._real = os.path.realpath(what.directory).rstrip("/")
+
+    def batches(self, size: int) -> Generator[list[Chosen], None, None]:
+        """Yield what can be adopted, at most ``size`` files at a time.
+
+        Raises:
+            BaseDirectoryError: the directory cannot be read.
+        """
+        uid = os.geteuid()
+        with Tree(self._what.directory, self._spared, self._skip) as tree:
+            batch = []
+            for entry in tree.entries():
+                reason = unfit(entry, tree.mount, uid) or (Skip.RECENT if entry.latest > self._latest else None)
+                if reason:
+                    self._skip(entry.path, reason)
+                    continue
+                batch.append(entry)
+                if len(batch) == size:
+                    yield self._unknown(batch)
+                    batch = []
+            yield self._unknown(batch)
+
+    def _spared(self, relative: str) -> Skip | None:
+        if self._what.spared:
+            path = f"{self._base}/{relative}"
+            real = f"{self._real}/{relative}"
+            if any(one in (path, real) or path.startswith(f"{one}-") for one in self._what.spared):
+                return Skip.OURS
+        return Skip.EXCLUDED if self._excluded and self._excluded(relative) else None
+
+    def _skip(self, _: str, reason: Skip) -> None:
+        self.skipped[reason] += 1
+
+    def _unknown(self, batch: list[Entry]) -> list[Chosen]:
+        paths = [f"{self._base}/{entry.path}" for entry in batch]
+        records = dict(self._known(paths))
+        if self._real != self._base:
+            others = self._known([f"{self._real}/{entry.path}" for entry in batch])
+            records |= {f"{self._base}{path.removeprefix(self._real)}": record for path, record in others.items()}
+        chosen = []
+        for path, entry in zip(paths, batch, strict=True):
+            record = records.get(path)
+            if record is None or (self._renew and touched(record, entry.latest)):
+                since = registered_at(entry.latest, self._now)
+                chosen.append(Chosen(path, since, entry.size, entry.identity, record is not None))
+            else:
+                self._skip(entry.path, Skip.KNOWN)
+        return chosen
+
+
+def unfit(entry: Entry, mount: int, uid: int) -> Skip | None:
+    """Say why an entry is not to be adopted; None if it may be."""
+    if not stat.S_ISREG(entry.mode):
+        return Skip.LINK if stat.S_ISLNK(entry.mode) else Skip.SPECIAL
+    if entry.mount != mount:
+        return Skip.MOUNT
+    if entry.owner != uid:
+        return Skip.OWNER
+    return Skip.LINKS if entry.links != 1 else None
+
+
+def touched(record: TempFile, latest: int) -> bool:
+    """Say whether a file was touched since it was adopted. Whatever else registered a file decides alone on its age."""
+    return record.tags == (TAG,) and latest / 1e9 > record.registered_at
+
+
+def registered_at(latest: int, now: float) -> float:
+    """Return what counts as the time of registration of a file that was last changed at ``latest``, in nanoseconds.
+
+    The second that it ended in: a registry takes those of the same time in one step, and nothing is taken for older
+    than it is. What carries a date to come is not due before it has come.
+    """
+    whole = float(-(-latest // 1_000_000_000))
+    return whole if whole <= now else max(latest / 1e9, now)
+
+
+def _matcher(globs: Iterable[str]) -> Callable[[str], bool] | None:
+    pattern = "|".join(map(fnmatch.translate, globs))
+    if not pattern:
+        return None
+    match = re.compile(pattern).match
+    return lambda relative: bool(match(relative) or match(relative.rpartition("/")[2]))

@@ -1,0 +1,139 @@
+"""Directories that are adopted from at every sweep, as the registry remembers them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from temp_file_manager import logs
+from temp_file_manager.adopt.plan import Adoption, adopt_wanted
+from temp_file_manager.adopt.survey import Wanted
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.errors import TempFileError
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.text import printable
+
+RECENT = 60.0
+"""Seconds: what unattended adoption leaves alone, as whoever has just made it may be about to register it."""
+
+
+WATCHED = "adopt"
+"""The registry's name for what is to be adopted at every sweep."""
+
+
+def watch(manager: TempFileManager, what: Wanted) -> None:
+    """Remember to adopt this from now on, in place of what was remembered of the directory.
+
+    Raises:
+        RegistryError: the registry cannot be written.
+    """
+    others = [one for one in watched(manager) if one.directory != what.directory]
+    manager.registry.remember(WATCHED, _written([*others, what]))
+
+
+def unwatch(manager: TempFileManager, directory: AnyPath) -> bool:
+    """Adopt a directory's files no longer; what is on record stays there. Returns whether it was marked.
+
+    Raises:
+        RegistryError: the registry cannot be written.
+    """
+    path = absolute(directory)
+    before = watched(manager)
+    after = [one for one in before if one.directory != path]
+    if len(after) == len(before):
+        return False
+    manager.registry.remember(WATCHED, _written(after))
+    return True
+
+
+def watched(manager: TempFileManager) -> tuple[Wanted, ...]:
+    """Return what is to be adopted at every sweep."""
+    found, problems = read_watched(manager.registry.recall(WATCHED))
+    for problem in problems:
+        logs.logger.warning(f"A directory is not adopted from: {printable(problem)}")
+    return found
+
+
+def adopt_watched(
+    manager: TempFileManager, *, clock: Clock | None = None, stop: Callable[[], bool] = lambda: False
+) -> tuple[Adoption, ...]:
+    """Adopt what is marked: one walk a directory. For scheduled sweeps, before they look for what is due.
+
+    What was touched in the last minute is left for the next time. A directory that cannot be adopted from (gone,
+    unsafe by now, no room for records) is logged and passed by.
+
+    Args:
+        manager: Whose marks and registry.
+        clock: What tells the time.
+        stop: Asked between batches whether to leave it at that.
+
+    Returns:
+        What was done, by directory.
+    """
+    adoptions = []
+    for what in watched(manager):
+        if stop():
+            break
+        try:
+            refuse_unsafe(what.directory)
+            now = (clock or SystemClock()).wall()
+            # Between asking what is known and recording the rest, an application may register one of them: its ttl
+            # would be lost. It does so when it makes the file, which therefore is left for the next time.
+            recent = min(RECENT, (manager.max_age if what.ttl is None else what.ttl) / 2)
+            done = adopt_wanted(manager, what, now, recent=recent, stop=stop)
+        except (TempFileError, OSError) as error:
+            logs.logger.warning(f"Nothing adopted from {printable(what.directory)}: {printable(str(error))}")
+            continue
+        if done.registered:
+            logs.logger.info(f"Adopted {done.registered} files from {printable(what.directory)}")
+        adoptions.append(done)
+    return tuple(adoptions)
+
+
+_KEYS = frozenset({"directory", "exclude", "ttl", "spared"})
+
+
+def _written(marks: Iterable[Wanted]) -> str:
+    """Return marks as text, in ASCII whatever bytes the names hold."""
+    from json import dumps  # noqa: PLC0415 - slow to import, and few adopt
+
+    return dumps([
+        {"directory": one.directory, "exclude": list(one.exclude), "ttl": one.ttl, "spared": list(one.spared)}
+        for one in marks
+    ])  # fmt: skip
+
+
+def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
+    """Return the marks that a text holds, and what is wrong with the others.
+
+    One with a key that this version does not know is wrong: it may be what keeps files from being adopted.
+    """
+    from json import loads  # noqa: PLC0415
+
+    try:
+        listed = loads(text or "[]")
+    except (ValueError, RecursionError) as error:
+        return (), (f"what is remembered cannot be read ({error})",)
+    if not isinstance(listed, list):
+        return (), ("what is remembered is no list",)
+    found, problems = [], []
+    for one in listed:
+        try:
+            found.append(_mark(one))
+        except (TypeError, KeyError, ValueError):
+            problems.append(f"{one!r} is nothing that this version can adopt from")
+    return tuple(found), tuple(problems)
+
+
+def _mark(one: Any) -> Wanted:
+    if set(one) != _KEYS:
+        raise KeyError(one)
+    directory, exclude, ttl, spared = one["directory"], one["exclude"], one["ttl"], one["spared"]
+    words = [directory, *exclude, *spared]
+    if not all(isinstance(word, str) for word in words) or not directory.startswith("/"):
+        raise TypeError(one)
+    if not isinstance(exclude, list) or not isinstance(spared, list):
+        raise TypeError(one)
+    if ttl is not None and not (isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0):
+        raise ValueError(one)
+    return Wanted(directory, tuple(exclude), ttl, tuple(spared))

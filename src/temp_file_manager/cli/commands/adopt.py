@@ -1,0 +1,139 @@
+"""``adopt``: files that nobody registered: planned, and with ``--yes`` put on record or swept at once."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from temp_file_manager import logs
+from temp_file_manager.adopt import once, survey
+from temp_file_manager.adopt.plan import Plan, adopt, plan
+from temp_file_manager.adopt.watched import unwatch, watch
+from temp_file_manager.cli import adopt_output, open_manager, options
+from temp_file_manager.cli.sweep_output import Teller
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.events import Hooks
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.kernel.leases import InUse
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "adopt",
+        "put on record the files of a directory that nobody registered",
+        execute,
+        words="[--yes] [--exclude GLOB] [--once [--prune] | --keep-adopting | --forget] DIR",
+        more="Without --yes it prints what would be done, and does nothing. Only regular files of this user with one "
+        "name are adopted, on the directory's own mount; links are not followed. A file's age counts from its last "
+        "change or its birth, whichever is later. With --max-age given here, these files keep that age as their ttl.",
+        json="print JSON objects, one a line: the plan, then what was done",
+    )
+    parser.add_argument("directory", metavar="DIR", help="where to look, and in what is below")
+    parser.add_argument("--yes", action="store_true", help="do it")
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out what matches by its name or its path in DIR, and all below it; may be repeated",
+    )
+    parser.add_argument("--once", action="store_true", help="remove at once what is due, and put nothing on record")
+    parser.add_argument("--prune", action="store_true", help="with --once: remove directories that this leaves empty")
+    parser.add_argument(
+        "--keep-adopting", action="store_true", help="from now on the command run looks for new files at every sweep"
+    )
+    parser.add_argument("--forget", action="store_true", help="end --keep-adopting for DIR; records stay")
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Plan, and do it if that is wanted; return 1 if any removal failed.
+
+    Raises:
+        TempFileError: a setting, the directory or the registry cannot be used, or the flags do not fit together.
+        OSError: the output could not be written.
+    """
+    settings, _ = options.effective(args)
+    _refuse_nonsense(args, settings)
+    if args.forget:
+        return _forget(args, settings)
+    ttl = None if args.max_age is None else settings.max_age
+    what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings))
+    with _opened(args, settings) as manager:
+        known: survey.Known = manager.registry.get if manager else lambda _: {}
+        planned = plan(what, now=SystemClock().wall(), max_age=settings.max_age, known=known, renew=not args.once)
+        adopt_output.tell(planned, args)
+        if not args.yes:
+            return 0
+        if args.once:
+            return _sweep(args, settings, planned, known)
+        assert manager is not None  # noqa: S101 - see _opened
+        _adopt(args, manager, planned)
+        return 0
+
+
+def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
+    if args.once + args.keep_adopting + args.forget > 1:
+        raise options.UsageError("--once, --keep-adopting and --forget exclude each other")
+    if args.prune and not args.once:
+        raise options.UsageError("--prune goes with --once: later sweeps remove no directories")
+    if args.forget and (args.yes or args.exclude):
+        raise options.UsageError("--forget takes neither --yes nor --exclude")
+    if not args.once and open_manager.registry_address(settings).startswith("memory:"):
+        raise options.UsageError(
+            "records in memory would end with this command: use --once, or a registry that stays, such as sqlite:"
+        )
+
+
+def _adopt(args: argparse.Namespace, manager: TempFileManager, planned: Plan) -> None:
+    done = adopt(manager, planned)
+    if args.keep_adopting:
+        watch(manager, planned.wanted)
+    adopt_output.adopted(done, args)
+
+
+def _sweep(args: argparse.Namespace, settings: Settings, planned: Plan, known: survey.Known) -> int:
+    teller = Teller(as_json=args.json, quiet=False)
+    guard = (lambda: InUse(settings.if_unknown, SystemClock().wall)) if settings.protect_open else None
+    done = once.sweep_once(planned, LocalStorage(guard), known=known, hooks=Hooks([teller]), pruning=args.prune)
+    teller.end(done.report)
+    if args.prune:
+        adopt_output.pruned(done.pruned, args)
+    return 1 if done.report.failed else 0
+
+
+def _forget(args: argparse.Namespace, settings: Settings) -> int:
+    there = open_manager.registry_file(settings)
+    forgotten = False
+    if there is not None and os.path.exists(there):
+        with open_manager.open_manager(args) as manager:
+            forgotten = unwatch(manager, args.directory)
+    adopt_output.forgotten(forgotten, args)
+    return 0 if forgotten else 1
+
+
+@contextmanager
+def _opened(args: argparse.Namespace, settings: Settings) -> Iterator[TempFileManager | None]:
+    """Yield the manager; None where there is no registry yet, and nothing is to be written to one."""
+    there = open_manager.registry_file(settings)
+    needed = args.yes and not args.once
+    if needed or (there is not None and os.path.exists(there)):
+        with open_manager.open_manager(args, told=(logs.settled,)) as manager:
+            yield manager
+    else:
+        asked = args.log_level is not None
+        with open_manager.logging_to(
+            settings if asked else replace(settings, log_level="WARNING"), without=(logs.settled,)
+        ):
+            yield None
+
+
+def _own_files(args: argparse.Namespace, settings: Settings) -> list[str]:
+    """Return the files that this and the command ``run`` work with, which may lie in any directory."""
+    files = (open_manager.registry_file(settings), settings.log_file, args.config)
+    return [os.path.abspath(path) for path in files if path]

@@ -1,0 +1,31 @@
+"""``export``: every record as a line of JSON, for ``import`` or another program."""
+
+import argparse
+
+from temp_file_manager.cli import open_manager, options, pages, render
+from temp_file_manager.inspection import describe
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "export",
+        "print every record as a line of JSON",
+        execute,
+        more="Names that are no text come as JSON writes lone surrogates; import reads them back to the byte.",
+        json="the same, as there is no other form",
+    )
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print the records; return 0.
+
+    Raises:
+        TempFileError: a setting or the registry cannot be used.
+    """
+    with open_manager.open_manager(args) as manager:
+        for record in pages.every(manager):
+            render.as_json(describe.stored(record), indent=None)
+    return 0

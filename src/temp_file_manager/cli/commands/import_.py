@@ -1,0 +1,122 @@
+"""``import``: put on record again what ``export`` printed, with its old age, ttl, tags and pin."""
+
+import argparse
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from temp_file_manager.cli import exported_record, open_manager, options, paths, render
+from temp_file_manager.cli.exported_record import Exported, NotImportedError
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import NewFile
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.storage.own_files import is_own
+
+LONGEST_LINE = 1 << 20
+"""Bytes; a path's worth of escapes and many tags."""
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "import",
+        "put on record what export printed, with its old age, ttl, tags and pin",
+        execute,
+        words="[FILE]",
+        more="A file that is gone, that is no longer the one that was exported, or that was registered again since is "
+        "refused, with the reason on standard error; so is a line that is no record. The others are imported.",
+        json="print the counts as a JSON object",
+    )
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="what to read; - is standard input")
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Import records and print how many; return 1 if any was refused.
+
+    Raises:
+        TempFileError: a setting or the registry cannot be used.
+        OSError: the file cannot be read.
+    """
+    refuse = paths.Refusals()
+    imported = 0
+    with _opened(args.file) as stream, open_manager.open_manager(args) as manager:
+        for lines in paths.pieces(stream, b"\n", LONGEST_LINE, refuse):
+            imported += _imported(manager, lines, refuse)
+    if args.json:
+        render.as_json({"imported": imported, "refused": refuse.count}, indent=None)
+    else:
+        render.line(f"{render.count(imported, 'record')} imported, {refuse.count} refused.")
+    return 1 if refuse.count else 0
+
+
+def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Refusals) -> int:
+    """Import some lines, in one step those of the same time; return how many."""
+    accepted = list(_accepted(manager.registry, lines, refuse))
+    rows: dict[float, list[NewFile]] = {}
+    pinned: dict[float, list[str]] = {}
+    for record, row in accepted:
+        rows.setdefault(record.registered_at, []).append(row)
+        if record.pinned_until is not None:
+            pinned.setdefault(record.pinned_until, []).append(record.path)
+    for until, names in pinned.items():
+        # First as what is never due: a sweep must not come between a record and its pin.
+        marked = {record.path: row for record, row in accepted if record.path in names}
+        manager.registry.add([(path, math.inf, *row[2:]) for path, row in marked.items()], 0.0)
+        manager.registry.pin(names, until)
+    for registered_at, those in rows.items():
+        manager.registry.add(those, registered_at)
+    return len(accepted)
+
+
+def _accepted(registry: Registry, lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[tuple[Exported, NewFile]]:
+    records = list(_records(lines, refuse))
+    known = registry.get([record.path for record in records])
+    examiner = Examiner()
+    for record in records:
+        there = known.get(record.path)
+        if there is not None and there.registered_at > record.registered_at:
+            refuse(record.path, "registered again since")
+            continue
+        try:
+            yield record, _row(record, examiner)
+        except NotImportedError as error:
+            refuse(record.path, str(error))
+
+
+def _records(lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[Exported]:
+    for line in lines:
+        try:
+            yield exported_record.read(line)
+        except NotImportedError as error:
+            refuse(error.path or render.beginning(line), str(error))
+
+
+def _row(record: Exported, examiner: Examiner) -> NewFile:
+    """Return the row of a file that is still the one that was exported.
+
+    Raises:
+        NotImportedError: it is not.
+    """
+    if is_own(record.path):
+        raise NotImportedError("this package's own")
+    found = examiner.examine(record.path)
+    if found is None:
+        raise NotImportedError("gone, or no regular file")
+    then, now = record.identity, found.identity
+    same = now.born == then.born if then.born else now.changed == then.changed
+    if now.inode != then.inode or not same:
+        raise NotImportedError("another file by now")
+    return record.path, record.due_at, found.size, record.tags, now
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == paths.STANDARD_INPUT:
+        yield paths.standard_input()
+    else:
+        with open(name, "rb") as stream:
+            yield stream

@@ -1,0 +1,104 @@
+"""``list``: what is on record, or the part of it that is due."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from temp_file_manager.cli import open_manager, options, pages, render
+from temp_file_manager.inspection import describe
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Due, TempFile
+from temp_file_manager.rules import due_since
+from temp_file_manager.storage.paths import absolute
+from temp_file_manager.text import human_size
+
+_WIDTHS = (12, 14, 10)
+_HEADER = ("age", "due", "size", "path")
+
+Filter = Callable[[TempFile], bool]
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "list",
+        "print what is on record",
+        execute,
+        words="[--due] [--tag TAG] [--under DIR] [--older-than SECONDS] [--failed] [--kept] [--limit N]",
+        more="The oldest come first, and after them those with a ttl, the one that ends next first; with --due the "
+        "longest overdue. On a terminal a table; else a line a record: age in seconds, when it is due (now, the "
+        "seconds until then, pinned or held), bytes or -, path, with a space between.",
+        json="print one JSON object a line",
+    )
+    parser.add_argument("--due", action="store_true", help="only what a cleanup now would take")
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        dest="tags",
+        metavar="TAG",
+        help="only what has this tag; repeated: all of them",
+    )
+    parser.add_argument("--under", metavar="DIR", help="only what lies in this directory or below it")
+    parser.add_argument(
+        "--older-than", type=options.seconds, metavar="SECONDS", help="only what was registered longer ago"
+    )
+    parser.add_argument("--failed", action="store_true", help="only what could not be removed so far")
+    parser.add_argument("--kept", action="store_true", help="only what a pin or a hold keeps from sweeps")
+    parser.add_argument("--limit", type=options.whole, metavar="N", help="at most so many")
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print the records; return 0.
+
+    Raises:
+        TempFileError: a setting or the registry cannot be used.
+    """
+    with open_manager.open_manager(args) as manager:
+        due = pages.moment(manager)
+        write = _writer(due, as_json=args.json)
+        for record in islice(_wanted(args, manager, due), args.limit):
+            write(record)
+    return 0
+
+
+def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Due) -> Iterator[TempFile]:
+    filters = list(_filters(args, due))
+    records = pages.due_ones(manager, due) if args.due else pages.every(manager)
+    return (record for record in records if all(wanted(record) for wanted in filters))
+
+
+def _filters(args: argparse.Namespace, due: Due) -> Iterator[Filter]:
+    if args.tags:
+        yield lambda record: set(args.tags) <= set(record.tags)
+    if args.under is not None:
+        above = absolute(args.under).rstrip("/") + "/"
+        yield lambda record: record.path.startswith(above)
+    if args.older_than is not None:
+        yield lambda record: due.asof - record.registered_at > args.older_than
+    if args.failed:
+        yield lambda record: record.failures > 0
+    if args.kept:
+        yield lambda record: describe.state(record, due) in ("held", "pinned")
+
+
+def _writer(due: Due, *, as_json: bool) -> Callable[[TempFile], None]:
+    if as_json:
+        return lambda record: render.as_json(describe.described(record, due), indent=None)
+    if render.on_terminal():
+        render.columns(_HEADER, _WIDTHS)
+        return lambda record: render.columns(_cells(record, due), _WIDTHS)
+    return lambda record: render.line(_words(record, due))
+
+
+def _cells(record: TempFile, due: Due) -> tuple[str, ...]:
+    return describe.age(record, due), describe.when_due(record, due), human_size(record.size), record.path
+
+
+def _words(record: TempFile, due: Due) -> str:
+    age = f"{due.asof - record.registered_at:.0f}"
+    when = describe.state(record, due) or f"{due_since(record, due) - due.asof:.0f}"
+    size = "-" if record.size is None else str(record.size)
+    return f"{age} {when} {size} {record.path}"

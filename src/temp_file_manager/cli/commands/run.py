@@ -1,0 +1,154 @@
+"""``run``: sweep at an interval until a signal ends it."""
+
+import argparse
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from temp_file_manager import logs
+from temp_file_manager.adopt.watched import adopt_watched
+from temp_file_manager.cli import open_manager, options, render, service_extra, signals
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.errors import RegistryError, RegistryGoneError
+from temp_file_manager.events import Hook, SweepFailed
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.clock_guard import ClockGuard
+from temp_file_manager.sweeping.history import STEPS, History
+from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.text import printable
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+_GONE = 0
+"""In the pipe, beside signals: none has this number."""
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "run",
+        help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
+        description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
+        "Its records are those of the registry: what other commands and programs register there it sweeps, too, and "
+        "what is not due yet stays on record after it. With --registry memory: nobody else can register anything. "
+        "With the extra 'service' installed it also serves a page, an API and, if they are on, metrics.",
+        usage="%(prog)s [--clear-on-exit] [--json] [--accept-clock] [--config FILE] [settings]",
+    )
+    parser.add_argument(
+        "--clear-on-exit", action="store_true", help="when a signal ends it, remove every registered file nobody keeps"
+    )
+    options.add_accept_clock(parser)
+    options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
+    options.add_settings(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Sweep until a signal comes.
+
+    Returns:
+        0 when a signal ended it, 1 when sweeping could not be started, or not go on.
+
+    Raises:
+        TempFileError: a setting, the base directory or the log file cannot be used.
+    """
+    if args.json and args.log_format is None:
+        args.log_format = "json"
+    settings, sources = options.effective(args)
+    # Signals after the first change nothing: the chunk in hand is a moment's work. SIGINT also where a shell started us
+    # with it ignored, as it does in the background: who sends it means it.
+    last = ENDING if args.ends_process else ()
+    with signals.heard(ENDING, ignored_after=last) as pipe, open_manager.logging_to(settings):
+        manager = TempFileManager.from_settings(
+            settings, registry=open_manager.registry_address(settings), hooks=[_ending_with_its_registry(pipe)]
+        )
+        try:
+            if args.accept_clock:
+                ClockGuard(manager.registry, SystemClock()).accept()
+            name = _running(manager, settings, sources, pipe)
+            if name is None:
+                return 1
+            removed = _cleared(manager, settings) if args.clear_on_exit else 0
+            _ended(name, manager, removed, as_json=args.json)
+            return 0
+        finally:
+            manager.close()
+
+
+def _running(
+    manager: TempFileManager, settings: Settings, sources: Mapping[str, str], pipe: signals.Pipe
+) -> str | None:
+    """Sweep and serve until a signal comes; return its name, or None when that could not be started, or not go on."""
+    history = History(manager.registry, SystemClock())
+    sampler = Scheduler(lambda _: history.sample(), logs.sample_failed, min(STEPS), SystemClock())
+    with ExitStack() as stack:
+        try:
+            # First: with a port that is taken nothing is swept.
+            stack.enter_context(service_extra.serving(manager, settings, sources))
+            manager.start(before=lambda stop: adopt_watched(manager, stop=stop))
+            stack.callback(manager.stop)
+            sampler.start()
+            stack.callback(sampler.stop)
+        except RuntimeError as error:
+            render.problem(f"cannot start sweeping: {error}")
+            return None
+        _started(manager, settings)
+        return _arrived(pipe)
+
+
+def _cleared(manager: TempFileManager, settings: Settings) -> int:
+    return manager.sweep(force=True, protect_open=settings.protect_open).removed
+
+
+def _started(manager: TempFileManager, settings: Settings) -> None:
+    logs.logger.info(
+        f"Running: base_dir {printable(manager.base_dir)}, max_age {manager.max_age} seconds, "
+        f"a sweep every {settings.cleanup_interval} seconds. Records are in "
+        f"{printable(open_manager.registry_name(settings))}{_sharing(manager)}"
+    )
+
+
+def _sharing(manager: TempFileManager) -> str:
+    if manager.registry.durable:
+        return ", shared with other processes, and outlive this one"
+    return ", for this process alone"
+
+
+def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) -> None:
+    outlive = manager.registry.durable
+    registered: int | None = None
+    trouble = ""
+    try:
+        registered = manager.registry.stats().records
+    except RegistryError as error:
+        trouble = printable(str(error))
+    if as_json:
+        counts = {"registered": registered, "records_stay": outlive, "removed_on_exit": removed}
+        render.as_json({"stopped_by": name} | counts, indent=None)
+        return
+    records = "still registered" if outlive else "no longer registered, as records were in memory"
+    known = trouble if registered is None else f"{render.count(registered, 'file')} {records}"
+    what = render.count(removed, "file") if removed else "nothing"
+    render.line(f"Stopped by {name}: {known}; {what} removed on the way out.")
+
+
+def _ending_with_its_registry(pipe: signals.Pipe) -> Hook:
+    """Return what ends the wait when the registry is gone: whoever restarts this process mends it, and nothing else."""
+
+    def hear(event: object) -> None:
+        if isinstance(event, SweepFailed) and isinstance(event.error, RegistryGoneError):
+            os.write(pipe.writer, bytes([_GONE]))
+
+    return hear
+
+
+def _arrived(pipe: signals.Pipe) -> str | None:
+    """Wait for one of ``ENDING``, and return its name; None when the registry is gone."""
+    while (number := os.read(pipe.reader, 1)[0]) not in (*ENDING, _GONE):
+        pass
+    if number == _GONE:
+        logs.registry_gone()
+        return None
+    return signal.Signals(number).name

@@ -1,0 +1,71 @@
+"""``sweep``: remove what is due, now, and say of each file what became of it."""
+
+import argparse
+from contextlib import nullcontext
+
+from temp_file_manager import logs
+from temp_file_manager.cli import open_manager, options, progress
+from temp_file_manager.cli.sweep_output import Teller
+from temp_file_manager.clock import SystemClock
+from temp_file_manager.events import Hook
+from temp_file_manager.sweeping.clock_guard import ClockGuard
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "sweep",
+        "remove what is due, now",
+        execute,
+        words="[-n] [--all] [--limit N] [--budget SECONDS] [--even-if-open] [--allow-large N] [--accept-clock] "
+        "[--quiet]",
+        more="In a pipe each outcome is a line, as it happens; on a terminal only what was not simply removed is. The "
+        "exit code is 1 if any removal failed. What a sweep has begun it finishes, also when nobody reads its output.",
+        json="print one JSON object a line: each outcome, then the totals",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="change nothing, and print what would be done")
+    parser.add_argument("--all", action="store_true", help="every record, whatever its age")
+    parser.add_argument(
+        "--even-if-open", action="store_true", help="also what somebody has open (TEMP_FILE_PROTECT_OPEN)"
+    )
+    parser.add_argument(
+        "--allow-large",
+        type=options.whole,
+        default=0,
+        metavar="N",
+        help="remove up to N files that are due only because a setting has changed since the last sweep",
+    )
+    options.add_accept_clock(parser)
+    parser.add_argument("--limit", type=options.whole, metavar="N", help="at most so many files")
+    parser.add_argument(
+        "--budget", type=options.seconds, metavar="SECONDS", help="begin nothing more (50 files at most) after this"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the totals alone")
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Sweep; return 1 if any removal failed.
+
+    Raises:
+        TempFileError: a setting or the registry cannot be used.
+        OSError: the output could not be written; the sweep was finished all the same.
+    """
+    teller = Teller(as_json=args.json, quiet=args.quiet)
+    bar = None if args.dry_run or args.json or args.quiet else progress.bar()
+    hooks: list[Hook] = [teller] if bar is None else [bar, teller]
+    with open_manager.open_manager(args, hooks=hooks, told=(logs.settled,)) as manager, bar or nullcontext():
+        if args.accept_clock:
+            ClockGuard(manager.registry, SystemClock()).accept()
+        report = manager.sweep(
+            force=args.all,
+            dry_run=args.dry_run,
+            limit=args.limit,
+            budget=args.budget,
+            trust_clock=False,
+            allow_large=args.allow_large,
+            protect_open=options.effective(args)[0].protect_open and not args.even_if_open,
+        )
+    teller.end(report)
+    return 1 if report.failed else 0

@@ -1,0 +1,165 @@
+"""``why``: the whole story of a file: what keeps it or takes it, from when, and who has it open."""
+
+import argparse
+import math
+
+from temp_file_manager import logs
+from temp_file_manager.cli import open_manager, options, paths, render
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.inspection import describe
+from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
+from temp_file_manager.records import Status
+from temp_file_manager.storage.kernel.processes import FileUsers
+from temp_file_manager.text import human_size, span, timestamp
+
+ADVICE = {
+    Rule.NOT_REGISTERED: "Nobody registered it, so nothing here ever removes it. To change that: register it.",
+    Rule.HOLD: "A process holds it; that ends when it lets go or ends, however it ends.",
+    Rule.PIN: "Somebody pinned it; that ends at its end, or by unpin.",
+    Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
+    Rule.CLOCK: "Nothing is removed early because a clock jumped; the command sweep believes the clock.",
+    Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
+    Rule.CLAIM: "Look again in a moment.",
+    Rule.IN_USE: "It goes with the first sweep after whoever has it open has closed it; sweep --even-if-open takes it.",
+    Rule.UNKNOWN: "The command doctor says what to grant, so that it can be told.",
+    Rule.REPLACED: "It is another file now: that one stays, and the record is forgotten. If it is yours: register it.",
+    Rule.DIRECTORY_REPLACED: "It is kept, as its directory may come back. If this file is yours: register it again.",
+    Rule.DOUBT: "It is kept, lest another's file be removed. If it is yours: register it again, or forget it.",
+    Rule.GONE: "Somebody else removed it; the record is forgotten.",
+    Rule.OBSTACLE: "It is tried again by later sweeps, when what stands in the way is gone.",
+}
+
+
+def add_parser(commands: options.Commands) -> None:
+    """Declare the command."""
+    parser = options.add_command(
+        commands,
+        "why",
+        "tell the whole story of files: what keeps or takes them, from when, who has them open",
+        execute,
+        words="[-0] PATH...",
+        more="The exit code is 1 if any of them is not registered.",
+        json="print one JSON object a line",
+    )
+    paths.add_paths(parser)
+    options.add_settings(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Explain files; return 1 if any of them is not registered.
+
+    Raises:
+        TempFileError: a setting, a path or the registry cannot be used.
+    """
+    refuse = paths.Refusals()
+    unregistered = 0
+    tell = _as_json if args.json else _tell
+    with open_manager.open_manager(args, told=(logs.clock_distrusted, logs.clock_trusted)) as manager:
+        for batch in paths.batches(args, refuse):
+            for path in batch:
+                try:
+                    story = why(manager, path)
+                except InvalidArgumentError as error:
+                    refuse(path, str(error))
+                    continue
+                unregistered += story.record is None
+                tell(story)
+    return 1 if unregistered or refuse.count else 0
+
+
+def headline(story: Explanation) -> str:
+    """Return in a sentence what is to be expected of scheduled sweeps, which is what most people run."""
+    forecast = story.scheduled
+    if story.record is None:
+        return "not registered" if story.kind != "nothing" else "not registered, and not there"
+    if forecast.status is Status.REMOVED:
+        return f"goes with the next sweep: {forecast.reason}"
+    if forecast.status in (Status.GONE, Status.REPLACED):
+        return f"its record goes with the next sweep: {forecast.reason}"
+    return f"stays{_until(forecast, story.asof)}: {forecast.reason}"
+
+
+def _until(forecast: Forecast, asof: float) -> str:
+    if forecast.at is None:
+        return ""
+    if forecast.at == math.inf:
+        return " for ever"
+    return f" at least until {timestamp(forecast.at)}, for {span(max(forecast.at - asof, 0))}"
+
+
+def _tell(story: Explanation) -> None:
+    render.line(f"{story.path}: {headline(story)}")
+    if story.rule in ADVICE:
+        render.line(f"  {ADVICE[story.rule]}")
+    for name, value in _rows(story):
+        render.line(f"  {name:<15}{value}")
+
+
+def _rows(story: Explanation) -> list[tuple[str, str]]:
+    there = [("there now", _there(story)), *_open(story.users, story.kind)]
+    record = story.record
+    if record is None:
+        return there
+    due = story.asof if story.due_at is None else story.due_at
+    return [
+        ("decided by", str(story.rule)),
+        ("registered", f"{timestamp(record.registered_at)}, {span(story.asof - record.registered_at)} ago"),
+        ("due", f"{timestamp(due)}, {_distance(due - story.asof)}, by {_limit(story)}"),
+        ("cleanup()", _would(story.cleanup)),
+        ("sweep", _would(story.command_line)),
+        ("run", _would(story.scheduled)),
+        *there,
+        ("was", f"{describe.identity(record.identity)}{_sameness(story)}"),
+        ("size then", human_size(record.size)),
+        ("tags", ", ".join(record.tags) or "none"),
+        ("failures", str(record.failures)),
+        ("last time", story.last or "no sweep has tried it yet"),
+    ]
+
+
+def _limit(story: Explanation) -> str:
+    record = story.record
+    if record is None or record.due_at is None:
+        return f"max_age, {span(story.max_age)}"
+    return f"its own ttl, {span(record.due_at - record.registered_at)}"
+
+
+def _distance(seconds: float) -> str:
+    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+
+
+def _would(forecast: Forecast) -> str:
+    done = "would leave it alone" if forecast.status is None else f"{forecast.status}"
+    return f"{done}: {forecast.reason}"
+
+
+def _there(story: Explanation) -> str:
+    if story.found is None:
+        return story.kind
+    return f"{story.kind}, {human_size(story.size)}, {describe.identity(story.found)}"
+
+
+def _sameness(story: Explanation) -> str:
+    if story.found is None or story.record is None or story.record.identity is None:
+        return ""
+    if story.same_directory is False:
+        return "; its directory is another one now"
+    words = {True: "the same file", False: "another file", None: "nothing can tell whether it is the same"}
+    return f"; now {words[story.same_file]}"
+
+
+def _open(found: FileUsers, kind: str) -> list[tuple[str, str]]:
+    if kind != "a regular file":
+        return []
+    rows = [("open in", f"process {pid}, {', '.join(ways)}: {command}") for pid, command, ways in found.processes]
+    if not rows:
+        rows = [("open in", "no process" if found.complete else "no process that can be seen")]
+    if found.unread:
+        rows.append(("", f"{found.unread} of {found.read + found.unread} processes could not be looked into"))
+    elif not found.complete:
+        rows.append(("", "there may be processes that cannot be seen from here"))
+    return rows
+
+
+def _as_json(story: Explanation) -> None:
+    render.as_json(describe.explanation(story), indent=None)

@@ -1,0 +1,72 @@
+"""What a crash left behind: found, explained, and put right on request. Never removes a file of anybody's."""
+
+import os
+from collections.abc import Iterator
+
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Outcome, Status
+from temp_file_manager.reports import Finding
+from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.wrappers.set_aside import ASIDE
+
+PAGE = 1000
+_KINDS = {
+    Status.GONE: "record without a file",
+    Status.REPLACED: "record of another file",
+    Status.KEPT: "record in doubt",
+}
+_ADVICE = {
+    Status.GONE: "a killed sweep or somebody else removed it; the record can go, and goes with the next sweep",
+    Status.REPLACED: "the record can go, the file there stays",
+    Status.KEPT: "no sweep removes it: register the file again if it is yours, or forget it",
+}
+
+
+def check(manager: TempFileManager, *, fix: bool = False, clock: Clock | None = None) -> tuple[Finding, ...]:
+    """Look for what a crash left behind: records without files, claims of dead sweeps, and the like.
+
+    Args:
+        manager: Whose registry to look at.
+        fix: Forget records whose file is gone or another one, end claims that have lapsed, and put the
+            registry's own counts and files right.
+        clock: What leases are read from.
+
+    Returns:
+        What was found; nothing found is the normal state.
+
+    Raises:
+        RegistryError: the registry is damaged, or cannot be changed.
+    """
+    now = (clock or SystemClock()).elapsed()
+    # The registry first: what it ends may be about records that are looked at next.
+    return (*manager.registry.check(now=now, fix=fix), *_records(manager, now, fix), *_set_aside(manager.base_dir))
+
+
+def _set_aside(base_dir: str) -> Iterator[Finding]:
+    folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
+    why = (
+        "a paranoid sweep that was killed, or that could not put another's file back, left it here. If it is a "
+        "registered one, the next paranoid sweep removes it; if it stays, it is somebody else's: look, and move it back"
+    )
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        yield Finding("file set aside", os.path.join(folder, name), why)
+
+
+def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Finding]:
+    cursor: object | None = None
+    while True:
+        page = manager.registry.page(None, now=now, limit=PAGE, after=cursor)
+        for outcome in LocalStorage().predict(page.records):
+            if outcome.status in _KINDS:
+                yield _finding(manager, outcome, fix)
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _finding(manager: TempFileManager, outcome: Outcome, fix: bool) -> Finding:
+    record, status, reason = outcome
+    forgotten = fix and outcome.retired and manager.registry.forget((record,)) == 1
+    return Finding(_KINDS[status], record.path, f"{reason}; {_ADVICE[status]}", forgotten)

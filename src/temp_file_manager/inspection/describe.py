@@ -1,0 +1,101 @@
+"""What there is to say about a record, for people and for programs."""
+
+import math
+
+from temp_file_manager.inspection.why import Explanation, Forecast
+from temp_file_manager.records import Due, Identity, TempFile
+from temp_file_manager.rules import due_since, verdict
+from temp_file_manager.text import json_number, span, timestamp
+
+
+def state(record: TempFile, due: Due) -> str:
+    """Return ``held``, ``pinned`` or ``now``, or nothing for what becomes due later."""
+    if record.held:
+        return "held"
+    if record.pinned_until is not None and record.pinned_until > due.asof:
+        return "pinned"
+    return "now" if verdict(record, due).due else ""
+
+
+def age(record: TempFile, due: Due) -> str:
+    """Return a record's age in words."""
+    return span(due.asof - record.registered_at)
+
+
+def when_due(record: TempFile, due: Due) -> str:
+    """Return ``state``, or ``in 5 min 3 s`` or ``never``."""
+    left = due_since(record, due) - due.asof
+    return state(record, due) or ("never" if left == math.inf else f"in {span(max(left, 0))}")
+
+
+def stored(record: TempFile) -> dict[str, object]:
+    """Return what the registry holds of a record, for JSON."""
+    return {
+        "path": record.path,
+        "registered_at": json_number(record.registered_at),
+        "due_at": json_number(record.due_at),
+        "size": record.size,
+        "tags": list(record.tags),
+        "failures": record.failures,
+        "retry_at": json_number(record.retry_at),
+        "pinned_until": json_number(record.pinned_until),
+        "identity": None if record.identity is None else record.identity._asdict(),
+    }
+
+
+def described(record: TempFile, due: Due) -> dict[str, object]:
+    """Return ``stored`` and what follows from it at that moment, for JSON."""
+    found = verdict(record, due)
+    return stored(record) | {
+        "age": json_number(due.asof - record.registered_at),
+        "due": found.due,
+        "due_in": json_number(due_since(record, due) - due.asof),
+        "reason": found.reason,
+        "held": record.held,
+    }
+
+
+def identity(known: Identity | None) -> str:
+    """Return an identity in words."""
+    if known is None:
+        return "unknown: whatever has this path is removed"
+    if not any(known):
+        return "none: there was no such file when it was registered"
+    born = f"born {timestamp(known.born / 1e9)}, " if known.born else ""
+    return f"inode {known.inode}, {born}changed {timestamp(known.changed / 1e9)}"
+
+
+def explanation(story: Explanation) -> dict[str, object]:
+    """Return all that ``why`` has found, for JSON."""
+    record = story.record
+    known = {} if record is None else stored(record) | {"held": record.held}
+    return {
+        "path": story.path,
+        "registered": record is not None,
+        "rule": story.rule,
+        "asof": json_number(story.asof),
+        **known,
+        "max_age": json_number(story.max_age),
+        "becomes_due_at": json_number(story.due_at),
+        "becomes_due_in": None if story.due_at is None else json_number(story.due_at - story.asof),
+        "cleanup": _forecast(story.cleanup),
+        "sweep": _forecast(story.command_line),
+        "run": _forecast(story.scheduled),
+        "kind": story.kind,
+        "size_now": story.size,
+        "identity_now": None if story.found is None else story.found._asdict(),
+        "same_file": story.same_file,
+        "same_directory": story.same_directory,
+        "open_in": [holder._asdict() for holder in story.users.processes],
+        "processes": {"read": story.users.read, "unread": story.users.unread, "all": story.users.complete},
+        "last": story.last,
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, object]:
+    return {
+        "outcome": forecast.status,
+        "rule": forecast.rule,
+        "reason": forecast.reason,
+        "at": json_number(forecast.at),
+    }

@@ -1,0 +1,322 @@
+"""What this machine and file system let the package do, what follows from it, and what to grant or change."""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from temp_file_manager.clock import Clock, SystemClock, boot_id
+from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryError
+from temp_file_manager.storage.base_rules import refuse_foreign_private, refuse_unsafe
+from temp_file_manager.storage.kernel import mounts, processes
+from temp_file_manager.storage.kernel.probe import Probe, capabilities, hides_processes, probe
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.paths import AnyPath, absolute, nearest_existing
+from temp_file_manager.sweeping import clock_guard
+from temp_file_manager.text import masked
+
+LITTLE_ROOM, LITTLE_SHARE = 64 * 1024 * 1024, 0.02
+"""Less free space than this, and than this part of all: worth a warning."""
+
+FEW_INODES = 1000
+
+_IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
+_GRANT_LEASE = (
+    "grant CAP_LEASE: for systemd AmbientCapabilities=CAP_LEASE, for Docker --cap-add LEASE, for Kubernetes "
+    "securityContext.capabilities.add: [LEASE]"
+)
+_SHOW_PROCESSES = (
+    "let it see all processes: for Kubernetes hostPID: true (shareProcessNamespace: true shows those of its own pod), "
+    "for Docker --pid=host, for systemd PrivatePIDs=no and ProtectProc=default; and to read other users' grant "
+    "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+)
+_OR_AN_AGE = "or set TEMP_FILE_IF_UNKNOWN to an age in seconds at which such a file goes all the same"
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: What.
+        level: How bad it is.
+        found: What was found.
+        follows: What follows from it for who uses this package; empty when nothing does.
+        advice: What to grant or change; empty when all is well.
+    """
+
+    name: str
+    level: Level
+    found: str
+    follows: str = ""
+    advice: str = ""
+
+
+def examine(
+    directory: AnyPath, *, registry: str | None = "sqlite:", clock: Clock | None = None, protect_open: bool = True
+) -> tuple[Check, ...]:
+    """Look at what a base directory, or one to be made there, can rely on. What is made to try it is removed at once.
+
+    Args:
+        directory: The base directory; where it is missing, what is nearest above it is tried.
+        registry: Where records would live, as ``open_registry`` takes it. One that is missing is not made.
+        clock: What the clock guard's watermark is compared with.
+        protect_open: Whether sweeps are to keep open files; else nothing about them is a warning.
+
+    Raises:
+        TypeError: ``directory`` is no path.
+        InvalidArgumentError: it is empty.
+    """
+    if not os.fsdecode(directory):
+        raise InvalidArgumentError("an empty path names no directory")
+    return tuple(_Examination(absolute(directory), registry, clock or SystemClock(), protect_open).checks())
+
+
+class _Examination:
+    """The checks of one base directory, which share what was found before."""
+
+    def __init__(self, base: str, registry: str | None, clock: Clock, protect_open: bool) -> None:
+        self._base = base
+        self._registry = registry or "memory:"
+        self._clock = clock
+        self._protect_open = protect_open
+        self._there = nearest_existing(base)
+        self._seen = processes.census()
+        self._refusal = _refusal(base)
+        self._probe: Probe | OSError = PermissionError(errno.EPERM, "not tried where no base directory may be")
+        if self._refusal is None:
+            try:
+                self._probe = probe(self._there)
+            except OSError as error:
+                self._probe = error
+
+    def checks(self) -> Iterator[Check]:
+        yield _user()
+        yield self._base_directory()
+        yield self._file_system()
+        yield self._writing()
+        yield self._room()
+        yield self._births()
+        yield self._leases()
+        yield self._others_files()
+        yield self._processes()
+        yield from self._records()
+
+    # -- the directory and its file system
+
+    def _base_directory(self) -> Check:
+        name = "base directory"
+        if self._refusal is not None:
+            follows, advice = "what sweeps there by itself could remove what is not its own", "give another directory"
+            return Check(name, Level.PROBLEM, self._refusal, follows, advice)
+        if os.path.isdir(self._base):
+            return Check(name, Level.OK, self._base)
+        missing = f"{self._base} is not there yet; tried in {self._there}"
+        return Check(name, Level.OK, missing, "it is made when it is first used")
+
+    def _file_system(self) -> Check:
+        name, kind = "file system", mounts.kind(self._there)
+        if not kind:
+            return Check(name, Level.WARNING, "its type cannot be told", "it may be a network's", "give a local disk")
+        if kind in mounts.NETWORK:
+            follows = "other machines may change what is there, and SQLite's locks do not hold: no durable registry"
+            return Check(name, Level.PROBLEM, f"{kind}, a network's", follows, "give a base directory on a local disk")
+        if kind.startswith("fuse"):
+            follows = "whether it is local depends on the program behind it"
+            advice = "if other machines see it, give a base directory on a local disk"
+            return Check(name, Level.WARNING, f"{kind}, a program's", follows, advice)
+        follows = "files and records are gone after a reboot, and take memory" if kind in _IN_MEMORY else ""
+        return Check(name, Level.OK, f"{kind}, local", follows)
+
+    def _writing(self) -> Check:
+        name = "writing"
+        if not isinstance(self._probe, OSError):
+            return Check(name, Level.OK, "a file could be made and removed")
+        found = f"no file can be made in {self._there}: {self._probe.strerror or self._probe}"
+        advice = "mount it for writing, or let this user write there, or give another directory"
+        return Check(name, Level.PROBLEM, found, "nothing can be registered, and nothing removed", advice)
+
+    def _room(self) -> Check:
+        name = "room"
+        try:
+            found = os.statvfs(self._there)
+        except (OSError, AttributeError) as error:
+            return Check(name, Level.WARNING, f"cannot be told: {error}")
+        free, inodes = found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None
+        share = found.f_bavail / found.f_blocks if found.f_blocks else 1.0
+        files = "" if inodes is None else f", {inodes} more files"
+        told = f"{free // (1 << 20)} MiB free ({share:.0%}){files}"
+        advice = "make room: temp-file-manager sweep works on a full disk"
+        if not free or inodes == 0:
+            return Check(name, Level.PROBLEM, told, "nothing can be registered", advice)
+        if (free < LITTLE_ROOM and share < LITTLE_SHARE) or (inodes is not None and inodes < FEW_INODES):
+            return Check(name, Level.WARNING, told, "registering fails when it is used up", advice)
+        return Check(name, Level.OK, told)
+
+    def _births(self) -> Check:
+        name = "birth times"
+        if isinstance(self._probe, OSError):
+            return _untried(name)
+        if self._probe.born:
+            return Check(name, Level.OK, "told", "a file that was replaced is never taken for the registered one")
+        follows = "a file that changed after it was registered is kept, as nothing can tell whether it is the same"
+        advice = "register a file when it is complete, or put it on ext4, xfs, btrfs or tmpfs"
+        return Check(name, Level.WARNING, "not told by this file system or system", follows, advice)
+
+    # -- files in use
+
+    def _graded(self, name: str, found: str, follows: str, advice: str) -> Check:
+        if not self._protect_open:
+            return Check(name, Level.OK, found, "nothing: protect_open is false, so nobody asks")
+        return Check(name, Level.WARNING, found, follows, advice)
+
+    def _leases(self) -> Check:
+        name = "write leases"
+        if isinstance(self._probe, OSError):
+            return _untried(name)
+        leased, refused, decides, overlay, _ = self._probe
+        if leased and refused and (decides or overlay):
+            more = "; here with a look at what processes have mapped" if overlay else ""
+            return Check(name, Level.OK, f"granted and refused as they should be{more}", "open files are kept")
+        if not leased:
+            found = "not to be had here"
+        elif not refused:
+            found = "granted although somebody had the file open"
+        else:
+            found = "granted, but this file system is not known to keep them"
+        if self._proc_decides():
+            return Check(name, Level.OK, found, "open files are kept: /proc shows every process, which is slower")
+        follows = "nothing can tell whether a file is open: a file that is due is kept for ever"
+        advice = f"use ext4, xfs, btrfs or tmpfs; or {_SHOW_PROCESSES}; {_OR_AN_AGE}"
+        return self._graded(name, found, follows, advice)
+
+    def _others_files(self) -> Check:
+        name, held = "other users' files", capabilities()
+        if held is None:
+            return self._graded(name, "capabilities cannot be told", "they may be kept", _OR_AN_AGE)
+        told = ", ".join(sorted(held)) or "none of CAP_LEASE, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH"
+        if "CAP_LEASE" in held:
+            return Check(name, Level.OK, told, "leases are to be had on them, too")
+        if self._proc_decides():
+            return Check(name, Level.OK, told, "without CAP_LEASE /proc decides, and shows every process")
+        follows = "of this user's own files all is known; others' that are due are kept, as they may be open"
+        return self._graded(name, f"{told}: no CAP_LEASE", follows, f"{_GRANT_LEASE}; or {_SHOW_PROCESSES}")
+
+    def _processes(self) -> Check:
+        name, seen = "processes", self._seen
+        first = processes.sees_all_processes()
+        where = "the machine's pid namespace" if first else "a pid namespace of its own"
+        hidden = ", which hides other users' (hidepid)" if hides_processes() else ""
+        found = f"{seen.read} can be looked into, {seen.unread} cannot; /proc shows {where}{hidden}"
+        if seen.complete and not hidden:
+            return Check(name, Level.OK, found, "whoever has a file open can be named")
+        follows = "why cannot always name who has a file open"
+        if isinstance(self._probe, Probe) and self._probe.leased and self._probe.decides:
+            return Check(name, Level.OK, found, f"{follows}; whether somebody has, leases tell")
+        return self._graded(name, found, follows, _SHOW_PROCESSES)
+
+    def _proc_decides(self) -> bool:
+        return self._seen.complete and not hides_processes()
+
+    # -- records
+
+    def _records(self) -> Iterator[Check]:
+        name, path = "registry", _registry_file(self._registry, self._base)
+        if path is None:
+            told = "in memory" if self._registry.startswith("memory:") else masked(self._registry)
+            yield Check(name, Level.OK, told, "records end with their process")
+            return
+        if not os.path.lexists(path):
+            yield Check(name, Level.OK, f"{path} is not there yet", "it is made when something is first registered")
+            return
+        from temp_file_manager.registry.sqlite.snapshot import look_at  # noqa: PLC0415 - in memory nobody needs SQLite
+
+        try:
+            found = look_at(path, self._base)
+        except RegistryError as error:
+            advice = "let this user read it, or move it away and start anew: files that only it knew of stay"
+            yield Check(name, Level.PROBLEM, str(error), "nothing can be registered or swept", advice)
+            return
+        told = (
+            f"{path}: {found.records} records here of {found.all_records}, {found.size // 1024} KiB, "
+            f"schema {found.schema}, journal {found.journal}"
+        )
+        yield _usable(path, told, newer=found.is_newer)
+        yield _reserve(path)
+        yield _watermark(found.clock, self._clock)
+
+
+def _refusal(base: str) -> str | None:
+    try:
+        refuse_unsafe(base)
+        refuse_foreign_private(os.path.join(base, OWN_DIRECTORY))
+    except BaseDirectoryError as error:
+        return f"{error.filename}: {error.strerror}"
+    except InvalidArgumentError as error:
+        return str(error)
+    return None
+
+
+def _untried(name: str) -> Check:
+    return Check(name, Level.WARNING, "could not be tried", "as no file can be made there", "see writing")
+
+
+def _user() -> Check:
+    if not hasattr(os, "geteuid"):
+        return Check("user", Level.OK, "no users here")
+    uid = os.geteuid()
+    follows = "what anybody registers in its registry it can remove" if not uid else ""
+    return Check("user", Level.OK, "root" if not uid else f"user {uid}", follows)
+
+
+def _registry_file(registry: str, base: str) -> str | None:
+    scheme, _, address = registry.partition(":")
+    if scheme != "sqlite":
+        return None
+    path = address.partition("?")[0].strip("/")
+    return f"/{path}" if path else os.path.join(base, OWN_DIRECTORY, "registry.db")
+
+
+def _usable(path: str, told: str, *, newer: bool) -> Check:
+    if newer:
+        follows = "it can be read, and nothing can be registered or swept"
+        return Check("registry", Level.PROBLEM, f"{told}: a newer version's", follows, "install that version")
+    if not os.access(path, os.W_OK) or not os.access(os.path.dirname(path), os.W_OK):
+        follows = "this user can register and sweep nothing"
+        return Check("registry", Level.PROBLEM, f"{told}: not writable", follows, "run as its owner")
+    return Check("registry", Level.OK, told)
+
+
+def _reserve(path: str) -> Check:
+    name = "reserve"
+    if all(os.path.exists(f"{path}-reserve{ending}") for ending in ("", "-2")):
+        return Check(name, Level.OK, "there", "a sweep begins on a full disk, too")
+    follows = "on a full disk a sweep may not begin"
+    return Check(name, Level.WARNING, "not there", follows, "make room: it comes with the next registration or sweep")
+
+
+def _watermark(text: str | None, clock: Clock) -> Check:
+    name = "clock"
+    told = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(clock.wall()))
+    if text is None:
+        return Check(name, Level.OK, f"{told}; no scheduled sweep has looked at it yet")
+    now = clock_guard.Moment(clock.wall(), clock.elapsed(), boot_id())
+    try:
+        reading, _ = clock_guard.look(clock_guard._parsed(text), now)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        found, follows = f"{told}; what it was last cannot be read", "scheduled sweeps find nothing due"
+        return Check(name, Level.WARNING, found, follows, "accept the clock: --accept-clock")
+    if reading.trusted:
+        return Check(name, Level.OK, f"{told}, as expected")
+    follows = "scheduled sweeps go on by the time that has passed, and take some files late"
+    return Check(name, Level.WARNING, f"{told}; {reading.reason}", follows, "put the clock right, or accept it")

@@ -1,0 +1,326 @@
+"""What healthy, degraded and unhealthy mean: facts gathered at small cost, and one judgement of them.
+
+Unhealthy is what keeps sweeps from doing their work at all, and somebody should step in at once. Degraded is what they
+work on through, and somebody should look at: restarting helps none of it, and a full disk is when a sweep that goes on
+is needed most.
+
+========================================  =========  =====================================================
+what                                      is         because
+========================================  =========  =====================================================
+the base directory is gone, or read-only  unhealthy  nothing can be made or removed there
+the registry cannot be read or changed    unhealthy  nothing can be registered or swept
+the scheduler's thread has ended          unhealthy  nothing sweeps any more, and nothing says so
+more records than ``max_files``           degraded   the specification says so; each is still swept in time
+a file is due for long, and still there   degraded   its removal fails, or nobody sweeps; others may go well
+the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
+the disk is full, or nearly               degraded   registering fails, sweeps do not
+========================================  =========  =====================================================
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection.doctor import FEW_INODES, LITTLE_ROOM, LITTLE_SHARE
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Due, TempFile
+from temp_file_manager.registry import Registry
+from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.clock_guard import ClockGuard, Reading
+from temp_file_manager.text import printable, span
+
+FAR_OVERDUE = 3600.0
+"""Seconds a file may be overdue at least; three intervals between sweeps, where those are more."""
+
+_INTERVALS = 3
+_PAGE = 100
+"""Of what is due, so many of the longest overdue are looked at: those at its head may be kept with good reason."""
+
+
+class Grade(StrEnum):
+    """How well it is, from well to worst."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class Room(NamedTuple):
+    """What is free on a disk for who is not root, in bytes and in files; shares are of all there is."""
+
+    bytes: int
+    share: float
+    inodes: int
+    inode_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is judged.
+
+    Attributes:
+        base_dir: The base directory.
+        max_age: Seconds a file without its own ttl may live.
+        timestamp: When this was looked at, seconds since the epoch.
+        registry: Where records live, as it may be shown.
+        base_there: Whether the base directory is a directory.
+        base_writable: Whether this process may make and remove files in it.
+        room: What is free there; None when it cannot be told.
+        registry_trouble: Why the registry cannot be used, in words; empty when it can.
+        records: How many; None when that cannot be told.
+        overdue: Seconds for which the longest overdue record should have been gone; 0 when none is due. What a sweep
+            looked at and kept, as somebody has it open, counts from when it is to be looked at again.
+        late: That record.
+        clock_doubt: Why the clock is not trusted; empty when it is.
+        scheduler_alive: None when this process runs none.
+    """
+
+    base_dir: str
+    max_age: float
+    timestamp: float
+    registry: str
+    base_there: bool = True
+    base_writable: bool = True
+    room: Room | None = None
+    registry_trouble: str = ""
+    records: int | None = 0
+    overdue: float = 0.0
+    late: TempFile | None = None
+    clock_doubt: str = ""
+    scheduler_alive: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The judgement; the specification's 7.4 gave ``status``, ``error``, ``warning`` and the like their names.
+
+    Attributes:
+        status: The worst that was found.
+        reasons: What is wrong and what to do, the worst first; empty when all is well.
+        base_dir: The base directory.
+        max_age: Seconds a file without its own ttl may live.
+        timestamp: When this was looked at, seconds since the epoch.
+        records: How many; None when that cannot be told.
+        max_files: With more it is degraded.
+        overdue: Seconds for which the longest overdue record should have been gone; 0 when none is due.
+        free_share: What part of the base directory's disk is free, 0 to 1; None when it cannot be told.
+        clock_trusted: Whether scheduled sweeps trust the wall clock.
+        scheduler_alive: None when this process runs none.
+        registry: Where records live, as it may be shown.
+    """
+
+    status: Grade
+    reasons: tuple[str, ...]
+    base_dir: str
+    max_age: float
+    timestamp: float
+    records: int | None
+    max_files: int
+    overdue: float
+    free_share: float | None
+    clock_trusted: bool
+    scheduler_alive: bool | None
+    registry: str
+
+    @property
+    def active_files(self) -> int | None:
+        """``records``, as the specification calls them."""
+        return self.records
+
+    @property
+    def error(self) -> str | None:
+        """The first reason why it is unhealthy; None when it is not."""
+        return self.reasons[0] if self.status is Grade.UNHEALTHY else None
+
+    @property
+    def warning(self) -> str | None:
+        """The first reason why it is degraded; None when it is better or worse."""
+        return self.reasons[0] if self.status is Grade.DEGRADED else None
+
+    def described(self) -> dict[str, object]:
+        """Return it for programs: what the specification's health check returns, under its names, and the rest."""
+        told = {"error": self.error, "warning": self.warning}
+        return {
+            "status": str(self.status),
+            **{name: text for name, text in told.items() if text is not None},
+            "reasons": list(self.reasons),
+            "active_files": self.active_files,
+            "base_dir": self.base_dir,
+            "max_age": self.max_age,
+            "timestamp": self.timestamp,
+            "records": self.records,
+            "max_files": self.max_files,
+            "overdue": self.overdue,
+            "free_share": self.free_share,
+            "clock_trusted": self.clock_trusted,
+            "scheduler_alive": self.scheduler_alive,
+            "registry": self.registry,
+        }
+
+
+# -- judging
+
+
+def judge(facts: Facts, settings: Settings) -> Health:
+    """Judge facts by the table above; asks nothing and nobody.
+
+    Args:
+        facts: What was found.
+        settings: Whose ``max_files`` and ``cleanup_interval`` count.
+    """
+    unhealthy, degraded = tuple(_unhealthy(facts)), tuple(_degraded(facts, settings))
+    return Health(
+        status=Grade.UNHEALTHY if unhealthy else Grade.DEGRADED if degraded else Grade.HEALTHY,
+        reasons=unhealthy + degraded,
+        base_dir=facts.base_dir,
+        max_age=facts.max_age,
+        timestamp=facts.timestamp,
+        records=facts.records,
+        max_files=settings.max_files,
+        overdue=facts.overdue,
+        free_share=None if facts.room is None else facts.room.share,
+        clock_trusted=not facts.clock_doubt,
+        scheduler_alive=facts.scheduler_alive,
+        registry=facts.registry,
+    )
+
+
+def _unhealthy(facts: Facts) -> Iterator[str]:
+    base = printable(facts.base_dir)
+    if not facts.base_there:
+        yield f"the base directory {base} is not there: make it again, or start what works in it, which makes it"
+    elif not facts.base_writable:
+        yield f"the base directory {base} cannot be written: let this user write there, or mount it for writing"
+    if facts.registry_trouble:
+        yield f"the registry cannot be used: {facts.registry_trouble}"
+    if facts.scheduler_alive is False:
+        yield "the scheduler's thread has ended: call start() again, and look in the log for what ended it"
+
+
+def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
+    if facts.records is not None and facts.records > settings.max_files:
+        yield (
+            f"{facts.records} files are registered, more than MAX_TEMP_FILES ({settings.max_files}): shorten their "
+            "ages, sweep more often, or allow more"
+        )
+    if facts.late is not None and facts.overdue > max(FAR_OVERDUE, _INTERVALS * settings.cleanup_interval):
+        yield _overdue(facts.late, facts.overdue)
+    if facts.clock_doubt:
+        yield f"the clock is not trusted: {facts.clock_doubt}"
+    room = facts.room
+    if room is not None and _is_little(room):
+        yield (
+            f"the disk of {printable(facts.base_dir)} is full or nearly so: {room.bytes // 1024} KiB and "
+            f"{room.inodes} more files are free; make room, to which a sweep may help, and works on a full disk"
+        )
+
+
+def _overdue(late: TempFile, seconds: float) -> str:
+    if late.failures:
+        found = f"its removal failed {late.failures} times: ask temp-file-manager why about it, and clear the way"
+    else:
+        found = "no sweep has taken it: start the scheduler or temp-file-manager run, or ask temp-file-manager why"
+    return f"{printable(late.path)} should have been gone for {span(seconds)}, and {found}"
+
+
+def _is_little(room: Room) -> bool:
+    little = room.bytes < LITTLE_ROOM and room.share < LITTLE_SHARE
+    return little or (room.inodes < FEW_INODES and room.inode_share < LITTLE_SHARE)
+
+
+# -- gathering
+
+
+def examine(manager: TempFileManager, *, clock: Clock | None = None) -> Health:
+    """Look at a manager and its surroundings, at a cost that does not depend on how many records there are, and judge.
+
+    (In memory, looking at what is due copies a list: some milliseconds for a million records.) Changes nothing, and
+    raises nothing: what cannot be asked is a reason.
+
+    Args:
+        manager: Whose records and settings count.
+        clock: What tells the time; None: what the manager's sweeps read.
+    """
+    times = clock or manager._clock
+    name = repr(manager.registry) if manager.registry.durable else "memory:"
+    facts = surroundings(manager.base_dir, manager.max_age, registry=name, clock=times)
+    facts = replace(facts, scheduler_alive=manager._scheduler.alive)
+    if manager.registry.durable and not facts.base_there:
+        # A registry that was closed would be opened, and its directory made again.
+        return judge(replace(facts, records=None), manager._settings)
+    try:
+        facts = _asked(manager, facts, clock)
+    except Exception as error:  # as in the specification: whatever a registry raises is its ill health
+        facts = replace(facts, records=None, registry_trouble=str(error) or repr(error))
+    return judge(facts, manager._settings)
+
+
+def surroundings(base_dir: str, max_age: float, *, registry: str, clock: Clock | None = None) -> Facts:
+    """Return what can be told without a registry; it is taken to be empty.
+
+    Args:
+        base_dir: The base directory.
+        max_age: Seconds a file without its own ttl may live.
+        registry: Where records live, as it may be shown.
+        clock: What tells the time.
+    """
+    return Facts(
+        base_dir=base_dir,
+        max_age=max_age,
+        timestamp=(clock or SystemClock()).wall(),
+        registry=registry,
+        base_there=os.path.isdir(base_dir),
+        base_writable=os.access(base_dir, os.W_OK | os.X_OK),
+        room=_room(base_dir),
+    )
+
+
+def _asked(manager: TempFileManager, facts: Facts, clock: Clock | None) -> Facts:
+    registry = manager.registry
+    _refuse_read_only(registry)  # before SQLite makes a file that was removed again, empty
+    records = registry.stats().records
+    _refuse_read_only(registry)  # which it may have found on opening the file
+    guard = manager._clock_guard if clock is None else ClockGuard(registry, clock)
+    reading = guard.peek()
+    late, overdue = _latest(manager, reading, (clock or manager._clock).elapsed())
+    return replace(
+        facts,
+        records=records,
+        overdue=overdue,
+        late=late,
+        clock_doubt=reading.reason if not reading.trusted else "",
+    )
+
+
+def _refuse_read_only(registry: Registry) -> None:
+    if registry.read_only:
+        raise RegistryError(registry.read_only)
+
+
+def _latest(manager: TempFileManager, reading: Reading, now: float) -> tuple[TempFile | None, float]:
+    """Return the record that should have been gone for longest, and since how many seconds."""
+    due = Due(reading.asof, manager.max_age)
+    records = manager.registry.page(due, now=now, limit=_PAGE).records
+    late = min(records, key=lambda record: _to_go(record, due), default=None)
+    return late, 0.0 if late is None else max(0.0, due.asof - _to_go(late, due))
+
+
+def _to_go(record: TempFile, due: Due) -> float:
+    since = record.registered_at + due.max_age if record.due_at is None else record.due_at
+    kept = record.retry_at is not None and not record.failures
+    return max(since, record.retry_at or since) if kept else since
+
+
+def _room(directory: str) -> Room | None:
+    try:
+        found = os.statvfs(directory)
+    except (OSError, ValueError, AttributeError):  # gone, no path, or no Unix
+        return None
+    share = found.f_bavail / found.f_blocks if found.f_blocks else 1.0
+    # Some file systems make inodes as they go, and count none.
+    inodes, inode_share = (found.f_favail, found.f_favail / found.f_files) if found.f_files else (FEW_INODES, 1.0)
+    return Room(found.f_bavail * found.f_frsize, share, inodes, inode_share)

@@ -1,0 +1,157 @@
+"""The metrics for Prometheus: the specification's five by their names, and what else an operator needs.
+
+Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
+adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path.
+
+In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager))``. No metric says whose it
+is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.registry import Collector
+
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection import health, overview
+from temp_file_manager.inspection.health import Grade, Health
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registry import Stats, counters
+from temp_file_manager.registry.counters import Histogram
+from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.version import VERSION
+
+__all__ = ["CONTENT_TYPE", "ManagerCollector", "render"]
+
+GRADES = tuple(Grade)
+
+
+class _Seen(NamedTuple):
+    """What one scrape has found; ``stats`` is None, and ``counted`` empty, when the registry cannot be read."""
+
+    health: Health
+    scheduler: Scheduler
+    disk: Mapping[str, int | None]
+    stats: Stats | None = None
+    counted: Mapping[str, float | None] = {}
+    oldest: float | None = None
+
+    def known(self, value: float) -> float | None:
+        """Return what health says of the registry, if it could ask."""
+        return None if self.health.records is None else value
+
+    def oldest_age(self) -> float | None:
+        """Return the age of the oldest record; 0 without any, or when it was registered in the future."""
+        if self.stats is None:
+            return None
+        return 0.0 if self.oldest is None else max(0.0, self.health.timestamp - self.oldest)
+
+
+class ManagerCollector(Collector):
+    """Gives a manager's metrics, as they are at the moment they are asked for.
+
+    Args:
+        manager: Whose.
+    """
+
+    def __init__(self, manager: TempFileManager) -> None:
+        self._manager = manager
+
+    def describe(self) -> Iterable[Metric]:
+        """Yield the metrics without their values: registering a collector asks nothing and nobody."""
+        return _metrics(None)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics. What the registry knows has no value when it cannot be read, and health says why."""
+        yield from _metrics(self._look())
+
+    def _look(self) -> _Seen:
+        manager = self._manager
+        seen = _Seen(health.examine(manager), manager._scheduler, overview.disk(manager.base_dir))
+        if seen.health.records is None:
+            return seen
+        try:
+            # Once for all counters and histograms, which then are of the same moment.
+            stats, oldest = manager.registry.stats(), manager.registry.oldest()
+        except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
+            return seen
+        return seen._replace(stats=stats, counted=overview.counted(stats), oldest=oldest)
+
+
+_COUNTERS = (
+    ("temp_files_registered", counters.REGISTERED, "Total registered temporary files"),
+    ("temp_files_cleaned", "cleaned", "Total cleaned temporary files: removed, found gone, or found replaced"),
+    ("temp_files_failed", "failed", "Removals that failed"),
+    ("temp_files_replaced", "replaced", "Files that were no longer the one registered, and were left alone"),
+    ("temp_files_kept_in_use", counters.KEPT_IN_USE, "Times a due file was kept because somebody has it open"),
+    ("temp_files_kept_unknown", counters.KEPT_UNKNOWN, "Times a due file was kept because nothing tells if it is open"),
+    ("temp_files_freed_bytes", counters.FREED_BYTES, "Bytes that the removed files had when they were registered"),
+)
+
+_HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (
+    ("temp_file_age_seconds", counters.ages, "Age of temporary files when cleaned"),
+    ("temp_file_cleanup_duration_seconds", counters.durations, "Time spent on cleanup operations"),
+)
+
+_GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
+    ("temp_files_active", lambda seen: seen.counted.get("records"), "Currently active temporary files"),
+    ("temp_files_bytes", lambda seen: seen.counted.get("bytes"), "Bytes of the active files when they were registered"),
+    ("temp_file_oldest_age_seconds", _Seen.oldest_age, "Age of the file that was registered first; 0 without files"),
+    (
+        "temp_file_health",
+        lambda seen: GRADES.index(seen.health.status),
+        "How well it is: 0 healthy, 1 degraded, 2 unhealthy",
+    ),
+    ("temp_files_limit", lambda seen: seen.health.max_files, "With more active files than this it is degraded"),
+    (
+        "temp_file_overdue_seconds",
+        lambda seen: seen.known(seen.health.overdue),
+        "For how long the longest overdue file should have been gone",
+    ),
+    (
+        "temp_file_sweeps_paused",
+        lambda seen: seen.known(not seen.health.clock_trusted),
+        "Whether sweeps wait because the clock is not trusted",
+    ),
+    ("temp_file_cleanup_interval_seconds", lambda seen: seen.scheduler.interval, "Seconds between scheduled sweeps"),
+    (
+        "temp_file_scheduler_heartbeat_timestamp_seconds",
+        lambda seen: seen.scheduler.beat,
+        "When this process's scheduler last showed that it works; absent before it has",
+    ),
+    ("temp_file_disk_free_bytes", lambda seen: seen.disk["free"], "Bytes free on the base directory's disk"),
+    ("temp_file_disk_size_bytes", lambda seen: seen.disk["size"], "Bytes there are on the base directory's disk"),
+)
+
+
+def _metrics(seen: _Seen | None) -> Iterator[Metric]:
+    """Yield each metric; one that has no value is described, and absent."""
+    for name, key, about in _COUNTERS:
+        yield CounterMetricFamily(name, about, seen and seen.counted.get(key))
+    for name, read, about in _HISTOGRAMS:
+        yield _histogram(name, about, None if seen is None or seen.stats is None else read(seen.stats.totals))
+    for name, look, about in _GAUGES:
+        yield GaugeMetricFamily(name, about, seen and look(seen))
+    about = "Scheduled sweeps of this process that ended in an error"
+    yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.scheduler.failures)
+    info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
+    info.add_metric([VERSION], 1)
+    yield info
+
+
+def _histogram(name: str, about: str, found: Histogram | None) -> HistogramMetricFamily:
+    if found is None:
+        return HistogramMetricFamily(name, about)
+    bounds = [*map(str, found.bounds), "+Inf"]
+    return HistogramMetricFamily(name, about, list(zip(bounds, found.counts, strict=True)), found.sum)
+
+
+def render(manager: TempFileManager) -> bytes:
+    """Return a manager's metrics and those of this process, in Prometheus's text format."""
+    registry = CollectorRegistry()
+    registry.register(ManagerCollector(manager))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)

@@ -1,0 +1,1 @@
+"""Putting files on record, creating them and holding them."""

@@ -1,0 +1,87 @@
+"""Keeping a registered file while it is worked with, for as long as whoever asked lives."""
+
+import os
+import stat
+import weakref
+from types import TracebackType
+from typing import Self
+
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import Identity
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage.identity import same_file
+from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.kernel.statx import HERE, looker, signed
+
+
+class Hold:
+    """A file that no sweep removes until this is closed, or its process ends, however it ends.
+
+    The registry knows of it, and the file is open: so other programs that ask the kernel see it, too. Use it in a
+    ``with`` statement, or ``close`` it.
+
+    Attributes:
+        path: The file's absolute path.
+    """
+
+    def __init__(self, registry: Registry, path: str) -> None:
+        self.path = path
+        record = registry.get((path,)).get(path)
+        if record is None:
+            raise InvalidArgumentError(f"{path!r} is not registered: register it, then hold it")
+        descriptor = _opened(path, record.identity)
+        held = False
+        try:
+            held = registry.hold(path)
+        finally:
+            if not held:
+                os.close(descriptor)
+        if not held:
+            raise InvalidArgumentError(f"{path!r} has been forgotten meanwhile: register it, then hold it")
+        self._registry, self._process = registry, os.getpid()
+        # The garbage collector may come while locks are held, so that what nobody closes is only noted to be released.
+        self._dropped = weakref.finalize(self, _drop, registry, path, descriptor)
+        # A sweep may have been at this very file; from here on none begins with it.
+        IN_FLIGHT.wait(path)
+        if not os.fstat(descriptor).st_nlink or not os.path.lexists(path):
+            self.close()
+            raise FileNotFoundError(2, "a sweep removed it before it could be held", path)
+
+    def close(self) -> None:
+        """Let sweeps have it again; may be called again."""
+        ended = self._dropped.detach()
+        if ended is None:
+            return
+        _, _, (_, path, descriptor), _ = ended
+        os.close(descriptor)
+        if os.getpid() == self._process:  # a forked child holds nothing, and must not end what its parent holds
+            self._registry.release(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _opened(path: str, identity: Identity | None) -> int:
+    look = looker()
+    seen = look(HERE, os.fsencode(path))
+    if not stat.S_ISLNK(seen.mode) and not stat.S_ISREG(seen.mode):
+        raise InvalidArgumentError(f"{path!r} is no regular file any more: it cannot be held")
+    if identity is not None and same_file(identity, seen) is False:
+        raise InvalidArgumentError(f"{path!r} is another file than the registered one: register it, then hold it")
+    # What a link leads to may be a pipe by now; a regular file is waited for while a sweep has its lease.
+    waiting = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISLNK(seen.mode) else 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | waiting)
+    if stat.S_ISREG(seen.mode) and signed(os.fstat(descriptor).st_ino) != seen.inode:
+        os.close(descriptor)
+        raise InvalidArgumentError(f"{path!r} was replaced while it was opened: try again")
+    return descriptor
+
+
+def _drop(registry: Registry, path: str, descriptor: int) -> None:
+    os.close(descriptor)
+    registry.drop_later(path)

@@ -1,0 +1,113 @@
+"""Running totals: what was registered and what sweeps did, by every process that shares a registry, since it was made.
+
+A registry keeps them beside its records, under these names, and adds to them in the step that changes the records: so
+they are right after ``kill -9`` of whoever did the work, and of whoever tells them. Histograms are a count a bucket.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from temp_file_manager.records import IN_USE, RETIRED, UNKNOWN, Outcome, Status
+
+REGISTERED = "registered"
+FREED_BYTES = "freed_bytes"
+KEPT_IN_USE = "kept_in_use"
+KEPT_UNKNOWN = "kept_unknown"
+
+AGES = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0, 2592000.0)
+"""Upper bounds, in seconds, of the ages at which records were retired."""
+
+DURATIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds, in seconds, of how long sweeps took."""
+
+_AGE, _DURATION = "age", "duration"
+
+_KEPT = {IN_USE: KEPT_IN_USE, UNKNOWN: KEPT_UNKNOWN}
+
+
+class Histogram(NamedTuple):
+    """How often a value was at most each bound; the last count, whose bound is infinity, is of all of them."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+    sum: float
+
+
+def of_settled(outcomes: Sequence[Outcome], now: float) -> dict[str, float]:
+    """Return what the settlement of a chunk adds to the totals.
+
+    Args:
+        outcomes: Those that count: of records that were still claimed.
+        now: Seconds since the epoch.
+    """
+    removed, freed, ages = Status.REMOVED, 0, []
+    others = []
+    for outcome in outcomes:  # most were removed: this loop is nearly all that totals cost a sweep
+        record, status, _ = outcome
+        if status is removed:
+            ages.append(now - record.registered_at)
+            if record.size:
+                freed += record.size
+        else:
+            others.append(outcome)
+    more = defaultdict(float, {str(removed): len(ages), FREED_BYTES: float(freed)})
+    for record, status, reason in others:
+        if status is not Status.SKIPPED:
+            more[str(status)] += 1
+        if status in RETIRED:
+            ages.append(now - record.registered_at)
+        elif status is Status.KEPT and reason in _KEPT:
+            more[_KEPT[reason]] += 1
+    ages.sort()
+    more |= _buckets(_AGE, AGES, _sane(ages, now))
+    return {name: value for name, value in more.items() if value}
+
+
+def _sane(ages: list[float], now: float) -> list[float]:
+    """Return sorted ages with those that no file can have cut short.
+
+    The clock went back, or a caller wrote infinity to ``files``: sums would go down, or never be a number again.
+    """
+    if ages and (ages[0] < 0 or ages[-1] > now):
+        return [min(max(age, 0.0), now) for age in ages]
+    return ages
+
+
+def of_sweep(duration: float) -> dict[str, float]:
+    """Return what a sweep that took so many seconds adds to the totals."""
+    return _buckets(_DURATION, DURATIONS, [duration])
+
+
+def ages(totals: Mapping[str, float]) -> Histogram:
+    """Return at what age records were retired."""
+    return _histogram(totals, _AGE, AGES)
+
+
+def durations(totals: Mapping[str, float]) -> Histogram:
+    """Return how long sweeps took."""
+    return _histogram(totals, _DURATION, DURATIONS)
+
+
+def _buckets(name: str, bounds: tuple[float, ...], values: Sequence[float]) -> dict[str, float]:
+    """Count sorted values by bucket. A chunk's ages are much alike: most often all are in one."""
+    if not values:
+        return {}
+    first, last = bisect_left(bounds, values[0]), bisect_left(bounds, values[-1])
+    if first == last:
+        return {f"{name}_sum": sum(values), _bucket(name, bounds, first): len(values)}
+    edges = [0, *(bisect_right(values, bound) for bound in bounds[first:last]), len(values)]
+    counts = (below - above for above, below in pairwise(edges))
+    names = (_bucket(name, bounds, index) for index in range(first, last + 1))
+    return {f"{name}_sum": sum(values), **dict(zip(names, counts, strict=True))}
+
+
+def _bucket(name: str, bounds: tuple[float, ...], index: int) -> str:
+    return f"{name}_{bounds[index]:g}" if index < len(bounds) else f"{name}_inf"
+
+
+def _histogram(totals: Mapping[str, float], name: str, bounds: tuple[float, ...]) -> Histogram:
+    counts = accumulate(totals.get(_bucket(name, bounds, index), 0) for index in range(len(bounds) + 1))
+    return Histogram(bounds, tuple(counts), totals.get(f"{name}_sum", 0.0))

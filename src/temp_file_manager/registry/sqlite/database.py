@@ -1,0 +1,340 @@
+"""One SQLite file: opening it safely, transactions, versions of its schema, and SQLite's errors in our words."""
+
+import errno
+import itertools
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from temp_file_manager import logs
+from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
+from temp_file_manager.forks import at_fork
+from temp_file_manager.registry.sqlite.errors import PATIENCE, full, in_our_words, refuse_what_is_no_database
+from temp_file_manager.registry.sqlite.opened_file import OpenedFile
+from temp_file_manager.registry.sqlite.sql import MIGRATIONS, load
+from temp_file_manager.storage import base_rules
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.storage.own_files import (
+    OWN_DIRECTORY,
+    create_private_file,
+    make_private_directory,
+    make_reserve,
+    remove_own,
+)
+from temp_file_manager.storage.paths import nearest_existing
+from temp_file_manager.text import printable
+
+APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
+RESERVE = 128 * 1024
+"""Bytes of each of the two files that are kept for the day when the disk is full."""
+
+_PAUSE = 0.01
+_READER, _WRITER, _LOOKER = "reader", "writer", "looker"
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Change the journal, which SQLite refuses at once, without waiting, while anybody else has the file open."""
+    for attempt in itertools.count():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or attempt * _PAUSE >= PATIENCE:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+class Database:
+    """Connections to one file: one that writes, and two that read and so wait for nobody.
+
+    Safe to share between threads. Connections belong to the process that opened them: they are closed before a
+    fork, and opened again on their next use, on both sides. (Opening one's own in the child is not enough:
+    SQLite keeps the locks a process holds in memory that the child inherits, and would believe it held them.)
+
+    Args:
+        path: Absolute. Made, with mode 0600, if missing.
+        synchronous: ``NORMAL`` or ``FULL``.
+        after_fork: Called in a forked child.
+
+    Raises:
+        RegistryError: it cannot be used, and why.
+    """
+
+    def __init__(self, path: str, synchronous: str, after_fork: Callable[[], None]) -> None:
+        self.path = path
+        self.read_only = ""
+        self._synchronous = synchronous
+        self._after_fork = after_fork
+        self._writable = True
+        self.file = OpenedFile(path)
+        self._connections: dict[str, sqlite3.Connection] = {}
+        # Also of a registry that nobody closed: Python would complain of each connection.
+        weakref.finalize(self, _disconnect, self._connections)
+        self._renew_locks()
+        at_fork(self, Database._in_child, before=Database._before_fork, after=Database._release)
+        with self._write_lock:
+            self._connection_to_write()
+
+    def _renew_locks(self) -> None:
+        self._write_lock = Lock()
+        self._read_lock = Lock()
+        self._look_lock = Lock()
+
+    def _before_fork(self) -> None:
+        self._write_lock.acquire()
+        self._read_lock.acquire()
+        self._look_lock.acquire()
+        _disconnect(self._connections)
+
+    def _release(self) -> None:
+        self._look_lock.release()
+        self._read_lock.release()
+        self._write_lock.release()
+
+    def _in_child(self) -> None:
+        self._renew_locks()
+        self._after_fork()
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        with self._write_lock, self._read_lock, self._look_lock:
+            _disconnect(self._connections)
+            self.file.forget()
+
+    # -- transactions
+
+    @contextmanager
+    def writing(self, undo: Callable[[], None] = lambda: None) -> Iterator[sqlite3.Connection]:
+        """Give a transaction that writes: all of what is done in it, or nothing.
+
+        Args:
+            undo: Called when it comes to nothing, before anybody else can begin one.
+        """
+        with self._write_lock, self.translated():
+            try:
+                connection = self._begin()
+                with self._ended(connection):
+                    yield connection
+            except BaseException:
+                undo()
+                raise
+
+    def hold(self) -> sqlite3.Connection:
+        """Begin a transaction that ``finishing`` or ``let_go`` ends; until then nobody else can write."""
+        self._write_lock.acquire()
+        try:
+            with self.translated():
+                return self._begin()
+        except BaseException:
+            self._write_lock.release()
+            raise
+
+    @contextmanager
+    def finishing(self) -> Iterator[sqlite3.Connection]:
+        """Give the transaction that ``hold`` began, and end it."""
+        try:
+            with self.translated():
+                connection = self._connection_to_write()
+                with self._ended(connection):
+                    yield connection
+        finally:
+            self._write_lock.release()
+
+    def let_go(self) -> None:
+        """End the transaction that ``hold`` began; nothing was written."""
+        with self.finishing():
+            return
+
+    @contextmanager
+    def _ended(self, connection: sqlite3.Connection) -> Iterator[None]:
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self) -> sqlite3.Connection:
+        connection = self._connection_to_write()
+        try:
+            self.file.refuse_another()
+            if not self.read_only:
+                # Immediately: a transaction that reads first and then wants to write can find that it is too late.
+                connection.execute("BEGIN IMMEDIATE")
+                # Each time: a newer version may have changed the schema since the file was opened.
+                self._refuse_newer(connection.execute("PRAGMA user_version").fetchone()[0])
+            self._refuse_writing()
+        except BaseException:  # also an interrupt that comes while others are waited for
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return connection
+
+    def _refuse_writing(self) -> None:
+        if self.read_only:
+            raise RegistryError(self.read_only)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to read from; each statement sees the latest commit."""
+        with self._reading_by(_READER, self._read_lock) as connection:
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection of its own to what takes long: a look at every record makes no reader wait."""
+        with self._reading_by(_LOOKER, self._look_lock) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading_by(self, name: str, lock: Lock) -> Iterator[sqlite3.Connection]:
+        if _WRITER not in self._connections:  # it knows of the reserve, and of a newer version
+            with self._write_lock:
+                self._connection_to_write()
+        with lock, self.translated():
+            self.file.refuse_another()
+            reader = self._connections.get(name)
+            if reader is None:
+                reader = self._connections[name] = self._with_reserve(self._connect)
+                reader.execute("PRAGMA query_only = ON")
+            yield reader
+
+    # -- opening
+
+    def _connection_to_write(self) -> sqlite3.Connection:
+        if not self._writable and os.access(self.path, os.W_OK):
+            # A connection that was opened while the disk was read-only stays so when the disk does not.
+            with self._read_lock, self._look_lock:
+                _disconnect(self._connections)
+        if _WRITER not in self._connections:
+            self._connections[_WRITER] = self._with_reserve(self._opened)
+            self._writable = os.access(self.path, os.W_OK)
+        return self._connections[_WRITER]
+
+    def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        """Open the file, which takes a little room: on a full disk, when sweeps are needed most, the reserve."""
+        reserve = [f"{self.path}-reserve", f"{self.path}-reserve-2"]
+        try:
+            with self.translated():
+                connection = connect()
+        except RegistryFullError:
+            for path in reserve:
+                remove_own(path)
+            with self.translated():
+                return connect()
+        if not self.read_only:
+            for path in reserve:
+                make_reserve(path, RESERVE)
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            self._prepare(connection)
+            self.file.remember()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self.file.refuse_another()
+        folder = os.path.dirname(self.path)
+        if os.path.basename(folder) == OWN_DIRECTORY:
+            base_rules.refuse_foreign_private(folder)
+        refuse_what_is_no_database(self.path)
+        if not os.path.exists(self.path):
+            # SQLite would make it as the umask says. It gives its side files the mode of this one.
+            self._refuse_network()
+            make_private_directory(os.path.dirname(self.path), exist_ok=True)
+            create_private_file(self.path)
+        connection = sqlite3.connect(
+            self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            # Some systems build SQLite to overwrite what is deleted: twice the writing, and no secret is in here.
+            connection.execute("PRAGMA secure_delete = OFF")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _refuse_network(self) -> None:
+        directory = nearest_existing(self.path)
+        kind = mounts.kind(directory)
+        if kind in mounts.NETWORK:
+            raise RegistryError(
+                f"{printable(self.path)} is on a network file system ({kind}), where SQLite's locks do not hold: "
+                "give a path on a local disk, as in TEMP_FILE_REGISTRY=sqlite:///var/lib/temp-file-manager/registry.db"
+            )
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._refuse_network()
+        version = self._version(connection)
+        self._refuse_newer(version)
+        if version < len(MIGRATIONS):
+            _switch_to_wal(connection)
+            self._migrate(connection)
+
+    def _refuse_newer(self, version: int) -> None:
+        if version <= len(MIGRATIONS) or self.read_only:
+            return
+        self.read_only = (
+            f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}): it is open for reading only; install that version to change it"
+        )
+        logs.registry_read_only(self.read_only)
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        # In one statement: between two, another process may have made the tables.
+        application, version, tables = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+            "FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
+        if application != APPLICATION and (application or version or tables):
+            raise RegistryError(f"{printable(self.path)} is another program's database: give another path")
+        return int(version)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Looked at again under the lock: two processes may open a new file together.
+            for number, name in enumerate(MIGRATIONS, 1):
+                if number > self._version(connection):
+                    for statement in load(name).split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                    connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    # -- errors
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn SQLite's and the system's errors into ours."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise in_our_words(self.path, error) from error
+        except BaseDirectoryError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise full(self.path) from error
+            raise RegistryError(f"{printable(self.path)} cannot be opened: {error.strerror}") from error
+
+
+def _disconnect(connections: dict[str, sqlite3.Connection]) -> None:
+    for name in (_LOOKER, _READER, _WRITER):
+        if name in connections:
+            connections.pop(name).close()

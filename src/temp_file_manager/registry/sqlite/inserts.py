@@ -1,0 +1,131 @@
+"""Writing rows of files: in bulk, counted, each with a number of its own."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from json import dumps
+from sqlite3 import Connection
+
+from temp_file_manager.records import NOTHING, NewFile
+from temp_file_manager.registry.sqlite.rows import Row
+
+Timed = tuple[NewFile, float]
+"""A file and when it was registered."""
+
+_PLACES = 100
+"""Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
+
+# Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
+_KNOWN = """
+SELECT count(*), total(size)
+FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
+WHERE files.id < ?
+"""
+
+
+def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
+    """Take ``count`` numbers that nobody ever gets again; return the first."""
+    connection.execute(sql["take_numbers"], {"count": count})
+    (last,) = connection.execute(sql["number"]).fetchone()
+    return int(last) - count + 1
+
+
+def add_files(
+    connection: Connection,
+    sql: dict[str, str],
+    scope: int,
+    owner: int,
+    files: Sequence[Timed],
+    *,
+    owners: Mapping[str, int],
+    only_new: bool,
+) -> bool:
+    """Write rows within a transaction; a path that is known gets a new row in place of the old.
+
+    Args:
+        connection: In a transaction.
+        sql: The statements by name.
+        scope: Whose records they are.
+        owner: Who adds them.
+        files: Which; of two alike the last wins.
+        owners: Whose they are all the same, by path.
+        only_new: Leave known paths as they are.
+
+    Returns:
+        Whether any was known.
+    """
+    places = [os.fsencode(file[0]).rpartition(b"/") for file, _ in files]
+    directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _, _ in places}}
+    first = take_numbers(connection, sql, len(files))
+    rows = [
+        (
+            number,
+            scope,
+            directories[directory],
+            name,
+            registered_at,
+            due_at,
+            size,
+            dumps(tags) if tags else None,
+            *(identity or NOTHING),
+            owners.get(path, owner) if owners else owner,
+        )
+        for number, (directory, _, name), ((path, due_at, size, tags, identity), registered_at) in zip(
+            range(first, first + len(files)), places, files, strict=True
+        )
+    ]
+    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
+    registered, size = len(rows) - len(owners), float(sum(file[2] or 0 for file, _ in files))
+    new = _add_new(connection, sql, rows, only_new=only_new)
+    known = new < len(rows)
+    if known:
+        former = 0.0
+        if only_new:
+            registered = new
+        else:
+            new, former = _known(connection, rows, before=first)
+            connection.executemany(sql["replace_file"], rows)
+        size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
+    counted = {"scope": scope, "more": new, "bytes": size, "registered": registered}
+    connection.execute(sql["count_records"], counted)
+    return known
+
+
+def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
+    """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
+    before = connection.total_changes
+    connection.executemany(sql["add_new_file"], rows[:1])
+    if only_new or connection.total_changes > before:
+        connection.executemany(sql["add_new_file"], rows[1:])
+    return connection.total_changes - before
+
+
+def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
+    """Return how many of ``rows`` are new, and the sum of the sizes of those records that they are to replace.
+
+    Args:
+        connection: In a transaction.
+        rows: Some may have been written already.
+        before: What is replaced has a lower number.
+    """
+    places = list({row[2:4]: None for row in rows})  # in their order, which is faster
+    new, size = len(places), 0.0
+    for first in range(0, len(places), _PLACES):
+        some = places[first : first + _PLACES]
+        statement = _KNOWN.format(", ".join(["(?, ?)"] * len(some)))
+        count, found = connection.execute(statement, [*chain.from_iterable(some), before]).fetchone()
+        new -= count
+        size += found
+    return new, size
+
+
+def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:
+    bound = {"scope": scope, "path": path}
+    known = connection.execute(sql["directory"], bound).fetchone()
+    return int(known[0]) if known else connection.execute(sql["add_directory"], bound).lastrowid or 0
+
+
+def drop_empty(connection: Connection, sql: dict[str, str], directories: Iterable[int]) -> None:
+    """Forget those of ``directories`` in which no file is on record any more."""
+    for number in set(directories):
+        connection.execute(sql["drop_empty_directory"], {"id": number})

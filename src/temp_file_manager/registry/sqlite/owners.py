@@ -1,0 +1,91 @@
+"""Who claims, and whether it lives: a lock file for each claimer, locked by the system for as long as it does."""
+
+import fcntl
+import os
+import re
+import weakref
+
+from temp_file_manager.storage.own_files import make_private_directory, remove_own
+
+_NAME = re.compile(r"[0-9a-f]+-[0-9]+")
+
+
+class Claimers:
+    """Lock files in one directory, named by the registry file and the claimers' numbers.
+
+    The kernel lets go of a lock when the process that held it dies, however it dies; so a lock that can be had is
+    a dead claimer's. (A lease alone would keep what it claimed from everybody for another minute.)
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.registry = ""  # the session says which as soon as it has read it
+        self._directory = directory
+        self._mine: dict[str, int] = {}  # paths, and the descriptors that hold their locks
+        # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
+        weakref.finalize(self, _leave, self._mine)
+
+    def enter(self, number: int) -> None:
+        """Say that claimer ``number`` lives, in this process; before its first claim."""
+        path = self._path(number)
+        if path in self._mine:
+            return
+        make_private_directory(self._directory)
+        while path not in self._mine:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Between the two calls somebody may have found it unlocked, and removed it.
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                self._mine[path] = descriptor
+            else:
+                os.close(descriptor)
+
+    def alive(self, number: int) -> bool:
+        """Say whether a claimer lives."""
+        return self._locked(self._path(number), remove=False)
+
+    def dead(self, *, remove: bool) -> list[str]:
+        """Return the names of lock files whose claimers are dead; with ``remove``, the files go."""
+        try:
+            names = sorted(os.listdir(self._directory))
+        except FileNotFoundError:
+            return []
+        ours = [name for name in names if _NAME.fullmatch(name)]
+        return [name for name in ours if not self._locked(os.path.join(self._directory, name), remove=remove)]
+
+    def _locked(self, path: str, *, remove: bool) -> bool:
+        if path in self._mine:
+            return True
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            if remove:
+                remove_own(path)
+            return False
+        finally:
+            os.close(descriptor)
+
+    def leave(self) -> None:
+        """Take back all that ``enter`` said."""
+        _leave(self._mine)
+
+    def after_fork(self) -> None:
+        """Let go of the parent's locks, which stay locked for it, and would for the child after its death."""
+        for descriptor in self._mine.values():
+            os.close(descriptor)
+        self._mine.clear()
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self._directory, f"{self.registry}-{number}")
+
+
+def _leave(locks: dict[str, int]) -> None:
+    while locks:
+        path, descriptor = locks.popitem()
+        remove_own(path)
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""A look at a SQLite registry from outside: nothing is made, migrated or mended, and nobody is waited for."""
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import NamedTuple
+from urllib.parse import quote
+
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.registry.sqlite.database import APPLICATION
+from temp_file_manager.registry.sqlite.sql import MIGRATIONS
+from temp_file_manager.text import printable
+
+_PATIENCE = 2.0
+
+
+class Look(NamedTuple):
+    """What was found in the file.
+
+    Attributes:
+        schema: The version of its tables.
+        size: Bytes, with what is not yet merged into it.
+        records: Of this base directory.
+        all_records: Of all base directories that share the file.
+        journal: SQLite's mode of writing.
+        clock: What is remembered under ``"clock"``.
+    """
+
+    schema: int
+    size: int
+    records: int
+    all_records: int
+    journal: str
+    clock: str | None
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version made it, which this one only reads."""
+        return self.schema > len(MIGRATIONS)
+
+
+def look_at(path: str, base_dir: str) -> Look:
+    """Read an existing registry.
+
+    Raises:
+        RegistryError: it cannot be read, or is none.
+    """
+    address = f"file:{quote(os.fsencode(path))}?{_mode(path)}"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            return _read(connection, path, base_dir)
+    except (sqlite3.Error, OSError) as error:
+        raise RegistryError(f"{printable(path)} cannot be read: {error}") from error
+
+
+def _mode(path: str) -> str:
+    # While nobody has it open SQLite makes two files beside it to read it, and only a connection that may write
+    # takes them away again.
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        return "mode=rw"
+    return "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
+
+
+def _read(connection: sqlite3.Connection, path: str, base_dir: str) -> Look:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if application != APPLICATION:
+        raise RegistryError(f"{printable(path)} is no registry of this program: give another path")
+    base = os.fsencode(os.path.realpath(base_dir))
+    (everyone,) = connection.execute("SELECT coalesce(sum(records), 0) FROM scopes").fetchone()
+    found = connection.execute("SELECT id, records FROM scopes WHERE base = ?", (base,)).fetchone()
+    scope, records = found or (0, 0)
+    query = "SELECT text FROM facts WHERE scope = ? AND name = 'clock'"
+    clock = connection.execute(query, (scope,)).fetchone()
+    side = (f"{path}{ending}" for ending in ("", "-wal"))
+    size = sum(os.path.getsize(name) for name in side if os.path.exists(name))
+    return Look(int(schema), size, int(records), int(everyone), str(journal), clock[0] if clock else None)

@@ -1,0 +1,149 @@
+"""One registry object at work on its SQLite file: its scope, its number, its transactions."""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from json import dumps
+from sqlite3 import Connection
+from types import MappingProxyType
+
+from temp_file_manager.registry.sqlite.change_signal import Changes
+from temp_file_manager.registry.sqlite.database import Database
+from temp_file_manager.registry.sqlite.inserts import Timed, add_files, drop_empty, take_numbers
+from temp_file_manager.registry.sqlite.owners import Claimers
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, NAME, Row
+from temp_file_manager.registry.sqlite.sql import load_statements
+
+
+class Session:
+    """What adding and claiming share.
+
+    Attributes:
+        sql: The statements by name.
+        scope: The number of the base directory; 0, which is nobody's, until it has had a record.
+        owner: The number of this object in this process; 0 until its first change.
+        epoch: Grows with whatever puts a due record behind the position of a running sweep.
+        latest: The latest moment that a sweep has read ages at.
+        changes: Tells other sweeps, of this process and of others, that records may have changed under their claims.
+        claimers: Who lives.
+    """
+
+    def __init__(self, path: str, base_dir: str, synchronous: str, after_fork: Callable[[], None]) -> None:
+        self.sql = load_statements()
+        self.scope = 0
+        self._base = os.fsencode(os.path.realpath(base_dir))
+        self._after_fork = after_fork
+        self.database = Database(path, synchronous, self._in_child)
+        self.changes = Changes(f"{path}-changes", self.database.translated)
+        self.claimers = Claimers(f"{path}-claimers")
+        self._begin()
+
+    def _begin(self) -> None:
+        self.owner = 0
+        self.epoch = 0
+        self.latest = -math.inf
+
+    def _in_child(self) -> None:
+        self.claimers.after_fork()
+        self._begin()
+        self._after_fork()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that writes: all of what is done in it, or nothing."""
+        entered, scope = False, 0
+
+        def undo() -> None:
+            # Numbers that were taken in a transaction that came to nothing are given to somebody else.
+            if entered:
+                self.scope, self.owner = scope, 0
+                self.claimers.leave()
+
+        with self.database.writing(undo) as connection:
+            if not self.owner:
+                entered, scope = True, self.scope
+                self._enter(connection)
+            yield connection
+
+    def _enter(self, connection: Connection) -> None:
+        connection.execute(self.sql["add_scope"], {"base": self._base})
+        (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+        (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
+        self.owner = take_numbers(connection, self.sql, 1)
+
+    @contextmanager
+    def reading(self, *, long: bool = False) -> Iterator[Connection]:
+        """Give a connection to read from; ``long``: at every record, beside whoever else reads."""
+        with self.database.looking() if long else self.database.reading() as connection:
+            if not self.scope:
+                found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+                if found:  # else 0 as it was, or what a thread that writes has just made it
+                    self.scope = found[0]
+                (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
+            yield connection
+
+    def row(self, connection: Connection, path: str) -> Row | None:
+        """Return the row of a path."""
+        directory, _, name = os.fsencode(path).rpartition(b"/")
+        bound = {"scope": self.scope, "path": directory, "name": name}
+        row: Row | None = connection.execute(self.sql["file"], bound).fetchone()
+        return row
+
+    def add(
+        self,
+        connection: Connection,
+        files: list[Timed],
+        *,
+        owners: Mapping[str, int] = MappingProxyType({}),
+        only_new: bool = False,
+    ) -> bool:
+        """Write rows; return whether any path was known. See ``add_files``."""
+        sql, scope, owner = self.sql, self.scope, self.owner
+        return add_files(connection, sql, scope, owner, files, owners=owners, only_new=only_new)
+
+    def owner_of(self, connection: Connection, number: int) -> int:
+        """Return who added a record; this object if nobody has it any more."""
+        found = connection.execute(self.sql["owner"], {"id": number}).fetchone()
+        return int(found[0]) if found else self.owner
+
+    def keep(self, connection: Connection, row: Row, until: float, *, holder: int | None) -> None:
+        """Keep what a row is about from sweeps: a pin, or with ``holder`` a hold. No claim on it goes on."""
+        connection.execute(self.sql["unclaim"], {"scope": self.scope, "id": row[ID]})
+        bound = {"scope": self.scope, "directory": row[DIRECTORY], "name": row[NAME], "until": until, "holder": holder}
+        connection.execute(self.sql["keep"], bound)
+
+    def unpin(self, connection: Connection, records: Iterable[int]) -> None:
+        """End the pins of rows that are there, by id."""
+        if connection.execute(self.sql["any_keep"]).fetchone()[0]:
+            connection.execute(self.sql["unpin_files"], {"ids": dumps(list(records))})
+
+    def retire(self, connection: Connection, records: dict[int, int], size: float) -> None:
+        """Delete rows that are there, by id; each comes with the id of its directory, which goes with its last file.
+
+        Args:
+            connection: In a transaction.
+            records: Which.
+            size: The sum of their sizes in bytes.
+        """
+        connection.execute(self.sql["retire"], {"ids": dumps(list(records))})
+        counted = {"scope": self.scope, "more": -len(records), "bytes": -size, "registered": 0}
+        connection.execute(self.sql["count_records"], counted)
+        drop_empty(connection, self.sql, records.values())
+
+    def tally(self, connection: Connection, more: Mapping[str, float]) -> None:
+        """Add to the totals within a transaction."""
+        rows = [(self.scope, name, value) for name, value in more.items()]
+        connection.executemany(self.sql["add_to_total"], rows)
+
+    def close(self, *, busy: bool) -> None:
+        """Let go of what is open; the next use opens it again. While ``busy``, others are told that we live."""
+        if not busy:
+            self.claimers.leave()
+        self.changes.close()
+        self.database.close()
+
+    def changed(self, *, behind: bool = True) -> None:
+        """Say that records changed under claims; ``behind``: and that running sweeps look from the start again."""
+        self.epoch += behind
+        self.changes.announce()

@@ -1,0 +1,118 @@
+"""Reports: what a sweep, a registration or a look found, as frozen records."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from temp_file_manager.records import Outcome, TempFile
+
+OUTCOMES_IN_A_REPORT = 1000
+"""A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
+
+
+REASONS_IN_A_REPORT = 20
+
+
+class Reason(NamedTuple):
+    """Why some of a sweep's files were not simply removed.
+
+    Attributes:
+        status: What became of them.
+        reason: In words, without the path.
+        files: How many.
+        example: The path of the first.
+    """
+
+    status: str
+    reason: str
+    files: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did, or with ``dry_run`` would do.
+
+    Attributes:
+        outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
+        reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
+        stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (by the
+            scheduler's end, or who asked for it), or empty when it did not.
+        duration: Seconds.
+    """
+
+    removed: int = 0
+    gone: int = 0
+    replaced: int = 0
+    kept: int = 0
+    failed: int = 0
+    skipped: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    stopped: str = ""
+    dry_run: bool = False
+    duration: float = 0.0
+
+    @property
+    def retired(self) -> int:
+        """Records forgotten because their file was removed, was already gone, or is another one now."""
+        return self.removed + self.gone + self.replaced
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReport:
+    """What a batch registration did.
+
+    Attributes:
+        registered: Paths now on record.
+        oversized: How many of those exceed ``size_limit``.
+        refused: ``(path, reason)`` of those not registered.
+    """
+
+    registered: int
+    oversized: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What is known about one path.
+
+    Attributes:
+        record: None when the path is not registered.
+        age: Seconds since it was registered; None when it is not.
+        due: Whether a cleanup now would remove it.
+        reason: Why, in words.
+    """
+
+    path: str
+    record: TempFile | None
+    age: float | None
+    due: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What is known about many paths: the counts, and each path's status in the order asked."""
+
+    registered: int
+    unregistered: int
+    due: int
+    files: tuple[FileStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, found by ``recovery.check``.
+
+    Attributes:
+        kind: What it is, in a few words.
+        subject: The path or the name of what is meant.
+        explanation: How it comes about, and what can be done.
+        fixed: Whether it has been put right.
+    """
+
+    kind: str
+    subject: str
+    explanation: str
+    fixed: bool = False

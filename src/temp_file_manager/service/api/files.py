@@ -1,0 +1,185 @@
+"""``/v1/files`` and ``/v1/sweep``: what is on record, and everything that changes it."""
+
+import asyncio
+import secrets
+import threading
+from collections import OrderedDict
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from temp_file_manager.inspection import describe
+from temp_file_manager.inspection.why import why
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Due, Status
+from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
+from temp_file_manager.service.api import confined, requests
+from temp_file_manager.service.http.json import as_json
+from temp_file_manager.service.http.problems import Problem
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage.paths import absolute, absolute_all
+
+_MOST = 1000
+"""Records in an answer."""
+
+_TRUTH = {"true": True, "false": False}
+
+
+class Files:
+    """The handlers.
+
+    Args:
+        manager: Whose records they are.
+        settings: ``protect_open`` counts for sweeps.
+    """
+
+    def __init__(self, manager: TempFileManager, settings: Settings) -> None:
+        self._manager = manager
+        self._protect_open = settings.protect_open
+        self._walks = Walks(again=manager.registry.durable, most=64 if manager.registry.durable else 4)
+        # One at a time: they would wait for each other in the registry, and take every thread from those who read.
+        self._registering = asyncio.Lock()
+        self._sweeping = asyncio.Lock()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End a sweep that was asked for, after the chunk in hand. From any thread."""
+        self._stopping.set()
+
+    async def page(self, request: Request) -> Response:
+        """Answer a part of what is on record, and how to ask for the next."""
+        told = requests.queries(request, "limit", "after", "due")
+        limit = requests.whole(told, "limit", 100, 1, _MOST)
+        only_due = bool(requests.choice(told, "due", _TRUTH, default=False))
+        after = self._walks.cursor(told["after"], only_due=only_due) if "after" in told else None
+        return as_json(await run_in_threadpool(self._page, limit, after, only_due=only_due))
+
+    def _page(self, limit: int, after: object | None, *, only_due: bool) -> dict[str, object]:
+        manager = self._manager
+        due = self._due()
+        page = manager.registry.page(due if only_due else None, now=manager._clock.elapsed(), limit=limit, after=after)
+        following = None if page.cursor is None else self._walks.keep(page.cursor, only_due=only_due)
+        return {"files": [describe.described(record, due) for record in page.records], "next": following}
+
+    async def register(self, request: Request) -> Response:
+        """Put files of the base directory on record."""
+        asked = requests.registration(await requests.read(request))
+        async with self._registering:
+            try:
+                report = await run_in_threadpool(confined.register, self._manager, asked.paths, asked.ttl, asked.tags)
+            except OSError as error:
+                why = f"the base directory cannot be opened ({error.strerror}): /health says more"
+                raise Problem(503, why, {"Retry-After": "10"}) from error
+        refused = [{"path": path, "reason": reason} for path, reason in report.refused]
+        return as_json({"registered": report.registered, "oversized": report.oversized, "refused": refused})
+
+    async def status(self, request: Request) -> Response:
+        """Answer what is known about files."""
+        paths = requests.paths(await requests.read(request))
+        return as_json(await run_in_threadpool(lambda: _described(self._manager.statuses(paths), self._due())))
+
+    async def forget(self, request: Request) -> Response:
+        """Take files off the record, and touch none."""
+        paths = absolute_all(requests.paths(await requests.read(request)), "forget")
+        return as_json(
+            {"forgotten": await run_in_threadpool(self._manager.registry.forget, list(dict.fromkeys(paths)))}
+        )
+
+    async def why(self, request: Request) -> Response:
+        """Answer the whole story of a file."""
+        told = requests.queries(request, "path")
+        path = requests.absolute(told.get("path", ""))
+        return as_json(await run_in_threadpool(self._story, path))
+
+    def _story(self, path: str) -> dict[str, object]:
+        manager = self._manager
+        name = absolute(path)
+        # Whoever may read records may not therefore ask what other files there are, and who has them open.
+        if name not in manager.files and not confined.lies_in(manager.base_dir, name):
+            raise Problem(404, "nothing is on record there, and outside the base directory nothing else is looked at")
+        return describe.explanation(why(manager, name))
+
+    async def sweep(self, request: Request) -> Response:
+        """Remove what is due, as the command line does without a flag."""
+        order = requests.order(await requests.read(request))
+        async with self._sweeping:
+            report = await run_in_threadpool(
+                lambda: self._manager.sweep(
+                    dry_run=order.dry_run,
+                    limit=order.limit,
+                    protect_open=self._protect_open,
+                    trust_clock=False,
+                    allow_large=0,
+                    stop=self._stopping.is_set,
+                )
+            )
+        return as_json(_reported(report))
+
+    def _due(self) -> Due:
+        return Due(self._manager._clock.wall(), self._manager.max_age)
+
+
+def _described(report: StatusReport, due: Due) -> dict[str, object]:
+    return {
+        "registered": report.registered,
+        "unregistered": report.unregistered,
+        "due": report.due,
+        "files": [_status(file, due) for file in report.files],
+    }
+
+
+def _status(file: FileStatus, due: Due) -> dict[str, object]:
+    told = {"path": file.path, "registered": file.record is not None}
+    if file.record is None:
+        return told | {"age": None, "due": False, "reason": file.reason}
+    return told | describe.described(file.record, due)
+
+
+def _reported(report: SweepReport) -> dict[str, object]:
+    counts = {str(status): getattr(report, status) for status in Status}
+    outcomes = [
+        {"outcome": status, "path": record.path, "reason": reason} for record, status, reason in report.outcomes
+    ]
+    return counts | {
+        "stopped": report.stopped,
+        "dry_run": report.dry_run,
+        "seconds": report.duration,
+        "outcomes": outcomes,
+        "unlisted": sum(counts.values()) - len(outcomes),
+    }
+
+
+class Walks:
+    """Where those who read page after page have got to. A registry's cursor is its own affair, and stays here.
+
+    Args:
+        again: Whether a cursor can be used again; in memory it moves on when it is used.
+        most: The oldest beyond so many are dropped; in memory each costs a pointer a record.
+    """
+
+    def __init__(self, *, again: bool, most: int) -> None:
+        self._again = again
+        self._most = most
+        self._kept: OrderedDict[str, tuple[bool, object]] = OrderedDict()
+
+    def keep(self, cursor: object, *, only_due: bool) -> str:
+        """Return the name of a cursor."""
+        name = secrets.token_urlsafe(12)
+        self._kept[name] = only_due, cursor
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return name
+
+    def cursor(self, name: str, *, only_due: bool) -> object:
+        """Return the cursor of that name.
+
+        Raises:
+            Problem: there is none, or it belongs to a walk through other records.
+        """
+        known, cursor = self._kept.get(name, (None, None))
+        if known is not only_due:
+            raise Problem(404, "after is not known here, or not any more: begin again without it")
+        if not self._again:
+            self._kept.pop(name, None)
+        return cursor

@@ -1,0 +1,1 @@
+"""HTTP: sockets, the server, admission, answers."""

@@ -1,0 +1,276 @@
+"""Settings: one frozen record, read from variables, a file or flags, with every problem told at once.
+
+A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]`` of a TOML file, and the flag
+``--f``. The specification's odd names are aliases, in ``ALIASES`` and nowhere else.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from temp_file_manager.errors import SettingsError
+from temp_file_manager.settings import values
+from temp_file_manager.text import masked
+
+PREFIX = "TEMP_FILE_"
+
+ALIASES = {
+    "log_level": "LOG_LEVEL",
+    "log_format": "LOG_FORMAT",
+    "log_file": "LOG_FILE",
+    "max_files": "MAX_TEMP_FILES",
+    "metrics": "ENABLE_TEMP_FILE_METRICS",
+    "metrics_backend": "METRICS_BACKEND",
+    "prometheus_port": "PROMETHEUS_PORT",
+}
+
+
+def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "allowed": allowed, "about": about, "secret": secret}
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
+
+    A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments.
+    """
+
+    base_dir: str = _setting("/tmp/aiecs_temp", values.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
+    max_age: float = _setting(
+        3600, values.seconds, "seconds, 0 or more", "how long a file without its own ttl may live"
+    )
+    registry: str | None = _setting(
+        None,
+        values.registry,
+        "memory: or sqlite: or sqlite:///PATH",
+        "where records live: unset, the command line's in sqlite:, others' in memory:",
+    )
+    cleanup_interval: float = _setting(
+        300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
+    )
+    log_level: str = _setting(
+        "INFO",
+        values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "the least that is logged",
+    )
+    log_format: str = _setting("text", values.word("text", "json"), "text or json", "how a line is logged")
+    log_file: str | None = _setting(None, values.path, "a path", "where the log goes instead of standard error")
+    max_files: int = _setting(
+        10_000,
+        values.whole(1),
+        "a whole number, 1 or more",
+        "with more registered files than this, health is degraded",
+    )
+    size_limit: int | None = _setting(
+        None, values.whole(1), "bytes, 1 or more", "a larger file is registered with a warning"
+    )
+    cleanup_batch_size: int = _setting(
+        100,
+        values.whole(1, 10_000),
+        "a whole number from 1 to 10000",
+        "records claimed at a time; more than 50 is 50",
+    )
+    cleanup_threads: int = _setting(
+        4, values.whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files"
+    )
+    cleanup_timeout: float | None = _setting(
+        None,
+        values.positive_seconds,
+        "seconds, more than 0",
+        "a scheduled sweep stops after this; a removal that hangs is abandoned",
+    )
+    protect_open: bool = _setting(
+        True, values.switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
+    )
+    if_unknown: float | None = _setting(
+        None,
+        values.age_or_keep,
+        "keep, or seconds, 0 or more",
+        "the age at which a file goes of which nothing can tell whether it is open",
+    )
+    paranoid: bool = _setting(
+        False,
+        values.switch,
+        "true or false",
+        "move each file into a private folder and compare it there before it goes; on SQLite, without secure_delete",
+    )
+    secure_delete: bool = _setting(False, values.switch, "true or false", "overwrite files before they are removed")
+    permission_mask: int | None = _setting(
+        None, values.mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
+    )
+    owner_check: bool = _setting(False, values.switch, "true or false", "refuse another user's files, and keep them")
+    http_host: str = _setting("127.0.0.1", values.host, "a host's name or address", "where run serves its page and API")
+    http_port: int | None = _setting(
+        8080, values.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"
+    )
+    http_socket: str | None = _setting(
+        None, values.path, "a path", "a Unix socket for page and API, instead of host and port"
+    )
+    http_allowed_hosts: tuple[str, ...] = _setting(
+        (), values.hosts, "host names with commas between them", "by what other names page and API may be asked for"
+    )
+    api_token: str | None = _setting(
+        None,
+        values.token,
+        f"{values.SHORTEST_TOKEN} or more visible ASCII characters: openssl rand -hex 32 makes some",
+        "the secret that lets the API change things",
+        secret=True,
+    )
+    api_token_file: str | None = _setting(None, values.path, "a path", "a file with that secret in it")
+    metrics: bool = _setting(False, values.switch, "true or false", "run serves metrics, on all interfaces")
+    metrics_backend: str = _setting("prometheus", values.word("prometheus"), "prometheus", "which kind of metrics")
+    prometheus_port: int = _setting(9090, values.whole(1, 65535), "a port from 1 to 65535", "the port of the metrics")
+
+    def __post_init__(self) -> None:
+        """Take values as every source of settings would, ``"0600"`` for a mode included, and refuse the others.
+
+        Raises:
+            SettingsError: naming each field that cannot be used.
+        """
+        problems = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                try:
+                    object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
+                except (ValueError, KeyError, OverflowError):
+                    problems.append(_problem(f, f.name, value))
+        if self.paranoid and self.secure_delete:
+            problems.append("paranoid and secure_delete cannot both be on: choose one")
+        if self.api_token is not None and self.api_token_file is not None:
+            problems.append("api_token and api_token_file are both given: choose one")
+        if problems:
+            raise SettingsError(problems)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from variables; unset and empty ones keep their default.
+
+        Raises:
+            SettingsError: naming each variable that cannot be used, its value and what is allowed.
+        """
+        return resolve(env_layer(os.environ if environ is None else environ))[0]
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Settings":
+        """Read the settings from the ``[manager]`` table of a TOML file.
+
+        Raises:
+            SettingsError: naming each key that cannot be used, or saying why the file cannot.
+        """
+        return resolve(file_layer(path))[0]
+
+
+FIELDS = {f.name: f for f in fields(Settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One raw value and the name its reader gave it, for messages."""
+
+    name: str
+    raw: object
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Raw values from one place, by field; ``problems`` are those found while reading it."""
+
+    entries: Mapping[str, Entry]
+    problems: tuple[str, ...] = ()
+
+
+def variable(name: str) -> str:
+    """Return the variable of a field, as the specification writes it."""
+    return ALIASES.get(name, PREFIX + name.upper())
+
+
+def env_layer(environ: Mapping[str, str]) -> Layer:
+    """Return what the variables say. A field's own variable wins over its alias; an empty one is unset."""
+    entries = {}
+    for name in FIELDS:
+        for key in (PREFIX + name.upper(), ALIASES.get(name, "")):
+            if environ.get(key):
+                entries[name] = Entry(key, environ[key], f"variable {key}")
+                break
+    known = {PREFIX + name.upper() for name in FIELDS}
+    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
+    # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
+    close = ((key, _nearest(key, known, 0.85)) for key in unknown)
+    return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
+
+
+def file_layer(path: str | os.PathLike[str]) -> Layer:
+    """Return what the ``[manager]`` table of a TOML file says.
+
+    Raises:
+        SettingsError: the file cannot be read or is no TOML.
+    """
+    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
+
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
+    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+        raise SettingsError([f"{name} is no TOML: {error}"]) from error
+    table = document.get("manager", {})
+    if document and "manager" not in document:
+        raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
+    if not isinstance(table, dict):
+        raise SettingsError([f"{name}: [manager] is a table"])
+    entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
+    return Layer(entries, tuple(f"{name}: {_unknown(key)}" for key in table if key not in FIELDS))
+
+
+def flag_layer(values: Mapping[str, object]) -> Layer:
+    """Return what command-line flags say: fields with a value that is not None."""
+    entries = {}
+    for name, raw in values.items():
+        if name in FIELDS and raw is not None:
+            flag = "--" + name.replace("_", "-")
+            entries[name] = Entry(flag, raw, f"flag {flag}")
+    return Layer(entries)
+
+
+def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
+    """Return the settings of these layers, the first winning, and where each came from.
+
+    Raises:
+        SettingsError: listing every problem of every layer.
+    """
+    problems = [problem for layer in layers for problem in layer.problems]
+    values, sources = {}, dict.fromkeys(FIELDS, "default")
+    for layer in reversed(layers):
+        for name, entry in layer.entries.items():
+            try:
+                values[name] = FIELDS[name].metadata["parse"](entry.raw)
+            except (ValueError, KeyError, OverflowError):
+                problems.append(_problem(FIELDS[name], entry.name, entry.raw))
+            sources[name] = entry.source
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values), sources
+
+
+def _problem(known: Field[Any], name: str, raw: object) -> str:
+    what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
+    return f"{name} {what}: give {known.metadata['allowed']}"
+
+
+def _unknown(key: str) -> str:
+    near = _nearest(key, FIELDS, 0.6)
+    return f"{key} is no setting" + (f": did you mean {near}?" if near else "")
+
+
+def _nearest(name: str, names: Iterable[str], likeness: float) -> str | None:
+    import difflib  # noqa: PLC0415 - for mistakes alone
+
+    return next(iter(difflib.get_close_matches(name, list(names), 1, likeness)), None)

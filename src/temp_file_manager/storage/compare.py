@@ -1,0 +1,94 @@
+"""Directories opened for a batch of removals, and the comparison of what is in them with what was registered."""
+
+import os
+from types import TracebackType
+from typing import Self
+
+from temp_file_manager.records import PENDING, Identity, Status, TempFile
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.identity import same_directory, same_file
+from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, looker
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.permissions import foreign
+
+# O_PATH needs no permission to read the directory, as removing from it does not.
+_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class Directories:
+    """The directories of one batch, each opened once. For one thread; closed on leaving the ``with`` block.
+
+    Args:
+        owner_check: Keep files that belong to another user.
+    """
+
+    def __init__(self, *, owner_check: bool = False) -> None:
+        self._owner_check = owner_check
+        self._look: Look | None = None  # made when first asked for: records in memory have no identity
+        self._open: dict[bytes, int] = {}
+        self._own: dict[int, bool] = {}
+        self._known: dict[tuple[bytes, int, int], bool] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def compared(self, record: TempFile) -> tuple[int, bytes, Seen]:
+        """Return where the entry is and what it is, when it is the file that was registered.
+
+        Without an identity the path alone says which file is meant, and no directory is opened.
+
+        Raises:
+            NotThatFile: it is not, or nothing can tell.
+            OSError: it cannot be looked at; FileNotFoundError when it is gone.
+        """
+        look = self._look = self._look or looker()
+        identity = record.identity
+        if identity is None:
+            path = os.fsencode(record.path)
+            return HERE, path, self._ours(look(HERE, path))
+        directory, _, name = os.fsencode(record.path).rpartition(b"/")
+        if identity.inode == PENDING.inode:
+            look(HERE, os.fsencode(record.path))
+            raise NotThatFile(Status.KEPT, "its process died while it was being created: it may be anybody's")
+        descriptor = self._open.get(directory)
+        if descriptor is None:
+            descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
+            self._own[descriptor] = is_in_own_directory(descriptor)
+        if self._own[descriptor]:
+            raise NotThatFile(Status.KEPT, "it is one of this package's own files")
+        seen = look(descriptor, name)
+        if not self._is_that_directory(look, descriptor, directory, identity):
+            raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
+        same = same_file(identity, seen)
+        if same:
+            return descriptor, name, self._ours(seen)
+        if same is None:
+            raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
+        raise NotThatFile(Status.REPLACED, "another file has been put in its place since it was registered")
+
+    def _ours(self, seen: Seen) -> Seen:
+        reason = foreign(seen.owner) if self._owner_check else ""
+        if reason:
+            raise NotThatFile(Status.KEPT, reason)
+        return seen
+
+    def _is_that_directory(self, look: Look, descriptor: int, directory: bytes, identity: Identity) -> bool:
+        key = directory, identity.parent_inode, identity.parent_born
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = same_directory(identity, look(descriptor, b"."))
+        return known
+
+
+def is_in_own_directory(descriptor: int) -> bool:
+    """Say whether an open directory lies in the package's own, by whatever links it was reached."""
+    try:
+        return f"{os.readlink(f'/proc/self/fd/{descriptor}')}/".find(f"/{OWN_DIRECTORY}/") >= 0
+    except OSError:  # no /proc: then what the path says has been asked when it was registered
+        return False

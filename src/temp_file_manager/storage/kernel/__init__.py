@@ -1,0 +1,1 @@
+"""The kernel's answers: times and births, leases, processes, mounts, space, flags."""

@@ -1,0 +1,150 @@
+"""Whether somebody has a file open: asked of the kernel, which alone knows, in a few microseconds.
+
+A write lease is granted only while nobody else has the file open or mapped, and while it is held whoever opens the
+file waits until it is given up. So a file whose lease we hold can be removed without taking it from anybody. Where
+leases do not decide, ``/proc`` does, if it shows every process.
+
+Linux alone has these. Elsewhere the answer is always *unknown*.
+"""
+
+import errno
+import functools
+import os
+import signal
+import stat
+from collections.abc import Callable
+
+from temp_file_manager.records import IN_USE, UNKNOWN, Status, TempFile
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.kernel import mounts, processes
+from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
+
+# Never waiting for anybody: not for the reader of a pipe put in its place, not for another's lease.
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+)
+
+
+class InUse:
+    """Answers for one batch of files: what ``/proc`` shows is read at most once.
+
+    Args:
+        gone_after: Seconds after its registration a file that nothing can tell about goes all the same; None: never.
+        wall: What tells the time.
+    """
+
+    def __init__(self, gone_after: float | None, wall: Callable[[], float]) -> None:
+        self._gone_after = gone_after
+        self._wall = wall
+        self._magic: dict[int, int] = {}
+        self._mapped: tuple[set[int], bool] | None = None
+        self._opened: tuple[set[int], bool] | None = None
+
+    def secured(self, record: TempFile, directory: int, name: bytes, seen: Seen) -> int | None:
+        """Return a descriptor to be closed after the removal: until then whoever opens the file waits.
+
+        Args:
+            record: Whose file it is.
+            directory: Its directory's descriptor, or ``HERE`` when ``name`` is the whole path.
+            name: The entry's name.
+            seen: What the entry was found to be.
+
+        Returns:
+            None when there is nothing to hold: it is a link, or ``/proc`` has decided.
+
+        Raises:
+            NotThatFile: it is in use, or nothing can tell.
+            OSError: it cannot be looked at.
+        """
+        if not stat.S_ISREG(seen.mode):
+            return None  # removing a link takes nothing from who has its target open
+        try:
+            descriptor = os.open(name, _FLAGS, dir_fd=None if directory == HERE else directory)
+        except BlockingIOError as error:  # somebody else's lease
+            raise NotThatFile(Status.KEPT, IN_USE) from error
+        except PermissionError:
+            self._decide(record, self._free_by_proc(seen.inode))
+            return None
+        alone: bool | None = None
+        try:
+            alone = self._alone(descriptor, seen.inode)
+        finally:
+            if not alone:  # before /proc is asked: this descriptor is to be seen there by nobody
+                os.close(descriptor)
+        if alone:
+            return descriptor
+        self._decide(record, self._free_by_proc(seen.inode) if alone is None else False)
+        return None
+
+    def _decide(self, record: TempFile, free: bool | None) -> None:
+        if free:
+            return
+        if free is None:
+            if self._gone_after is not None and self._wall() - record.registered_at > self._gone_after:
+                return
+            raise NotThatFile(Status.KEPT, UNKNOWN)
+        raise NotThatFile(Status.KEPT, IN_USE)
+
+    def _alone(self, descriptor: int, inode: int) -> bool | None:
+        """Say whether nobody else has the file open, as far as a lease decides; None when it does not."""
+        opened = os.fstat(descriptor)
+        if signed(opened.st_ino) != inode:
+            raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
+        granted = take_lease(descriptor)
+        if not granted:
+            return granted
+        magic = self._magic.get(opened.st_dev)
+        if magic is None:
+            magic = self._magic[opened.st_dev] = mounts.magic(descriptor)
+        if magic in mounts.LEASES_DECIDE:
+            return True
+        if magic == mounts.OVERLAY:
+            # Opened there, the file below is open as well; but what only maps it may be a mapping of the latter.
+            if self._mapped is None:
+                self._mapped = processes.mapped_inodes()
+            return inode not in self._mapped[0]
+        return None
+
+    def _free_by_proc(self, inode: int) -> bool | None:
+        # Compared by inode number alone: two names for one device would make a held file look free.
+        if self._opened is None:
+            self._opened = processes.open_inodes()
+        if self._mapped is None:
+            self._mapped = processes.mapped_inodes()
+        if inode in self._opened[0] or inode in self._mapped[0]:
+            return False
+        return True if self._opened[1] and self._mapped[1] and processes.sees_all_processes() else None
+
+
+def take_lease(descriptor: int) -> bool | None:
+    """Ask for a write lease: granted, refused because somebody else has the file open, or None: not to be had here."""
+    kernel = _kernel()
+    if kernel is None:
+        return None
+    fcntl, set_lease, set_signal, write_lease = kernel
+    try:
+        # Before the lease: who opens the file then has us sent a signal, and the usual one, SIGIO, kills. This one
+        # is ignored unless a program asks for it.
+        fcntl(descriptor, set_signal, signal.SIGURG)
+        fcntl(descriptor, set_lease, write_lease)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        return None  # another's file without CAP_LEASE, or a file system without leases
+    return True
+
+
+@functools.cache
+def _kernel() -> tuple[Callable[[int, int, int], object], int, int, int] | None:
+    """Return ``fcntl`` and what it is to be told; None where there are no leases."""
+    try:
+        from fcntl import F_SETLEASE, F_SETSIG, F_WRLCK, fcntl  # noqa: PLC0415 - Linux alone has them
+    except ImportError:
+        return None
+    return fcntl, F_SETLEASE, F_SETSIG, F_WRLCK

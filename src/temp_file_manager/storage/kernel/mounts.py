@@ -1,0 +1,56 @@
+"""What file system a path lies on, as the kernel lists them."""
+
+import os
+
+NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs"})
+"""File systems that other machines may change, or whose locks those do not see."""
+
+OVERLAY = 0x794C7630
+LEASES_DECIDE = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994})
+"""Magic numbers of ext2 to ext4, xfs, btrfs and tmpfs: there a lease is granted only while nobody has the file open."""
+
+_MOUNTS = "/proc/self/mountinfo"
+
+
+def magic(descriptor: int) -> int:
+    """Return the magic number of the file system that an open file lies on; 0 if it cannot be told."""
+    import ctypes  # noqa: PLC0415 - slow to import, and few ask
+
+    buffer = ctypes.create_string_buffer(256)  # struct statfs, whose first word this is
+    try:
+        failed = ctypes.CDLL(None).fstatfs(descriptor, buffer)
+    except (OSError, AttributeError):
+        return 0
+    return 0 if failed else ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def kind(path: str) -> str:
+    """Return the type of the file system that an existing ``path`` lies on, as ``mount`` names it; empty if unknown."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            mounts = file.read()
+    except OSError:  # not Linux, or no /proc
+        return ""
+    return kind_among(mounts, os.path.realpath(path))
+
+
+def kind_among(mounts: str, path: str) -> str:
+    """Return the type of the mount that holds ``path``: the longest mount point above it, the last if mounted over."""
+    best, found = "", ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:  # noqa: PLR2004 - the fifth field is the mount point
+            continue
+        point = _unescaped(fields[4])
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, found = point, after.split(" ")[0]
+    return found
+
+
+def _unescaped(field: str) -> str:
+    # The kernel writes these four, and no others, as octal.
+    for character in " \t\n":
+        field = field.replace(f"\\{ord(character):03o}", character)
+    return field.replace("\\134", "\\")

@@ -1,0 +1,193 @@
+"""Processes that have a file open or mapped, as far as ``/proc`` shows them to this user."""
+
+import os
+import shlex
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from temp_file_manager.storage.kernel.statx import signed
+from temp_file_manager.text import masked
+
+LONGEST_COMMAND = 200
+"""Characters of a command line that are told."""
+
+_ACCESS = {os.O_RDONLY: "open for reading", os.O_WRONLY: "open for writing", os.O_RDWR: "open for reading and writing"}
+_BY_NAME_ONLY = getattr(os, "O_PATH", 0)
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"
+
+
+class FileUser(NamedTuple):
+    """A process that has the file: its number, its command line, and in which ways."""
+
+    pid: int
+    command: str
+    ways: tuple[str, ...]
+
+
+class FileUsers(NamedTuple):
+    """Who has a file.
+
+    Attributes:
+        processes: Those that were found.
+        read: How many processes could be looked into.
+        unread: How many could not: they are another user's.
+        complete: Whether that is every process of the machine, so that nobody else can have it.
+    """
+
+    processes: tuple[FileUser, ...] = ()
+    read: int = 0
+    unread: int = 0
+    complete: bool = False
+
+
+def file_users(path: str) -> FileUsers:
+    """Return who has the regular file at ``path`` open or mapped; of a link, a directory or nothing: nobody."""
+    try:
+        wanted = os.stat(path, follow_symlinks=False)
+    except (OSError, ValueError):
+        return FileUsers()
+    return _looked_for(wanted, path) if stat.S_ISREG(wanted.st_mode) else FileUsers()
+
+
+def census() -> FileUsers:
+    """Return how much of ``/proc`` can be read, and no process."""
+    return _looked_for(None, "")
+
+
+def _looked_for(wanted: os.stat_result | None, path: str) -> FileUsers:
+    found: list[FileUser] = []
+    read = unread = 0
+    for pid in _pids():
+        process = f"/proc/{pid}"
+        ways: dict[str, None] = {}
+        try:
+            for way in _ways(process, wanted, path):
+                ways[way] = None
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        except OSError:
+            unread += not _is_kernels(process)
+        else:
+            read += 1
+        if ways:
+            found.append(FileUser(pid, _command(process), tuple(ways)))
+    return FileUsers(tuple(found), read, unread, bool(read) and not unread and sees_all_processes())
+
+
+def _pids() -> list[int]:
+    try:
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    except OSError:
+        return []
+
+
+def _ways(process: str, wanted: os.stat_result | None, path: str) -> Iterator[str]:
+    for name in os.listdir(f"{process}/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if wanted is not None and os.path.samestat(os.stat(f"{process}/fd/{name}"), wanted):
+                yield _access(f"{process}/fdinfo/{name}")
+    with open(f"{process}/maps", "rb") as file:
+        if wanted is not None and any(_is_of(line, wanted, os.fsencode(path)) for line in file):
+            yield "mapped into its memory"
+
+
+def _access(fdinfo: str) -> str:
+    try:
+        with open(fdinfo, encoding="ascii") as file:
+            flags = next((int(line.split()[1], 8) for line in file if line.startswith("flags:")), 0)
+    except (OSError, ValueError, IndexError):
+        return "open"
+    if flags & _BY_NAME_ONLY:
+        return "open, but not its contents"
+    return _ACCESS.get(flags & os.O_ACCMODE, "open")
+
+
+def _is_of(line: bytes, wanted: os.stat_result, path: bytes) -> bool:
+    """Say whether a line of ``maps`` is a mapping of that file.
+
+    On overlayfs and btrfs it names another device than ``stat`` does: there the path has to do.
+    """
+    fields = line.rstrip(b"\n").split(None, 5)
+    if fields[4] == b"0" or int(fields[4]) != wanted.st_ino:
+        return False
+    major, _, minor = fields[3].partition(b":")
+    device = os.makedev(int(major, 16), int(minor, 16))
+    return device == wanted.st_dev or fields[5:] == [path.replace(b"\n", b"\\012")]
+
+
+def _is_kernels(process: str) -> bool:
+    """Say whether a process that cannot be read is no program: a thread of the kernel, or one that has ended."""
+    try:
+        with open(f"{process}/stat", "rb") as file:
+            state, *fields = file.read().rpartition(b")")[2].split()
+        return state == b"Z" or bool(int(fields[5]) & _KERNEL_THREAD)
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _command(process: str) -> str:
+    try:
+        with open(f"{process}/cmdline", "rb") as file:
+            words = file.read(1 << 16).rstrip(b"\0").split(b"\0")
+        if words == [b""]:  # a process may erase it
+            with open(f"{process}/comm", "rb") as file:
+                words = [b"[" + file.read().strip() + b"]"]
+            return os.fsdecode(words[0])
+    except OSError:
+        return "?"
+    text = masked(shlex.join(map(os.fsdecode, words)))
+    return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
+
+
+def open_inodes() -> tuple[set[int], bool]:
+    """Return the inodes that any process has open, and whether every process could be read."""
+    return _inodes(_open_in)
+
+
+def mapped_inodes() -> tuple[set[int], bool]:
+    """Return the inodes that any process has mapped into its memory, and whether every process could be read."""
+    return _inodes(_mapped_in)
+
+
+def _inodes(inodes: Callable[[str], Iterator[int]]) -> tuple[set[int], bool]:
+    """Return what ``inodes`` yields for every process, and whether every process could be read."""
+    found: set[int] = set()
+    complete = True
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return found, False
+    for name in names:
+        if name.isdigit():
+            try:
+                found.update(inodes(f"/proc/{name}"))
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            except OSError:
+                complete = False
+    return found, complete
+
+
+def _open_in(process: str) -> Iterator[int]:
+    for name in os.listdir(f"{process}/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield signed(os.stat(f"{process}/fd/{name}").st_ino)
+
+
+def _mapped_in(process: str) -> Iterator[int]:
+    with open(f"{process}/maps", "rb") as file:
+        for line in file:
+            fields = line.split(None, 5)
+            if fields[4] != b"0":
+                yield signed(int(fields[4]))
+
+
+def sees_all_processes() -> bool:
+    """Say whether ``/proc`` shows the machine's pid namespace, not one of a container's own."""
+    try:
+        return os.readlink("/proc/self/ns/pid") == _FIRST_PID_NAMESPACE
+    except OSError:
+        return False

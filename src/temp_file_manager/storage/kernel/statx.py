@@ -1,0 +1,162 @@
+"""The kernel's description of a directory entry, birth time included.
+
+Python's ``os.stat`` does not tell a birth time on Linux, so the system call that does is made through ctypes there.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+HERE = -100  # AT_FDCWD: names are relative to the working directory; absolute ones are what they are
+_NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
+    0x100,
+    0x800,
+    0x1000,
+)  # AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH
+_BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
+_SIZE_OF_STATX = 256
+_NS = 1_000_000_000
+
+# Of struct statx mask, owner, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
+_SEEN = Struct("=I16xI4xH2xqq8x8x16xqI4xqI4x")
+_SEEN_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | _BORN  # type, mode, owner, ctime, inode, size
+# Mask, nlink, uid, mode, inode, size, btime, ctime, mtime, device, mount.
+_LISTED = Struct("=I12xII4xH2xqq32xqI4xqI4xqI4x8xIIQ")
+_LISTED_WANTED = _SEEN_WANTED | 0x4 | 0x40 | _MOUNT  # and nlink, mtime
+
+
+class Seen(NamedTuple):
+    """A directory entry, links not followed. Times are nanoseconds, ``born`` 0 if unknown."""
+
+    mode: int
+    inode: int
+    size: int
+    born: int
+    changed: int
+    owner: int = -1
+
+
+class Listed(NamedTuple):
+    """A directory entry with what a walk through a tree asks beyond ``Seen``.
+
+    Attributes:
+        links: How many names it has.
+        mount: Equal for what lies on the same mount; where no kernel tells, on the same device.
+        written: Its last writing, nanoseconds since the epoch.
+    """
+
+    mode: int
+    links: int
+    owner: int
+    mount: int
+    inode: int
+    size: int
+    born: int
+    changed: int
+    written: int
+
+
+Look = Callable[[int, bytes], Seen]
+"""Looks at a name relative to a directory's descriptor, or without a name at what is open as that descriptor.
+
+Raises OSError. Not to be shared between threads.
+"""
+
+ListedLook = Callable[[int, bytes], Listed]
+"""As ``Look``, of a name in a directory. Looking at a directory mounts nothing on it."""
+
+
+def looker() -> Look:
+    """Return a ``Look`` of one's own, as fast as this platform allows."""
+    call = _caller(_SEEN, _SEEN_WANTED, _NOT_FOLLOWED | _OR_DESCRIPTOR)
+    if call is None:
+        return look_by_stat
+
+    def look(directory: int, name: bytes) -> Seen:
+        mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = call(directory, name)
+        born = born * _NS + born_ns if mask & _BORN else 0
+        return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner))
+
+    return look
+
+
+def listed_looker() -> ListedLook:
+    """Return a ``ListedLook`` of one's own; by ``statx``, which alone tells births and mounts on Linux, if it is there."""
+    call = _caller(_LISTED, _LISTED_WANTED, _NOT_FOLLOWED | _NOT_MOUNTED)
+    if call is None:
+        return listed_by_stat
+
+    def look(directory: int, name: bytes) -> Listed:
+        mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = call(directory, name)
+        born = b * _NS + b_ns if mask & _BORN else 0
+        if not mask & _MOUNT:
+            mount = major << 32 | minor
+        return _new(Listed, (mode, links, owner, mount, inode, size, born, c * _NS + c_ns, m * _NS + m_ns))
+
+    return look
+
+
+def _caller(fields: Struct, wanted: int, flags: int) -> Callable[[int, bytes], tuple[int, ...]] | None:
+    """Return what makes the system call and unpacks its answer; None where there is no such call."""
+    statx = _statx()
+    if statx is None:
+        return None
+    import ctypes  # noqa: PLC0415 - see _statx
+
+    # A buffer for each: while the kernel fills it other threads run.
+    buffer = ctypes.create_string_buffer(_SIZE_OF_STATX)
+    address, unpack, errno = ctypes.addressof(buffer), fields.unpack_from, ctypes.get_errno
+
+    def call(directory: int, name: bytes) -> tuple[int, ...]:
+        if statx(directory, name, flags, wanted, address):
+            number = errno()
+            raise OSError(number, os.strerror(number), os.fsdecode(name))
+        return unpack(buffer)
+
+    return call
+
+
+@functools.cache
+def _statx() -> Callable[..., int] | None:
+    """Return the C library's ``statx``, or None where there is none."""
+    if not hasattr(os, "uname") or os.uname().sysname != "Linux":
+        return None
+    import ctypes  # noqa: PLC0415 - slow to import, and in memory nobody asks
+
+    try:
+        function = ctypes.CDLL(None, use_errno=True).statx
+    except (OSError, AttributeError):  # a C library before glibc 2.28 or musl 1.2.4
+        return None
+    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
+    return function
+
+
+def look_by_stat(directory: int, name: bytes) -> Seen:
+    """Be a ``Look`` by what Python has everywhere."""
+    if name:
+        found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
+    else:
+        found = os.fstat(directory)
+    return Seen(found.st_mode, signed(found.st_ino), found.st_size, _born(found), found.st_ctime_ns, found.st_uid)
+
+
+def listed_by_stat(directory: int, name: bytes) -> Listed:
+    """Be a ``ListedLook`` by what Python has everywhere."""
+    s = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    inode, changed, written = signed(s.st_ino), s.st_ctime_ns, s.st_mtime_ns
+    return Listed(s.st_mode, s.st_nlink, s.st_uid, s.st_dev, inode, s.st_size, _born(s), changed, written)
+
+
+def _born(found: os.stat_result) -> int:
+    # macOS and the BSDs tell it, in seconds.
+    return int(getattr(found, "st_birthtime", 0) * 1e9)
+
+
+def signed(inode: int) -> int:
+    """Return an inode number as it is stored: SQL has no unsigned numbers."""
+    return inode if inode < 1 << 63 else inode - (1 << 64)
+
+
+_new = tuple.__new__

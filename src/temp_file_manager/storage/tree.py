@@ -1,0 +1,210 @@
+"""Walking through what is in a directory and below it, whatever others do to the tree meanwhile.
+
+As ``fts`` and GNU ``find`` do it: every directory is opened relative to the one above it, links not followed, so that
+one that is swapped for a link leads nowhere. Entries come as they are read: a million files cost what one does.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from temp_file_manager.errors import BaseDirectoryError
+from temp_file_manager.records import Identity
+from temp_file_manager.storage.kernel.statx import Listed, listed_looker
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+
+DEEPEST = 200
+"""Directories within directories; each is an open descriptor, of which a process often has 1024."""
+
+_UP = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_WITHIN = _UP | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Skip(StrEnum):
+    """Why something in the tree is passed by."""
+
+    EXCLUDED = "excluded"
+    OURS = "one of this package's own files"
+    LINK = "a link"
+    SPECIAL = "no regular file"
+    LINKS = "has other names (hard links)"
+    OWNER = "another user's"
+    MOUNT = "on another mount"
+    KNOWN = "already on record"
+    RECENT = "touched a moment ago"
+    UNREADABLE = "cannot be read"
+    VANISHED = "vanished or changed meanwhile"
+    DEEP = f"more than {DEEPEST} directories deep"
+
+
+class Entry(NamedTuple):
+    """What is in a directory and is no directory itself.
+
+    Attributes:
+        path: Relative to the tree.
+        mode: As ``os.stat`` tells it, links not followed.
+        links: How many names it has.
+        owner: Its user's number.
+        mount: Equal for what lies on the same mount; where no kernel tells, on the same device.
+        size: Bytes.
+        latest: The latest of its birth, its last writing and its last change, nanoseconds since the epoch.
+        identity: Which file it is.
+    """
+
+    path: str
+    mode: int
+    links: int
+    owner: int
+    mount: int
+    size: int
+    latest: int
+    identity: Identity
+
+
+class Tree:
+    """A directory held open, and what is below it. For one thread; closed on leaving the ``with`` block.
+
+    Args:
+        path: The directory. It may be, or lie below, a link; nothing in it is followed.
+        spared: Says why a relative path is not to be looked at, nor anything below it; None if it is.
+        skip: Told of each thing that is not yielded, by its relative path, with the reason.
+
+    Raises:
+        BaseDirectoryError: it is no directory, or cannot be read.
+    """
+
+    def __init__(self, path: str, spared: Callable[[str], Skip | None], skip: Callable[[str, Skip], None]) -> None:
+        try:
+            self._root = os.open(path, _UP)
+        except OSError as error:
+            raise BaseDirectoryError(error.errno, f"{error.strerror}: give a directory that is there", path) from error
+        except ValueError as error:
+            raise BaseDirectoryError(0, "the path holds a NUL character", path) from error
+        self._spared = spared
+        self._skip = skip
+        self._look = listed_looker()
+        self.mount = self._look(self._root, b".").mount
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._root)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what is no directory, at whatever depth, as it is read; the order is the file system's."""
+        root = os.open(".", _WITHIN, dir_fd=self._root)  # not a duplicate, which would share its place in the listing
+        try:
+            yield from self._within(root, "", 0)
+        finally:
+            os.close(root)
+
+    def open(self, path: str) -> int:
+        """Open the directory at a relative path; whoever asked closes it.
+
+        Raises:
+            OSError: a part of it is gone, a link, or on another mount.
+        """
+        here = os.dup(self._root)
+        for name in path.split("/") if path else ():
+            try:
+                there = self._opened(here, name)
+            finally:
+                os.close(here)
+            here = there
+        return here
+
+    def is_my_directory(self, above: int, name: str) -> bool:
+        """Say whether an entry of an open directory is a directory of our user's on the tree's mount."""
+        facts = self._look(above, os.fsencode(name))
+        return stat.S_ISDIR(facts.mode) and facts.owner == os.geteuid() and facts.mount == self.mount
+
+    def _opened(self, above: int, name: str) -> int:
+        directory = os.open(name, _WITHIN, dir_fd=above)
+        try:
+            here = self._look(directory, b".").mount == self.mount
+        except BaseException:
+            os.close(directory)
+            raise
+        if here:
+            return directory
+        os.close(directory)
+        raise _MountedOverError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+
+    def _within(self, directory: int, path: str, depth: int) -> Iterator[Entry]:
+        below: list[str] = []
+        try:
+            yield from self._listed(directory, path, below)
+        except OSError:
+            self._skip(path, Skip.UNREADABLE)
+        # Opened one after the other, when the listing is over: two descriptors a level would halve the depth.
+        for name in below:
+            relative = f"{path}/{name}" if path else name
+            inner = self._entered(directory, name) if depth < DEEPEST else Skip.DEEP
+            if isinstance(inner, Skip):
+                self._skip(relative, inner)
+                continue
+            try:
+                yield from self._within(inner, relative, depth + 1)
+            finally:
+                os.close(inner)
+
+    def _entered(self, above: int, name: str) -> int | Skip:
+        try:
+            return self._opened(above, name)
+        except _MountedOverError:
+            return Skip.MOUNT
+        except OSError as error:
+            # ENOTDIR and ELOOP: a file or a link by now.
+            vanished = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+            return Skip.VANISHED if vanished else Skip.UNREADABLE
+
+    def _listed(self, directory: int, path: str, below: list[str]) -> Iterator[Entry]:
+        here = self._look(directory, b".")
+        with os.scandir(directory) as listing:
+            for found in listing:
+                relative = f"{path}/{found.name}" if path else found.name
+                reason = self._spared(relative)
+                if reason is None:
+                    entry = self._seen(directory, found.name, relative, here)
+                    if isinstance(entry, Entry):
+                        yield entry
+                        continue
+                    if entry is None:
+                        below.append(found.name)
+                        continue
+                    reason = entry
+                self._skip(relative, reason)
+
+    def _seen(self, directory: int, name: str, relative: str, here: Listed) -> Entry | Skip | None:
+        """Return what an entry is: None for a directory to be walked through."""
+        try:
+            facts = self._look(directory, os.fsencode(name))
+        except OSError:
+            return Skip.VANISHED
+        if not stat.S_ISDIR(facts.mode):
+            return _entry(relative, facts, here)
+        if name == OWN_DIRECTORY:
+            return Skip.OURS
+        return None if facts.mount == self.mount else Skip.MOUNT
+
+
+class _MountedOverError(OSError):
+    """Something was mounted there."""
+
+
+def _entry(path: str, facts: Listed, parent: Listed) -> Entry:
+    mode, links, owner, mount, inode, size, born, changed, written = facts
+    # Old by one of the three is not old: a copy keeps when it was written, a file moved in when it was born.
+    latest = max(written, changed, born or written)
+    identity = _new(Identity, (inode, born, changed, parent.inode, parent.born))
+    return _new(Entry, (path, mode, links, owner, mount, size, latest, identity))
+
+
+_new = tuple.__new__

@@ -1,0 +1,1 @@
+"""Storages around a storage, each for one guarantee; ``storage.build`` composes them."""

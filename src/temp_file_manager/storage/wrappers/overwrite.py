@@ -1,0 +1,214 @@
+"""Overwriting what a file holds before its name goes: what can be done about it from outside a file system.
+
+Zeros once, in place: on anything made this century one pass is as good as many (NIST SP 800-88), and ``shred -n1`` does
+as much. What it cannot reach is said by ``guarantee`` where the file system tells. Nothing tells of the rest: the
+spare blocks of a flash drive, snapshots, backups, a journal of data (``data=journal``), swap.
+"""
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from temp_file_manager.records import Status
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
+from temp_file_manager.storage.wrappers.bounded import alive
+
+PIECE = 1 << 20
+"""Bytes written at a time: between two pieces a stop is heard."""
+
+IN_PLACE = frozenset({"ext2", "ext3", "ext4", "exfat", "hfsplus", "jfs", "minix", "msdos", "ntfs3", "tmpfs", "vfat"})
+"""File systems that write a file's new bytes where the old ones are."""
+
+_ELSEWHERE = dict.fromkeys(
+    ("btrfs", "zfs", "bcachefs"), "copies on write: the old bytes stay until they are used again"
+)
+_ELSEWHERE |= dict.fromkeys(("f2fs", "nilfs2", "ubifs", "jffs2"), "writes as a log: the old bytes stay in it")
+_ELSEWHERE |= {
+    "xfs": "may share blocks between files (reflink): what is shared is written elsewhere",
+    "overlay": "copies up what lies below: the old bytes stay there",
+}
+
+_FLAGS = (
+    os.O_RDWR
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+)
+_A_LOOK = 0.1  # seconds between two looks whether a file that takes long is still being worked at
+
+_synchronised = getattr(os, "fdatasync", None) or os.fsync  # macOS has only the second
+
+
+def guarantee(path: str) -> str:
+    """Say why overwriting what lies at ``path`` may leave a copy; nothing when the file system keeps none."""
+    kind = mounts.kind(path)
+    if kind in IN_PLACE:
+        return ""
+    if not kind:
+        return "nothing tells what file system it is on"
+    return f"{kind} {_ELSEWHERE.get(kind, 'is not known to write in place')}"
+
+
+def open_writable(directory: int, name: bytes, seen: Seen) -> int:
+    """Open for overwriting the regular file that was ``seen``, made writable if it is ours.
+
+    Raises:
+        NotThatFile: it is another one now.
+        OSError: it cannot be written to.
+    """
+    place = None if directory == HERE else directory
+    try:
+        descriptor = os.open(name, _FLAGS, dir_fd=place)
+    except PermissionError as error:
+        if error.errno != errno.EACCES or not hasattr(os, "O_PATH"):
+            raise
+        descriptor = _made_writable(place, name, seen, error)
+    found = os.fstat(descriptor)
+    if signed(found.st_ino) != seen.inode or not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
+    return descriptor
+
+
+def _made_writable(place: int | None, name: bytes, seen: Seen, refusal: PermissionError) -> int:
+    # By way of a descriptor that only points: the mode of no other file is changed, whoever renames meanwhile.
+    pointer = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+    try:
+        found = os.fstat(pointer)
+        ours = found.st_uid == os.geteuid() and stat.S_ISREG(found.st_mode) and signed(found.st_ino) == seen.inode
+        if not ours:
+            raise refusal
+        os.chmod(f"/proc/self/fd/{pointer}", stat.S_IMODE(found.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
+        return os.open(f"/proc/self/fd/{pointer}", _FLAGS & ~os.O_NOFOLLOW)
+    finally:
+        os.close(pointer)
+
+
+def overwrite(descriptor: int, wrote: Callable[[], None]) -> None:
+    """Overwrite a file's bytes with zeros on the disk, holes included, and then cut it to nothing.
+
+    Args:
+        descriptor: Open for writing.
+        wrote: Called after each piece; what it raises ends the work.
+
+    Raises:
+        OSError: a piece could not be written, or somebody goes on writing: the file is left uncut.
+    """
+    size = os.fstat(descriptor).st_size
+    if size == 0:
+        return
+    _zero(descriptor, 0, size, wrote)
+    grown = os.fstat(descriptor).st_size
+    if grown > size:
+        _zero(descriptor, size, grown, wrote)
+        if os.fstat(descriptor).st_size > grown:
+            raise OSError(errno.EBUSY, "somebody goes on writing to it")
+    os.ftruncate(descriptor, 0)
+
+
+def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None:
+    zeros = memoryview(bytes(min(PIECE, end - at)))
+    while at < end:
+        at += os.pwrite(descriptor, zeros[: end - at], at)
+        wrote()
+    _synchronised(descriptor)
+
+
+class Stopped(Exception):  # noqa: N818 - an answer
+    """The file was not overwritten to its end, because nobody waits for it any more."""
+
+
+class Overwriting:
+    """One file being overwritten."""
+
+    def __init__(self, descriptor: int) -> None:
+        # Its own: a number that is closed elsewhere and given to another file would be written to by a late thread.
+        self._descriptor = os.dup(descriptor)
+        self._error: Exception | None = None
+        self._done = threading.Event()
+        self.pieces = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is written to it."""
+        return self._done.is_set()
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Overwrite it, in the thread of an ``Overwriter``."""
+
+        def wrote() -> None:
+            self.pieces += 1
+            if stopped():
+                raise Stopped
+
+        try:
+            wrote()
+            overwrite(self._descriptor, wrote)
+        except Exception as error:
+            self._error = error
+        finally:
+            os.close(self._descriptor)
+            self._done.set()
+
+    def result(self) -> None:
+        """Wait until it is overwritten.
+
+        Raises:
+            OSError: it could not be.
+            Stopped: nobody waits for it any more.
+        """
+        seen = -1
+        while not self._done.wait(_A_LOOK):
+            moved, seen = self.pieces != seen, self.pieces
+            if not alive(moved=moved):
+                raise Stopped("abandoned while it was overwritten")
+        if self._error is not None:
+            raise self._error
+
+
+class Overwriter:
+    """Threads that overwrite the files of one batch: here they pay, as each call takes long and holds no lock.
+
+    They end with the ``with`` block, after the piece that each is at. Daemons: one that hangs keeps no interpreter
+    from ending.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._most = threads
+        self._threads: list[threading.Thread] = []
+        self._waiting: SimpleQueue[Overwriting | None] = SimpleQueue()
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stopped = True
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def begin(self, descriptor: int) -> Overwriting:
+        """Have a file overwritten; ``descriptor`` stays the caller's."""
+        file = Overwriting(descriptor)
+        self._waiting.put(file)
+        if len(self._threads) < self._most:
+            thread = threading.Thread(target=self._work, name="temp-file-overwriting", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return file
+
+    def _work(self) -> None:
+        while (file := self._waiting.get()) is not None:
+            file.run(lambda: self._stopped)

@@ -1,0 +1,1 @@
+"""Sweeps, and what makes them happen safely and on time."""

@@ -1,0 +1,120 @@
+"""The guard of large sweeps: a wrong setting does not empty the disk.
+
+What the last completed sweep was made with is kept in the registry. While nothing has changed, whatever is due has
+become so by the passing of time, and is nobody's mistake.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from temp_file_manager.errors import LargeSweepError, RegistryFullError
+from temp_file_manager.records import Due
+from temp_file_manager.registry import Registry
+from temp_file_manager.reports import SweepReport
+from temp_file_manager.rules import verdict
+
+FILES = 1000
+SHARE = 0.5
+
+NAME = "swept_with"
+_PAGE = 1000
+
+
+class LargeSweepGuard:
+    """Asks before a sweep that a change of settings has made large.
+
+    Args:
+        registry: Whose records are to be swept; where the settings are kept, under ``"swept_with"``.
+        files: So many files more than by the former settings may always go.
+        share: So large a part of all records, too.
+    """
+
+    def __init__(self, registry: Registry, *, files: int = FILES, share: float = SHARE) -> None:
+        self._registry = registry
+        self._files = files
+        self._share = share
+        self._recalled: str | None = None
+
+    def check(self, due: Due, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
+        """Return if the sweep may begin.
+
+        A forced sweep always may: whoever asks for everything has said so. So may the first sweep of all, as there is
+        nothing that could have changed.
+
+        Args:
+            due: What the sweep wants.
+            now: As in ``Registry.claim``.
+            allow: So many files may go because of the change, whatever their share.
+            stop: Asked while it counts, which takes a look at every record: True ends it, and the sweep must not begin.
+
+        Raises:
+            LargeSweepError: with the numbers and what to do.
+        """
+        if due.force:
+            return
+        self._recalled = self._registry.recall(NAME)
+        if self._recalled is None or self._recalled == _text(_settings(due)):
+            return
+        former = _former(self._recalled)
+        records = self._registry.stats().records
+        bound = max(self._files, int(records * self._share), allow)
+        if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now, stop):
+            raise LargeSweepError(_message(bound, records, former, _settings(due)), former)
+
+    def completed(self, due: Due, report: SweepReport) -> None:
+        """Keep what this sweep was made with, if it has handled all that was due."""
+        if due.force or report.dry_run or report.stopped:
+            return
+        text = _text(_settings(due))
+        if text != self._recalled:
+            with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
+                self._registry.remember(NAME, text)
+                self._recalled = text
+
+    def _exceeds(self, bound: int, records: int, due: Due, former: Due, now: float, stop: Callable[[], bool]) -> bool:
+        """Say whether more than ``bound`` records are due that would not have been; count no further than needed."""
+        more, left = 0, records
+        cursor: object | None = None
+        while more + left > bound and not stop():
+            page = self._registry.page(due, now=now, limit=_PAGE, after=cursor)
+            more += sum(not verdict(record, former).due for record in page.records)
+            left -= len(page.records)
+            cursor = page.cursor
+            if more > bound:
+                return True
+            if cursor is None:
+                break
+        return False
+
+
+def _settings(due: Due) -> dict[str, float]:
+    # What decides whether records that are there already are due, by the names of ``Due``. A dict, for others to join.
+    return {"max_age": float(due.max_age)}
+
+
+def _text(settings: Mapping[str, float]) -> str:
+    from json import dumps  # noqa: PLC0415 - slow to import, and few sweep on a schedule
+
+    return dumps(settings, sort_keys=True)
+
+
+def _former(text: str) -> dict[str, float]:
+    from json import loads  # noqa: PLC0415 - as above
+
+    try:
+        max_age = float(loads(text)["max_age"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        max_age = math.nan
+    # What cannot be read is taken for settings by which nothing was due: asked too often, not too seldom.
+    return {"max_age": math.inf if math.isnan(max_age) else max_age}
+
+
+def _message(bound: int, records: int, former: Mapping[str, float], settings: Mapping[str, float]) -> str:
+    changes = ", ".join(f"{name} was {former[name]:.12g} and is {value:.12g}" for name, value in settings.items())
+    return (
+        f"more than {bound} of {records} registered files would be removed only because of a change since the last "
+        f"sweep: {changes}. Nothing was removed. Undo the change; or look with --dry-run, and sweep once with "
+        f"--allow-large N, N being how many files at most ({records} for all)"
+    )

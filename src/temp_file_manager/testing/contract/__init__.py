@@ -1,0 +1,1 @@
+"""The registry's contract as a test suite."""
