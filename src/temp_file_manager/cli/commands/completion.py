@@ -22,10 +22,7 @@ def add_parser(commands: options.Commands) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the script; return 0."""
-    from temp_file_manager.cli.completion import (
-        bash,
-        zsh,  # noqa: PLC0415 - no other command needs them
-    )
+    from temp_file_manager.cli.completion import bash, zsh  # noqa: PLC0415 - no other command needs them
 
     write = {"bash": bash.script, "zsh": zsh.script}[args.shell]
     script = write(grammar.commands(args.parsers))

@@ -83,7 +83,7 @@ def looker() -> Look:
 
 
 def listed_looker() -> ListedLook:
-    """Return a ``ListedLook`` of one's own; by ``statx``, which alone tells births and mounts on Linux, if it is there."""
+    """Return a ``ListedLook`` of one's own; on Linux by ``statx``, which alone tells births and mounts."""
     call = _caller(_LISTED, _LISTED_WANTED, _NOT_FOLLOWED | _NOT_MOUNTED)
     if call is None:
         return listed_by_stat
