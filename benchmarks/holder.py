@@ -51,11 +51,11 @@ def _aiecs(base: str, count: int, source: str) -> float:
 
 def _sqlite(base: str, count: int) -> int:
     from temp_file_manager import TempFileManager  # noqa: PLC0415 - likewise
-    from temp_file_manager.records import Due  # noqa: PLC0415 - likewise
+    from temp_file_manager.records import Selection  # noqa: PLC0415 - likewise
 
     manager = TempFileManager(base, registry="sqlite:")
     report = manager.sweep(force=True, limit=count)
-    page = manager.registry.page(Due(time.time(), 0, force=True), now=time.monotonic(), limit=PAGE)
+    page = manager.registry.page(Selection(time.time(), 0, force=True), now=time.monotonic(), limit=PAGE)
     if report.removed != count or not page.records:
         sys.exit(f"{report.removed} files were removed instead of {count}, and {len(page.records)} records listed")
     resident = _resident()  # with the report and the page: whoever asks holds them, too

@@ -12,7 +12,7 @@ from command_line import Say, files
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli import pages, render
 from temp_file_manager.inspection import describe
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.text import human_size, timestamp
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -249,8 +249,8 @@ def test_times_that_no_calendar_has() -> None:
     assert timestamp(1e300) == "1e+300"
     assert timestamp(float("inf")) == "inf"
     record = TempFile("/x", 0.0, float("inf"))
-    assert describe.when_due(record, Due(1.0, 60.0)) == "never"
-    described = describe.described(record, Due(1.0, 60.0))
+    assert describe.when_due(record, Selection(1.0, 60.0)) == "never"
+    described = describe.described(record, Selection(1.0, 60.0))
     assert (described["due_at"], described["due_in"]) == ("inf", "inf")
     json.dumps(described, allow_nan=False)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from temp_file_manager.clock import boot_id
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.events import Hooks
-from temp_file_manager.records import Due
+from temp_file_manager.records import Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry
 from temp_file_manager.registry.schemes import open_registry
@@ -495,7 +495,7 @@ def test_a_jump_removes_nothing(tmp_path: Path, registry: Registry, jumps: tuple
         registrar.one(made[-1], None, ())
 
     def sweep() -> int:
-        due = Due(machine.guard.read().asof, 100, patient=True)
+        due = Selection(machine.guard.read().asof, 100, patient=True)
         return sweeper.run(due, Bounds(), LocalStorage()).removed
 
     sweep()

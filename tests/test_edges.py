@@ -11,7 +11,7 @@ import pytest
 
 from temp_file_manager import MemoryRegistry, Settings, SettingsError, SweepFinished, TempFileManager
 from temp_file_manager.cli import main
-from temp_file_manager.records import Due, Outcome, Status
+from temp_file_manager.records import Outcome, Selection, Status
 from temp_file_manager.testing import FakeClock
 
 
@@ -80,7 +80,7 @@ def test_a_time_of_hundreds_of_digits(tmp_path: Path) -> None:
 def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> None:
     registry = MemoryRegistry()
     registry.add_one("/p", 0.0)
-    due = Due(1000.0, 100.0)
+    due = Selection(1000.0, 100.0)
     (first,) = registry.claim(due, now=0, lease=60, limit=1).records
     registry.replace(list(registry.files.items()))
     (second,) = registry.claim(due, now=0, lease=60, limit=1).records

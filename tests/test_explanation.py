@@ -17,7 +17,7 @@ from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
-from temp_file_manager.records import PENDING, Due, Outcome, Status
+from temp_file_manager.records import PENDING, Outcome, Selection, Status
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
@@ -180,7 +180,7 @@ def backed_off(case: Case) -> None:
 def failed_before(case: Case) -> None:
     case.old()
     registry, now = case.manager.registry, case.clock.elapsed()
-    claim = registry.claim(Due(case.clock.wall(), AGE), now=now, lease=60, limit=50)
+    claim = registry.claim(Selection(case.clock.wall(), AGE), now=now, lease=60, limit=50)
     registry.settle([Outcome(record, Status.FAILED, "busy") for record in claim.records], case.clock.wall())
 
 
@@ -262,7 +262,7 @@ def never_completed(case: Case) -> None:
 
 def claimed(case: Case) -> None:
     case.old()
-    due = Due(case.clock.wall(), AGE)
+    due = Selection(case.clock.wall(), AGE)
     claim = case.manager.registry.claim(due, now=case.clock.elapsed(), lease=60, limit=50)
     assert claim.records
 
@@ -624,7 +624,7 @@ def test_times_are_read_as_the_rules_read_them(case: Case) -> None:
         case.clock.advance(advance)
         record = case.manager.status(case.path).record
         assert record is not None
-        found = verdict(record, Due(case.clock.wall(), AGE))
+        found = verdict(record, Selection(case.clock.wall(), AGE))
         assert (case.why().cleanup.status is Status.REMOVED) == found.due
         assert case.why().cleanup.reason == found.reason
 

@@ -19,7 +19,7 @@ from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
-from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.testing import FakeClock, in_child
 from temp_file_manager.testing.clock import NOW
@@ -341,7 +341,7 @@ def test_what_a_sweep_kept_with_good_reason(opened: Opener, clock: FakeClock, tm
 def fail(manager: TempFileManager, path: str, clock: FakeClock, status: Status) -> None:
     """Let a sweep come to this, 70 minutes after the file was due."""
     clock.advance(2 * HOUR + 60)
-    due = Due(clock.wall(), manager.max_age)
+    due = Selection(clock.wall(), manager.max_age)
     (record,) = manager.registry.claim(due, now=clock.elapsed(), lease=60, limit=1).records
     assert record.path == path
     manager.registry.settle([Outcome(record, status, "as told")], clock.wall())
@@ -399,7 +399,7 @@ def test_no_record_is_walked_over(opened: Opener, tmp_path: Path, monkeypatch: p
     asked = []
     page = manager.registry.page
 
-    def counted(due: Due | None, **keywords: Any) -> Any:
+    def counted(due: Selection | None, **keywords: Any) -> Any:
         asked.append((due, keywords["limit"]))
         return page(due, **keywords)
 

@@ -13,7 +13,7 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 from temp_file_manager.events import Hooks
-from temp_file_manager.records import Due, NewFile
+from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import open_registry
@@ -24,7 +24,7 @@ from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 from temp_file_manager.testing import NOW, FakeClock
 
-DAY, HOUR = Due(NOW, 86400), Due(NOW, 3600)
+DAY, HOUR = Selection(NOW, 86400), Selection(NOW, 3600)
 DONE = SweepReport()
 
 
@@ -47,12 +47,12 @@ def add(registry: Registry, count: int, age: float, *, ttl: float | None = None,
     registry.add(files, born)
 
 
-def swept(guard: LargeSweepGuard, due: Due, report: SweepReport = DONE) -> None:
+def swept(guard: LargeSweepGuard, due: Selection, report: SweepReport = DONE) -> None:
     guard.check(due, now=0)
     guard.completed(due, report)
 
 
-def held(guard: LargeSweepGuard, due: Due, allow: int = 0) -> bool:
+def held(guard: LargeSweepGuard, due: Selection, allow: int = 0) -> bool:
     try:
         guard.check(due, now=0, allow=allow)
     except LargeSweepError:
@@ -151,7 +151,7 @@ def test_counting_ends_when_the_answer_is_clear(
     pages: list[int] = []
     real = registry.page
 
-    def page(due: Due | None, *, now: float, limit: int, after: object | None = None) -> Any:
+    def page(due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Any:
         pages.append(limit)
         return real(due, now=now, limit=limit, after=after)
 
@@ -245,7 +245,7 @@ def test_held_sweeps_remove_nothing_and_what_was_due_anyway_can_go(tmp_path: Pat
             registrar.one(path, None, ())
 
     def sweep(max_age: float, allow: int = 0) -> int:
-        due = Due(clock.wall(), max_age, patient=True)
+        due = Selection(clock.wall(), max_age, patient=True)
         guard.check(due, now=clock.elapsed(), allow=allow)
         report = sweeper.run(due, Bounds(), LocalStorage())
         guard.completed(due, report)

@@ -14,12 +14,12 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Due, NewFile, TempFile
+from temp_file_manager.records import NewFile, Selection, TempFile
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.reports import Finding
 from temp_file_manager.testing import FakeClock, in_child
 
-ALL = Due(1e9, 0, force=True)
+ALL = Selection(1e9, 0, force=True)
 
 
 @pytest.fixture

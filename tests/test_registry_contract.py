@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import Due, NewFile, TempFile
+from temp_file_manager.records import NewFile, Selection, TempFile
 from temp_file_manager.registry import MemoryRegistry
 from temp_file_manager.registry.memory import queue
 from temp_file_manager.registry.memory.files import make_record
@@ -49,7 +49,7 @@ class TestMemory:
 
     def find_nothing_due(self, registry: MemoryRegistry) -> None:
         """Claim, as every scheduled sweep does: callers' writes to the dict cannot rebuild a heap themselves."""
-        assert not registry.claim(Due(NOW, 1e9), now=NOW, lease=60, limit=9).records
+        assert not registry.claim(Selection(NOW, 1e9), now=NOW, lease=60, limit=9).records
 
     @pytest.mark.parametrize(
         "again",
@@ -67,7 +67,7 @@ class TestMemory:
             for number in range(100_000):
                 again(registry, NOW + number)
             self.find_nothing_due(registry)
-        assert len(registry.claim(Due(NOW + 1e6, 0), now=NOW, lease=60, limit=9).records) == 1
+        assert len(registry.claim(Selection(NOW + 1e6, 0), now=NOW, lease=60, limit=9).records) == 1
 
     @pytest.mark.parametrize(
         "add",
@@ -108,7 +108,7 @@ class TestMemory:
         assert files | {"x": 1.0} == {**expected, "x": 1.0}
         assert registry.files == expected, "a | b makes a new dict"
         # Every insertion counts, whichever method made it.
-        claimed = registry.claim(Due(100.0, 0), now=0, lease=60, limit=99).records
+        claimed = registry.claim(Selection(100.0, 0), now=0, lease=60, limit=99).records
         assert [record.path for record in claimed] == list(expected)
         assert files.popitem() == ("/m/f", 11.0)
         assert files.pop("/m/a") == 5.0
@@ -151,7 +151,7 @@ class TestMemory:
 
     def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
         registry.add((new("/m/a"),), NOW)
-        due = Due(NOW + 1000, 100)
+        due = Selection(NOW + 1000, 100)
         held = registry.claim(due, now=NOW, lease=60, limit=9).records[0]
 
         def child() -> list[object]:
@@ -176,8 +176,8 @@ class TestMemory:
 
         monkeypatch.setattr(queue, "make_record", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            registry.claim(Due(NOW + 1000, 100), now=NOW, lease=60, limit=9)
-        later = registry.claim(Due(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
+            registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9)
+        later = registry.claim(Selection(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
         assert len(later.records) == 5
 
 

@@ -13,7 +13,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import plan
 from temp_file_manager.cli import main
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import Due, Status
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.storage import new_files
 from temp_file_manager.testing import NOW, FakeClock, in_child
@@ -233,7 +233,7 @@ def test_a_dry_run_sees_what_dead_processes_left(make: Make, file: Path) -> None
 
     def held_and_claimed() -> int:
         holds.append(manager.hold(file))
-        return len(manager.registry.claim(Due(NOW, 0, force=True), now=0, lease=60, limit=9).records)
+        return len(manager.registry.claim(Selection(NOW, 0, force=True), now=0, lease=60, limit=9).records)
 
     assert in_child(held_and_claimed) == 1
     assert manager.sweep(force=True, dry_run=True).removed == 2

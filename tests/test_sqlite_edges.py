@@ -22,7 +22,7 @@ from command_line import tfm
 from small_disk import fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry.contract import BOUNDS
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite.database import RESERVE
@@ -31,7 +31,7 @@ from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.own_files import make_reserve
 from temp_file_manager.testing import in_child, limited
 
-ALL = Due(1e10, 0, force=True)
+ALL = Selection(1e10, 0, force=True)
 
 disk = small_disk.disk
 
@@ -446,7 +446,7 @@ class TestClosing:
         for use in (
             lambda: registry.add([new("/p/b")], 2.0),
             registry.stats,
-            lambda: registry.outlook(Due(5.0, 1.0), [1.0] * BOUNDS, top=1),
+            lambda: registry.outlook(Selection(5.0, 1.0), [1.0] * BOUNDS, top=1),
         ):
             with pytest.raises(RegistryError, match=f"r.db {what}: put it back"):
                 use()

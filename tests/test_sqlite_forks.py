@@ -17,10 +17,10 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Due, Outcome, Status
+from temp_file_manager.records import Outcome, Selection, Status
 from temp_file_manager.testing import in_child
 
-ALL = Due(1e10, 0, force=True)
+ALL = Selection(1e10, 0, force=True)
 FORKS = 15
 ROUNDS = 60
 
@@ -184,12 +184,12 @@ def test_what_a_child_writes_after_its_parent_has_closed_is_there(tmp_path: Path
 EXITING = """
 import json, os, sys
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Due, Outcome, Status
+from temp_file_manager.records import Selection, Outcome, Status
 base, uses = sys.argv[1:]
 manager = TempFileManager(base, registry="sqlite:")
 paths = [manager.mkstemp()[1] for _ in range(3)]
 registry = manager.registry
-claimed = registry.claim(Due(1e10, 0, force=True), now=0, lease=60, limit=2).records
+claimed = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=2).records
 own = f"{base}/.temp-file-manager"
 locks = os.listdir(f"{own}/registry.db-claimers")
 pid = os.fork()
@@ -198,7 +198,7 @@ if pid == 0:
         manager.__exit__(None, None, None)
     elif uses != "nothing":
         assert not any(registry.still_claimed(record) for record in claimed)
-        taken = registry.claim(Due(1e10, 0, force=True), now=0, lease=60, limit=9).records
+        taken = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=9).records
         assert [record.path for record in taken] == paths[2:], taken
         if uses == "settles":
             registry.settle([Outcome(record, Status.SKIPPED) for record in (*taken, *claimed)], 0)
@@ -209,7 +209,7 @@ print(json.dumps({
     "locks": set(locks) == set(os.listdir(f"{own}/registry.db-claimers")) and len(locks),
     "holds": [registry.still_claimed(record) for record in claimed],
     "files": sorted(manager.files) == sorted(paths) and all(map(os.path.exists, paths)),
-    "free": len(registry.claim(Due(1e10, 0, force=True), now=0, lease=60, limit=9).records),
+    "free": len(registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=9).records),
     "left": registry.settle([Outcome(record, Status.REMOVED) for record in claimed], 0) or len(manager.files),
 }))
 """

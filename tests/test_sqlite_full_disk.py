@@ -15,12 +15,12 @@ from small_disk import BLOCK, fill, make, manager_of, mount, no_more_pages, regi
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry.sqlite.database import RESERVE
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
-ALL = Due(1e10, 0, force=True)
+ALL = Selection(1e10, 0, force=True)
 disk = small_disk.disk
 
 
@@ -372,7 +372,7 @@ class TestAFileThatMayNotGrow:
             if status is not Status.REMOVED:
                 now = left[record.path]
                 assert (now.failures, now.retry_at is None) == (status is Status.FAILED, status is Status.SKIPPED)
-        again = registry.claim(Due(1001.0, 0, patient=True), now=0, lease=60, limit=2500).records
+        again = registry.claim(Selection(1001.0, 0, patient=True), now=0, lease=60, limit=2500).records
         assert len(again) == 1500, "what has failed or was kept is left alone for a while"
         registry.settle([Outcome(record, Status.SKIPPED) for record in again], 1001.0)
 

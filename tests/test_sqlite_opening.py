@@ -19,7 +19,7 @@ from small_disk import together
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Due, NewFile
+from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -27,7 +27,7 @@ from temp_file_manager.registry.sqlite.sql import load_statements
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.testing import in_child
 
-ALL = Due(1e9, 0, force=True)
+ALL = Selection(1e9, 0, force=True)
 NOBODY = 65534
 SQL = resources("temp_file_manager.registry.sqlite") / "sql"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules import retry_at
@@ -313,7 +313,7 @@ class Row:
 class Sweep:
     """A sweep of the model: what claims, and goes on claiming."""
 
-    due: Due
+    due: Selection
     began: int
     cursor: object
     claimed: list[TempFile] = field(default_factory=list)
@@ -412,7 +412,7 @@ class Lockstep(RuleBasedStateMachine):
 
     # -- claims
 
-    def wanted(self, due: Due, began: int) -> list[Row]:
+    def wanted(self, due: Selection, began: int) -> list[Row]:
         return [row for row in self.rows.values() if self.wants(row, due, began)]
 
     @rule(path=paths, seconds=st.none() | st.sampled_from([-5.0, 5.0, 70.0]))
@@ -442,11 +442,11 @@ class Lockstep(RuleBasedStateMachine):
     def end_claim(self, path: str) -> None:
         self.rows[path].claim = self.rows[path].claimed_until = None
 
-    def wants(self, row: Row, due: Due, began: int) -> bool:
+    def wants(self, row: Row, due: Selection, began: int) -> bool:
         kept = row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof
         return not kept and self.is_free_and_due(row, due, began)
 
-    def is_free_and_due(self, row: Row, due: Due, began: int) -> bool:
+    def is_free_and_due(self, row: Row, due: Selection, began: int) -> bool:
         if row.claimed_until is not None and row.claimed_until > self.now:
             return False
         if row.failed_at >= began:
@@ -459,7 +459,7 @@ class Lockstep(RuleBasedStateMachine):
             return row.due_at <= due.asof
         return due.asof - row.registered_at > due.max_age
 
-    def take(self, due: Due, began: int, claim: Claim, limit: int, *, later: bool = False) -> list[TempFile]:
+    def take(self, due: Selection, began: int, claim: Claim, limit: int, *, later: bool = False) -> list[TempFile]:
         """Check a claim. A ``later`` claim of a sweep may miss what failed before, if another sweep came by."""
         wanted = {row.path: row for row in self.wanted(due, began)}
         taken = [record.path for record in claim.records]
@@ -483,7 +483,7 @@ class Lockstep(RuleBasedStateMachine):
         limit=st.integers(1, 4),
     )
     def begin_sweep(self, max_age: float, force: bool, patient: bool, limit: int) -> Sweep:
-        due = Due(self.now, max_age, force, patient and not force)
+        due = Selection(self.now, max_age, force, patient and not force)
         planned = self.registry.page(due, now=self.now, limit=limit).records
         claim = self.registry.claim(due, now=self.now, lease=60, limit=limit)
         assert [record.path for record in planned] == [record.path for record in claim.records]
@@ -559,7 +559,7 @@ class Lockstep(RuleBasedStateMachine):
             assert found.totals.get("freed_bytes", 0) == self.freed
 
 
-def _since(row: Row, due: Due) -> float:
+def _since(row: Row, due: Selection) -> float:
     return row.registered_at + due.max_age if row.due_at is None else row.due_at
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import BaseDirectoryError, RegistryFullError
-from temp_file_manager.records import NOTHING, Due, Identity, Outcome, Status, TempFile
+from temp_file_manager.records import NOTHING, Identity, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry
 from temp_file_manager.registry.schemes import is_durable
 from temp_file_manager.registry.sqlite.errors import in_our_words
@@ -42,7 +42,7 @@ def registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
 def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(registry: SqliteRegistry) -> None:
     """Excludes one that ends claims only after that moment, though its records are free at it."""
     registry.add([("/s/a", None, None, (), None)], NOW)
-    assert registry.claim(Due(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
+    assert registry.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
     assert registry.check(now=NOW + 59.5, fix=False) == ()
     assert [finding.kind for finding in registry.check(now=NOW + 60, fix=False)] == ["lapsed claim"]
 
@@ -51,7 +51,7 @@ def test_a_claim_is_held_by_an_equal_record_too() -> None:
     """Excludes one that holds a claimed record only for whoever has that very object."""
     registry = MemoryRegistry()
     registry.add_one("/s/a", NOW)
-    (record,) = registry.claim(Due(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
+    (record,) = registry.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
     assert registry.still_claimed(TempFile(*record))
     assert not registry.still_claimed(record._replace(generation=record.generation + 1))
 
@@ -67,7 +67,7 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
     registry: SqliteRegistry, tmp_path: Path
 ) -> None:
     """Excludes one that looks back in its first chunk only: what the other let go of would wait for a later sweep."""
-    due = Due(NOW + 9, 0, force=True)
+    due = Selection(NOW + 9, 0, force=True)
     for second, path in enumerate(("/s/a", "/s/b", "/s/c")):
         registry.add([(path, None, None, (), None)], NOW + second)
     with closing(SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))) as other:

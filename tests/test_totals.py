@@ -22,7 +22,7 @@ from command_line import tfm
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
 from temp_file_manager.registry.contract import BOUNDS, Note
 from temp_file_manager.registry.sqlite import database
@@ -32,7 +32,7 @@ from temp_file_manager.sweeping.history import History
 from temp_file_manager.testing import NOW, FakeClock
 
 disk = small_disk.disk
-ALL = Due(1e10, 0, force=True)
+ALL = Selection(1e10, 0, force=True)
 BASES = ("/base/one", "/base/two")
 RETIRED = ("removed", "gone", "replaced")
 
@@ -387,7 +387,7 @@ def test_an_outlook_is_what_a_plain_look_at_every_record_tells(
     registry = MemoryRegistry() if kind == "memory" else sqlite_at(place)
     for file, when in files:
         registry.add([file], when)
-    found = registry.outlook(Due(NOW, max_age), bounds, top=top)
+    found = registry.outlook(Selection(NOW, max_age), bounds, top=top)
     records = list(registry.get([file[0] for file, _ in files]).values())
 
     def until(record: TempFile) -> int:

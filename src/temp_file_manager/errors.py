@@ -46,7 +46,7 @@ class RegistryGoneError(RegistryError):
 class LargeSweepError(TempFileError):
     """A change of settings makes a sweep far larger than usual: it has removed nothing, and asks first.
 
-    ``former`` are the settings of the sweep before, by the names of ``Due``: what is due by those may still go.
+    ``former`` are the settings of the sweep before, by the names of ``Selection``: what is due by those may still go.
     """
 
     def __init__(self, message: str, former: Mapping[str, float]) -> None:

@@ -14,7 +14,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.events import Hook, Hooks, SweepFailed
-from temp_file_manager.records import Due
+from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.register import Registrar
@@ -181,7 +181,7 @@ class TempFileManager:
         """Return what is known about many files, registered or not, and the counts."""
         paths = absolute_all(file_paths, "status")
         records = self.registry.get(paths)
-        due = Due(self._clock.wall(), self.max_age)
+        due = Selection(self._clock.wall(), self.max_age)
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
         known = sum(file.record is not None for file in files)
         return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
@@ -259,7 +259,7 @@ class TempFileManager:
             raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
         bounds = Bounds(limit, None if budget is None else seconds("budget", budget), stop)
         asof = self._clock.wall() if trust_clock else self._clock_guard.read().asof
-        due = Due(asof, self.max_age, force)
+        due = Selection(asof, self.max_age, force)
         if allow_large is not None and not dry_run:
             self._large_sweeps.check(due, now=self._clock.elapsed(), allow=allow_large, stop=stop)
         report = self._sweep(due, bounds, dry_run=dry_run, protect_open=protect_open)
@@ -268,7 +268,13 @@ class TempFileManager:
         return report
 
     def _sweep(
-        self, due: Due, bounds: Bounds, *, dry_run: bool = False, scheduled: bool = False, protect_open: bool = False
+        self,
+        due: Selection,
+        bounds: Bounds,
+        *,
+        dry_run: bool = False,
+        scheduled: bool = False,
+        protect_open: bool = False,
     ) -> SweepReport:
         storage = self._protecting if protect_open else self._storage
         return self._sweeper.run(due, bounds, storage, dry_run=dry_run, scheduled=scheduled)
@@ -320,14 +326,14 @@ class TempFileManager:
     ) -> None:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
-                self._sweep(Due(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
+                self._sweep(Selection(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
         finally:
             self.close()
 
     def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
         if self._before is not None:
             self._before(stop)
-        due = Due(self._clock_guard.read().asof, self.max_age, patient=True)
+        due = Selection(self._clock_guard.read().asof, self.max_age, patient=True)
         try:
             self._large_sweeps.check(due, now=self._clock.elapsed(), stop=stop)
         except LargeSweepError as error:

@@ -66,7 +66,7 @@ class TempFile(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class Selection:
     """Which records a sweep wants.
 
     Attributes:

@@ -6,7 +6,7 @@ A registry may find due records by an index, but what it finds must be what ``ve
 
 from typing import NamedTuple
 
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.reports import FileStatus
 from temp_file_manager.text import span
 
@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def verdict(record: TempFile, due: Due) -> Verdict:
+def verdict(record: TempFile, due: Selection) -> Verdict:
     """Say whether ``record`` is due at ``due.asof``, and why."""
     kept = _kept(record, due)
     if kept:
@@ -39,7 +39,7 @@ def verdict(record: TempFile, due: Due) -> Verdict:
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
 
 
-def _kept(record: TempFile, due: Due) -> str:
+def _kept(record: TempFile, due: Selection) -> str:
     """Say what keeps a record whatever its age; nothing when nothing does."""
     if record.held:
         return "held: a process has asked to keep it while it works with it"
@@ -51,7 +51,7 @@ def _kept(record: TempFile, due: Due) -> str:
     return ""
 
 
-def status(path: str, record: TempFile | None, due: Due) -> FileStatus:
+def status(path: str, record: TempFile | None, due: Selection) -> FileStatus:
     """Return what is known about ``path`` at ``due.asof``; ``record`` is None when it is not registered."""
     if record is None:
         return FileStatus(path, None, None, False, "not registered")
@@ -64,6 +64,6 @@ def retry_at(failures: int, now: float) -> float:
     return now + min(FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 10), LAST_RETRY)
 
 
-def due_since(record: TempFile, due: Due) -> float:
+def due_since(record: TempFile, due: Selection) -> float:
     """Return when a record becomes due, or did: seconds since the epoch."""
     return record.registered_at + due.max_age if record.due_at is None else record.due_at

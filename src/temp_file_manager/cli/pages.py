@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 
 PAGE = 1000
 """Records in memory at a time, at most."""
 
 
-def moment(manager: TempFileManager) -> Due:
+def moment(manager: TempFileManager) -> Selection:
     """Return what a cleanup now would look for."""
-    return Due(SystemClock().wall(), manager.max_age)
+    return Selection(SystemClock().wall(), manager.max_age)
 
 
-def due_ones(manager: TempFileManager, due: Due) -> Iterator[TempFile]:
+def due_ones(manager: TempFileManager, due: Selection) -> Iterator[TempFile]:
     """Yield what a cleanup would take, the longest overdue first; not what another sweep is at just now."""
     return _walk(manager, due)
 
@@ -25,7 +25,7 @@ def every(manager: TempFileManager) -> Iterator[TempFile]:
     return _walk(manager, None)
 
 
-def _walk(manager: TempFileManager, due: Due | None) -> Iterator[TempFile]:
+def _walk(manager: TempFileManager, due: Selection | None) -> Iterator[TempFile]:
     cursor = None
     while True:
         page = manager.registry.page(due, now=SystemClock.elapsed(), limit=PAGE, after=cursor)

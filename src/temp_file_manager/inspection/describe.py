@@ -3,12 +3,12 @@
 import math
 
 from temp_file_manager.inspection.why import Explanation, Forecast
-from temp_file_manager.records import Due, Identity, TempFile
+from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import due_since, verdict
 from temp_file_manager.text import json_number, span, timestamp
 
 
-def state(record: TempFile, due: Due) -> str:
+def state(record: TempFile, due: Selection) -> str:
     """Return ``held``, ``pinned`` or ``now``, or nothing for what becomes due later."""
     if record.held:
         return "held"
@@ -17,12 +17,12 @@ def state(record: TempFile, due: Due) -> str:
     return "now" if verdict(record, due).due else ""
 
 
-def age(record: TempFile, due: Due) -> str:
+def age(record: TempFile, due: Selection) -> str:
     """Return a record's age in words."""
     return span(due.asof - record.registered_at)
 
 
-def when_due(record: TempFile, due: Due) -> str:
+def when_due(record: TempFile, due: Selection) -> str:
     """Return ``state``, or ``in 5 min 3 s`` or ``never``."""
     left = due_since(record, due) - due.asof
     return state(record, due) or ("never" if left == math.inf else f"in {span(max(left, 0))}")
@@ -43,7 +43,7 @@ def stored(record: TempFile) -> dict[str, object]:
     }
 
 
-def described(record: TempFile, due: Due) -> dict[str, object]:
+def described(record: TempFile, due: Selection) -> dict[str, object]:
     """Return ``stored`` and what follows from it at that moment, for JSON."""
     found = verdict(record, due)
     return stored(record) | {

@@ -27,7 +27,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.doctor import FEW_INODES, LITTLE_ROOM, LITTLE_SHARE
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.clock_guard import ClockGuard, Reading
@@ -303,13 +303,13 @@ def _refuse_read_only(registry: Registry) -> None:
 
 def _latest(manager: TempFileManager, reading: Reading, now: float) -> tuple[TempFile | None, float]:
     """Return the record that should have been gone for longest, and since how many seconds."""
-    due = Due(reading.asof, manager.max_age)
+    due = Selection(reading.asof, manager.max_age)
     records = manager.registry.page(due, now=now, limit=_PAGE).records
     late = min(records, key=lambda record: _to_go(record, due), default=None)
     return late, 0.0 if late is None else max(0.0, due.asof - _to_go(late, due))
 
 
-def _to_go(record: TempFile, due: Due) -> float:
+def _to_go(record: TempFile, due: Selection) -> float:
     since = record.registered_at + due.max_age if record.due_at is None else record.due_at
     kept = record.retry_at is not None and not record.failures
     return max(since, record.retry_at or since) if kept else since

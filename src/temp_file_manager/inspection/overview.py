@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from temp_file_manager.inspection import health
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import RETIRED, Due, Status, TempFile
+from temp_file_manager.records import RETIRED, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.rules import due_since
 from temp_file_manager.sweeping.history import History
@@ -92,7 +92,7 @@ def outlook(manager: TempFileManager) -> dict[str, object]:
         RegistryError: the registry cannot be read.
     """
     began = time.perf_counter()
-    due = Due(manager._clock.wall(), float(manager.max_age))
+    due = Selection(manager._clock.wall(), float(manager.max_age))
     found = manager.registry.outlook(due, BOUNDS, top=TOP)
     sized = manager.registry.stats().bytes is not None
     bounds = (*BOUNDS, None)
@@ -108,7 +108,7 @@ def outlook(manager: TempFileManager) -> dict[str, object]:
     }
 
 
-def _item(record: TempFile, due: Due) -> dict[str, object]:
+def _item(record: TempFile, due: Selection) -> dict[str, object]:
     when = due_since(record, due)
     return {
         "path": record.path,

@@ -11,7 +11,7 @@ from typing import Any, cast
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import IN_USE, PENDING, UNKNOWN, Due, Identity, Outcome, Status, TempFile
+from temp_file_manager.records import IN_USE, PENDING, UNKNOWN, Identity, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict
 from temp_file_manager.storage.contract import Storage
@@ -173,7 +173,7 @@ class _Looking:
         self._manager = manager
         self._record = record
         self._clock = clock
-        self._due = Due(asof, manager.max_age)
+        self._due = Selection(asof, manager.max_age)
 
     def forecasts(self) -> tuple[Forecast, Forecast, Forecast]:
         """Return what a bare cleanup, the command line and a scheduled sweep would do."""
@@ -208,14 +208,14 @@ class _Looking:
                 return Forecast(None, Rule.CLOCK, f"the wall clock is not trusted: {reading.reason}")
         return forecast
 
-    def _held_up(self, due: Due) -> Due | None:
+    def _held_up(self, due: Selection) -> Selection | None:
         try:
             LargeSweepGuard(self._manager.registry).check(due, now=self._clock.elapsed())
         except LargeSweepError as error:
             return replace(due, max_age=error.former["max_age"])
         return None
 
-    def _forecast(self, due: Due, outcome: Outcome, claimed: bool) -> Forecast:
+    def _forecast(self, due: Selection, outcome: Outcome, claimed: bool) -> Forecast:
         record = self._record
         found = verdict(record, due)
         rule = _time_rule(record, due)
@@ -246,7 +246,7 @@ class _Looking:
         return False
 
 
-def _time_rule(record: TempFile, due: Due) -> Rule:
+def _time_rule(record: TempFile, due: Selection) -> Rule:
     """Say which part of ``rules.verdict`` decides, in its order."""
     if record.held:
         return Rule.HOLD
@@ -278,7 +278,7 @@ def _due_at(record: TempFile, max_age: float) -> float:
     return record.registered_at + max_age if record.due_at is None else record.due_at
 
 
-def _at(record: TempFile, due: Due) -> float:
+def _at(record: TempFile, due: Selection) -> float:
     pinned = -math.inf if record.pinned_until is None else record.pinned_until
     retry = record.retry_at if due.patient and record.retry_at is not None else -math.inf
     return max(_due_at(record, due.max_age), pinned, retry)

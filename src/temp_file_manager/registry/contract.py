@@ -18,7 +18,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import NamedTuple
 
-from temp_file_manager.records import Due, NewFile, Outcome, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, TempFile
 from temp_file_manager.reports import Finding
 
 
@@ -143,7 +143,7 @@ class Registry(ABC):
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
     @abstractmethod
-    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the records that ``claim`` would take, in its order, without taking them.
 
         Args:
@@ -155,7 +155,7 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """Take due records, the longest overdue first, so that nobody else takes them.
 
         A record is overdue since its ``due_at``, or since ``registered_at + max_age``. A claim ends by
@@ -230,7 +230,7 @@ class Registry(ABC):
         """Return when the longest registered record was registered, seconds since the epoch; None without records."""
 
     @abstractmethod
-    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+    def outlook(self, due: Selection, bounds: Sequence[float], *, top: int) -> Outlook:
         """Look at every record: what will be due when, and which stand out. May take long, and makes nobody wait.
 
         Args:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
-from temp_file_manager.records import Due
+from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import verdict
@@ -37,7 +37,7 @@ class LargeSweepGuard:
         self._share = share
         self._recalled: str | None = None
 
-    def check(self, due: Due, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
+    def check(self, due: Selection, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
         """Return if the sweep may begin.
 
         A forced sweep always may: whoever asks for everything has said so. So may the first sweep of all, as there is
@@ -63,7 +63,7 @@ class LargeSweepGuard:
         if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now, stop):
             raise LargeSweepError(_message(bound, records, former, _settings(due)), former)
 
-    def completed(self, due: Due, report: SweepReport) -> None:
+    def completed(self, due: Selection, report: SweepReport) -> None:
         """Keep what this sweep was made with, if it has handled all that was due."""
         if due.force or report.dry_run or report.stopped:
             return
@@ -73,7 +73,9 @@ class LargeSweepGuard:
                 self._registry.remember(NAME, text)
                 self._recalled = text
 
-    def _exceeds(self, bound: int, records: int, due: Due, former: Due, now: float, stop: Callable[[], bool]) -> bool:
+    def _exceeds(
+        self, bound: int, records: int, due: Selection, former: Selection, now: float, stop: Callable[[], bool]
+    ) -> bool:
         """Say whether more than ``bound`` records are due that would not have been; count no further than needed."""
         more, left = 0, records
         cursor: object | None = None
@@ -89,8 +91,8 @@ class LargeSweepGuard:
         return False
 
 
-def _settings(due: Due) -> dict[str, float]:
-    # What decides whether records that are there already are due, by the names of ``Due``. A dict, for others to join.
+def _settings(due: Selection) -> dict[str, float]:
+    # What decides whether records that are there already are due, by the names of ``Selection``. A dict others join.
     return {"max_age": float(due.max_age)}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.storage.contract import Gate, Storage
@@ -87,7 +87,7 @@ class Sweeper:
         self._history = History(registry, clock)
 
     def run(
-        self, due: Due, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
+        self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
     ) -> SweepReport:
         """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
         report = self._run(due, bounds, storage, dry_run=dry_run)
@@ -98,7 +98,7 @@ class Sweeper:
             self._history.swept(report, scheduled=scheduled)
         return report
 
-    def _run(self, due: Due, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:
+    def _run(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:
         chunks = self._planned if dry_run else self._removed
         tally = _Tally()
         began = self._clock.elapsed()
@@ -131,13 +131,13 @@ class Sweeper:
         return "stopped" if bounds.stop() else ""
 
     def _planned(
-        self, storage: Storage, due: Due, size: int, cursor: object | None
+        self, storage: Storage, due: Selection, size: int, cursor: object | None
     ) -> tuple[list[Outcome], object | None]:
         page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
         return list(storage.predict(page.records)), page.cursor
 
     def _removed(
-        self, storage: Storage, due: Due, size: int, cursor: object | None
+        self, storage: Storage, due: Selection, size: int, cursor: object | None
     ) -> tuple[list[Outcome], object | None]:
         now = self._clock.elapsed()
         deadline = now + LEASE / 2

@@ -7,7 +7,7 @@ from itertools import islice
 from temp_file_manager.cli import open_manager, options, pages, render
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.rules import due_since
 from temp_file_manager.storage.paths import absolute
 from temp_file_manager.text import human_size
@@ -64,13 +64,13 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Due) -> Iterator[TempFile]:
+def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Selection) -> Iterator[TempFile]:
     filters = list(_filters(args, due))
     records = pages.due_ones(manager, due) if args.due else pages.every(manager)
     return (record for record in records if all(wanted(record) for wanted in filters))
 
 
-def _filters(args: argparse.Namespace, due: Due) -> Iterator[Filter]:
+def _filters(args: argparse.Namespace, due: Selection) -> Iterator[Filter]:
     if args.tags:
         yield lambda record: set(args.tags) <= set(record.tags)
     if args.under is not None:
@@ -84,7 +84,7 @@ def _filters(args: argparse.Namespace, due: Due) -> Iterator[Filter]:
         yield lambda record: describe.state(record, due) in ("held", "pinned")
 
 
-def _writer(due: Due, *, as_json: bool) -> Callable[[TempFile], None]:
+def _writer(due: Selection, *, as_json: bool) -> Callable[[TempFile], None]:
     if as_json:
         return lambda record: render.as_json(describe.described(record, due), indent=None)
     if render.on_terminal():
@@ -93,11 +93,11 @@ def _writer(due: Due, *, as_json: bool) -> Callable[[TempFile], None]:
     return lambda record: render.line(_words(record, due))
 
 
-def _cells(record: TempFile, due: Due) -> tuple[str, ...]:
+def _cells(record: TempFile, due: Selection) -> tuple[str, ...]:
     return describe.age(record, due), describe.when_due(record, due), human_size(record.size), record.path
 
 
-def _words(record: TempFile, due: Due) -> str:
+def _words(record: TempFile, due: Selection) -> str:
     age = f"{due.asof - record.registered_at:.0f}"
     when = describe.state(record, due) or f"{due_since(record, due) - due.asof:.0f}"
     size = "-" if record.size is None else str(record.size)

@@ -5,7 +5,7 @@ import argparse
 from temp_file_manager.cli import open_manager, options, pages, render
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.text import human_size
 
 AGES = (("1 minute", 60.0), ("1 hour", 3600.0), ("1 day", 86400.0), ("1 week", 604800.0))
@@ -47,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
 class _Counted:
     """The counts in the making."""
 
-    def __init__(self, due: Due) -> None:
+    def __init__(self, due: Selection) -> None:
         self._due = due
         self._records = self._due_now = self._bytes = self._sized = self._failed = 0
         self._by_age = [0] * (len(AGES) + 1)

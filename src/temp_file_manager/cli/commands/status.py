@@ -5,7 +5,7 @@ import argparse
 from temp_file_manager.cli import open_manager, options, pages, paths, render
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.inspection import describe
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.reports import FileStatus
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
@@ -47,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if unregistered or refuse.count else 0
 
 
-def _tell(status: FileStatus, due: Due, storage: LocalStorage, *, as_json: bool) -> None:
+def _tell(status: FileStatus, due: Selection, storage: LocalStorage, *, as_json: bool) -> None:
     record = status.record
     if as_json:
         known = (
@@ -67,7 +67,7 @@ def _storage(settings: Settings) -> LocalStorage:
     return LocalStorage(lambda: InUse(settings.if_unknown, SystemClock().wall))
 
 
-def _explained(record: TempFile, status: FileStatus, due: Due, storage: LocalStorage) -> list[tuple[str, str]]:
+def _explained(record: TempFile, status: FileStatus, due: Selection, storage: LocalStorage) -> list[tuple[str, str]]:
     ttl = None if record.due_at is None else record.due_at - record.registered_at
     return [
         ("registered", f"{describe.age(record, due)} ago, {timestamp(record.registered_at)}"),
@@ -81,7 +81,7 @@ def _explained(record: TempFile, status: FileStatus, due: Due, storage: LocalSto
     ]
 
 
-def _failures(record: TempFile, due: Due) -> str:
+def _failures(record: TempFile, due: Selection) -> str:
     if record.retry_at is None or record.retry_at <= due.asof:
         return str(record.failures)
     return f"{record.failures}; scheduled sweeps leave it alone for {span(record.retry_at - due.asof)}"

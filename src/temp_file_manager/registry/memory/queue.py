@@ -9,7 +9,7 @@ import math
 from heapq import heapify, heappop, heappush
 from typing import Self
 
-from temp_file_manager.records import Due, TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
 
 _SLACK = 64  # stale heap entries that are not worth a rebuild
@@ -55,7 +55,7 @@ class DueQueue:
         """Keep a failed record for a later sweep."""
         self._aside[stamp.path] = stamp
 
-    def begin(self, due: Due) -> "int | Everything":
+    def begin(self, due: Selection) -> "int | Everything":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
         if due.force:
             return Everything(self.files, due)
@@ -91,7 +91,7 @@ class DueQueue:
         """Say whether a pin or a hold keeps sweeps away."""
         return path in self.held or self.pins.get(path, -math.inf) > asof
 
-    def take(self, due: Due, sweep: "int | Everything", limit: int) -> tuple[TempFile, ...]:
+    def take(self, due: Selection, sweep: "int | Everything", limit: int) -> tuple[TempFile, ...]:
         """Take due records that are current and not out, for a sweep that ``begin`` began."""
         stamps = sweep.next(self, limit) if isinstance(sweep, Everything) else self._next(due, sweep, limit)
         generation = next(self.numbers)  # one for all: a path is taken but once at a time
@@ -105,7 +105,7 @@ class DueQueue:
         claim = self.claims.get(stamp.path)
         return self.files.get(stamp.path) is stamp and (claim is None or claim.registered_at is not stamp)
 
-    def _next(self, due: Due, sweep: int, limit: int) -> list[Stamp]:
+    def _next(self, due: Selection, sweep: int, limit: int) -> list[Stamp]:
         """Pop what is due off the two heaps, the longest overdue first."""
         by_age, by_due, asof, max_age = self.by_age, self._by_due, due.asof, due.max_age
         keeping = self.pins or self.held
@@ -153,7 +153,7 @@ class DueQueue:
 class Everything:
     """What a forced sweep began with: what is registered later, also again, is not its business."""
 
-    def __init__(self, files: MemoryFiles, due: Due) -> None:
+    def __init__(self, files: MemoryFiles, due: Selection) -> None:
         max_age, self._asof = due.max_age, due.asof
         # The dict and not the heaps, whatever became of those. The longest overdue last, where lists are popped.
         self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
@@ -182,7 +182,7 @@ def overdue_since(stamp: Stamp, max_age: float) -> float:
     return math.inf if math.isnan(since) else since  # registered an infinity ago, and may live as long
 
 
-def _waits(stamp: Stamp, due: Due) -> bool:
+def _waits(stamp: Stamp, due: Selection) -> bool:
     """Say whether a failed record's next try is still to come."""
     details = stamp.details
     if details is None or details.retry_at is None or not due.patient:

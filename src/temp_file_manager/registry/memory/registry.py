@@ -11,7 +11,7 @@ from threading import Lock
 from types import MappingProxyType
 
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import RETIRED, Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import RETIRED, NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import counters
 from temp_file_manager.registry.contract import Claim, Note, Outlook, Page, Registry, Stats
 from temp_file_manager.registry.memory.files import Details, MemoryFiles, Stamp, inherited, make_stamp
@@ -89,7 +89,7 @@ class MemoryRegistry(Registry):
         found = ((path, self.files.get(path)) for path in paths)
         return {path: self._queue.record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
 
-    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Registry.page``. The cursor is a copy of the queue, from which the pages are taken."""
         if due is None:
             return self._every(limit, after)
@@ -111,7 +111,7 @@ class MemoryRegistry(Registry):
         found = [after.pop() for _ in range(min(limit, len(after)))]
         return Page(tuple(self._queue.record(stamp) for stamp in found), after or None)
 
-    def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """See ``Registry.claim``. The cursor is the sweep's number, or what is left of everything."""
         self.release_dropped()
         with self._mended():
@@ -242,7 +242,7 @@ class MemoryRegistry(Registry):
         with self.lock:
             return float(min(self.files.values())) if self.files else None
 
-    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+    def outlook(self, due: Selection, bounds: Sequence[float], *, top: int) -> Outlook:
         """See ``Registry.outlook``."""
         with self.lock:
             stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp

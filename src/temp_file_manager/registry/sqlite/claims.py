@@ -9,7 +9,7 @@ from typing import Any
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.records import RETIRED, Due, Outcome, Status, TempFile
+from temp_file_manager.records import RETIRED, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import counters
 from temp_file_manager.registry.contract import Claim, Page
 from temp_file_manager.registry.sqlite.inserts import take_numbers
@@ -34,7 +34,7 @@ class Claiming:
         """Claim nothing any more: what a sweep still has in hand it leaves, and others may take."""
         self._held.clear()
 
-    def page(self, due: Due | None, now: float, limit: int, after: object | None) -> Page:
+    def page(self, due: Selection | None, now: float, limit: int, after: object | None) -> Page:
         """See ``Registry.page``."""
         if after is None and due is not None:
             with suppress(RegistryError):  # one that can only be read shows what dead processes left as theirs
@@ -53,7 +53,7 @@ class Claiming:
     def _bound(self, now: float) -> dict[str, Any]:
         return {"scope": self._session.scope, "owner": self._session.owner, "now": now}
 
-    def claim(self, due: Due, now: float, lease: float, limit: int, after: object | None) -> Claim:
+    def claim(self, due: Selection, now: float, lease: float, limit: int, after: object | None) -> Claim:
         """See ``Registry.claim``. Found without the lock that writers need, and taken with it, if still free."""
         self._session.latest = max(self._session.latest, due.asof)
         if after is None and self._owed:
@@ -74,7 +74,7 @@ class Claiming:
                 return Claim(tuple(records), position)
 
     def _next(
-        self, connection: Connection, due: Due, position: Position, now: float, limit: int
+        self, connection: Connection, due: Selection, position: Position, now: float, limit: int
     ) -> tuple[list[Row], Position]:
         bound = self._bound(now)
         rows = candidates(connection, self._session.sql, due, position, bound, limit)

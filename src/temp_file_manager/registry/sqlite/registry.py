@@ -9,7 +9,7 @@ from threading import Lock
 from types import MappingProxyType
 from weakref import ref
 
-from temp_file_manager.records import NOTHING, Due, Identity, NewFile, Outcome, TempFile
+from temp_file_manager.records import NOTHING, Identity, NewFile, Outcome, Selection, TempFile
 from temp_file_manager.registry import counters
 from temp_file_manager.registry.contract import BOUNDS, Claim, Note, Outlook, Page, Registry, Stats
 from temp_file_manager.registry.files import StoredFiles
@@ -212,7 +212,7 @@ class SqliteRegistry(Registry):
             (found,) = connection.execute(self._session.sql["oldest"], bound).fetchone()
         return None if found == math.inf else float(found)
 
-    def outlook(self, due: Due, bounds: Sequence[float], *, top: int) -> Outlook:
+    def outlook(self, due: Selection, bounds: Sequence[float], *, top: int) -> Outlook:
         """See ``Registry.outlook``."""
         session = self._session
         asked = {f"b{number}": bound for number, bound in enumerate(bounds)}
@@ -299,11 +299,11 @@ class SqliteRegistry(Registry):
 
     # -- sweeping
 
-    def page(self, due: Due | None, *, now: float, limit: int, after: object | None = None) -> Page:
+    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Registry.page``."""
         return self._claiming.page(due, now, limit, after)
 
-    def claim(self, due: Due, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
         """See ``Registry.claim``."""
         self.release_dropped()
         return self._claiming.claim(due, now, lease, limit, after)

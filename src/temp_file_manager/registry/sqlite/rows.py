@@ -8,7 +8,7 @@ from json import loads
 from sqlite3 import Connection
 from typing import Any
 
-from temp_file_manager.records import Due, Identity, TempFile
+from temp_file_manager.records import Identity, Selection, TempFile
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
@@ -53,7 +53,7 @@ class Position:
 
 
 def candidates(
-    connection: Connection, sql: dict[str, str], due: Due, position: Position, bound: dict[str, Any], limit: int
+    connection: Connection, sql: dict[str, str], due: Selection, position: Position, bound: dict[str, Any], limit: int
 ) -> list[Row]:
     """Return rows that are due and free, the longest overdue first.
 

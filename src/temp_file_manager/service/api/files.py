@@ -12,7 +12,7 @@ from starlette.responses import Response
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Due, Status
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
 from temp_file_manager.service.http.json import as_json
@@ -116,11 +116,11 @@ class Files:
             )
         return as_json(_reported(report))
 
-    def _due(self) -> Due:
-        return Due(self._manager._clock.wall(), self._manager.max_age)
+    def _due(self) -> Selection:
+        return Selection(self._manager._clock.wall(), self._manager.max_age)
 
 
-def _described(report: StatusReport, due: Due) -> dict[str, object]:
+def _described(report: StatusReport, due: Selection) -> dict[str, object]:
     return {
         "registered": report.registered,
         "unregistered": report.unregistered,
@@ -129,7 +129,7 @@ def _described(report: StatusReport, due: Due) -> dict[str, object]:
     }
 
 
-def _status(file: FileStatus, due: Due) -> dict[str, object]:
+def _status(file: FileStatus, due: Selection) -> dict[str, object]:
     told = {"path": file.path, "registered": file.record is not None}
     if file.record is None:
         return told | {"age": None, "due": False, "reason": file.reason}

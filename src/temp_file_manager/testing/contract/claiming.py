@@ -5,7 +5,7 @@ import math
 import threading
 from random import Random
 
-from temp_file_manager.records import Due, Outcome, Status
+from temp_file_manager.records import Outcome, Selection, Status
 from temp_file_manager.rules import FIRST_RETRY, verdict
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords, _later, _overdue_since, _paths
@@ -19,20 +19,20 @@ class ClaimingContract(RegistryWords):
     def test_an_age_is_due_when_it_is_more_than_max_age(self) -> None:
         """Not when it is equal, and by the smallest difference there is."""
         self.add("/c/a")
-        assert not self.claim(Due(NOW + 100, 100)).records
-        self.claim_one("/c/a", Due(math.nextafter(NOW + 100, math.inf), 100))
+        assert not self.claim(Selection(NOW + 100, 100)).records
+        self.claim_one("/c/a", Selection(math.nextafter(NOW + 100, math.inf), 100))
 
     def test_a_ttl_is_due_when_it_has_ended(self) -> None:
         """At that very moment, and whatever ``max_age`` says."""
         self.add("/c/a", due_at=NOW + 5)
-        assert not self.claim(Due(math.nextafter(NOW + 5, -math.inf), 0)).records
-        self.claim_one("/c/a", Due(NOW + 5, 1e9))
+        assert not self.claim(Selection(math.nextafter(NOW + 5, -math.inf), 0)).records
+        self.claim_one("/c/a", Selection(NOW + 5, 1e9))
 
     def test_the_longest_overdue_comes_first(self) -> None:
         """Whether it is by ttl or by age, and ``limit`` at a time."""
         for path, at, due_at in (("/c/2", 20, None), ("/c/1", 90, 115), ("/c/4", 0, 140), ("/c/3", 30, None)):
             self.add(path, at=NOW + at, due_at=None if due_at is None else NOW + due_at)
-        due = Due(NOW + 500, 100)
+        due = Selection(NOW + 500, 100)
         assert _paths(self.pages(due, 10)) == ["/c/1", "/c/2", "/c/3", "/c/4"]
         first = self.claim(due, limit=3)
         assert _paths(first.records) == ["/c/1", "/c/2", "/c/3"]
@@ -42,10 +42,10 @@ class ClaimingContract(RegistryWords):
         """It changes what is due, and what is overdue the longest."""
         self.add("/c/aged", at=NOW)
         self.add("/c/timed", at=NOW, due_at=NOW + 50)
-        assert _paths(self.pages(Due(NOW + 200, 10), 10)) == ["/c/aged", "/c/timed"]
-        assert _paths(self.pages(Due(NOW + 200, 100), 10)) == ["/c/timed", "/c/aged"]
-        assert _paths(self.claim(Due(NOW + 200, 300)).records) == ["/c/timed"]
-        assert _paths(self.claim(Due(NOW + 200, 10)).records) == ["/c/aged"]
+        assert _paths(self.pages(Selection(NOW + 200, 10), 10)) == ["/c/aged", "/c/timed"]
+        assert _paths(self.pages(Selection(NOW + 200, 100), 10)) == ["/c/timed", "/c/aged"]
+        assert _paths(self.claim(Selection(NOW + 200, 300)).records) == ["/c/timed"]
+        assert _paths(self.claim(Selection(NOW + 200, 10)).records) == ["/c/aged"]
 
     def test_claims_and_pages_are_what_the_rules_say(self) -> None:
         """In the same order, for records and moments on, just before and just after each other."""
@@ -57,10 +57,12 @@ class ClaimingContract(RegistryWords):
         paths = [f"/c/{number}" for number in range(60)]
         for path in paths:
             self.add(path, at=moment(), due_at=random.choice((None, moment())))
-        for record in self.claim(Due(NOW, 0, force=True), limit=20).records:
+        for record in self.claim(Selection(NOW, 0, force=True), limit=20).records:
             self.settle(record, Status.FAILED, moment() - FIRST_RETRY)
         for _ in range(60):
-            due = Due(moment(), random.choice((0, 1, 2.5, math.inf)), not random.randrange(4), random.random() < 0.5)
+            due = Selection(
+                moment(), random.choice((0, 1, 2.5, math.inf)), not random.randrange(4), random.random() < 0.5
+            )
             expected = [r for r in self.registry.get(paths).values() if verdict(r, due).due]
             paged = self.pages(due, 7)
             claimed = self.claim(due).records
@@ -110,32 +112,32 @@ class ClaimingContract(RegistryWords):
         """Pages as well as claims."""
         self.add("/c/a")
         self.settle(self.claim_one("/c/a", _later()), Status.FAILED, NOW + 2000 - FIRST_RETRY)
-        early, there = Due(NOW + 1999, 100, patient=True), Due(NOW + 2000, 100, patient=True)
+        early, there = Selection(NOW + 1999, 100, patient=True), Selection(NOW + 2000, 100, patient=True)
         assert not self.pages(early, 10)
         assert not self.claim(early).records
         assert _paths(self.pages(there, 10)) == ["/c/a"]
         self.settle(self.claim_one("/c/a", there), Status.FAILED, NOW + 2000)
-        assert not self.claim(Due(NOW + 2001, 100, patient=True)).records
-        self.claim_one("/c/a", Due(NOW + 2001, 100))
+        assert not self.claim(Selection(NOW + 2001, 100, patient=True)).records
+        self.claim_one("/c/a", Selection(NOW + 2001, 100))
 
     def test_force_takes_everything(self) -> None:
         """The young, the future-dated, those with a ttl and the failed; not what another claim holds."""
         self.add("/c/held", at=NOW - 500)
-        self.claim_one("/c/held", Due(NOW, 100))
+        self.claim_one("/c/held", Selection(NOW, 100))
         self.add("/c/failed", at=NOW - 400)
-        self.settle(self.claim_one("/c/failed", Due(NOW, 100)), Status.FAILED)
+        self.settle(self.claim_one("/c/failed", Selection(NOW, 100)), Status.FAILED)
         self.add("/c/young", at=NOW)
         self.add("/c/future", at=NOW + 1e6)
         self.add("/c/timed", at=NOW, due_at=NOW + 1e7)
         expected = ["/c/failed", "/c/young", "/c/future", "/c/timed"]
-        assert _paths(self.pages(Due(NOW, 100, force=True), 3)) == expected
-        assert _paths(self.claim(Due(NOW, 100, force=True, mine=True)).records) == expected
+        assert _paths(self.pages(Selection(NOW, 100, force=True), 3)) == expected
+        assert _paths(self.claim(Selection(NOW, 100, force=True, mine=True)).records) == expected
 
     def test_force_chases_nothing(self) -> None:
         """What is registered, or registered again, after a forced sweep began is not that sweep's."""
         self.add("/c/a", "/c/b", at=NOW)
         self.add("/c/c", at=NOW + 1)
-        force = Due(NOW + 1000, 100, force=True)
+        force = Selection(NOW + 1000, 100, force=True)
         claim = self.claim(force, limit=2)
         self.registry.settle([Outcome(record, Status.SKIPPED) for record in claim.records], NOW)
         self.add("/c/a", at=NOW)
@@ -154,13 +156,13 @@ class ClaimingContract(RegistryWords):
         self.add("/c/b")
         assert self.registry.pin(["/c/a", "/c/unknown"], NOW + 2000) == 1
         assert self.record("/c/a").pinned_until == NOW + 2000
-        for due in (_later(), Due(NOW + 1000, 0, force=True), Due(NOW + 1000, 0, force=True, mine=True)):
+        for due in (_later(), Selection(NOW + 1000, 0, force=True), Selection(NOW + 1000, 0, force=True, mine=True)):
             assert _paths(self.pages(due, 10)) == ["/c/b"]
             claim = self.claim(due)
             assert _paths(claim.records) == ["/c/b"]
             self.settle(claim.records[0], Status.SKIPPED)
         assert _paths(self.pages(None, 1)) == ["/c/a", "/c/b"]
-        assert _paths(self.claim(Due(NOW + 2000, 100)).records) == ["/c/a", "/c/b"]
+        assert _paths(self.claim(Selection(NOW + 2000, 100)).records) == ["/c/a", "/c/b"]
 
     def test_a_pin_is_the_paths_and_ends_when_told(self) -> None:
         """It outlasts a new registration, a new time and a new dict, and goes when the path is forgotten."""
@@ -191,7 +193,7 @@ class ClaimingContract(RegistryWords):
         self.add("/c/a")
         self.registry.release("/c/a")
         assert not self.claim(_later()).records
-        assert not self.claim(Due(NOW + 1000, 0, force=True)).records
+        assert not self.claim(Selection(NOW + 1000, 0, force=True)).records
         assert _paths(self.pages(None, 10)) == ["/c/a"]
         self.registry.release("/c/a")
         assert not self.record("/c/a").held

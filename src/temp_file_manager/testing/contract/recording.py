@@ -4,7 +4,7 @@
 import threading
 from collections.abc import Iterable
 
-from temp_file_manager.records import Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords, _later, _paths
 from temp_file_manager.testing.processes import in_child
@@ -66,8 +66,8 @@ class RecordingContract(RegistryWords):
         self.add("/c/a", at=NOW + 50)
         assert self.record("/c/a")[:7] == TempFile("/c/a", NOW + 50)[:7]
         assert self.registry.stats().records == 1
-        assert not self.claim(Due(NOW + 150, 100)).records
-        self.claim_one("/c/a", Due(NOW + 151, 100, patient=True))
+        assert not self.claim(Selection(NOW + 150, 100)).records
+        self.claim_one("/c/a", Selection(NOW + 151, 100, patient=True))
 
     def test_add_cancels_a_claim(self) -> None:
         """Also when the clock stands still: the generation tells, not the time."""
@@ -105,18 +105,18 @@ class RecordingContract(RegistryWords):
     def test_pages_take_nothing_and_name_each_record_once(self) -> None:
         """Whatever happened before: failures, lapsed and skipped claims, forced sweeps with a limit."""
         self.add(*(f"/c/{number}" for number in range(9)))
-        force = Due(NOW + 1000, 100, force=True)
+        force = Selection(NOW + 1000, 100, force=True)
         for status in (Status.FAILED, Status.SKIPPED):
             for record in self.claim(force, limit=3).records:
                 self.settle(record, status)
         self.claim(force, limit=2)
         for asof, count in ((NOW + 1001, 7), (NOW + 1060, 9)):
-            for due in (Due(asof, 100), Due(asof, 100, force=True)):
+            for due in (Selection(asof, 100), Selection(asof, 100, force=True)):
                 pages = [_paths(self.pages(due, limit)) for limit in (2, 3, 100)]
                 assert pages[0] == pages[1] == pages[2]
                 assert len(pages[0]) == len(set(pages[0])) == count
         assert _paths(self.claim(due).records) == pages[0]
-        page = self.registry.page(Due(NOW, 1e9), now=NOW, limit=5)
+        page = self.registry.page(Selection(NOW, 1e9), now=NOW, limit=5)
         assert (page.records, page.cursor) == ((), None)
 
     def test_files_is_a_live_mapping(self) -> None:
@@ -130,13 +130,13 @@ class RecordingContract(RegistryWords):
         assert files.setdefault("/c/a", 0.0) == NOW
         assert files.setdefault("/c/first", NOW - 600) == NOW - 600
         assert files.pop("/c/gone", 1.0) == 1.0
-        assert _paths(self.claim(Due(NOW, 100)).records) == ["/c/first", "/c/b", "/c/new"]
+        assert _paths(self.claim(Selection(NOW, 100)).records) == ["/c/first", "/c/b", "/c/new"]
         assert files.pop("/c/first") == NOW - 600
         assert "/c/first" not in files
         assert (len(files), sorted(files)) == (4, ["/c/a", "/c/b", "/c/future", "/c/new"])
         files.clear()
         assert not self.registry.get(["/c/a", "/c/b"])
-        assert not self.claim(Due(NOW, 0, force=True)).records
+        assert not self.claim(Selection(NOW, 0, force=True)).records
 
     def test_a_time_written_to_files_keeps_the_rest(self) -> None:
         """The tags stay, and the ttl counts from the new time."""
@@ -144,8 +144,8 @@ class RecordingContract(RegistryWords):
         self.registry.files["/c/a"] = NOW - 20
         record = self.record("/c/a")
         assert (record.registered_at, record.due_at, record.tags) == (NOW - 20, NOW + 10, ("x",))
-        assert not self.claim(Due(NOW + 9, 0)).records
-        self.claim_one("/c/a", Due(NOW + 10, 0))
+        assert not self.claim(Selection(NOW + 9, 0)).records
+        self.claim_one("/c/a", Selection(NOW + 10, 0))
 
     def test_replace_detaches_the_old_mapping(self) -> None:
         """Which stays as it was; claims of before hold nothing."""
@@ -176,7 +176,9 @@ class RecordingContract(RegistryWords):
         assert self.registry.forget(old.values()) == 1
         assert set(self.registry.files) == {"/c/a", "/c/b"}
         assert (
-            self.registry.forget([self.record("/c/a"), *self.registry.page(Due(NOW, 0, True), now=NOW, limit=9)[0]])
+            self.registry.forget(
+                [self.record("/c/a"), *self.registry.page(Selection(NOW, 0, True), now=NOW, limit=9)[0]]
+            )
             == 2
         )
 

@@ -1,7 +1,7 @@
 """The part of the contract that says how long a claim is held, and what its outcomes do."""
 # ruff: noqa: S101 - tests assert
 
-from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.rules import FIRST_RETRY, retry_at
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords, _later, _paths
@@ -60,13 +60,13 @@ class SettlingContract(RegistryWords):
         self.settle(claim.records[0], Status.KEPT, NOW + 7)
         assert (self.record("/c/a").failures, self.record("/c/a").retry_at) == (0, NOW + 7 + FIRST_RETRY)
         assert not self.claim(_later(), after=claim.cursor).records
-        assert not self.claim(Due(NOW + 7 + FIRST_RETRY - 1, 0, patient=True)).records
-        self.claim_one("/c/a", Due(NOW + 7 + FIRST_RETRY, 0, patient=True))
+        assert not self.claim(Selection(NOW + 7 + FIRST_RETRY - 1, 0, patient=True)).records
+        self.claim_one("/c/a", Selection(NOW + 7 + FIRST_RETRY, 0, patient=True))
 
     def test_failed_records_wait_for_a_later_sweep(self) -> None:
         """Neither the sweep that failed takes them again, nor one that had begun, forced or not."""
         for force in (False, True):
-            due = Due(NOW + 1000, 100, force)
+            due = Selection(NOW + 1000, 100, force)
             self.registry.replace([])
             self.add("/c/a", at=NOW)
             self.add("/c/b", at=NOW + 1)

@@ -4,13 +4,13 @@
 import math
 from collections.abc import Mapping
 
-from temp_file_manager.records import IN_USE, UNKNOWN, Due, NewFile, Outcome, Status, TempFile
+from temp_file_manager.records import IN_USE, UNKNOWN, NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import counters
 from temp_file_manager.registry.contract import BOUNDS, Note
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords, _later, _paths
 
-EVERY = Due(NOW + 1000, 100, force=True)
+EVERY = Selection(NOW + 1000, 100, force=True)
 SECONDS = tuple(10.0 * number for number in range(BOUNDS))
 HUGE = 1 << 62
 """Bytes: what a file with a hole can have. Two are more than 64 bits hold."""
@@ -258,12 +258,12 @@ class TellingContract(RegistryWords):
 
     def test_an_outlook_counts_by_bounds(self) -> None:
         """A bound belongs to what is below it; what is never due comes last, and what is kept is not left out."""
-        due = Due(NOW, 100)
+        due = Selection(NOW, 100)
         for number, when in enumerate((-5, 0, 0.5, 10, 10.5, 60, 60.5, 1e9, math.inf)):
             self.add(f"/c/aged/{number}", at=NOW - 100 + when)
             self.registry.add([(f"/c/timed/{number}", NOW + when, number, ("x",), None)], NOW)
         self.registry.pin(["/c/aged/0"], math.inf)
-        self.claim(Due(NOW, 0), limit=2)
+        self.claim(Selection(NOW, 0), limit=2)
         found = self.registry.outlook(due, SECONDS, top=4)
         assert found.files == (4, 4, 2, 0, 0, 0, 2, 6)
         assert found.bytes in {(1, 5, 4, 0, 0, 0, 5, 21), (0,) * 8}
@@ -276,7 +276,7 @@ class TellingContract(RegistryWords):
         self.add("/c/a")
         self.add("/c/b", due_at=NOW + 5)
         self.registry.files["/c/c"] = -math.inf
-        assert self.registry.outlook(Due(NOW, math.inf), SECONDS, top=1).files == (0, 1, 0, 0, 0, 0, 0, 2)
+        assert self.registry.outlook(Selection(NOW, math.inf), SECONDS, top=1).files == (0, 1, 0, 0, 0, 0, 0, 2)
 
     def test_of_equals_an_outlook_shows_no_more_than_asked(self) -> None:
         """And each but once, those with a ttl among them."""

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-from temp_file_manager.records import Due, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Registry
 from temp_file_manager.testing.clock import NOW
 
@@ -38,17 +38,19 @@ class RegistryWords:
         """Record ``paths`` in one step."""
         self.registry.add([(path, due_at, None, tags, None) for path in paths], at)
 
-    def claim(self, due: Due, *, limit: int = 100, after: object | None = None, now: float | None = None) -> Claim:
+    def claim(
+        self, due: Selection, *, limit: int = 100, after: object | None = None, now: float | None = None
+    ) -> Claim:
         """Claim for 60 s from ``now``, or from ``due.asof``."""
         return self.registry.claim(due, now=due.asof if now is None else now, lease=60, limit=limit, after=after)
 
-    def claim_one(self, path: str, due: Due) -> TempFile:
+    def claim_one(self, path: str, due: Selection) -> TempFile:
         """Claim what is due and return the record, which must be that of ``path`` and no other."""
         records = self.claim(due).records
         assert _paths(records) == [path]
         return records[0]
 
-    def pages(self, due: Due | None, limit: int) -> list[TempFile]:
+    def pages(self, due: Selection | None, limit: int) -> list[TempFile]:
         """Return all pages as one list."""
         found: list[TempFile] = []
         now = NOW if due is None else due.asof
@@ -73,9 +75,9 @@ def _paths(records: Iterable[TempFile]) -> list[str]:
     return [record.path for record in records]
 
 
-def _later(seconds: float = 0) -> Due:
-    return Due(NOW + 1000 + seconds, 100)
+def _later(seconds: float = 0) -> Selection:
+    return Selection(NOW + 1000 + seconds, 100)
 
 
-def _overdue_since(record: TempFile, due: Due) -> float:
+def _overdue_since(record: TempFile, due: Selection) -> float:
     return record.registered_at + due.max_age if record.due_at is None else record.due_at
