@@ -13,7 +13,7 @@ import pytest
 
 from hanging_mount import hanging_mount
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.contract import Gate
 from temp_file_manager.storage.in_flight import IN_FLIGHT
@@ -79,8 +79,8 @@ def records(*paths: str) -> list[TempFile]:
     return [TempFile(path, 0.0) for path in paths]
 
 
-def willing(_: TempFile) -> str:
-    return ""
+def willing(_: TempFile) -> Cause | None:
+    return None
 
 
 class Sweep:
@@ -187,9 +187,9 @@ def test_what_comes_back_before_the_gate_removes_nothing(clock: FakeClock) -> No
     storage = Abandoning(inner, SECONDS, clock)
     asked: list[str] = []
 
-    def gate(record: TempFile) -> str:
+    def gate(record: TempFile) -> Cause | None:
         asked.append(record.path)
-        return ""
+        return None
 
     sweep = Sweep(lambda: storage.remove(records("/a/1", "/a/2"), gate), storage, clock)
     assert inner.reached.acquire(timeout=PATIENCE)
@@ -219,10 +219,10 @@ def test_a_gate_that_hangs_lets_nothing_through(clock: FakeClock) -> None:
     storage = Abandoning(inner, SECONDS, clock)
     at_gate, answer = threading.Event(), threading.Event()
 
-    def gate(_: TempFile) -> str:
+    def gate(_: TempFile) -> Cause | None:
         at_gate.set()
         assert answer.wait(PATIENCE)
-        return ""
+        return None
 
     sweep = Sweep(lambda: storage.remove(records("/a/1"), gate), storage, clock)
     assert at_gate.wait(PATIENCE)
@@ -390,9 +390,9 @@ def test_one_worker_does_for_one_sweep_after_another() -> None:
 def test_sweeps_at_once_have_a_worker_each() -> None:
     both = threading.Barrier(2)
 
-    def meet(_: TempFile) -> str:
+    def meet(_: TempFile) -> Cause | None:
         both.wait(PATIENCE)
-        return ""
+        return None
 
     storage = Abandoning(Hanging(), SECONDS)
     with contextlib.ExitStack() as stack:

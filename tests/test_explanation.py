@@ -181,7 +181,7 @@ def failed_before(case: Case) -> None:
     case.old()
     registry, now = case.manager.registry, case.clock.elapsed()
     claim = registry.claim(Selection(case.clock.wall(), AGE), now=now, lease=60, limit=50)
-    registry.settle([Outcome(record, Status.FAILED, "busy") for record in claim.records], case.clock.wall())
+    registry.settle([Outcome(record, Status.FAILED) for record in claim.records], case.clock.wall())
 
 
 def open_here(case: Case) -> None:

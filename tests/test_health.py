@@ -344,7 +344,7 @@ def fail(manager: TempFileManager, path: str, clock: FakeClock, status: Status) 
     due = Selection(clock.wall(), manager.max_age)
     (record,) = manager.registry.claim(due, now=clock.elapsed(), lease=60, limit=1).records
     assert record.path == path
-    manager.registry.settle([Outcome(record, status, "as told")], clock.wall())
+    manager.registry.settle([Outcome(record, status)], clock.wall())
 
 
 def test_pinned_files_are_not_overdue(opened: Opener, clock: FakeClock, tmp_path: Path) -> None:

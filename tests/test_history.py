@@ -14,7 +14,7 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
-from temp_file_manager.records import Outcome, Status
+from temp_file_manager.records import Cause, Outcome, Status
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.reports import Reason, SweepReport
@@ -217,7 +217,7 @@ class TestReasons:
         manager._storage = FailingStorage(errno.EIO, paths[:55])
         manager.sweep(force=True)
         report = manager.sweep(force=True)
-        assert report.reasons == (Reason("failed", "[Errno 5] Input/output error", 55, paths[0]),)
+        assert report.reasons == (Reason("failed", "Input/output error", 55, paths[0], "refused"),)
         assert report.failed == 55
         kept = History(manager.registry, manager._clock).sweeps(9)
         assert [sweep.reasons for sweep in kept] == ([report.reasons] * 2 if manager.registry.durable else [])
@@ -237,7 +237,8 @@ class TestReasons:
         class Inventive(FailingStorage):
             def _failed(self, record: object) -> Outcome:
                 outcome = super()._failed(record)  # type: ignore[arg-type]  # a record
-                return outcome._replace(reason=f"reason {paths.index(outcome.record.path) % 30}")
+                detail = f"reason {paths.index(outcome.record.path) % 30}"
+                return outcome._replace(cause=Cause.ERROR, detail=detail)
 
         manager._storage = Inventive(errno.EIO)
         report = manager.sweep(force=True)

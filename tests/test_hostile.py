@@ -367,7 +367,7 @@ def test_files_that_fail_alike_are_one_reason(registry: str, tmp_path: Path) -> 
         if tried("EROFS", lambda: read_only(tmp_path / "files"), fault, otherwise="not tried"):
             (reason,) = manager.sweep(force=True).reasons
             assert (reason.status, reason.files, reason.example) == ("failed", 3, paths[0])
-            assert reason.reason == "[Errno 30] Read-only file system"
+            assert reason.reason == "Read-only file system"
 
 
 def test_ebusy(scene: Scene, by: str, monkeypatch: pytest.MonkeyPatch) -> None:

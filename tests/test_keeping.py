@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from temp_file_manager import InvalidArgumentError, TempFileManager
-from temp_file_manager.records import IN_USE, UNKNOWN, Status
+from temp_file_manager.records import Cause, Status
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.kernel import leases, mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse, take_lease
@@ -230,7 +230,7 @@ def test_a_file_in_use_is_kept_and_goes_afterwards(tmp_path: Path, place: Path, 
     with opened(path, how):
         for dry_run in (True, False):
             report = manager.sweep(force=True, protect_open=True, dry_run=dry_run)
-            assert [(o.status, o.reason) for o in report.outcomes] == [(Status.KEPT, IN_USE)]
+            assert [(o.status, o.cause) for o in report.outcomes] == [(Status.KEPT, Cause.IN_USE)]
         assert path.exists()
         assert manager.status(path).record is not None
     assert manager.sweep(force=True, protect_open=True).removed == 1
@@ -370,7 +370,7 @@ def without_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("how", HOW)
 def test_proc_tells_where_leases_do_not(manager: TempFileManager, file: Path, how: str, without_leases: None) -> None:
     with opened(file, how):
-        assert manager.sweep(force=True, protect_open=True).outcomes[0].reason == IN_USE
+        assert manager.sweep(force=True, protect_open=True).outcomes[0].cause is Cause.IN_USE
     assert file.exists()
 
 
@@ -380,13 +380,13 @@ def test_what_nothing_can_tell_is_kept_or_goes_at_an_age(
     """As in a container without the host's pid namespace, on a file system without leases."""
     monkeypatch.setattr(processes, "sees_all_processes", lambda: False)
     report = manager.sweep(force=True, protect_open=True)
-    assert [(o.status, o.reason) for o in report.outcomes] == [(Status.KEPT, UNKNOWN)]
+    assert [(o.status, o.cause) for o in report.outcomes] == [(Status.KEPT, Cause.USE_UNKNOWN)]
     record = manager.status(file).record
     assert record is not None
     clock.advance(50)
     for age, expected in ((51, Status.KEPT), (49, Status.REMOVED)):
         storage = LocalStorage(lambda age=age: InUse(age, clock.wall))  # type: ignore[misc]  # mypy: default in lambda
-        assert [o.status for o in storage.remove([record], lambda _: "")] == [expected]
+        assert [o.status for o in storage.remove([record], lambda _: None)] == [expected]
 
 
 def test_a_mapping_alone_is_seen_on_overlay(

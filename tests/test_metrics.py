@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from command_line import tfm
 from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager
 from temp_file_manager.inspection.metrics import ManagerCollector, render
-from temp_file_manager.records import IN_USE, UNKNOWN
+from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
@@ -178,7 +178,7 @@ class TestValues:
 
         class Keeping(LocalStorage):
             def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:  # noqa: ARG002 - it keeps all
-                reasons = (IN_USE, IN_USE, UNKNOWN)
+                reasons = (Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)
                 return (Outcome(r, Status.KEPT, reason) for r, reason in zip(records, reasons, strict=True))
 
         manager._storage = Keeping()

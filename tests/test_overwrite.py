@@ -14,20 +14,20 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.records import Outcome, TempFile
+from temp_file_manager.records import Cause, Outcome, TempFile
 from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.wrappers import overwrite, secure
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.overwrite import PIECE, Overwriter, Stopped, guarantee
-from temp_file_manager.storage.wrappers.secure import NOT_GUARANTEED, SecureStorage
+from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0
 SECRET = b"what nobody may read again. "
 NOBODY = 65534
-KEPT_ELSEWHERE = NOT_GUARANTEED + "not overwritten, as it is kept under other names: 1"
+KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 1"
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])
@@ -269,15 +269,15 @@ def test_a_file_gone_is_gone(manager: TempFileManager, file: Path) -> None:
 
 def test_a_gate_that_is_closed_keeps_it_whole(manager: TempFileManager, file: Path) -> None:
     records = list(manager.registry.get([str(file)]).values())
-    (outcome,) = SecureStorage(1).remove(records, lambda _: "registered again")
-    assert (outcome.status, outcome.reason, file.read_bytes()) == ("skipped", "registered again", SECRET)
+    (outcome,) = SecureStorage(1).remove(records, lambda _: Cause.CLAIM_ENDED)
+    assert (outcome.status, outcome.cause, file.read_bytes()) == ("skipped", Cause.CLAIM_ENDED, SECRET)
 
 
 def test_a_gate_that_closes_while_it_is_overwritten_keeps_the_name(manager: TempFileManager, file: Path) -> None:
-    answers = iter(["", "registered again"])
+    answers = iter([None, Cause.CLAIM_ENDED])
     records = list(manager.registry.get([str(file)]).values())
     (outcome,) = SecureStorage(1).remove(records, lambda _: next(answers))
-    assert (outcome.status, outcome.reason, file.read_bytes()) == ("skipped", "registered again", b"")
+    assert (outcome.status, outcome.cause, file.read_bytes()) == ("skipped", Cause.CLAIM_ENDED, b"")
     assert swept(manager) == ("removed", "")
 
 
@@ -338,7 +338,7 @@ def test_another_users_file_stays(tmp_path: Path) -> None:
             manager.register_file(place / "file")
             return swept(manager)
 
-        assert as_nobody(work) == ["failed", "Permission denied"]
+        assert as_nobody(work) == ["failed", f"[Errno 13] Permission denied: '{place / 'file'}'"]
         assert (place / "file").read_bytes() == SECRET
     finally:
         shutil.rmtree(place)
@@ -436,10 +436,10 @@ def test_an_interrupt_waits_for_who_is_writing(
     manager.register_files(paths)
     asked = iter(range(1000))
 
-    def interrupting(_: TempFile) -> str:
+    def interrupting(_: TempFile) -> Cause | None:
         if next(asked) == 12:
             raise KeyboardInterrupt
-        return ""
+        return None
 
     records = list(manager.registry.get([str(path) for path in paths]).values())
     done: list[Outcome] = []

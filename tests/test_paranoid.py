@@ -9,7 +9,7 @@ import pytest
 
 from temp_file_manager import Settings, SettingsError, TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.testing import swapper
 
@@ -40,10 +40,10 @@ def swapped_in_the_window(manager: TempFileManager, file: Path, folder: str | No
     other = file.with_name("other")
     other.write_text("somebody else's")
 
-    def gate(_: TempFile) -> str:
+    def gate(_: TempFile) -> Cause | None:
         file.rename(file.with_name("ours"))
         other.rename(file)
-        return ""
+        return None
 
     record = manager.status(file).record
     assert record is not None

@@ -368,7 +368,7 @@ class TestAFileThatMayNotGrow:
         assert registry.stats().records == 2500
         left = registry.get(record.path for record in records)
         assert len(left) == 1500
-        for record, status, _ in outcomes:
+        for record, status, *_ in outcomes:
             if status is not Status.REMOVED:
                 now = left[record.path]
                 assert (now.failures, now.retry_at is None) == (status is Status.FAILED, status is Status.SKIPPED)

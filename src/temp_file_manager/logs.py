@@ -92,18 +92,21 @@ def settled(outcomes: Iterable[Outcome]) -> None:
     """Say what became of each record of a chunk."""
     debug = logger.isEnabledFor(logging.DEBUG)
     if not debug:
-        outcomes = [o for o in outcomes if o.status in _TOLD_OF or (o.reason and o.status is Status.REMOVED)]
-    for record, status, reason in outcomes:
+        outcomes = [o for o in outcomes if o.status in _TOLD_OF or (o.cause and o.status is Status.REMOVED)]
+    for outcome in outcomes:
+        status, path = outcome.status, printable(str(outcome.record.path))
+        if status is Status.REMOVED and not outcome.cause:
+            logger.debug(f"Removed temporary file: {path}")
+            continue
+        reason = printable(outcome.reason)
         if status is Status.FAILED:
-            logger.error(f"Failed to remove temporary file {printable(str(record.path))}: {printable(reason)}")
+            logger.error(f"Failed to remove temporary file {path}: {reason}")
         elif status is Status.REPLACED:
-            logger.warning(f"Forgot temporary file {printable(str(record.path))}: replaced: {printable(reason)}")
-        elif status is Status.REMOVED and reason:
-            logger.warning(f"Removed temporary file {printable(str(record.path))}: {printable(reason)}")
-        elif debug and status is Status.REMOVED:
-            logger.debug(f"Removed temporary file: {printable(str(record.path))}")
-        elif debug:
-            logger.debug(f"Temporary file {status}: {printable(str(record.path))}: {printable(reason)}")
+            logger.warning(f"Forgot temporary file {path}: replaced: {reason}")
+        elif status is Status.REMOVED:
+            logger.warning(f"Removed temporary file {path}: {reason}")
+        else:
+            logger.debug(f"Temporary file {status}: {path}: {reason}")
 
 
 def swept(report: SweepReport, force: bool) -> None:

@@ -4,6 +4,8 @@ The two that are made once per file are named tuples (cheaper to make than a fro
 dataclass); those made once per call are frozen dataclasses.
 """
 
+import errno
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -97,17 +99,105 @@ class Status(StrEnum):
     SKIPPED = "skipped"  # not tried: registered again meanwhile, or this sweep's time was up
 
 
+class Cause(StrEnum):
+    """What decided that a record was not simply removed; programs compare it, ``sentence`` makes text of it."""
+
+    NONE = ""
+    GONE = "gone"  # somebody else removed it
+    # Why the file there is not taken for the registered one.
+    REPLACED = "replaced"
+    IDENTITY_UNKNOWN = "identity unknown"
+    PENDING = "pending"  # it was on record before it was made, and its process died in between
+    OTHER_DIRECTORY = "other directory"
+    OTHER_FILE_SYSTEM = "other file system"
+    CHANGING = "changing"  # it was replaced between two looks at it
+    TOUCHED = "touched"
+    # Why it is left alone although it is the registered one.
+    IN_USE = "in use"
+    USE_UNKNOWN = "use unknown"
+    FOREIGN = "foreign"  # another user's
+    OWN = "own"  # this package's
+    # Why its removal did not come about.
+    NOT_REGULAR = "not regular"
+    DIRECTORY = "directory"
+    REFUSED = "refused"  # the system said no; the detail is the name of its error, as EACCES
+    OBSTACLE = "obstacle"
+    HUNG = "hung"
+    ERROR = "error"  # anything else; the detail is what it said
+    # Why nothing was tried.
+    CLAIM_ENDED = "claim ended"
+    LEASE_ENDED = "lease ended"
+    SWEEP_OVER = "sweep over"
+    ABANDONED = "abandoned"
+    INTERRUPTED = "interrupted"
+    # Why somebody should know that it was removed.
+    NOT_GUARANTEED = "not guaranteed"  # its content may not be destroyed
+
+
+_SENTENCES = {
+    Cause.GONE: "already gone",
+    Cause.REPLACED: "another file has been put in its place since it was registered",
+    Cause.IDENTITY_UNKNOWN: "nothing can tell whether it is the file that was registered",
+    Cause.PENDING: "its process died while it was being created: it may be anybody's",
+    Cause.OTHER_DIRECTORY: "its directory is another one than when it was registered",
+    Cause.CHANGING: "it was replaced while it was looked at",
+    Cause.TOUCHED: "touched meanwhile",
+    Cause.IN_USE: "in use: somebody has it open",
+    Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
+    Cause.OWN: "it is one of this package's own files",
+    Cause.NOT_REGULAR: "it is no regular file",
+    Cause.DIRECTORY: "it is a directory",
+    Cause.CLAIM_ENDED: "registered again or forgotten meanwhile",
+    Cause.LEASE_ENDED: "half of its claim's time is up",
+    Cause.SWEEP_OVER: "its sweep is over",
+    Cause.ABANDONED: "its removal was abandoned",
+    Cause.INTERRUPTED: "interrupted",
+}
+
+
+def sentence(cause: Cause, detail: str = "") -> str:
+    """Return a cause in words, without the path it is about. A detail of ours says it better than the usual words."""
+    if cause is Cause.REFUSED:
+        return os.strerror(getattr(errno, detail))
+    if cause is Cause.NOT_GUARANTEED:
+        return f"not_guaranteed: {detail}"
+    return detail or _SENTENCES.get(cause, "")
+
+
 class Outcome(NamedTuple):
-    """What became of one claimed record."""
+    """What became of one claimed record, and why, if it was not simply removed.
+
+    Attributes:
+        record: The record as it was claimed.
+        status: What became of it.
+        cause: Why.
+        detail: What more there is to say of the cause; see ``Cause``.
+    """
 
     record: TempFile
     status: Status
-    reason: str = ""
+    cause: Cause = Cause.NONE
+    detail: str = ""
 
     @property
     def retired(self) -> bool:
         """Whether the record is to be forgotten: its file was removed, was already gone, or is another one now."""
         return self.status in RETIRED
+
+    @property
+    def reason(self) -> str:
+        """The cause in words; what the system refused reads as its own errors do, number and path included."""
+        if self.cause is Cause.REFUSED:
+            return f"[Errno {getattr(errno, self.detail)}] {sentence(self.cause, self.detail)}: {self.record.path!r}"
+        return sentence(self.cause, self.detail)
+
+
+def failed(record: TempFile, error: Exception) -> Outcome:
+    """Return the outcome of a removal that raised."""
+    told = isinstance(error, OSError) and error.filename is not None and error.errno in errno.errorcode
+    if told and error.strerror == os.strerror(error.errno):  # type: ignore[attr-defined]  # an OSError, see above
+        return Outcome(record, Status.FAILED, Cause.REFUSED, errno.errorcode[error.errno])  # type: ignore[attr-defined]
+    return Outcome(record, Status.FAILED, Cause.ERROR, str(error) or repr(error))
 
 
 RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
@@ -115,9 +205,3 @@ RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
 
 NOTHING = Identity(0, 0, 0, 0, 0)
 """The identity of what was not there when it was put on record: no file is taken for it."""
-
-
-IN_USE = "in use: somebody has it open"
-
-
-UNKNOWN = "nothing can tell whether it is in use"

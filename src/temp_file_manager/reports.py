@@ -20,12 +20,14 @@ class Reason(NamedTuple):
         reason: In words, without the path.
         files: How many.
         example: The path of the first.
+        cause: The ``Cause``, as text; empty where an older version wrote it down.
     """
 
     status: str
     reason: str
     files: int
     example: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, SweepReport
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.prune import prune
@@ -101,11 +101,11 @@ def _record(file: Chosen) -> TempFile:
     return TempFile(file.path, file.registered_at, size=file.size, identity=file.identity)
 
 
-def _gate(record: TempFile) -> str:
+def _gate(record: TempFile) -> Cause | None:
     # The identity is that of the file, also of one that somebody has begun to use again; its change time is not.
     identity = record.identity
     same = identity is not None and os.lstat(record.path).st_ctime_ns == identity.changed
-    return "" if same else "touched meanwhile"
+    return None if same else Cause.TOUCHED
 
 
 def _inside(planned: Plan, path: str) -> str:

@@ -55,11 +55,12 @@ class Teller:
         render.line(_totals(report))
 
     def _lines(self, outcomes: Iterable[Outcome], before: str = "") -> None:
-        for record, status, reason in outcomes:
+        for outcome in outcomes:
+            path, status, reason = outcome.record.path, outcome.status, outcome.reason
             if self._as_json:
-                render.as_json({"outcome": status, "path": record.path, "reason": reason}, indent=None)
+                render.as_json({"outcome": status, "path": path, "reason": reason}, indent=None)
             else:
-                render.line(f"{before}{status} {record.path}{f': {reason}' if reason else ''}")
+                render.line(f"{before}{status} {path}{f': {reason}' if reason else ''}")
 
 
 def _handled(report: SweepReport) -> int:

@@ -67,6 +67,6 @@ def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Findin
 
 
 def _finding(manager: TempFileManager, outcome: Outcome, fix: bool) -> Finding:
-    record, status, reason = outcome
+    record, status = outcome.record, outcome.status
     forgotten = fix and outcome.retired and manager.registry.forget((record,)) == 1
-    return Finding(_KINDS[status], record.path, f"{reason}; {_ADVICE[status]}", forgotten)
+    return Finding(_KINDS[status], record.path, f"{outcome.reason}; {_ADVICE[status]}", forgotten)

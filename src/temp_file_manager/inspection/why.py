@@ -11,7 +11,7 @@ from typing import Any, cast
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import IN_USE, PENDING, UNKNOWN, Identity, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, Identity, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict
 from temp_file_manager.storage.contract import Storage
@@ -187,10 +187,10 @@ class _Looking:
     def _predicted(self, storage: Storage) -> Outcome:
         record = self._record
         if "\0" in record.path and storage is self._manager._storage:
-            return Outcome(record, Status.FAILED, "the path holds a NUL character")
+            return Outcome(record, Status.FAILED, Cause.OBSTACLE, "the path holds a NUL character")
         (outcome,) = storage.predict((record,))
         why_not = obstacle(record.path) if outcome.status in (Status.REMOVED, Status.FAILED) else ""
-        return Outcome(record, Status.FAILED, why_not) if why_not else outcome
+        return Outcome(record, Status.FAILED, Cause.OBSTACLE, why_not) if why_not else outcome
 
     def _unattended(self, outcome: Outcome, claimed: bool, *, patient: bool) -> Forecast:
         """Return what a sweep would do that distrusts the clock and asks; a held-up scheduled one goes on as before."""
@@ -225,7 +225,7 @@ class _Looking:
             return Forecast(None, Rule.CLAIM, "another sweep is at it just now")
         if outcome.status is Status.REMOVED:
             return Forecast(Status.REMOVED, rule, found.reason, _at(record, due))
-        return Forecast(outcome.status, _other_rule(record, outcome), outcome.reason)
+        return Forecast(outcome.status, _other_rule(outcome), outcome.reason)
 
     def _claimed(self) -> bool:
         """Say whether another sweep has the record: then it is missing at its place among what is due."""
@@ -257,21 +257,18 @@ def _time_rule(record: TempFile, due: Selection) -> Rule:
     return Rule.MAX_AGE if record.due_at is None else Rule.TTL
 
 
-def _other_rule(record: TempFile, outcome: Outcome) -> Rule:
+_RULES = {
+    Cause.GONE: Rule.GONE,
+    Cause.REPLACED: Rule.REPLACED,
+    Cause.IN_USE: Rule.IN_USE,
+    Cause.USE_UNKNOWN: Rule.UNKNOWN,
+    Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
+}
+
+
+def _other_rule(outcome: Outcome) -> Rule:
     """Say what keeps, or spares, a file that is due."""
-    if outcome.status is Status.GONE:
-        return Rule.GONE
-    if outcome.status is Status.REPLACED:
-        return Rule.REPLACED
-    if outcome.status is Status.FAILED:
-        return Rule.OBSTACLE
-    if outcome.reason in (IN_USE, UNKNOWN):
-        return Rule.IN_USE if outcome.reason == IN_USE else Rule.UNKNOWN
-    _, found = _looked_at(record.path)
-    known = record.identity
-    if known is None or found is None or known.inode == PENDING.inode or _same_directory(known, found):
-        return Rule.DOUBT
-    return Rule.DIRECTORY_REPLACED
+    return _RULES.get(outcome.cause, Rule.OBSTACLE if outcome.status is Status.FAILED else Rule.DOUBT)
 
 
 def _due_at(record: TempFile, max_age: float) -> float:

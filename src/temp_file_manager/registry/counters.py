@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from temp_file_manager.records import IN_USE, RETIRED, UNKNOWN, Outcome, Status
+from temp_file_manager.records import RETIRED, Cause, Outcome, Status
 
 REGISTERED = "registered"
 FREED_BYTES = "freed_bytes"
@@ -25,7 +25,7 @@ DURATIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300
 
 _AGE, _DURATION = "age", "duration"
 
-_KEPT = {IN_USE: KEPT_IN_USE, UNKNOWN: KEPT_UNKNOWN}
+_KEPT = {Cause.IN_USE: KEPT_IN_USE, Cause.USE_UNKNOWN: KEPT_UNKNOWN}
 
 
 class Histogram(NamedTuple):
@@ -46,7 +46,7 @@ def of_settled(outcomes: Sequence[Outcome], now: float) -> dict[str, float]:
     removed, freed, ages = Status.REMOVED, 0, []
     others = []
     for outcome in outcomes:  # most were removed: this loop is nearly all that totals cost a sweep
-        record, status, _ = outcome
+        record, status, *_ = outcome
         if status is removed:
             ages.append(now - record.registered_at)
             if record.size:
@@ -54,13 +54,13 @@ def of_settled(outcomes: Sequence[Outcome], now: float) -> dict[str, float]:
         else:
             others.append(outcome)
     more = defaultdict(float, {str(removed): len(ages), FREED_BYTES: float(freed)})
-    for record, status, reason in others:
+    for record, status, cause, _ in others:
         if status is not Status.SKIPPED:
             more[str(status)] += 1
         if status in RETIRED:
             ages.append(now - record.registered_at)
-        elif status is Status.KEPT and reason in _KEPT:
-            more[_KEPT[reason]] += 1
+        elif status is Status.KEPT and cause in _KEPT:
+            more[_KEPT[cause]] += 1
     ages.sort()
     more |= _buckets(_AGE, AGES, _sane(ages, now))
     return {name: value for name, value in more.items() if value}

@@ -4,7 +4,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import PENDING, Identity, Status, TempFile
+from temp_file_manager.records import PENDING, Cause, Identity, Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_directory, same_file
 from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, looker
@@ -55,27 +55,27 @@ class Directories:
         directory, _, name = os.fsencode(record.path).rpartition(b"/")
         if identity.inode == PENDING.inode:
             look(HERE, os.fsencode(record.path))
-            raise NotThatFile(Status.KEPT, "its process died while it was being created: it may be anybody's")
+            raise NotThatFile(Status.KEPT, Cause.PENDING)
         descriptor = self._open.get(directory)
         if descriptor is None:
             descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
             self._own[descriptor] = is_in_own_directory(descriptor)
         if self._own[descriptor]:
-            raise NotThatFile(Status.KEPT, "it is one of this package's own files")
+            raise NotThatFile(Status.KEPT, Cause.OWN)
         seen = look(descriptor, name)
         if not self._is_that_directory(look, descriptor, directory, identity):
-            raise NotThatFile(Status.KEPT, "its directory is another one than when it was registered")
+            raise NotThatFile(Status.KEPT, Cause.OTHER_DIRECTORY)
         same = same_file(identity, seen)
         if same:
             return descriptor, name, self._ours(seen)
         if same is None:
-            raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
-        raise NotThatFile(Status.REPLACED, "another file has been put in its place since it was registered")
+            raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
+        raise NotThatFile(Status.REPLACED, Cause.REPLACED)
 
     def _ours(self, seen: Seen) -> Seen:
         reason = foreign(seen.owner) if self._owner_check else ""
         if reason:
-            raise NotThatFile(Status.KEPT, reason)
+            raise NotThatFile(Status.KEPT, Cause.FOREIGN, reason)
         return seen
 
     def _is_that_directory(self, look: Look, descriptor: int, directory: bytes, identity: Identity) -> bool:

@@ -5,19 +5,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import Gate, NotThatFile
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.own_files import is_own
 from temp_file_manager.storage.wrappers.set_aside import Aside
-
-
-def _told(error: Exception, path: str) -> str:
-    """Return an error in words. One that names the file as it was asked for, in bytes and bare, names the path."""
-    if isinstance(error, OSError) and isinstance(error.filename, bytes):
-        return f"[Errno {error.errno}] {error.strerror}: {path!r}"
-    return str(error)
 
 
 class LocalStorage:
@@ -55,24 +48,24 @@ class LocalStorage:
                 if record.identity is not None or in_use is not None or self._owner_check:
                     yield _remove_compared(record, directories, gate, in_use, aside)
                     continue
-                reason = gate(record)
-                if reason:
-                    yield Outcome(record, Status.SKIPPED, reason)
+                cause = gate(record)
+                if cause:
+                    yield Outcome(record, Status.SKIPPED, cause)
                     continue
                 try:
                     if is_own(record.path):
-                        yield Outcome(record, Status.KEPT, "it is one of this package's own files")
+                        yield Outcome(record, Status.KEPT, Cause.OWN)
                         continue
                     # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
                     # it: that is a system call more, and its answer is old by the time of the removal.
                     os.remove(record.path)
                 except (FileNotFoundError, NotADirectoryError):
-                    yield Outcome(record, Status.GONE, "already gone")
+                    yield Outcome(record, Status.GONE, Cause.GONE)
                 except Exception as error:  # one bad file never stops a sweep
-                    yield Outcome(record, Status.FAILED, str(error))
+                    yield failed(record, error)
                 else:
                     # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-                    yield _new_outcome(Outcome, (record, Status.REMOVED, ""))
+                    yield _new_outcome(Outcome, (record, Status.REMOVED, Cause.NONE, ""))
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
@@ -93,9 +86,9 @@ def _remove_compared(
             if record.identity is not None:
                 # Opening took time: whoever may rename here can have put another file in its place.
                 directories.compared(record)
-        reason = gate(record)
-        if reason:
-            return Outcome(record, Status.SKIPPED, reason)
+        cause = gate(record)
+        if cause:
+            return Outcome(record, Status.SKIPPED, cause)
         if record.identity is None:
             os.remove(record.path)
         elif aside is not None:
@@ -103,34 +96,34 @@ def _remove_compared(
         else:
             os.unlink(name, dir_fd=directory)
     except NotThatFile as other:
-        return Outcome(record, other.status, other.reason)
+        return other.outcome(record)
     except (FileNotFoundError, NotADirectoryError):
         if aside is None or not aside.finishes(record):
-            return Outcome(record, Status.GONE, "already gone")
+            return Outcome(record, Status.GONE, Cause.GONE)
     except Exception as error:  # one bad file never stops a sweep
-        return Outcome(record, Status.FAILED, _told(error, record.path))
+        return failed(record, error)
     finally:
         if held is not None:
             os.close(held)
-    return _new_outcome(Outcome, (record, Status.REMOVED, ""))
+    return _new_outcome(Outcome, (record, Status.REMOVED, Cause.NONE, ""))
 
 
 def _predicted(record: TempFile, directories: Directories, in_use: InUse | None) -> Outcome:
     try:
         directory, name, seen = directories.compared(record)
         if stat.S_ISDIR(seen.mode):
-            return Outcome(record, Status.FAILED, "it is a directory")
+            return Outcome(record, Status.FAILED, Cause.DIRECTORY)
         held = None if in_use is None else in_use.secured(record, directory, name, seen)
         if held is not None:
             os.close(held)
     except NotThatFile as other:
-        return Outcome(record, other.status, other.reason)
+        return other.outcome(record)
     except (FileNotFoundError, NotADirectoryError):
-        return Outcome(record, Status.GONE, "already gone")
+        return Outcome(record, Status.GONE, Cause.GONE)
     except (OSError, TypeError, ValueError) as error:
-        return Outcome(record, Status.FAILED, str(error))
+        return failed(record, error)
     if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
-        return Outcome(record, Status.FAILED, "its directory may not be written to")
+        return Outcome(record, Status.FAILED, Cause.OBSTACLE, "its directory may not be written to")
     return Outcome(record, Status.REMOVED)
 
 

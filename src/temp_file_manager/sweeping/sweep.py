@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile, sentence
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.storage.contract import Gate, Storage
@@ -67,13 +67,13 @@ class _Tally:
     def _explain(self, outcome: Outcome) -> None:
         if outcome.status not in _EXPLAINED:
             return
-        path = str(outcome.record.path)  # callers may have put anything into ``files``
-        reason = outcome.reason.removesuffix(f": {path!r}")  # as the system's errors end
-        known = self.reasons.get((outcome.status, reason))
+        words = sentence(outcome.cause, outcome.detail)
+        known = self.reasons.get((outcome.status, words))
         if known is not None:
-            self.reasons[outcome.status, reason] = known._replace(files=known.files + 1)
+            self.reasons[outcome.status, words] = known._replace(files=known.files + 1)
         elif len(self.reasons) < REASONS_IN_A_REPORT:
-            self.reasons[outcome.status, reason] = Reason(str(outcome.status), reason, 1, path)
+            path = str(outcome.record.path)  # callers may have put anything into ``files``
+            self.reasons[outcome.status, words] = Reason(str(outcome.status), words, 1, path, str(outcome.cause))
 
 
 class Sweeper:
@@ -158,14 +158,14 @@ class Sweeper:
         """Return what asks, at the moment a record's file would go, whether it still may; its path is marked first."""
         mark, still_claimed, elapsed = IN_FLIGHT.mark, self._registry.still_claimed, self._clock.elapsed
 
-        def gate(record: TempFile) -> str:
+        def gate(record: TempFile) -> Cause | None:
             mark(sweep, record.path)
             if sweep.over:
                 IN_FLIGHT.clear(sweep)
-                return "its sweep is over"
+                return Cause.SWEEP_OVER
             if elapsed() >= deadline:
-                return "half of its claim's time is up"
-            return "" if still_claimed(record) else "registered again or forgotten meanwhile"
+                return Cause.LEASE_ENDED
+            return None if still_claimed(record) else Cause.CLAIM_ENDED
 
         return gate
 
@@ -173,7 +173,7 @@ class Sweeper:
         if len(outcomes) < len(records):
             # Interrupted: what was not tried is free at once, not when its lease ends.
             tried = {outcome.record.path for outcome in outcomes}
-            outcomes += [Outcome(r, Status.SKIPPED, "interrupted") for r in records if r.path not in tried]
+            outcomes += [Outcome(r, Status.SKIPPED, Cause.INTERRUPTED) for r in records if r.path not in tried]
         self._registry.settle(outcomes, self._clock.wall())
         logs.settled(outcomes)
         if self._hooks.hooks:

@@ -148,7 +148,7 @@ class MemoryRegistry(Registry):
         with self._mended():
             files, claims = self._queue.files, self._queue.claims
             for outcome in outcomes:
-                record, status, _ = outcome
+                record, status, *_ = outcome
                 path = record.path
                 claim = claims.get(path)
                 if claim is not record and claim != record:

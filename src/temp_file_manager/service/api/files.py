@@ -139,7 +139,8 @@ def _status(file: FileStatus, due: Selection) -> dict[str, object]:
 def _reported(report: SweepReport) -> dict[str, object]:
     counts = {str(status): getattr(report, status) for status in Status}
     outcomes = [
-        {"outcome": status, "path": record.path, "reason": reason} for record, status, reason in report.outcomes
+        {"outcome": outcome.status, "path": outcome.record.path, "reason": outcome.reason}
+        for outcome in report.outcomes
     ]
     return counts | {
         "stopped": report.stopped,

@@ -14,7 +14,7 @@ import signal
 import stat
 from collections.abc import Callable
 
-from temp_file_manager.records import IN_USE, UNKNOWN, Status, TempFile
+from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
@@ -65,7 +65,7 @@ class InUse:
         try:
             descriptor = os.open(name, _FLAGS, dir_fd=None if directory == HERE else directory)
         except BlockingIOError as error:  # somebody else's lease
-            raise NotThatFile(Status.KEPT, IN_USE) from error
+            raise NotThatFile(Status.KEPT, Cause.IN_USE) from error
         except PermissionError:
             self._decide(record, self._free_by_proc(seen.inode))
             return None
@@ -86,14 +86,14 @@ class InUse:
         if free is None:
             if self._gone_after is not None and self._wall() - record.registered_at > self._gone_after:
                 return
-            raise NotThatFile(Status.KEPT, UNKNOWN)
-        raise NotThatFile(Status.KEPT, IN_USE)
+            raise NotThatFile(Status.KEPT, Cause.USE_UNKNOWN)
+        raise NotThatFile(Status.KEPT, Cause.IN_USE)
 
     def _alone(self, descriptor: int, inode: int) -> bool | None:
         """Say whether nobody else has the file open, as far as a lease decides; None when it does not."""
         opened = os.fstat(descriptor)
         if signed(opened.st_ino) != inode:
-            raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
+            raise NotThatFile(Status.KEPT, Cause.CHANGING)
         granted = take_lease(descriptor)
         if not granted:
             return granted

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.contract import Gate, Storage
 from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.wrappers.wakeup import bell
@@ -21,7 +21,6 @@ MOST = 8
 """Workers that may be left behind at once. Beyond it nothing more is tried until one of them comes back."""
 
 _LOOKS = 8  # in the time one record may take
-_LEFT_BEHIND = "its removal was abandoned"
 
 
 class Abandoning:
@@ -72,7 +71,9 @@ class Abandoning:
         while left:
             hung = self._crew.hung  # never changed, always replaced: this one is the same throughout
             if reason := self._why_not(left[0], hung):
-                yield Outcome(left.pop(0), Status.KEPT, reason)  # skipped ones are claimed again by the same sweep
+                yield Outcome(
+                    left.pop(0), Status.KEPT, Cause.HUNG, reason
+                )  # skipped ones are claimed again by the same sweep
                 continue
             job = _Job(self._reachable(left, hung), gate)
             interrupt = self._run(job)
@@ -82,7 +83,8 @@ class Abandoning:
                 raise interrupt
             del left[: len(done)]
             if job.abandoned and left:
-                yield Outcome(left.pop(0), Status.FAILED, f"did not answer within {self._seconds:g} s: abandoned")
+                detail = f"did not answer within {self._seconds:g} s: abandoned"
+                yield Outcome(left.pop(0), Status.FAILED, Cause.HUNG, detail)
             elif not done:
                 return  # the storage gave up, which is its own affair
 
@@ -191,14 +193,14 @@ class _Job:
     def _gate(self) -> Gate:
         gate = self.gate
 
-        def asked(record: TempFile) -> str:
+        def asked(record: TempFile) -> Cause | None:
             if self.abandoned:
-                return _LEFT_BEHIND
+                return Cause.ABANDONED
             # In this order: whoever abandons sets the one and then reads the other, so that either this sees that it
             # is abandoned, or the path is seen and stays marked.
             self.asked = record
-            reason = gate(record)
-            return _LEFT_BEHIND if self.abandoned else reason
+            cause = gate(record)
+            return Cause.ABANDONED if self.abandoned else cause
 
         return asked
 

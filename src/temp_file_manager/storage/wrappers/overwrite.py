@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import Status
+from temp_file_manager.records import Cause, Status
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
@@ -74,7 +74,7 @@ def open_writable(directory: int, name: bytes, seen: Seen) -> int:
     found = os.fstat(descriptor)
     if signed(found.st_ino) != seen.inode or not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
-        raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
+        raise NotThatFile(Status.KEPT, Cause.CHANGING)
     return descriptor
 
 

@@ -1,12 +1,11 @@
 """Files on this machine whose content is overwritten before they are removed."""
 
-import errno
 import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from temp_file_manager.records import IN_USE, Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import Gate, NotThatFile
 from temp_file_manager.storage.in_flight import IN_FLIGHT
@@ -15,9 +14,6 @@ from temp_file_manager.storage.kernel.leases import InUse, take_lease
 from temp_file_manager.storage.kernel.statx import Seen, looker
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.wrappers.overwrite import Overwriter, Overwriting, guarantee, open_writable
-
-NOT_GUARANTEED = "not_guaranteed: "
-"""How the reason of a removal begins that may have left content behind."""
 
 
 class SecureStorage(LocalStorage):
@@ -59,7 +55,7 @@ class SecureStorage(LocalStorage):
         guarantees: dict[str, str] = {}
         for outcome in super().predict(records):
             if outcome.status is Status.REMOVED:
-                yield Outcome(outcome.record, *_predicted(outcome.record.path, guarantees))
+                yield _predicted(outcome.record, guarantees)
             else:
                 yield outcome
 
@@ -74,7 +70,7 @@ class _Removal:
         self.seen = seen
         self.held: int | None = None
         self.overwriting: Overwriting | None = None
-        self.note = ""
+        self.remains = ""
 
     def hold(self, descriptor: int | None) -> None:
         """Keep this descriptor, and close the one before."""
@@ -102,7 +98,7 @@ class _Batch:
             if outcome is None and stat.S_ISREG(removal.seen.mode):
                 self._begin_overwriting(removal, overwriter)
         except Exception as error:  # one bad file never stops a sweep
-            outcome = _failed(record, error)
+            outcome = _ended_by(record, error)
         if outcome is not None and removal is not None:
             self._close(removal)
         return outcome or removal  # type: ignore[return-value] # without an outcome there is a removal
@@ -110,26 +106,26 @@ class _Batch:
     def _refused(self, removal: _Removal) -> Outcome | None:
         record, mode = removal.record, removal.seen.mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            return Outcome(record, Status.FAILED, _no_regular_file(mode))
+            return Outcome(record, Status.FAILED, _not_regular(mode))
         if self._in_use is not None:
             removal.hold(self._in_use.secured(record, removal.directory, removal.name, removal.seen))
         IN_FLIGHT.mark(removal, record.path)
-        reason = self._gate(record)
-        return Outcome(record, Status.SKIPPED, reason) if reason else None
+        cause = self._gate(record)
+        return Outcome(record, Status.SKIPPED, cause) if cause else None
 
     def _begin_overwriting(self, removal: _Removal, overwriter: Overwriter) -> None:
         removal.hold(None)  # its lease would keep us out as well
         removal.hold(descriptor := open_writable(removal.directory, removal.name, removal.seen))
         if self._in_use is not None and take_lease(descriptor) is False:
-            raise NotThatFile(Status.KEPT, IN_USE)
+            raise NotThatFile(Status.KEPT, Cause.IN_USE)
         # Once more now that it is open: its number cannot become another file's any longer. On an overlay, what lay
         # below has just been copied up, and is born anew.
         now = self._look(removal.directory, removal.name)
         reborn = now.born != removal.seen.born and mounts.magic(descriptor) != mounts.OVERLAY
         if now.inode != removal.seen.inode or reborn:
-            raise NotThatFile(Status.KEPT, "it was replaced while it was looked at")
+            raise NotThatFile(Status.KEPT, Cause.CHANGING)
         names = os.fstat(descriptor).st_nlink
-        removal.note = _note(removal.record.path, names, self._guarantees)
+        removal.remains = _remains(removal.record.path, names, self._guarantees)
         if names == 1:
             removal.overwriting = overwriter.begin(descriptor)
 
@@ -141,19 +137,20 @@ class _Batch:
         try:
             if removal.overwriting is not None:
                 removal.overwriting.result()
-            reason = self._gate(record)
-            if reason:
-                return Outcome(record, Status.SKIPPED, reason)
+            cause = self._gate(record)
+            if cause:
+                return Outcome(record, Status.SKIPPED, cause)
             if self._look(removal.directory, removal.name).inode != removal.seen.inode:
-                return Outcome(record, Status.REPLACED, "another file was put in its place while it was overwritten")
+                detail = "another file was put in its place while it was overwritten"
+                return Outcome(record, Status.REPLACED, Cause.REPLACED, detail)
             if record.identity is None:
                 os.remove(record.path)  # see LocalStorage
             else:
                 os.unlink(removal.name, dir_fd=removal.directory)
         except Exception as error:  # one bad file never stops a sweep
-            return _failed(record, error)
+            return _ended_by(record, error)
         else:
-            return Outcome(record, Status.REMOVED, removal.note)
+            return _removed(record, removal.remains)
         finally:
             if removal.overwriting is None or removal.overwriting.over:
                 self._close(removal)
@@ -169,38 +166,43 @@ class _Batch:
             self._close(removal)
 
 
-def _failed(record: TempFile, error: Exception) -> Outcome:
+def _ended_by(record: TempFile, error: Exception) -> Outcome:
     if isinstance(error, NotThatFile):
-        return Outcome(record, error.status, error.reason)
+        return error.outcome(record)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Outcome(record, Status.GONE, "already gone")
-    return Outcome(record, Status.FAILED, getattr(error, "strerror", None) or str(error))
+        return Outcome(record, Status.GONE, Cause.GONE)
+    return failed(record, error)
 
 
-def _note(path: str, names: int, guarantees: dict[str, str]) -> str:
-    """Return what is to be said about a removed file's content; nothing when it is destroyed."""
+def _removed(record: TempFile, remains: str) -> Outcome:
+    return Outcome(record, Status.REMOVED, Cause.NOT_GUARANTEED if remains else Cause.NONE, remains)
+
+
+def _remains(path: str, names: int, guarantees: dict[str, str]) -> str:
+    """Return why a removed file's content may still be somewhere; nothing when it is destroyed."""
     if names != 1:
-        return f"{NOT_GUARANTEED}not overwritten, as it is kept under other names: {names - 1}"
+        return f"not overwritten, as it is kept under other names: {names - 1}"
     directory = os.path.dirname(path)
     why = guarantees.get(directory)
     if why is None:  # the kernel's list of mounts is read once a directory, not once a file
         why = guarantees[directory] = guarantee(directory)
-    return NOT_GUARANTEED + why if why else ""
+    return why
 
 
-def _no_regular_file(mode: int) -> str:
-    return "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+def _not_regular(mode: int) -> Cause:
+    return Cause.DIRECTORY if stat.S_ISDIR(mode) else Cause.NOT_REGULAR
 
 
-def _predicted(path: str, guarantees: dict[str, str]) -> tuple[Status, str]:
+def _predicted(record: TempFile, guarantees: dict[str, str]) -> Outcome:
+    path = record.path
     try:
         found = os.lstat(path)
     except OSError as error:
-        return Status.FAILED, str(error)
+        return failed(record, error)
     if stat.S_ISLNK(found.st_mode):
-        return Status.REMOVED, ""
+        return Outcome(record, Status.REMOVED)
     if not stat.S_ISREG(found.st_mode):
-        return Status.FAILED, _no_regular_file(found.st_mode)
+        return Outcome(record, Status.FAILED, _not_regular(found.st_mode))
     if not os.access(path, os.W_OK) and found.st_uid != os.geteuid():
-        return Status.FAILED, os.strerror(errno.EACCES)
-    return Status.REMOVED, _note(path, found.st_nlink, guarantees)
+        return Outcome(record, Status.FAILED, Cause.REFUSED, "EACCES")
+    return _removed(record, _remains(path, found.st_nlink, guarantees))

@@ -6,7 +6,7 @@ import stat
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import Status, TempFile
+from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.kernel.statx import Look, looker
@@ -55,8 +55,8 @@ class Aside:
             os.rename(name, number, src_dir_fd=directory, dst_dir_fd=here)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                reason = f"it lies on another file system than {self._folder}, which a paranoid removal needs"
-                raise NotThatFile(Status.KEPT, reason) from error
+                detail = f"it lies on another file system than {self._folder}, which a paranoid removal needs"
+                raise NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail) from error
             raise
         self._finish(record, directory, name)
 
@@ -80,8 +80,9 @@ class Aside:
             return
         self._put_back(number, directory, name, is_directory=stat.S_ISDIR(seen.mode))
         if same is None:
-            raise NotThatFile(Status.KEPT, "nothing can tell whether it is the file that was registered")
-        raise NotThatFile(Status.REPLACED, "another file was put in its place at that moment, and is back there")
+            raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
+        detail = "another file was put in its place at that moment, and is back there"
+        raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
 
     def _put_back(self, number: bytes, directory: int, name: bytes, *, is_directory: bool) -> None:
         here = self._opened()
@@ -93,8 +94,8 @@ class Aside:
             os.link(number, name, src_dir_fd=here, dst_dir_fd=directory, follow_symlinks=False)
         except OSError as error:
             kept = os.path.join(self._folder, number.decode())
-            reason = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
-            raise NotThatFile(Status.REPLACED, reason) from error
+            detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
+            raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
         os.unlink(number, dir_fd=here)
 
     def _opened(self) -> int:

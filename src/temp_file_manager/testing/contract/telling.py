@@ -4,7 +4,7 @@
 import math
 from collections.abc import Mapping
 
-from temp_file_manager.records import IN_USE, UNKNOWN, NewFile, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import counters
 from temp_file_manager.registry.contract import BOUNDS, Note
 from temp_file_manager.testing.clock import NOW
@@ -111,9 +111,9 @@ class TellingContract(RegistryWords):
         self.add(*(f"/c/{number}" for number in range(9)))
         records = self.claim(EVERY).records
         told = [
-            (Status.REMOVED, ""), (Status.REMOVED, ""), (Status.GONE, ""), (Status.REPLACED, "replaced"),
-            (Status.FAILED, IN_USE), (Status.KEPT, IN_USE), (Status.KEPT, UNKNOWN), (Status.KEPT, "another"),
-            (Status.SKIPPED, IN_USE),
+            (Status.REMOVED, Cause.NONE), (Status.REMOVED, Cause.NONE), (Status.GONE, Cause.GONE),
+            (Status.REPLACED, Cause.REPLACED), (Status.FAILED, Cause.IN_USE), (Status.KEPT, Cause.IN_USE),
+            (Status.KEPT, Cause.USE_UNKNOWN), (Status.KEPT, Cause.FOREIGN), (Status.SKIPPED, Cause.IN_USE),
         ]  # fmt: skip
         outcomes = [Outcome(record, *what) for record, what in zip(records, told, strict=True)]
         self.registry.settle(outcomes[:4], NOW)

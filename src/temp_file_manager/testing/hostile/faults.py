@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.contract import Gate
 from temp_file_manager.testing.hostile.attacks import AnyPath
@@ -48,7 +48,7 @@ class FailingStorage(LocalStorage):
     Example::
 
         storage = FailingStorage(errno.EIO, ["/tmp/app/bad"])
-        outcomes = list(storage.remove(records, lambda record: ""))
+        outcomes = list(storage.remove(records, lambda record: None))
         assert [o.status for o in outcomes if o.record.path == "/tmp/app/bad"] == [Status.FAILED]
         storage.release()  # the disk is well again
     """
@@ -81,8 +81,8 @@ class FailingStorage(LocalStorage):
                 yield from self._storage.remove((record,), gate)
             elif self._error == HANG:
                 yield from self._storage.remove((record,), self._hanging(gate))
-            elif reason := gate(record):
-                yield Outcome(record, Status.SKIPPED, reason)
+            elif cause := gate(record):
+                yield Outcome(record, Status.SKIPPED, cause)
             else:
                 yield self._failed(record)
 
@@ -94,13 +94,13 @@ class FailingStorage(LocalStorage):
         return not self._released.is_set() and (self._paths is None or path in self._paths)
 
     def _hanging(self, gate: Gate) -> Gate:
-        def last(record: TempFile) -> str:
-            reason = gate(record)
-            if not reason:  # where a system call would hang: when nothing is left to be asked
+        def last(record: TempFile) -> Cause | None:
+            cause = gate(record)
+            if not cause:  # where a system call would hang: when nothing is left to be asked
                 self.hits += 1
                 self.hung.set()
                 self._released.wait()
-            return reason
+            return cause
 
         return last
 
@@ -109,7 +109,7 @@ class FailingStorage(LocalStorage):
         error = OSError(self._error, os.strerror(self._error), record.path)
         if self._escapes:
             raise error
-        return Outcome(record, Status.FAILED, str(error))
+        return failed(record, error)
 
 
 @contextmanager
