@@ -34,7 +34,7 @@ def _filled(directory: str) -> list[str]:
 def _removed(storage: LocalStorage, paths: list[str]) -> None:
     for first in range(0, len(paths), CHUNK):
         records = [TempFile(path, 0.0) for path in paths[first : first + CHUNK]]
-        for outcome in storage.remove(records, lambda _: ""):
+        for outcome in storage.remove(records, lambda _: None):
             if outcome.reason:
                 raise RuntimeError(outcome.reason)
 

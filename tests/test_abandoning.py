@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from contexts import removing_by
 from hanging_mount import hanging_mount
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
@@ -130,14 +131,14 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         if mount is None:
             return
         manager = TempFileManager(tmp_path / "base", registry=registry)
-        manager._storage = Abandoning(LocalStorage(), SECONDS, clock)  # type: ignore[assignment]
+        manager = removing_by(manager, Abandoning(LocalStorage(), SECONDS, clock))
         files = [tmp_path / "first", mount.place / "stuck", mount.place / "behind it", tmp_path / "last"]
         for file in (files[0], files[-1]):
             file.touch()
         for file in files:
             manager.register_file(file)
         assert len(manager.files) == 4
-        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager._storage, clock)
+        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
         assert mount.hung.wait(PATIENCE)
         sweep.time_is_up()
         expected = zip(map(str, files), ("removed", "failed", "kept", "removed"), strict=True)
@@ -147,11 +148,11 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         assert manager.sweep(force=True).kept == 2, "nothing is tried there until it comes back"
         mount.release()
         for thread in workers():
-            if thread is not idle(manager._storage):
+            if thread is not idle(manager.context.storage):
                 thread.join(PATIENCE)
         assert mount.removed == ["stuck"]
         mount.hung.clear()
-        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager._storage, clock)
+        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
         assert mount.hung.wait(PATIENCE)
         mount.release()
         assert sweep.told() == [(str(files[1]), "gone"), (str(files[2]), "removed")]

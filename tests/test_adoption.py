@@ -10,18 +10,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contexts import timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt import plan as adopting
 from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.adopt.watched import RECENT, WATCHED, adopt_watched, read_watched, unwatch, watch, watched
+from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
 from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking
 from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by_stat, listed_looker
@@ -54,13 +58,13 @@ def planned(tree: Path, *, now: float | None = None, max_age: float = DAY, **oth
 
 
 def adopted(manager: TempFileManager, tree: Path, **others: Any) -> adopting.Adoption:
-    return adopting.adopt(manager, planned(tree, known=manager.registry.get, **others))
+    return adopting.adopt(manager.context, planned(tree, known=manager.registry.get, **others))
 
 
 def swept_once(tree: Path, *, age: float = LATER, pruning: bool = False, **others: Any) -> once.Done:
     plan = planned(tree, now=time.time() + age, renew=False, **others)
     known = others.get("known", lambda _: {})
-    return once.sweep_once(plan, LocalStorage(), known=known, pruning=pruning)
+    return once.sweep_once(Context.beside(Settings(protect_open=False)), plan, known=known, pruning=pruning)
 
 
 def snapshot(tree: Path) -> dict[str, tuple[int, ...]]:
@@ -279,7 +283,7 @@ def test_a_file_that_carries_an_old_date_is_as_young_as_it_is(manager: TempFileM
     plan = planned(tree, max_age=60)
     assert (plan.files, plan.due) == (1, 0)
     assert plan.oldest_age < 60
-    adopting.adopt(manager, plan)
+    adopting.adopt(manager.context, plan)
     assert abs(manager.files[str(file)] - time.time()) < 60
     assert manager.sweep().removed == 0
 
@@ -335,7 +339,7 @@ def test_an_age_given_at_adoption_stays_with_the_files(manager: TempFileManager,
     what = survey.wanted(tree, ttl=DAY)
     plan = adopting.plan(what, now=time.time() + 7200, max_age=3600)
     assert (plan.max_age, plan.due) == (DAY, 0)
-    adopting.adopt(manager, plan)
+    adopting.adopt(manager.context, plan)
     record = manager.status(file).record
     assert record is not None
     assert record.due_at == record.registered_at + DAY
@@ -509,7 +513,7 @@ def test_a_walk_that_is_given_up_closes_what_it_opened(manager: TempFileManager,
     for path in list(manager.files):
         manager.registry.forget([path])
     before = descriptors()
-    done = adopting.adopt(manager, planned(tree), stop=lambda: True)
+    done = adopting.adopt(manager.context, planned(tree), stop=lambda: True)
     assert (done.registered, done.stopped) == (adopting.BATCH, True)
     assert descriptors() == before
 
@@ -722,7 +726,8 @@ def replaced(path: str) -> None:
 def test_what_changes_before_its_removal_stays(tree: Path, act: Callable[[str], object], status: str) -> None:
     (file,) = make(tree, "file")
     plan = planned(tree, now=time.time() + LATER)
-    report = once.sweep_once(plan, Between(act)).report
+    context = replace(Context.beside(Settings(protect_open=False)), storage=Between(act))
+    report = once.sweep_once(context, plan).report
     assert {str(outcome.status) for outcome in report.outcomes} == {status}
     assert file.exists()
 
@@ -791,18 +796,18 @@ def test_marked_directories_are_adopted_from_whenever_asked(
     other.mkdir()
     make(tree, "a", "skip.me")
     make(other, "b")
-    watch(manager, survey.wanted(tree, ["*.me"]))
-    watch(manager, survey.wanted(other, ttl=5))
+    watch(manager.context, survey.wanted(tree, ["*.me"]))
+    watch(manager.context, survey.wanted(other, ttl=5))
     soon = FakeClock(wall=time.time() + 2 * RECENT)
-    assert [done.registered for done in adopt_watched(manager, clock=soon)] == [1, 1]
+    assert [done.registered for done in adopt_watched(timed(manager, soon))] == [1, 1]
     make(tree, "new")
-    assert [done.registered for done in adopt_watched(manager, clock=soon)] == [1, 0]
+    assert [done.registered for done in adopt_watched(timed(manager, soon))] == [1, 0]
     record = manager.status(other / "b").record
     assert record is not None
     assert record.due_at == record.registered_at + 5
-    assert unwatch(manager, tree)
-    assert not unwatch(manager, tree)
-    assert [one.directory for one in watched(manager)] == [str(other)]
+    assert unwatch(manager.context, tree)
+    assert not unwatch(manager.context, tree)
+    assert [one.directory for one in watched(manager.context)] == [str(other)]
     assert str(tree / "a") in manager.files
 
 
@@ -810,33 +815,33 @@ def test_what_was_just_made_is_left_to_whoever_made_it(manager: TempFileManager,
     """It may be about to be registered, with a ttl that adopting at that moment would take from it."""
     (file,) = make(tree, "file")
     made = file.stat().st_ctime
-    watch(manager, survey.wanted(tree))
+    watch(manager.context, survey.wanted(tree))
     for later, registered in ((RECENT - 1, 0), (RECENT + 1, 1)):
-        (done,) = adopt_watched(manager, clock=FakeClock(wall=made + later))
+        (done,) = adopt_watched(timed(manager, FakeClock(wall=made + later)))
         assert (done.registered, done.skipped.get(Skip.RECENT, 0)) == (registered, 1 - registered)
 
 
 def test_what_is_to_live_for_a_moment_is_adopted_after_half_of_it(manager: TempFileManager, tree: Path) -> None:
     (file,) = make(tree, "file")
     manager.max_age = 10
-    watch(manager, survey.wanted(tree))
-    (done,) = adopt_watched(manager, clock=FakeClock(wall=file.stat().st_ctime + 6))
+    watch(manager.context, survey.wanted(tree))
+    (done,) = adopt_watched(timed(manager, FakeClock(wall=file.stat().st_ctime + 6)))
     assert done.registered == 1
 
 
 def test_marking_again_replaces_the_mark(manager: TempFileManager, tree: Path) -> None:
-    watch(manager, survey.wanted(tree, ["a"]))
-    watch(manager, survey.wanted(tree, ["b"], ttl=1))
-    assert watched(manager) == (Wanted(str(tree), ("b",), 1),)
+    watch(manager.context, survey.wanted(tree, ["a"]))
+    watch(manager.context, survey.wanted(tree, ["b"], ttl=1))
+    assert watched(manager.context) == (Wanted(str(tree), ("b",), 1),)
 
 
 def test_a_mark_outlives_the_process(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\n")
     what = Wanted(str(tree / name), (name,), None, (name,))
-    watch(manager, what)
+    watch(manager.context, what)
     manager.close()
     again = TempFileManager(tmp_path / "base", registry="sqlite:")
-    assert watched(again) == (what,)
+    assert watched(again.context) == (what,)
     again.close()
 
 
@@ -846,12 +851,12 @@ def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
     for name in ("gone", "unsafe"):
         (tmp_path / name).mkdir()
         make(tmp_path / name, "file")
-        watch(manager, survey.wanted(tmp_path / name))
-    watch(manager, survey.wanted(tree))
+        watch(manager.context, survey.wanted(tmp_path / name))
+    watch(manager.context, survey.wanted(tree))
     make(tree, "file")
     shutil.rmtree(tmp_path / "gone")
     (tmp_path / "unsafe").chmod(0o777)
-    (done,) = adopt_watched(manager, clock=FakeClock(wall=time.time() + 2 * RECENT))
+    (done,) = adopt_watched(timed(manager, FakeClock(wall=time.time() + 2 * RECENT)))
     assert (done.directory, list(manager.files)) == (str(tree), [str(tree / "file")])
     assert caplog.text.count("Nothing adopted from") == 2
 
@@ -881,14 +886,14 @@ def test_a_spoiled_mark_adopts_nothing_and_says_so(
     assert found == ()
     assert len(problems) == 1
     manager.registry.remember(WATCHED, text)
-    assert adopt_watched(manager) == ()
+    assert adopt_watched(manager.context) == ()
     assert "not adopted from" in caplog.text
 
 
 def test_adopting_what_is_marked_can_be_stopped(manager: TempFileManager, tree: Path) -> None:
     make(tree, "file")
-    watch(manager, survey.wanted(tree))
-    assert adopt_watched(manager, stop=lambda: True) == ()
+    watch(manager.context, survey.wanted(tree))
+    assert adopt_watched(manager.context, stop=lambda: True) == ()
 
 
 def test_random_trees_are_swept_to_what_find_would_leave(tree: Path) -> None:

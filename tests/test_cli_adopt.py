@@ -10,6 +10,7 @@ import pytest
 
 import command_line
 from command_line import Say
+from contexts import timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt.watched import adopt_watched
 from temp_file_manager.testing import FakeClock
@@ -94,10 +95,10 @@ def test_keep_adopting_marks_and_forget_unmarks(say: Say, folder: Path, tree: Pa
     say("adopt", str(tree), "--keep-adopting", "--yes", "--exclude", "x", "--max-age", "60")
     make(tree, "b", "x")
     manager = TempFileManager(folder / "base", registry="sqlite:")
-    (done,) = adopt_watched(manager, clock=FakeClock(wall=time.time() + 600))
+    (done,) = adopt_watched(timed(manager, FakeClock(wall=time.time() + 600)))
     assert (done.registered, done.skipped) == (1, {"already on record": 1, "excluded": 1})
     assert say("adopt", str(tree), "--forget").code == 0
-    assert adopt_watched(manager) == ()
+    assert adopt_watched(manager.context) == ()
     assert len(manager.files) == 2
     manager.close()
 

@@ -30,7 +30,7 @@ TRICKY = [
 
 
 def recorded(manager: TempFileManager) -> set[str]:
-    return {record.path for record in pages.every(manager)}
+    return {record.path for record in pages.records(manager.context)}
 
 
 def test_files_are_put_on_record(say: Say, folder: Path, manager: TempFileManager) -> None:
@@ -149,7 +149,7 @@ def test_a_nul_in_a_line_is_refused(say: Say) -> None:
         (("x", "--ttl"), "argument --ttl: expected one argument"),
         (("x", "--tll", "5"), "register does not take --tll 5"),
         (("x", "-x"), "register does not take -x"),
-        (("x", "--registry", "mysql://me:secret@host/db"), "--registry is 'mysql://…@host/db': give memory:"),
+        (("x", "--registry", "mysql://me:secret@host/db"), "no registry is called 'mysql': give 'memory:'"),
         (("x", "--max-age", "old"), "--max-age is 'old'"),
         (("x", "--config", "nowhere.toml"), "cannot read nowhere.toml: No such file or directory"),
         (("x", "--base-dir", "/dev/null/below"), "dev"),

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.top import words
 from temp_file_manager.cli.top.chart import bar, columns, curve
 from temp_file_manager.cli.top.look import Lookout
+from temp_file_manager.clock import SystemClock
 from temp_file_manager.inspection.overview import overview
 from temp_file_manager.registry.contract import Note
 from temp_file_manager.reports import Reason, SweepReport
@@ -114,7 +114,7 @@ def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (said.code, said.err) == (0, "")
     found = json.loads(said.out)
     assert found.keys() == {"overview", "outlook", "samples"}
-    assert found["overview"].keys() == overview(manager).keys()
+    assert found["overview"].keys() == overview(manager.context).keys()
     assert found["overview"]["stats"]["records"] == 1
     assert found["overview"]["health"]["registry"] == "sqlite:"
     assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
@@ -169,7 +169,7 @@ def test_nothing_is_made_again(folder: Path) -> None:
         *_, picture = lookout.look()
         return picture.overview["stats"]["records"], picture.overview["health"]["status"]
 
-    with closing(Lookout(Settings(base_dir=str(base)))) as lookout:
+    with closing(Lookout(Settings(base_dir=str(base)), SystemClock())) as lookout:
         assert look() == (0, "unhealthy")
         for count in (2, 1):
             with closing(TempFileManager(base, registry="sqlite:")) as manager:
@@ -211,20 +211,20 @@ def test_no_registry_at_all(say: Say, folder: Path) -> None:
 
 def test_an_outlook_is_rare(folder: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes a hundredth of the time, and what has been found is shown meanwhile."""
-    clock = SimpleNamespace(now=1000.0)
+    clock = FakeClock(elapsed=1000.0)
     outlooks = []
 
     def outlook(_: TempFileManager) -> dict[str, Any]:
-        outlooks.append(clock.now)
+        outlooks.append(clock.elapsed())
         return {"took": 3.0}
 
     monkeypatch.setattr("temp_file_manager.cli.top.look.outlook", outlook)
-    monkeypatch.setattr("temp_file_manager.cli.top.look.SystemClock.elapsed", lambda: clock.now)
     manager.register_file(files(folder, "a")[0])
-    with closing(Lookout(Settings(base_dir=manager.base_dir))) as lookout:
+    with closing(Lookout(Settings(base_dir=manager.base_dir), clock)) as lookout:
         first, second = lookout.look()
         assert (first.outlook, second.outlook) == (None, {"took": 3.0})
-        for clock.now in (1001.0, 1299.0, 1301.0):
+        for elapsed in (1001.0, 1299.0, 1301.0):
+            clock.set(elapsed=elapsed)
             *_, picture = lookout.look()
             assert picture.outlook == {"took": 3.0}
     assert outlooks == [1000.0, 1301.0]
@@ -492,7 +492,7 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
     reasons = tuple(Reason("kept", f"why {number}", number, f"{folder}/file{number}") for number in range(4))
     for ago in range(10, 3000, 300):
         swept(manager, ago, kept=6, reasons=reasons)
-    with closing(Lookout(Settings(base_dir=manager.base_dir, max_files=1))) as lookout:
+    with closing(Lookout(Settings(base_dir=manager.base_dir, max_files=1), SystemClock())) as lookout:
         first, second = lookout.look()
     samples = tuple(Sample(second.samples[-1].at - 60 * n, 5 * n, None) for n in range(59, -1, -1))
     second.overview["health"]["reasons"] *= 9

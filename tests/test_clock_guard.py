@@ -486,7 +486,7 @@ def test_a_jump_removes_nothing(tmp_path: Path, registry: Registry, jumps: tuple
     machine = Machine(registry)
     hooks = Hooks()
     registrar = Registrar(registry, machine.clock, hooks, Settings())
-    sweeper = Sweeper(registry, machine.clock, hooks, 50)
+    sweeper = Sweeper(registry, machine.clock, hooks)
     made: list[str] = []
 
     def register() -> None:

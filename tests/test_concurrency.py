@@ -499,7 +499,7 @@ def test_a_hook_that_raises_is_alone_with_it(
     assert [outcome.record.path for outcome in settled(heard)] == paths
     said = [record.getMessage() for record in caplog.records if "on purpose" in record.getMessage()]
     assert len(said) == 1, "logged once"
-    assert manager._hooks.failures == 4, "counted each time"
+    assert manager.context.hooks.failures == 4, "counted each time"
 
 
 def test_one_bad_file_stops_nothing(

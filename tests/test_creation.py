@@ -50,7 +50,7 @@ def test_what_is_created_is_on_record_and_that_very_file(manager: TempFileManage
     assert record.due_at is not None
     assert not record.held
     assert manager.sweep(force=True).removed == 1
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_an_open_file_is_named_and_registered(manager: TempFileManager, way: str) -> None:
@@ -142,7 +142,7 @@ def test_killed_at_whatever_point_nothing_leaks(manager: TempFileManager, way: s
         left = files(manager)
         assert set(left) == set(manager.files), "what no sweep removes is still on record"
         pending += len(left)
-        assert {finding.kind for finding in check(manager) if finding.subject in left} <= {"record in doubt"}
+        assert {finding.kind for finding in check(manager.context) if finding.subject in left} <= {"record in doubt"}
         for path in left:  # a person has looked at what check says
             manager.register_file(path)
         manager.clear_all()

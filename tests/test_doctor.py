@@ -13,7 +13,8 @@ import pytest
 
 import command_line
 from command_line import Say
-from temp_file_manager import InvalidArgumentError, TempFileManager
+from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import doctor
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.registry.sqlite.database import APPLICATION
@@ -333,14 +334,16 @@ def test_without_a_reserve(used: Path) -> None:
 
 
 def test_in_memory_and_names_with_passwords(tmp_path: Path) -> None:
-    assert found(examine(tmp_path, registry=None))["registry"].found == "in memory"
-    assert "secret" not in found(examine(tmp_path, registry="mysql://me:secret@host/db"))["registry"].found
+    assert found(examine(tmp_path, registry=None))["registry"].found == "memory:"
+    with pytest.raises(RegistryError, match="no registry is called 'mysql'") as raised:
+        examine(tmp_path, registry="mysql://me:secret@host/db")
+    assert "secret" not in str(raised.value)
 
 
 def test_the_clock(tmp_path: Path) -> None:
     clock = FakeClock(1e9)
     with closing(TempFileManager(tmp_path / "base", registry="sqlite:", clock=clock)) as manager:
-        manager._scheduled_sweep(lambda: False)
+        jobs.sweep(manager.context, lambda: False)
         mark = manager.registry.recall("clock")
         assert found(examine(manager.base_dir, clock=clock))["clock"].found == "2001-09-09 01:46:40Z, as expected"
         clock.set(wall=1e9 + 5000)

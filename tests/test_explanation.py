@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from temp_file_manager import InvalidArgumentError, TempFileManager
+from contexts import timed
+from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
@@ -50,12 +52,12 @@ class Case:
             self.outcomes += event.outcomes
 
     def why(self) -> Explanation:
-        return why(self.manager, self.path)
+        return why(self.manager.context, self.path)
 
     def swept(self, kind: str) -> Outcome | None:
         self.outcomes.clear()
         if kind == "scheduled":
-            self.manager._scheduled_sweep(lambda: False)
+            jobs.sweep(self.manager.context, lambda: False)
         else:
             command = kind == "command_line"
             with suppress(LargeSweepError):
@@ -374,7 +376,10 @@ def test_settings_count(tmp_path: Path, registry: str, monkeypatch: pytest.Monke
         manager = TempFileManager(tmp_path / "base", AGE, registry=registry, settings=settings, clock=clock)
         manager.register_file(path)
         clock.advance(AGE + 1)
-        assert (why(manager, path).command_line.status, why(manager, path).scheduled.status) == (status, status)
+        assert (why(manager.context, path).command_line.status, why(manager.context, path).scheduled.status) == (
+            status,
+            status,
+        )
         manager.close()
 
 
@@ -397,7 +402,8 @@ def test_a_change_of_settings_that_would_take_much_holds_up_scheduled_sweeps(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LargeSweepGuard.__init__, "__kwdefaults__", {"files": 0, "share": 0.0})
-    case.manager._large_sweeps = LargeSweepGuard(case.manager.registry)
+    context = replace(case.manager.context, large_sweep_guard=LargeSweepGuard(case.manager.registry))
+    case.manager = TempFileManager.from_context(context)
     case.swept("scheduled")
     case.clock.advance(50)
     case.manager.max_age = 10
@@ -635,18 +641,18 @@ def test_times_are_read_as_the_rules_read_them(case: Case) -> None:
 @pytest.mark.parametrize("path", ["", b""])
 def test_no_path_names_no_file(case: Case, path: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="an empty path"):
-        why(case.manager, path)
+        why(case.manager.context, path)
 
 
 @pytest.mark.parametrize("path", [None, 5, 1.5, object(), ["x"]])
 def test_what_is_no_path_is_a_type_error(case: Case, path: Any) -> None:
     with pytest.raises(TypeError):
-        why(case.manager, path)
+        why(case.manager.context, path)
 
 
 def test_a_name_that_no_file_can_have(case: Case) -> None:
     with pytest.raises(InvalidArgumentError, match="no file can be called"):
-        why(case.manager, "/tmp/\ud800")
+        why(case.manager.context, "/tmp/\ud800")
 
 
 @pytest.mark.parametrize("name", ["new\nline", "\x1b[2J", "\udcff\udcfe", "tab\t (deleted)", "back\\slash", "-"])
@@ -656,7 +662,7 @@ def test_any_name(case: Case, name: str) -> None:
     case.manager.register_file(path)
     case.old()
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0):
-        story = why(case.manager, os.fsencode(path))
+        story = why(case.manager.context, os.fsencode(path))
         assert (story.path, story.rule) == (str(path), Rule.IN_USE)
         assert [one.ways[-1] for one in story.users.processes] == ["mapped into its memory"]
 
@@ -674,16 +680,16 @@ def test_a_nul_in_a_name(tmp_path: Path, kind: str) -> None:
 
 def test_what_is_not_registered(case: Case) -> None:
     for path, kind in ((case.folder, "a directory"), (case.folder / "none", "nothing"), ("/dev/null", "a device")):
-        story = why(case.manager, path)
+        story = why(case.manager.context, path)
         assert (story.rule, story.record, story.kind, story.due_at) == (Rule.NOT_REGISTERED, None, kind, None)
         assert story.users.processes == ()
-    assert why(case.manager, "relative").path == os.path.abspath("relative")
+    assert why(case.manager.context, "relative").path == os.path.abspath("relative")
 
 
 def test_another_clock(case: Case) -> None:
     later = FakeClock(case.clock.wall() + AGE + 1)
     assert case.why().cleanup.status is None
-    assert why(case.manager, case.path, clock=later).cleanup.status is Status.REMOVED
+    assert why(timed(case.manager, later), case.path).cleanup.status is Status.REMOVED
 
 
 def test_nothing_of_it_is_left_open(case: Case) -> None:

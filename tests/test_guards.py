@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contexts import JOBS
 from temp_file_manager import BaseDirectoryError, LargeSweepError, Settings, TempFileManager
 from temp_file_manager.cli import main
 from temp_file_manager.testing import FakeClock
@@ -27,7 +28,7 @@ def clock() -> FakeClock:
 
 def swept_on_schedule(manager: TempFileManager, clock: FakeClock) -> None:
     manager.start()
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     manager.stop()
 
 

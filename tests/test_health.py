@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 import small_disk
+from contexts import JOBS, timed
 from small_disk import fill
-from temp_file_manager import Settings, TempFileManager
+from temp_file_manager import Settings, TempFileManager, jobs
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.sweeping.clock_guard import NAME
+from temp_file_manager.sweeping.scheduler import SWEEP
 from temp_file_manager.testing import FakeClock, in_child
 from temp_file_manager.testing.clock import NOW
 
@@ -149,7 +151,7 @@ def register(manager: TempFileManager, folder: Path, count: int = 1) -> list[str
 
 
 def expect(manager: TempFileManager, status: Grade, reason: str = "") -> Health:
-    found = examine(manager)
+    found = examine(manager.context)
     assert found.status is status, found
     only(found, reason)
     return found
@@ -186,7 +188,7 @@ def test_the_base_directory_is_gone(opened: Opener, base: Path, tmp_path: Path) 
     expect(manager, Grade.UNHEALTHY, "is not there")
     assert not base.exists()
     base.touch()
-    assert examine(manager).status is Grade.UNHEALTHY
+    assert examine(manager.context).status is Grade.UNHEALTHY
 
 
 def test_the_base_directory_is_read_only(manager: TempFileManager, base: Path, tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_the_base_directory_is_read_only(manager: TempFileManager, base: Path, t
     with read_only(base) as done:
         if not done:
             pytest.skip("root, and cannot mount")
-        found = examine(manager)
+        found = examine(manager.context)
         assert found.status is Grade.UNHEALTHY
         assert "cannot be written" in (found.error or "")
         assert found.records is None
@@ -260,20 +262,24 @@ def test_whatever_a_registry_raises(opened: Opener, monkeypatch: pytest.MonkeyPa
 def test_a_scheduler_that_died(opened: Opener, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = opened()
 
-    def die(stop: object) -> None:
+    def die(context: object, **_: object) -> None:
         raise SystemExit  # which ends a thread without a word
 
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # pytest has its own, which minds
-    manager.start(before=die)
-    thread = manager._scheduler._thread
-    assert thread is not None
-    thread.join(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "adopt_watched", die)
+        before = threading.enumerate()
+        manager.start()
+        for thread in set(threading.enumerate()) - set(before):
+            if thread.name.endswith(SWEEP):
+                thread.join(30)
+        clock.until_waiting(JOBS - 1)
     found = expect(manager, Grade.UNHEALTHY, "^the scheduler's thread has ended")
     assert found.scheduler_alive is False
     manager.start()
     assert expect(manager, Grade.HEALTHY).scheduler_alive is True
-    clock.until_waiting()
-    assert in_child(lambda: examine(manager).scheduler_alive) is None
+    clock.until_waiting(JOBS)
+    assert in_child(lambda: examine(manager.context).scheduler_alive) is None
     manager.stop()
     assert expect(manager, Grade.HEALTHY).scheduler_alive is None
 
@@ -302,7 +308,7 @@ def test_a_watermark_that_cannot_be_read(opened: Opener, tmp_path: Path, caplog:
 def test_another_clock(opened: Opener) -> None:
     manager = opened()
     manager.sweep(trust_clock=False)
-    found = examine(manager, clock=FakeClock(wall=NOW + 1000))
+    found = examine(timed(manager, FakeClock(wall=NOW + 1000)))
     assert (found.timestamp, found.clock_trusted) == (NOW + 1000, False)
 
 
@@ -386,7 +392,7 @@ def test_nothing_is_changed(manager: TempFileManager, clock: FakeClock, tmp_path
     clock.advance(2 * HOUR)
     with closing(sqlite3.connect(f"{manager.base_dir}/.temp-file-manager/registry.db")) as connection:
         before = list(connection.iterdump())
-        examine(manager)
+        examine(manager.context)
         assert list(connection.iterdump()) == before
     assert manager.cleanup() == 3
 
@@ -404,7 +410,7 @@ def test_no_record_is_walked_over(opened: Opener, tmp_path: Path, monkeypatch: p
         return page(due, **keywords)
 
     monkeypatch.setattr(manager.registry, "page", counted)
-    assert examine(manager, clock=FakeClock(wall=NOW + 30 * HOUR, elapsed=5 * HOUR)).status is Grade.DEGRADED
+    assert examine(timed(manager, FakeClock(wall=NOW + 30 * HOUR, elapsed=5 * HOUR))).status is Grade.DEGRADED
     ((due, limit),) = asked
     assert due is not None
     assert limit <= 100

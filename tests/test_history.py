@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from contexts import JOBS, removing_by
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
@@ -214,12 +215,12 @@ class TestReasons:
 
     def test_those_of_the_system_name_no_path_either(self, manager: TempFileManager, tmp_path: Path) -> None:
         paths = self.make(manager, tmp_path, 60)
-        manager._storage = FailingStorage(errno.EIO, paths[:55])
+        manager = removing_by(manager, FailingStorage(errno.EIO, paths[:55]))
         manager.sweep(force=True)
         report = manager.sweep(force=True)
         assert report.reasons == (Reason("failed", "Input/output error", 55, paths[0], "refused"),)
         assert report.failed == 55
-        kept = History(manager.registry, manager._clock).sweeps(9)
+        kept = History(manager.registry, manager.context.clock).sweeps(9)
         assert [sweep.reasons for sweep in kept] == ([report.reasons] * 2 if manager.registry.durable else [])
 
     def test_what_no_file_is_called_stops_no_sweep(self, tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ class TestReasons:
                 detail = f"reason {paths.index(outcome.record.path) % 30}"
                 return outcome._replace(cause=Cause.ERROR, detail=detail)
 
-        manager._storage = Inventive(errno.EIO)
+        manager = removing_by(manager, Inventive(errno.EIO))
         report = manager.sweep(force=True)
         assert report.failed == 120
         assert [reason.reason for reason in report.reasons] == [f"reason {number}" for number in range(20)]
@@ -258,9 +259,9 @@ TempFileManager(sys.argv[1], registry="sqlite:").clear_all()
 def test_a_sweep_of_another_process_is_told_here(tmp_path: Path) -> None:
     with closing(TempFileManager(tmp_path, registry="sqlite:")) as manager:
         os.close(manager.mkstemp()[0])
-        assert History(manager.registry, manager._clock).sweeps(9) == ()
+        assert History(manager.registry, manager.context.clock).sweeps(9) == ()
         subprocess.run([sys.executable, "-c", SWEEPING, str(tmp_path)], check=True)
-        (sweep,) = History(manager.registry, manager._clock).sweeps(9)
+        (sweep,) = History(manager.registry, manager.context.clock).sweeps(9)
         assert (sweep.removed, sweep.scheduled, sweep.failed) == (1, False, 0)
 
 
@@ -268,8 +269,8 @@ def test_scheduled_sweeps_are_told_also_when_there_was_nothing_to_do(tmp_path: P
     clock = FakeClock()
     with closing(TempFileManager(tmp_path, clock=clock)) as manager:
         manager.start()
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         clock.advance(301)
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         sweeps = History(manager.registry, clock).sweeps(9)
         assert [sweep.scheduled for sweep in sweeps] == [True, True]

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from contexts import JOBS, timed
 from hanging_mount import HangingMount
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.errors import TempFileError
@@ -124,7 +125,7 @@ def test_a_hundred_thousand_cleanups_against_who_swaps_directories_touch_no_vict
             assert (len(manager.files), os.listdir(scene.mine)) == (0, []), "all goes once the swapping stops"
     assert [snapshot(scene.victims) for scene in scenes] == before
     assert kept > attempts / 10, "the swapper was hardly met: this test tries nothing"
-    assert check(manager) == ()
+    assert check(manager.context) == ()
     print(f"{attempts} attempts, {kept} met another directory, {swaps} swaps, atomic: {swapping.counts['atomic']}")
     manager.close()
 
@@ -181,7 +182,7 @@ class Scene:
         if by == "schedule":
             self.clock.advance(AFTER)
             self.manager.start()
-            self.clock.until_waiting()
+            self.clock.until_waiting(JOBS)
             return ""
         try:
             self.manager.sweep(force=True)
@@ -196,7 +197,7 @@ class Scene:
         missing = recorded - there
         assert self.unsettled or not missing
         assert self.manager.registry.stats().records == len(recorded)
-        findings = [(finding.kind, finding.subject) for finding in check(self.manager, clock=self.clock)]
+        findings = [(finding.kind, finding.subject) for finding in check(timed(self.manager, self.clock))]
         if self.unsettled:
             findings = [(kind, subject) for kind, subject in findings if kind != "lapsed claim"]
         assert sorted(findings) == [("record without a file", path) for path in sorted(missing)]
@@ -204,7 +205,7 @@ class Scene:
     def assert_all_gone(self) -> None:
         assert [path for path in (*self.bad, *self.good) if os.path.lexists(path)] == []
         assert (len(self.manager.files), self.manager.registry.stats().records) == (0, 0)
-        assert check(self.manager, clock=self.clock) == ()
+        assert check(timed(self.manager, self.clock)) == ()
 
 
 def outlives(scene: Scene, fault: AbstractContextManager[object], by: str, *, some_stay: bool = True) -> str:
@@ -215,10 +216,10 @@ def outlives(scene: Scene, fault: AbstractContextManager[object], by: str, *, so
         assert not some_stay or all(map(os.path.lexists, scene.bad)), "the fault was not met"
         assert raised or not any(map(os.path.lexists, scene.good)), "others go"
     scene.assert_nothing_lost()
-    assert by != "schedule" or scene.manager._scheduler.running
+    assert by != "schedule" or scene.manager.context.scheduler.running
     if by == "schedule":
         scene.clock.advance(AFTER)
-        scene.clock.until_waiting()
+        scene.clock.until_waiting(JOBS)
         scene.manager.stop()
     else:
         assert scene.sweep(by) == ""
@@ -483,7 +484,7 @@ def test_enospc_whatever_is_freed_is_taken_again(tmp_path: Path, registry: str, 
         scene.manager.register_files(scene.good)
         with filler(disk) as filling:
             scene.sweep(by)
-            assert by != "schedule" or scene.manager._scheduler.running
+            assert by != "schedule" or scene.manager.context.scheduler.running
             removed = sum(not os.path.lexists(path) for path in scene.good)
         assert removed == len(scene.good)
         assert filling.counts["bytes"] > 0
@@ -515,7 +516,7 @@ def test_a_disk_that_fills_up_between_claim_and_settlement(
         fault.close()
         scene.manager.sweep(force=True)
         assert len(scene.manager.files) == 0
-        assert check(scene.manager, clock=scene.clock) == ()
+        assert check(timed(scene.manager, scene.clock)) == ()
 
 
 @contextmanager
@@ -545,7 +546,7 @@ def test_a_registry_on_what_becomes_read_only(tmp_path: Path, by: str) -> None:
         raised = scene.sweep(by)
         assert by == "schedule" or "RegistryError" in raised
         assert all(map(os.path.exists, scene.bad))
-        assert by != "schedule" or manager._scheduler.running
+        assert by != "schedule" or manager.context.scheduler.running
         manager.stop()
     manager.registry.close()
     scene.assert_nothing_lost()
@@ -634,10 +635,10 @@ def test_the_scheduler_hangs_alone_and_goes_on(scene: Scene, tmp_path: Path, mon
     make(tmp_path / "others", 3)
     assert scene.manager.register_files(make(tmp_path / "others", 3)).registered == 3
     storage.release()
-    scene.clock.until_waiting()
-    assert scene.manager._scheduler.running
+    scene.clock.until_waiting(JOBS)
+    assert scene.manager.context.scheduler.running
     scene.clock.advance(AFTER)
-    scene.clock.until_waiting()
+    scene.clock.until_waiting(JOBS)
     scene.manager.stop()
     assert len(scene.manager.files) == 0
     assert os.listdir(tmp_path / "others") == []

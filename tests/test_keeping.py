@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from contexts import JOBS
 from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.records import Cause, Status
 from temp_file_manager.storage import LocalStorage
@@ -257,12 +258,12 @@ def test_a_scheduled_sweep_protects(manager: TempFileManager, clock: FakeClock, 
     clock.advance(1000)
     with file.open():
         manager.start()
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         manager.stop()
         assert file.exists()
     clock.advance(61)
     manager.start()
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     manager.stop()
     assert not file.exists()
 

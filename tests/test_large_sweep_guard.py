@@ -235,7 +235,7 @@ def test_held_sweeps_remove_nothing_and_what_was_due_anyway_can_go(tmp_path: Pat
     """As the scheduler and the command line are to use it."""
     clock, hooks = FakeClock(), Hooks()
     registrar = Registrar(registry, clock, hooks, Settings())
-    sweeper = Sweeper(registry, clock, hooks, 50)
+    sweeper = Sweeper(registry, clock, hooks)
     guard = LargeSweepGuard(registry, files=3)
 
     def register(name: str, count: int) -> None:

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import tfm
-from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager
+from contexts import JOBS, removing_by
+from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager, jobs
 from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
@@ -87,7 +88,7 @@ def parsed(text: bytes) -> dict[str, float]:
 
 
 def scraped(manager: TempFileManager) -> dict[str, float]:
-    return parsed(render(manager))
+    return parsed(render(manager.context))
 
 
 def make(manager: TempFileManager, *names: str, text: str = "12345") -> list[str]:
@@ -105,7 +106,7 @@ def counts(found: dict[str, float], *names: str) -> list[float]:
 class TestNames:
     def test_the_specifications_are_there_as_it_spells_them(self, manager: TempFileManager) -> None:
         kinds = {}
-        for line in render(manager).decode().splitlines():
+        for line in render(manager.context).decode().splitlines():
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ")
                 assert name not in kinds
@@ -117,7 +118,7 @@ class TestNames:
         make(manager, "secret-name")
         manager.files["/nowhere/secret-name"] = NOW
         manager.cleanup()
-        text = render(manager).decode()
+        text = render(manager.context).decode()
         assert "secret-name" not in text
         assert manager.base_dir not in text
         assert "/nowhere" not in text
@@ -130,7 +131,7 @@ class TestNames:
         name = "temp_file_scheduler_heartbeat_timestamp_seconds"
         assert name not in scraped(manager)
         manager.start()
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         assert scraped(manager)[name] == NOW
 
 
@@ -148,7 +149,7 @@ class TestValues:
     def test_sweeping(self, manager: TempFileManager, clock: FakeClock) -> None:
         removed, gone, failing = make(manager, "removed", "gone", "failing")
         os.remove(gone)
-        manager._storage = FailingStorage(errno.EIO, [failing])
+        manager = removing_by(manager, FailingStorage(errno.EIO, [failing]))
         clock.advance(101)
         assert scraped(manager)["temp_file_overdue_seconds"] == 1
         assert manager.cleanup() == 2
@@ -181,7 +182,7 @@ class TestValues:
                 reasons = (Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)
                 return (Outcome(r, Status.KEPT, reason) for r, reason in zip(records, reasons, strict=True))
 
-        manager._storage = Keeping()
+        manager = removing_by(manager, Keeping())
         manager.cleanup()
         found = scraped(manager)
         assert counts(found, "kept_in_use_total", "kept_unknown_total", "cleaned_total", "active") == [2, 1, 0, 3]
@@ -252,12 +253,15 @@ class TestValues:
         assert guard.read().trusted is False
         assert scraped(durable)["temp_file_sweeps_paused"] == 1
 
-    def test_sweeps_that_ended_in_an_error(self, durable: TempFileManager, clock: FakeClock) -> None:
-        def broken(_: object) -> None:
+    def test_sweeps_that_ended_in_an_error(
+        self, durable: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
             raise RegistryError("on purpose")
 
-        durable.start(before=broken)
-        clock.until_waiting()
+        monkeypatch.setattr(jobs, "adopt_watched", broken)
+        durable.start()
+        clock.until_waiting(JOBS)
         assert scraped(durable)["temp_file_sweep_errors_total"] == 1
 
 
@@ -341,27 +345,29 @@ class TestCollectors:
         registry = CollectorRegistry()
         managers = [TempFileManager(tmp_path / name) for name in "ab"]
         make(managers[0], "a")
-        registry.register(ManagerCollector(managers[0]))
+        registry.register(ManagerCollector(managers[0].context))
         with pytest.raises(ValueError, match="temp_files_active"):
-            registry.register(ManagerCollector(managers[1]))
+            registry.register(ManagerCollector(managers[1].context))
         assert parsed(generate_latest(registry))["temp_files_active"] == 1
         assert scraped(managers[1])["temp_files_active"] == 0
 
     def test_registering_one_asks_nothing(self, tmp_path: Path) -> None:
         registry = Unreadable()
-        CollectorRegistry(auto_describe=True).register(ManagerCollector(TempFileManager(tmp_path, registry=registry)))
+        CollectorRegistry(auto_describe=True).register(
+            ManagerCollector(TempFileManager(tmp_path, registry=registry).context)
+        )
         assert registry.asked == 0
 
     def test_one_metric_can_be_asked_for(self, tmp_path: Path) -> None:
         manager = TempFileManager(tmp_path)
         make(manager, "a")
         registry = CollectorRegistry()
-        registry.register(ManagerCollector(manager))
+        registry.register(ManagerCollector(manager.context))
         chosen = registry.restricted_registry(["temp_files_registered_total"])
         assert parsed(generate_latest(chosen)) == {"temp_files_registered_total": 1}  # type: ignore[arg-type]
 
     def test_what_describes_itself_is_what_comes(self, manager: TempFileManager) -> None:
-        collector = ManagerCollector(manager)
+        collector = ManagerCollector(manager.context)
         described = [(each.name, each.type, each.documentation) for each in collector.describe()]
         assert described == [(each.name, each.type, each.documentation) for each in collector.collect()]
 

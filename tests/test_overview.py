@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from contexts import JOBS
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.overview import BOUNDS, SWEEPS, TOP, counts, disk, outlook, overview
 from temp_file_manager.registry.contract import BOUNDS as HOW_MANY
@@ -38,7 +39,7 @@ def make(manager: TempFileManager, size: int, **told: Any) -> str:
 
 class TestOverview:
     def test_at_first(self, manager: TempFileManager) -> None:
-        found: Any = overview(manager)
+        found: Any = overview(manager.context)
         assert found["at"] == NOW
         assert found["health"]["status"] == "healthy"
         assert {name: value for name, value in found["stats"].items() if value} == {}
@@ -53,19 +54,19 @@ class TestOverview:
         make(manager, 70, ttl=1000)
         clock.advance(AGE + 1)
         manager.start()
-        clock.until_waiting()
-        found: Any = overview(manager)
+        clock.until_waiting(JOBS)
+        found: Any = overview(manager.context)
         assert found["scheduler"] == {"interval": 300.0, "last": NOW + AGE + 1, "next": NOW + AGE + 301}
         (sweep,) = found["sweeps"]
         assert (sweep["removed"], sweep["scheduled"], sweep["reasons"]) == (1, True, [])
-        told = counts(manager)
+        told = counts(manager.context)
         assert told == found["stats"]
         assert (told["records"], told["oldest"], told["registered"], told["cleaned"], told["removed"]) == (
             1, NOW, 2, 1, 1,
         )  # fmt: skip
         assert (told["bytes"], told["freed_bytes"]) in {(70, 5), (None, 0)}
         manager.stop()
-        again: Any = overview(manager)
+        again: Any = overview(manager.context)
         assert (again["scheduler"]["last"], again["scheduler"]["next"]) == (NOW + AGE + 1, None)
 
     def test_so_many_sweeps_are_shown(self, tmp_path: Path, clock: FakeClock) -> None:
@@ -74,7 +75,7 @@ class TestOverview:
                 make(manager, 1)
                 manager.clear_all()
                 clock.advance(1)
-            found: Any = overview(manager)
+            found: Any = overview(manager.context)
         assert [sweep["at"] for sweep in found["sweeps"]] == [NOW + SWEEPS + 1 - number for number in range(SWEEPS)]
 
 
@@ -85,7 +86,7 @@ class TestOutlook:
             make(manager, 10**number, ttl=bound)
             make(manager, 10**number, ttl=bound + 1)
         make(manager, 0, ttl=math.inf)
-        found: Any = outlook(manager)
+        found: Any = outlook(manager.context)
         assert found["asof"] == NOW
         assert found["took"] >= 0
         assert [part["until"] for part in found["forecast"]] == [*BOUNDS, None]
@@ -95,14 +96,14 @@ class TestOutlook:
         assert [part["bytes"] for part in found["forecast"]] == (sizes if manager.registry.durable else [None] * 8)
         json.dumps(found, allow_nan=False)
         clock.advance(301)
-        later: Any = outlook(manager)
+        later: Any = outlook(manager.context)
         assert [part["files"] for part in later["forecast"]][:3] == [4, 0, 2]
 
     def test_the_age_decides_for_those_without_a_ttl(self, manager: TempFileManager) -> None:
         make(manager, 1)
         for age, place in ((0.0, 0), (300.0, 1), (301.0, 2), (math.inf, len(BOUNDS))):
             manager.max_age = age
-            found: Any = outlook(manager)
+            found: Any = outlook(manager.context)
             assert [part["files"] for part in found["forecast"]] == [int(n == place) for n in range(len(BOUNDS) + 1)]
             assert found["oldest"][0]["due_at"] == (None if age == math.inf else NOW + age)
 
@@ -111,7 +112,7 @@ class TestOutlook:
         for number in range(TOP + 3):
             paths.append(make(manager, number, ttl=math.inf if number == 1 else None, tags=("x",)))
             clock.advance(1)
-        found: Any = outlook(manager)
+        found: Any = outlook(manager.context)
         assert [item["path"] for item in found["oldest"]] == paths[:TOP]
         assert found["oldest"][0] == {
             "path": paths[0],
@@ -128,7 +129,7 @@ class TestOutlook:
     def test_times_that_no_calendar_has(self, manager: TempFileManager) -> None:
         manager.files["/f/a"] = -math.inf
         manager.files["/f/b"] = math.inf
-        found: Any = outlook(manager)
+        found: Any = outlook(manager.context)
         assert [part["files"] for part in found["forecast"]] == [1, 0, 0, 0, 0, 0, 0, 1]
         assert [item["registered_at"] for item in found["oldest"]] == ["-inf", "inf"]
         json.dumps(found, allow_nan=False)

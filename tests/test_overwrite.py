@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from contexts import removing_by
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.records import Cause, Outcome, TempFile
@@ -39,8 +40,7 @@ def manager(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[TempFile
 
 
 def securing(manager: TempFileManager) -> TempFileManager:
-    manager._storage = SecureStorage(4)
-    return manager
+    return removing_by(manager, SecureStorage(4))
 
 
 @pytest.fixture
@@ -420,7 +420,7 @@ def test_what_a_file_system_cannot_promise_is_said(kind: str, words: str, monkey
 
 
 def test_what_somebody_has_open_stays_whole(manager: TempFileManager, file: Path) -> None:
-    manager._storage = SecureStorage(2, lambda: InUse(None, SystemClock().wall))
+    manager = removing_by(manager, SecureStorage(2, lambda: InUse(None, SystemClock().wall)))
     with file.open("rb"):
         assert swept(manager)[0] == "kept"
         assert file.read_bytes() == SECRET
@@ -471,7 +471,7 @@ def test_a_disk_that_hangs_is_left_behind(
         assert release.wait(PATIENCE)
 
     monkeypatch.setattr(overwrite, "_synchronised", synchronised)
-    manager._storage = Abandoning(SecureStorage(4), 5, clock)  # type: ignore[assignment]
+    manager = removing_by(manager, Abandoning(SecureStorage(4), 5, clock))
     outcomes: list[Outcome] = []
     sweep = threading.Thread(target=lambda: outcomes.extend(manager.sweep(force=True).outcomes))
     sweep.start()

@@ -21,6 +21,7 @@ import temp_file_manager.service.api.events as live_module
 import temp_file_manager.service.api.status as looks_module
 from browser import PHONE, Visitor, browser, visit
 from command_line import MODULE, environment, free_port, tfm
+from contexts import removing_by
 from serving import TOKEN, Client, service, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
@@ -167,7 +168,7 @@ def test_sweeps_say_why(manager: TempFileManager, client: Client, visit: Visitor
     bad = make(manager, "bad", age=9000)
     busy = make(manager, "busy", age=9500)
     make(manager, "good", age=9000)
-    manager._protecting = FailingStorage(errno.EIO, [bad], storage=manager._protecting)
+    manager = removing_by(manager, FailingStorage(errno.EIO, [bad], storage=manager.context.protecting))
     with open(busy, "rb"):
         report = manager.sweep(protect_open=True)
     assert (report.removed, report.kept, report.failed) == (1, 1, 1)
@@ -327,7 +328,7 @@ def test_degraded(tmp_path: Path, visit: Visitor) -> None:
 
 
 def test_unhealthy(manager: TempFileManager, client: Client, visit: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(manager._scheduler), "alive", False)
+    monkeypatch.setattr(type(manager.context.scheduler), "alive", False)
     page = visit(client)
     expect(page.locator("#grade")).to_have_text("✖ unhealthy")
     expect(page).to_have_title("unhealthy: temp-file-manager")
@@ -370,7 +371,7 @@ def test_a_registry_that_cannot_be_read(
 
 def test_hostile_names_are_text(manager: TempFileManager, client: Client, visit: Visitor) -> None:
     paths = [make(manager, name, age=9000 - place) for place, name in enumerate(HOSTILE)]
-    manager._storage = FailingStorage(errno.EIO, paths)
+    manager = removing_by(manager, FailingStorage(errno.EIO, paths))
     manager.cleanup()
     deep = "/".join(["deep" * 20] * 20)
     make(manager, f"{deep}/leaf", tags=[os.fsdecode(name)[:100] for name in HOSTILE])
@@ -478,7 +479,7 @@ def test_by_keyboard_alone(manager: TempFileManager, client: Client, visit: Visi
     for back, name in ((1800, "a"), (1200, "b"), (600, "c")):
         make(manager, name, 100, age=9000)
         History(manager.registry, FakeClock(wall=now - back)).sample()
-    manager._storage = FailingStorage(errno.EIO)
+    manager = removing_by(manager, FailingStorage(errno.EIO))
     manager.cleanup()
     page = visit(client)
     expect(page.locator("#largest-files .path")).to_have_count(3)
@@ -522,7 +523,7 @@ def test_by_keyboard_alone(manager: TempFileManager, client: Client, visit: Visi
 
 def test_on_a_phone_nothing_is_off_to_the_side(manager: TempFileManager, client: Client, visit: Visitor) -> None:
     paths = [make(manager, name, 10**12, age=9000) for name in HOSTILE]
-    manager._storage = FailingStorage(errno.EIO, paths)
+    manager = removing_by(manager, FailingStorage(errno.EIO, paths))
     manager.cleanup()
     make(manager, "/".join(["d" * 200] * 5), age=90000)
     page = visit(client, viewport=PHONE, has_touch=True, is_mobile=True)
@@ -574,10 +575,10 @@ def readable(page: Page) -> list[Any]:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_contrast(tmp_path: Path, visit: Visitor, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(base_dir=str(tmp_path / "base"), max_files=3)
-    with closing(TempFileManager.from_settings(settings, registry="sqlite:")) as manager:
+    with closing(TempFileManager.from_settings(settings, registry="sqlite:")) as made:
+        manager = removing_by(made, FailingStorage(errno.EIO))
         for name in HOSTILE:
             make(manager, name, age=9000, tags=["a tag"])
-        manager._storage = FailingStorage(errno.EIO)
         manager.cleanup()
         with service(manager, http_host="0.0.0.0") as client:
             page = visit(client, color_scheme=scheme, expected=("401",))
@@ -591,7 +592,7 @@ def test_contrast(tmp_path: Path, visit: Visitor, scheme: str, monkeypatch: pyte
             for fold in page.locator(".fold").all():
                 fold.click()
             assert {"degraded", "Last sweeps", r"\x1b", "a tag", FAILED_ONCE, "Hour"} <= set(readable(page))
-            monkeypatch.setattr(type(manager._scheduler), "alive", False)
+            monkeypatch.setattr(type(manager.context.scheduler), "alive", False)
             expect(page.locator("#grade")).to_have_text("✖ unhealthy")
             assert "Sweeps cannot do their work: act now" in readable(page)
             grounds = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -60,7 +60,7 @@ def test_a_registered_file_goes_and_nothing_is_left(manager: TempFileManager, fi
     assert [path.name for path in file.parent.iterdir() if path.is_file()] == ["elsewhere-file"]
     assert list(aside(manager).iterdir()) == []
     assert aside(manager).stat().st_mode & 0o777 == 0o700
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_what_is_put_in_its_place_in_the_last_moment_is_put_back(manager: TempFileManager, file: Path) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_put_back_is_kept_and_shown(
     assert outcome.status is Status.REPLACED
     assert outcome.reason.endswith(f"and is {kept}")
     assert (kept.read_text(), path.read_text()) == ("somebody else's", "a third one")
-    assert [(finding.kind, finding.subject) for finding in check(manager)][-1] == ("file set aside", str(kept))
+    assert [(finding.kind, finding.subject) for finding in check(manager.context)][-1] == ("file set aside", str(kept))
 
 
 @pytest.mark.parametrize("again", [True, False])
@@ -105,7 +105,7 @@ def test_killed_in_between_the_next_sweep_finishes(
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert not file.exists()
     (left,) = aside(manager).iterdir()
-    assert {finding.subject for finding in check(manager)} >= {str(left)}
+    assert {finding.subject for finding in check(manager.context)} >= {str(left)}
     if again:  # another file of that name is another file
         file.write_text("somebody else's")
     report = manager.sweep(force=True)

@@ -81,7 +81,7 @@ def test_what_a_killed_process_was_told_is_recorded_is_recorded(tmp_path: Path, 
         manager.register_files(paths)
         assert manager.clear_all() == len(paths)
         assert os.listdir(tmp_path / str(turn)) == []
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_no_file_is_without_its_record_when_a_sweep_is_killed(tmp_path: Path, manager: TempFileManager) -> None:
@@ -111,8 +111,8 @@ def test_no_file_is_without_its_record_when_a_sweep_is_killed(tmp_path: Path, ma
         assert (report.removed, report.gone) == (len(left), len(recorded) - len(left))
         assert os.listdir(directory) == []
     assert chunks_cut > ROUNDS / 10, "most kills hit between two chunks: this test no longer tries what it says"
-    assert {finding.kind for finding in check(manager, fix=True)} <= {"leftover lock file"}
-    assert check(manager) == ()
+    assert {finding.kind for finding in check(manager.context, fix=True)} <= {"leftover lock file"}
+    assert check(manager.context) == ()
 
 
 REGISTERING = """
@@ -178,7 +178,7 @@ def test_six_processes_register_beside_two_that_sweep(tmp_path: Path) -> None:
     assert sum(retired for retired, _ in reports) == 9000
     assert min(retired for retired, _ in reports) > 0, "both take part"
     with_ours = TempFileManager(base, registry="sqlite:")
-    assert (len(with_ours.files), check(with_ours)) == (0, ())
+    assert (len(with_ours.files), check(with_ours.context)) == (0, ())
     assert sorted(os.listdir(base)) == [".temp-file-manager", "stop"]
     with_ours.close()
 

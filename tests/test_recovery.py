@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from contexts import timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.check import check
@@ -137,13 +138,13 @@ class TestNothingFound:
         manager.registry.forget(paths[1:2])
         os.chmod(tmp_path / "files", 0o750)
         manager.sweep(force=True, limit=1)
-        assert check(manager, fix=fix) == ()
+        assert check(manager.context, fix=fix) == ()
         assert len(manager.files) == 2
         manager.close()
-        assert check(manager, fix=fix) == ()
+        assert check(manager.context, fix=fix) == ()
 
     def test_of_an_empty_registry(self, manager: TempFileManager, fix: bool) -> None:
-        assert check(manager, fix=fix) == ()
+        assert check(manager.context, fix=fix) == ()
         assert len(manager.files) == 0
 
     def test_while_a_sweep_of_another_process_lives(self, manager: TempFileManager, tmp_path: Path, fix: bool) -> None:
@@ -152,10 +153,10 @@ class TestNothingFound:
         claim = manager.registry.claim(ALL, now=0, lease=60, limit=1)
 
         def other() -> list[object]:
-            return brief(check(TempFileManager(manager.base_dir, registry="sqlite:"), fix=fix, clock=at(59)))
+            return brief(check(timed(TempFileManager(manager.base_dir, registry="sqlite:"), at(59)), fix=fix))
 
         assert in_child(other) == []
-        assert check(manager, fix=fix, clock=at(59)) == ()
+        assert check(timed(manager, at(59)), fix=fix) == ()
         assert manager.registry.still_claimed(claim.records[0])
 
     def test_of_another_base_in_the_same_file(self, tmp_path: Path, place: Path, fix: bool) -> None:
@@ -165,8 +166,8 @@ class TestNothingFound:
         os.remove(path)
         ours = TempFileManager(tmp_path / "ours", registry=f"sqlite://{place}")
         make(ours, tmp_path / "files", "b")
-        assert check(ours, fix=fix) == ()
-        assert brief(check(theirs)) == [("record without a file", path, False)]
+        assert check(ours.context, fix=fix) == ()
+        assert brief(check(theirs.context)) == [("record without a file", path, False)]
 
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
@@ -174,30 +175,30 @@ def test_a_record_without_a_file(base: Path, tmp_path: Path, registry: str) -> N
     manager = TempFileManager(base, registry=registry)
     gone, there = make(manager, tmp_path / "files", "gone", "there")
     os.remove(gone)
-    assert brief(check(manager)) == [("record without a file", gone, False)]
+    assert brief(check(manager.context)) == [("record without a file", gone, False)]
     assert sorted(manager.files) == [gone, there]
-    assert brief(check(manager, fix=True)) == [("record without a file", gone, True)]
+    assert brief(check(manager.context, fix=True)) == [("record without a file", gone, True)]
     assert list(manager.files) == [there]
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_a_record_whose_directory_is_gone(manager: TempFileManager, tmp_path: Path) -> None:
     (path,) = make(manager, tmp_path / "files", "a")
     shutil.rmtree(tmp_path / "files")
     (tmp_path / "files").write_text("a file now")
-    assert brief(check(manager, fix=True)) == [("record without a file", path, True)]
-    assert check(manager) == ()
+    assert brief(check(manager.context, fix=True)) == [("record without a file", path, True)]
+    assert check(manager.context) == ()
     assert (tmp_path / "files").read_text() == "a file now"
 
 
 def test_a_record_of_another_file(manager: TempFileManager, tmp_path: Path) -> None:
     path, there = make(manager, tmp_path / "files", "a", "there")
     replace(path)
-    assert brief(check(manager)) == [("record of another file", path, False)]
-    assert brief(check(manager, fix=True)) == [("record of another file", path, True)]
+    assert brief(check(manager.context)) == [("record of another file", path, False)]
+    assert brief(check(manager.context, fix=True)) == [("record of another file", path, True)]
     assert Path(path).read_text() == "another one's"
     assert list(manager.files) == [there]
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_a_record_in_doubt(manager: TempFileManager, tmp_path: Path) -> None:
@@ -205,22 +206,22 @@ def test_a_record_in_doubt(manager: TempFileManager, tmp_path: Path) -> None:
     (path,) = make(manager, tmp_path / "files", "a")
     in_doubt(path)
     for fix in (False, True):
-        assert brief(check(manager, fix=fix)) == [("record in doubt", path, False)]
+        assert brief(check(manager.context, fix=fix)) == [("record in doubt", path, False)]
         assert list(manager.files) == [path]
         assert Path(path).read_text() == "registered"
     manager.register_file(path)
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_a_claim_of_a_killed_process(manager: TempFileManager, tmp_path: Path) -> None:
     paths = make(manager, tmp_path / "files", "a", "b")
     assert leave_a_claim(manager) == 2
-    found = check(manager, clock=at(1))
+    found = check(timed(manager, at(1)))
     assert [finding.kind for finding in found] == ["lapsed claim", "leftover lock file"]
     assert not any(finding.fixed for finding in found)
-    fixed = check(manager, fix=True, clock=at(1))
+    fixed = check(timed(manager, at(1)), fix=True)
     assert brief(fixed) == [(kind, subject, True) for kind, subject, _ in brief(found)]
-    assert check(manager, clock=at(1)) == ()
+    assert check(timed(manager, at(1))) == ()
     assert [record.path for record in manager.registry.claim(ALL, now=1, lease=60, limit=9).records] == paths
 
 
@@ -229,8 +230,8 @@ def test_a_claim_of_a_killed_process_hides_no_record(manager: TempFileManager, t
     (path,) = make(manager, tmp_path / "files", "a")
     leave_a_claim(manager)
     os.remove(path)
-    assert "record without a file" in [finding.kind for finding in check(manager, fix=True, clock=at(1))]
-    assert check(manager) == ()
+    assert "record without a file" in [finding.kind for finding in check(timed(manager, at(1)), fix=True)]
+    assert check(manager.context) == ()
 
 
 def test_a_claim_that_has_lapsed(manager: TempFileManager, tmp_path: Path) -> None:
@@ -238,12 +239,12 @@ def test_a_claim_that_has_lapsed(manager: TempFileManager, tmp_path: Path) -> No
     make(manager, tmp_path / "files", "a")
     (record,) = manager.registry.claim(ALL, now=0, lease=60, limit=1).records
     (lock,) = (tmp_path / "base" / ".temp-file-manager" / "registry.db-claimers").iterdir()
-    assert [(finding.kind, finding.fixed) for finding in check(manager, clock=at(60))] == [("lapsed claim", False)]
+    assert [(finding.kind, finding.fixed) for finding in check(timed(manager, at(60)))] == [("lapsed claim", False)]
     assert manager.registry.still_claimed(record)
-    assert [(f.kind, f.fixed) for f in check(manager, fix=True, clock=at(60))] == [("lapsed claim", True)]
+    assert [(f.kind, f.fixed) for f in check(timed(manager, at(60)), fix=True)] == [("lapsed claim", True)]
     assert not manager.registry.still_claimed(record)
     assert lock.exists()
-    assert check(manager, clock=at(60)) == ()
+    assert check(timed(manager, at(60))) == ()
 
 
 def test_a_lock_file_left_over(manager: TempFileManager, place: Path) -> None:
@@ -252,24 +253,24 @@ def test_a_lock_file_left_over(manager: TempFileManager, place: Path) -> None:
     claimers.mkdir(mode=0o700)
     (claimers / "0badcafe-999").touch()
     (claimers / "notes").touch()
-    assert brief(check(manager)) == [("leftover lock file", "0badcafe-999", False)]
-    assert brief(check(manager, fix=True)) == [("leftover lock file", "0badcafe-999", True)]
+    assert brief(check(manager.context)) == [("leftover lock file", "0badcafe-999", False)]
+    assert brief(check(manager.context, fix=True)) == [("leftover lock file", "0badcafe-999", True)]
     assert os.listdir(claimers) == ["notes"]
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 7, -1])
 def test_a_wrong_counter(manager: TempFileManager, tmp_path: Path, place: Path, wrong: int) -> None:
     make(manager, tmp_path / "files", "a", "b")
     execute(place, f"UPDATE scopes SET records = {wrong}")
-    (finding,) = check(manager)
+    (finding,) = check(manager.context)
     assert (finding.kind, finding.fixed) == ("wrong count", False)
     assert finding.explanation == f"{wrong} by its counter, 2 by counting"
     assert manager.registry.stats().records == wrong
-    (finding,) = check(manager, fix=True)
+    (finding,) = check(manager.context, fix=True)
     assert (finding.kind, finding.fixed) == ("wrong count", True)
     assert manager.registry.stats().records == len(manager.files) == 2
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 @pytest.mark.parametrize("fix", [False, True])
@@ -284,7 +285,7 @@ class TestDamage:
             file.write(b"\xff" * size)
         before = place.read_bytes()
         with pytest.raises(RegistryError, match=f"{place} is damaged"):
-            check(manager, fix=fix)
+            check(manager.context, fix=fix)
         manager.close()
         assert place.read_bytes() == before
 
@@ -304,7 +305,7 @@ class TestDamage:
         execute(place, write, f"UPDATE sqlite_master SET sql = '{strict}' WHERE name = 'files'")
         before = dump(place)
         with pytest.raises(RegistryError, match=r"registry\.db is damaged: .*registered_at.*put a copy back"):
-            check(manager, fix=fix)
+            check(manager.context, fix=fix)
         assert dump(place) == before
 
 
@@ -339,7 +340,7 @@ class TestEverythingAtOnce:
         len(manager.files)  # opened again, after the fork
         before = dump(place), tree(tmp_path)
         for _ in range(2):
-            assert brief(check(manager, clock=at(1))) == [(*what, False) for what in wrong]
+            assert brief(check(timed(manager, at(1)))) == [(*what, False) for what in wrong]
         assert tree(tmp_path) == before[1]
         assert dump(place) == before[0]
 
@@ -351,9 +352,9 @@ class TestEverythingAtOnce:
 
         before = files()
         fixed = [(*what, what[0] != "record in doubt") for what in wrong]
-        assert brief(check(manager, fix=True, clock=at(1))) == fixed
+        assert brief(check(timed(manager, at(1)), fix=True)) == fixed
         assert files() == before
-        assert brief(check(manager, fix=True, clock=at(1))) == [what for what in fixed if not what[2]]
+        assert brief(check(timed(manager, at(1)), fix=True)) == [what for what in fixed if not what[2]]
         assert sorted(manager.files) == sorted(
             str(tmp_path / name) for name in ("held/a", "held/b", "files/sound", "doubt/a")
         )
@@ -382,12 +383,12 @@ def test_what_is_registered_again_between_looking_and_fixing_is_spared(base: Pat
     gone, replaced = make(manager, tmp_path / "files", "gone", "replaced")
     os.remove(gone)
     replace(replaced)
-    assert brief(check(manager, fix=True)) == [
+    assert brief(check(manager.context, fix=True)) == [
         ("record of another file", replaced, False),
         ("record without a file", gone, False),
     ]
     assert sorted(manager.files) == [gone, replaced]
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_more_records_than_a_page(manager: TempFileManager, tmp_path: Path) -> None:
@@ -396,18 +397,20 @@ def test_more_records_than_a_page(manager: TempFileManager, tmp_path: Path) -> N
     rows: list[NewFile] = [(path, None if int(path[-1]) % 2 else 5.0, None, (), None) for path in gone]
     manager.registry.add(rows, 1.0)
     (sound,) = make(manager, tmp_path / "files", "a")
-    assert [finding.subject for finding in check(manager)] == sorted(gone, key=lambda path: int(path[-1]) % 2 == 0)
-    fixed = check(manager, fix=True)
+    assert [finding.subject for finding in check(manager.context)] == sorted(
+        gone, key=lambda path: int(path[-1]) % 2 == 0
+    )
+    fixed = check(manager.context, fix=True)
     assert sorted(finding.subject for finding in fixed if finding.fixed) == gone
     assert list(manager.files) == [sound]
-    assert check(manager) == ()
+    assert check(manager.context) == ()
 
 
 def test_names_are_given_as_they_are(manager: TempFileManager, tmp_path: Path) -> None:
     """Escaping them is for whoever shows them."""
     (path,) = make(manager, tmp_path / "files", "a\n\x1b[2J\udcff")
     os.remove(path)
-    (finding,) = check(manager, fix=True)
+    (finding,) = check(manager.context, fix=True)
     assert finding.subject == path
     assert json.dumps(finding.explanation).isprintable()
-    assert check(manager) == ()
+    assert check(manager.context) == ()

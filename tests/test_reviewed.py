@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contexts import JOBS
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import plan
 from temp_file_manager.cli import main
@@ -179,7 +180,7 @@ def test_adopting_leaves_alone_what_is_registered_meanwhile(
     planned = plan.plan(file.parent, now=time.time() + 1000, max_age=100, known=manager.registry.get)
     assert planned.files == 1
     monkeypatch.setattr(manager.registry, "add", add)
-    plan.adopt(manager, planned)
+    plan.adopt(manager.context, planned)
     record = manager.status(file).record
     assert record is not None
     assert (record.due_at, record.tags) == (NOW + 86400, ("application",))
@@ -257,11 +258,11 @@ def test_leaving_stops_the_scheduler_although_its_sweep_fails(
         raise RuntimeError("on purpose")
 
     manager.start()
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     monkeypatch.setattr(manager.registry, "claim", fails)
     with pytest.raises(RuntimeError, match="on purpose"):
         manager.__exit__(None, None, None)
-    assert not manager._scheduler.running
+    assert not manager.context.scheduler.running
 
 
 # -- the package's own files
@@ -297,7 +298,7 @@ def test_a_registry_in_the_directory_that_is_adopted_is_spared(make: Make, file:
     manager = make(registry=f"sqlite://{file.parent}/registry.db")
     manager.register_file(file)
     planned = plan.plan(file.parent, now=time.time() + 1000, max_age=0, known=manager.registry.get)
-    plan.adopt(manager, planned)
+    plan.adopt(manager.context, planned)
     assert list(manager.files) == [str(file)]
 
 
@@ -312,7 +313,7 @@ def test_a_file_that_cannot_be_registered_leaves_nothing(make: Make, monkeypatch
         raise RegistryFullError("on purpose")
 
     monkeypatch.setattr(new_files, "create_nameless", lambda _: None)
-    monkeypatch.setattr(manager._registrar, "many", fails)
+    monkeypatch.setattr(manager.context.registrar, "many", fails)
     descriptors = []
     for _ in range(2):  # the first opens what the registry keeps open
         with pytest.raises(RegistryFullError, match="on purpose"):

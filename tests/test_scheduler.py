@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
+from contexts import JOBS
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFinished
 from temp_file_manager.records import Status
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.scheduler import SWEEP
 from temp_file_manager.sweeping.sweep import CHUNK
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0
 INTERVAL = 300.0
-THREAD = "temp-file-manager-scheduler"
+THREAD = f"temp-file-manager-{SWEEP}"
 
 
 class Ears:
@@ -79,15 +81,15 @@ def test_it_sweeps_at_start_and_at_each_interval(
     manager.start()
     first = ears.next(SweepFinished)
     assert (first.scheduled, first.report.removed) == (True, 0)
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     clock.advance(INTERVAL - 1)
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     assert ears.none(SweepFinished)
     assert os.path.exists(path), "it is due, and the next sweep a second away"
     clock.advance(1)
     assert ears.next(SweepFinished).report.removed == 1
     for _ in range(2):
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         clock.advance(INTERVAL)
         assert ears.next(SweepFinished).report.retired == 0
 
@@ -98,7 +100,7 @@ def test_start_and_stop_may_be_called_again(manager: TempFileManager, clock: Fak
         manager.start()
     assert len(schedulers()) == 1
     assert schedulers()[0].daemon
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     assert manager.stop()
     assert manager.stop()
     assert schedulers() == []
@@ -120,7 +122,7 @@ def test_ten_threads_start_one(manager: TempFileManager, clock: FakeClock) -> No
 
 def test_stop_wakes_it_at_once(manager: TempFileManager, clock: FakeClock) -> None:
     manager.start()
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     assert manager.stop(PATIENCE), "the clock stands still: only the event can have woken it"
 
 
@@ -207,11 +209,11 @@ def test_it_survives_what_a_sweep_raises(
     manager.start()
     for number in (1, 2):
         assert ears.next(SweepFailed).error is error
-        clock.until_waiting()
-        assert manager._scheduler.failures == number
+        clock.until_waiting(JOBS)
+        assert manager.context.scheduler.state(SWEEP).failures == number
         clock.advance(INTERVAL)
     assert ears.next(SweepFailed).error is error
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     assert "Scheduled sweep failed" in caplog.text
     assert "on purpose" in caplog.text
     assert [r.levelno for r in caplog.records if "Scheduled" in r.getMessage()] == [logging.ERROR] * 3
@@ -222,8 +224,9 @@ def test_it_survives_what_a_sweep_raises(
 
 
 def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
-    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    manager = TempFileManager(tmp_path, 100, settings=Settings(cleanup_interval=10), clock=clock, hooks=[ears])
     tried: list[float] = []
     began = clock.wall()
 
@@ -235,14 +238,13 @@ def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
     manager.register_file(path)
     manager.files[path] = began - 1000
     monkeypatch.setattr(os, "remove", fail)
-    manager._scheduler.interval = 10.0
     manager.start()
     for _ in range(60):
         ears.next(SweepFinished)
-        clock.until_waiting()
+        clock.until_waiting(JOBS)
         clock.advance(10)
     ears.next(SweepFinished)
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     assert tried == [0, 60, 180, 420], "after 1, 2 and 4 minutes"
     record = manager.status(path).record
     assert record is not None
@@ -271,7 +273,7 @@ def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
     manager.start()
     report = ears.next(SweepFinished).report
     assert (report.removed, report.stopped) == (CHUNK, "budget")
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     clock.advance(7)
     assert ears.next(SweepFinished).report.removed == CHUNK
     assert manager.stop(PATIENCE)
@@ -289,7 +291,7 @@ def test_a_forked_child_works_and_owns_nothing(
     manager.register_files(parents)
     manager.start()
     ears.next(SweepFinished)
-    clock.until_waiting()
+    clock.until_waiting(JOBS)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -302,15 +304,15 @@ def test_a_forked_child_works_and_owns_nothing(
     assert held.wait(PATIENCE)
 
     def child() -> Any:
-        running = manager._scheduler.running
+        running = manager.context.scheduler.running
         own = make(tmp_path, "own")
         manager.register_file(own)
         manager.files[own] = clock.wall() - 5000
         known = sorted(os.path.basename(path) for path in manager.files)
         removed = manager.cleanup()
         manager.start()
-        started = manager._scheduler.running
-        clock.until_waiting()
+        started = manager.context.scheduler.running
+        clock.until_waiting(JOBS)
         return [running, known, removed, started, manager.stop(PATIENCE)]
 
     def leave() -> list[str]:
@@ -324,7 +326,7 @@ def test_a_forked_child_works_and_owns_nothing(
     finally:
         release.set()
         holder.join(PATIENCE)
-    assert manager._scheduler.running
+    assert manager.context.scheduler.running
     assert sorted(manager.files) == sorted(parents)
     manager.files[parents[1]] = clock.wall() - 5000
     clock.advance(INTERVAL)

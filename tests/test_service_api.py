@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -24,6 +25,7 @@ from temp_file_manager.service.api.events import MOST
 from temp_file_manager.service.app import build_metrics
 from temp_file_manager.service.http.cached import Shared
 from temp_file_manager.service.page import assets
+from temp_file_manager.settings import Settings
 
 manager, client = kit.manager, kit.client
 
@@ -64,7 +66,7 @@ def test_the_metrics_listener_has_probes_and_nothing_else(manager: TempFileManag
 
 
 def test_a_dead_scheduler(client: Client, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(manager._scheduler), "alive", False)
+    monkeypatch.setattr(type(manager.context.scheduler), "alive", False)
     assert client.get("/livez").status == 503
     assert (client.get("/readyz").status, client.get("/readyz").body) == (503, b"unhealthy\n")
     health = client.get("/health")
@@ -73,7 +75,7 @@ def test_a_dead_scheduler(client: Client, manager: TempFileManager, monkeypatch:
 
 
 def test_degraded_is_ready(manager: TempFileManager) -> None:
-    manager._settings = type(manager._settings)(base_dir=manager.base_dir, max_files=1)
+    manager = TempFileManager.from_context(replace(manager.context, settings=Settings(max_files=1)))
     manager.register_files(make(manager, "a", "b"))
     with service(manager) as client:
         assert (client.get("/readyz").status, client.get("/readyz").body) == (200, b"degraded\n")

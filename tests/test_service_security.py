@@ -513,7 +513,7 @@ def test_a_directory_that_is_swapped_at_the_worst_moment(
         for name in ("a", "b"):
             (folder / name).write_bytes(b"")
         manager.register_files([folder / "b"])
-        register = manager._registrar.many
+        register = manager.context.registrar.many
 
         def registering(*told: Any) -> Any:
             folder.rename(tmp_path / "aside")
@@ -525,7 +525,7 @@ def test_a_directory_that_is_swapped_at_the_worst_moment(
                 (tmp_path / "aside").rename(folder)
             return report
 
-        monkeypatch.setattr(manager._registrar, "many", registering)
+        monkeypatch.setattr(manager.context.registrar, "many", registering)
         told = client.post("/v1/files", {"paths": [f"{folder}/a", f"{folder}/b"], "ttl": 0}).json
         assert told["registered"] == 0
         reasons = {Path(one["path"]).name: one["reason"] for one in told["refused"]}

@@ -63,7 +63,7 @@ BAD = [
     ("TEMP_FILE_HTTP_ALLOWED_HOSTS", "a,,b", "commas"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
-    ("TEMP_FILE_REGISTRY", "mysql://host/db", "memory: or sqlite:"),
+    ("TEMP_FILE_REGISTRY", "/var/lib/registry.db", "memory: or sqlite:"),
 ]
 
 
@@ -104,9 +104,9 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, raw: str, allowed:
 
 def test_no_credential_is_repeated() -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env({"TEMP_FILE_REGISTRY": "mysql://user:secret@host/db"})
+        Settings.from_env({"TEMP_FILE_REGISTRY": "Mysql://user:secret@host/db"})
     assert caught.value.problems == (
-        "TEMP_FILE_REGISTRY is 'mysql://…@host/db': give memory: or sqlite: or sqlite:///PATH",
+        "TEMP_FILE_REGISTRY is 'Mysql://…@host/db': give memory: or sqlite: or sqlite:///PATH",
     )
 
 

@@ -64,7 +64,7 @@ class TestRegistering:
         assert manager.register_files(paths).registered == 60
         assert in_child(lambda: manager_of(disk).register_files(paths).registered) == 60
         assert len(manager.files) == 60
-        assert check(manager) == ()
+        assert check(manager.context) == ()
 
     def test_mkstemp_leaves_no_file_without_a_record(self, disk: Path | None) -> None:
         if disk is None:
@@ -152,7 +152,7 @@ class TestSweeping:
         assert manager.sweep().removed == 60
         assert sorted(manager.files) == paths[:60]
         assert all(map(os.path.exists, paths[:60]))
-        assert check(manager) == ()
+        assert check(manager.context) == ()
 
     def test_what_cannot_be_removed_is_tried_once(self, disk: Path | None) -> None:
         """Nor can it be put off, as that would have to be written."""
@@ -189,7 +189,7 @@ class TestSweeping:
         assert sum(int(message.split()[1]) for message in said) == left
         report = manager.sweep(force=True)
         assert (report.removed, report.gone) == (0, left)
-        assert [finding.kind for finding in check(manager)] == ["record without a file"] * len(manager.files)
+        assert [finding.kind for finding in check(manager.context)] == ["record without a file"] * len(manager.files)
         (disk / "filler").unlink()
         assert manager.sweep(force=True).gone == len(manager.files) + report.gone
         assert len(manager.files) == 0
@@ -241,13 +241,13 @@ class TestSweeping:
                 manager.sweep(force=True)
             assert len(manager.files) == 0
             manager.close()
-        assert check(manager, fix=True) == () or check(manager) == ()
+        assert check(manager.context, fix=True) == () or check(manager.context) == ()
 
     def works_again(self, disk: Path, manager: TempFileManager) -> None:
         paths = make(disk, 10)
         assert manager.register_files(paths).registered == 10
         assert sorted(manager.files) == paths
-        assert check(manager, fix=True) == () or check(manager) == ()
+        assert check(manager.context, fix=True) == () or check(manager.context) == ()
         assert manager.clear_all() == 10
 
 
@@ -277,7 +277,7 @@ class TestReadOnly:
         assert {path.name for path in (disk / "base" / ".temp-file-manager").iterdir()} <= before
         manager = manager_of(disk)
         assert len(known(manager)) == 5
-        assert check(manager) == ()
+        assert check(manager.context) == ()
         assert manager.clear_all() == 5
 
     def test_the_files(self, disk: Path | None, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ class TestReadOnly:
         after = known(manager)
         assert {record.failures for record in after.values()} == {1}
         assert [record.registered_at for record in after.values()] == [r.registered_at for r in before.values()]
-        assert check(manager) == ()
+        assert check(manager.context) == ()
         assert mount("-o", "remount,rw", str(disk))
         assert manager.clear_all() == 5
         manager.close()

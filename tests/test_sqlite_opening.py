@@ -355,7 +355,9 @@ class TestNewerSchema:
         assert len(manager.registry.page(ALL, now=0, limit=9).records) == 2
         assert manager.status(path).due
         assert manager.sweep(force=True, dry_run=True).retired == 2
-        assert [(finding.subject, finding.fixed) for finding in check(manager)] == [(str(tmp_path / "gone"), False)]
+        assert [(finding.subject, finding.fixed) for finding in check(manager.context)] == [
+            (str(tmp_path / "gone"), False)
+        ]
 
     def test_no_change_is_made(self, newer: Path, tmp_path: Path, messages: list[str]) -> None:
         before = dump(newer), newer.read_bytes()
@@ -368,7 +370,7 @@ class TestNewerSchema:
             manager.mkstemp,
             manager.cleanup,
             manager.clear_all,
-            lambda: check(manager, fix=True),
+            lambda: check(manager.context, fix=True),
             lambda: registry.add([new("/p/new")], 1.0),
             lambda: registry.claim(ALL, now=0, lease=60, limit=9),
             lambda: registry.forget([path]),

@@ -121,8 +121,8 @@ def test_a_registry_that_has_nothing_to_check_finds_nothing() -> None:
 
 def test_a_registry_in_memory_outlives_nothing() -> None:
     """Excludes one that calls every registry durable, unless it says otherwise."""
-    assert not is_durable(MemoryRegistry())
-    assert not is_durable("memory:")
+    assert not is_durable(MemoryRegistry(), "/base")
+    assert not is_durable("memory:", "/base")
 
 
 # -- storage/

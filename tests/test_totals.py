@@ -122,7 +122,7 @@ def test_what_several_processes_do_is_summed(tmp_path: Path) -> None:
         assert (found.records, found.bytes) == (1200, 6000)
         assert (found.totals["registered"], found.totals["removed"], found.totals["freed_bytes"]) == (3400, 2000, 6000)
         assert counters.ages(found.totals).counts[-1] == 2000
-        assert check(manager) == ()
+        assert check(manager.context) == ()
 
 
 def test_totals_fit_the_records_after_kill_9(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_totals_fit_the_records_after_kill_9(tmp_path: Path) -> None:
         manager.clear_all()
         assert is_balanced(manager.registry)
         assert manager.registry.stats().bytes == 0
-        assert {finding.kind for finding in check(manager, fix=True)} <= {"leftover lock file"}
+        assert {finding.kind for finding in check(manager.context, fix=True)} <= {"leftover lock file"}
 
 
 def test_each_scope_has_its_own(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_files_with_holes_are_swept(disk: Path | None) -> None:
     assert (report.removed, os.listdir(disk / "files")) == (3, [])
     stats = manager.registry.stats()
     assert (stats.bytes, stats.totals["freed_bytes"]) == (0, 3 * ((1 << 63) - 4096))
-    assert check(manager) == ()
+    assert check(manager.context) == ()
     manager.close()
 
 
@@ -346,7 +346,7 @@ def test_a_full_disk_is_swept_and_counted(disk: Path | None) -> None:
     assert sum(stats.totals.get(name, 0) for name in RETIRED) == 122
     assert sampled < 1440, "the disk was not full: this test no longer tries what it says"
     assert history.sweeps(1)[0].removed == 2
-    assert check(manager) == ()
+    assert check(manager.context) == ()
     manager.close()
 
 

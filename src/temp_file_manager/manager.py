@@ -1,37 +1,27 @@
 """The facade: what applications hold. Every method is a few lines; what they do is elsewhere."""
 
-import functools
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs, rules
 from temp_file_manager.arguments import seconds
-from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
-from temp_file_manager.events import Hook, Hooks, SweepFailed
+from temp_file_manager.clock import Clock
+from temp_file_manager.context import Context
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.events import Hook
+from temp_file_manager.jobs import jobs
 from temp_file_manager.records import Selection
-from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.hold import Hold
-from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import is_durable, open_registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.base_directory import make_base
-from temp_file_manager.storage.build import assemble
-from temp_file_manager.storage.in_flight import IN_FLIGHT
-from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.new_files import create_directory
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
-from temp_file_manager.sweeping.clock_guard import ClockGuard
-from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
-from temp_file_manager.sweeping.scheduler import Scheduler
-from temp_file_manager.sweeping.sweep import Bounds, Sweeper
+from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
@@ -68,35 +58,41 @@ class TempFileManager:
         hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._settings = settings or Settings()
-        self.max_age = self._settings.max_age if max_age is DEFAULT_MAX_AGE else max_age
-        self.base_dir = os.fsdecode(base_dir)
-        registry = self._settings.registry if registry is None else registry
-        make_base(self.base_dir, durable=is_durable(registry))
-        self.registry = open_registry(registry, self.base_dir)
-        self._clock = clock or SystemClock()
-        self._hooks = Hooks(hooks)
-        self._sweeper = Sweeper(self.registry, self._clock, self._hooks, self._settings.cleanup_batch_size)
-        in_use = functools.partial(InUse, self._settings.if_unknown, self._clock.wall)
-        self._storage = assemble(self._settings, self.base_dir)
-        self._protecting = assemble(self._settings, self.base_dir, in_use)
-        self._registrar = Registrar(self.registry, self._clock, self._hooks, self._settings)
-        self._creator = Creator(self.base_dir, self.registry, self._clock, self._hooks, self._registrar)
-        self._clock_guard = ClockGuard(self.registry, self._clock)
-        self._large_sweeps = LargeSweepGuard(self.registry)
-        self._scheduler = Scheduler(
-            self._scheduled_sweep, self._sweep_failed, self._settings.cleanup_interval, self._clock
+        self._work_with(
+            Context.open(
+                settings or Settings(),
+                base_dir=os.fsdecode(base_dir),
+                max_age=None if max_age is DEFAULT_MAX_AGE else max_age,
+                registry=registry,
+                clock=clock,
+                hooks=hooks,
+            )
         )
-        self._before: Callable[[Callable[[], bool]], object] | None = None
+
+    def _work_with(self, context: Context) -> None:
+        self._context = context
+        self.base_dir = context.base_dir
         self._pid = os.getpid()
         logs.initialized(self.base_dir, self.max_age)
 
     @classmethod
+    def from_context(cls, context: Context) -> Self:
+        """Return a manager made of parts that are put together already."""
+        manager = cls.__new__(cls)
+        manager._work_with(context)
+        return manager
+
+    @classmethod
     def from_settings(
-        cls, settings: Settings, *, registry: Registry | str | None = None, hooks: Iterable[Hook] = ()
+        cls,
+        settings: Settings,
+        *,
+        registry: Registry | str | None = None,
+        hooks: Iterable[Hook] = (),
+        clock: Clock | None = None,
     ) -> Self:
         """Return a manager set up by ``settings`` alone."""
-        return cls(settings.base_dir, settings.max_age, registry=registry, settings=settings, hooks=hooks)
+        return cls.from_context(Context.open(settings, registry=registry, hooks=hooks, clock=clock))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **others: Any) -> Self:
@@ -108,13 +104,23 @@ class TempFileManager:
         return cls.from_settings(Settings.from_env(environ), **others)
 
     @property
+    def context(self) -> Context:
+        """The parts it is made of, for whatever works beside it: ``why``, ``health``, the metrics, the service."""
+        return self._context
+
+    @property
+    def registry(self) -> Registry:
+        """Where its records live."""
+        return self._context.registry
+
+    @property
     def max_age(self) -> float:
         """Seconds a file without its own ttl may live; read at each cleanup."""
-        return self._max_age
+        return self._context.max_age
 
     @max_age.setter
     def max_age(self, value: float) -> None:
-        self._max_age = seconds("max_age", value)
+        self._context.age.value = value
 
     @property
     def files(self) -> MutableMapping[str, float]:
@@ -146,7 +152,7 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number.
             TypeError: ``file_path`` is no path.
         """
-        self._registrar.one(file_path, ttl, tags)
+        self._context.registrar.one(file_path, ttl, tags)
 
     def register_files(
         self, file_paths: Iterable[AnyPath], *, ttl: float | None = None, tags: Iterable[str] = ()
@@ -162,12 +168,12 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number.
             TypeError: ``file_paths`` is a single path, or holds something that is none.
         """
-        return self._registrar.many(file_paths, ttl, tags)
+        return self._context.registrar.many(file_paths, ttl, tags)
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""
         registered_at = self.files.get(absolute(file_path))
-        return None if registered_at is None else self._clock.wall() - registered_at
+        return None if registered_at is None else self._context.clock.wall() - registered_at
 
     def is_temp_file(self, file_path: AnyPath) -> bool:
         """Say whether the file is registered; whether it exists is not looked at."""
@@ -181,7 +187,7 @@ class TempFileManager:
         """Return what is known about many files, registered or not, and the counts."""
         paths = absolute_all(file_paths, "status")
         records = self.registry.get(paths)
-        due = Selection(self._clock.wall(), self.max_age)
+        due = self._context.due()
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
         known = sum(file.record is not None for file in files)
         return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
@@ -200,18 +206,18 @@ class TempFileManager:
 
         Raises:
             ValueError: it is not registered, or ``ttl`` is negative or not a number.
+            FileNotFoundError: it is registered, and not there any more.
         """
-        until = math.inf if ttl is None else self._clock.wall() + seconds("ttl", ttl)
-        self._pin(file_path, until)
+        until = None if ttl is None else self._context.clock.wall() + seconds("ttl", ttl)
+        pin(self.registry, absolute(file_path), until)
 
     def unpin(self, file_path: AnyPath) -> None:
-        """Let sweeps have a registered file again."""
-        self._pin(file_path, None)
+        """Let sweeps have a registered file again.
 
-    def _pin(self, file_path: AnyPath, until: float | None) -> None:
-        if not self.registry.pin((path := absolute(file_path),), until):
-            raise InvalidArgumentError(f"{path!r} is not registered: register it first")
-        IN_FLIGHT.wait(path)
+        Raises:
+            ValueError: it is not registered.
+        """
+        unpin(self.registry, absolute(file_path))
 
     def cleanup(self, force: bool = False) -> int:
         """Remove files older than ``max_age`` or their ttl, or every one with ``force``.
@@ -258,26 +264,15 @@ class TempFileManager:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
         bounds = Bounds(limit, None if budget is None else seconds("budget", budget), stop)
-        asof = self._clock.wall() if trust_clock else self._clock_guard.read().asof
+        context = self._context
+        asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
         due = Selection(asof, self.max_age, force)
         if allow_large is not None and not dry_run:
-            self._large_sweeps.check(due, now=self._clock.elapsed(), allow=allow_large, stop=stop)
-        report = self._sweep(due, bounds, dry_run=dry_run, protect_open=protect_open)
+            context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
+        report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open), dry_run=dry_run)
         if allow_large is not None:
-            self._large_sweeps.completed(due, report)
+            context.large_sweep_guard.completed(due, report)
         return report
-
-    def _sweep(
-        self,
-        due: Selection,
-        bounds: Bounds,
-        *,
-        dry_run: bool = False,
-        scheduled: bool = False,
-        protect_open: bool = False,
-    ) -> SweepReport:
-        storage = self._protecting if protect_open else self._storage
-        return self._sweeper.run(due, bounds, storage, dry_run=dry_run, scheduled=scheduled)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.
@@ -285,13 +280,13 @@ class TempFileManager:
         Returns:
             The open descriptor and the absolute path.
         """
-        return self._creator.create(suffix, prefix, ttl)
+        return self._context.creator.create(suffix, prefix, ttl)
 
     def open(
         self, mode: str = "w+b", suffix: str = "", *, ttl: float | None = None, encoding: str | None = None
     ) -> IO[Any]:
         """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
-        return self._creator.open(mode, suffix, ttl, encoding)
+        return self._context.creator.open(mode, suffix, ttl, encoding)
 
     def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
         """Create a directory in ``base_dir`` with mode 0700 and return its path.
@@ -300,18 +295,17 @@ class TempFileManager:
         """
         return create_directory(self.base_dir, prefix, suffix)
 
-    def start(self, *, before: Callable[[Callable[[], bool]], object] | None = None) -> None:
-        """Sweep now and every ``cleanup_interval`` seconds on a daemon thread; running already, do nothing.
+    def start(self) -> None:
+        """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
 
-        Args:
-            before: Called before each sweep, on that thread, with what says whether to stop.
+        A sweep every ``cleanup_interval`` seconds, and before it the adoption of what is new in directories that
+        somebody asked to adopt from; every minute a note of how much there is.
         """
-        self._before = before
-        self._scheduler.start()
+        self._context.scheduler.start(jobs(self._context))
 
     def stop(self, timeout: float | None = None) -> bool:
         """End the scheduled sweeps after the chunk in hand; see ``Scheduler.stop``."""
-        return self._scheduler.stop(timeout)
+        return self._context.scheduler.stop(timeout)
 
     def close(self) -> None:
         """Stop sweeping and let go of the registry. Removes nothing; may be called again."""
@@ -326,23 +320,7 @@ class TempFileManager:
     ) -> None:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
-                self._sweep(Selection(self._clock.wall(), self.max_age, force=True, mine=True), Bounds())
+                mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
+                self._context.sweeper.run(mine, Bounds(), self._context.storage)
         finally:
             self.close()
-
-    def _scheduled_sweep(self, stop: Callable[[], bool]) -> None:
-        if self._before is not None:
-            self._before(stop)
-        due = Selection(self._clock_guard.read().asof, self.max_age, patient=True)
-        try:
-            self._large_sweeps.check(due, now=self._clock.elapsed(), stop=stop)
-        except LargeSweepError as error:
-            logs.sweep_held(error)
-            due = replace(due, max_age=error.former["max_age"])  # ordinary expiry goes on as before
-        bounds = Bounds(budget=self._settings.cleanup_timeout, stop=stop)
-        report = self._sweep(due, bounds, scheduled=True, protect_open=self._settings.protect_open)
-        self._large_sweeps.completed(due, report)
-
-    def _sweep_failed(self, error: Exception) -> None:
-        logs.sweep_failed(error)
-        self._hooks.emit(SweepFailed(error))

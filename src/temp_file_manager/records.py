@@ -111,7 +111,6 @@ class Cause(StrEnum):
     OTHER_DIRECTORY = "other directory"
     OTHER_FILE_SYSTEM = "other file system"
     CHANGING = "changing"  # it was replaced between two looks at it
-    TOUCHED = "touched"
     # Why it is left alone although it is the registered one.
     IN_USE = "in use"
     USE_UNKNOWN = "use unknown"
@@ -141,13 +140,12 @@ _SENTENCES = {
     Cause.PENDING: "its process died while it was being created: it may be anybody's",
     Cause.OTHER_DIRECTORY: "its directory is another one than when it was registered",
     Cause.CHANGING: "it was replaced while it was looked at",
-    Cause.TOUCHED: "touched meanwhile",
     Cause.IN_USE: "in use: somebody has it open",
     Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
     Cause.OWN: "it is one of this package's own files",
     Cause.NOT_REGULAR: "it is no regular file",
     Cause.DIRECTORY: "it is a directory",
-    Cause.CLAIM_ENDED: "registered again or forgotten meanwhile",
+    Cause.CLAIM_ENDED: "registered again, forgotten or touched meanwhile",
     Cause.LEASE_ENDED: "half of its claim's time is up",
     Cause.SWEEP_OVER: "its sweep is over",
     Cause.ABANDONED: "its removal was abandoned",

@@ -1,9 +1,10 @@
-"""What is due, and why: pure functions of a record and a moment.
+"""Rules: when a record is due, and why, as pure functions of a record and a moment.
 
 A registry may find due records by an index, but what it finds must be what ``verdict`` says;
 ``testing.RegistryContract`` holds every registry to it.
 """
 
+import math
 from typing import NamedTuple
 
 from temp_file_manager.records import Selection, TempFile
@@ -32,9 +33,8 @@ def verdict(record: TempFile, due: Selection) -> Verdict:
         if record.due_at <= due.asof:
             return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
         return Verdict(False, f"its ttl ends in {span(record.due_at - due.asof)}")
-    # Strictly older, and subtracted in this order: exactly what the published class computes, to the last bit.
     age = due.asof - record.registered_at
-    if age > due.max_age:
+    if is_too_old(record.registered_at, due.asof, due.max_age):
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
 
@@ -64,6 +64,21 @@ def retry_at(failures: int, now: float) -> float:
     return now + min(FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 10), LAST_RETRY)
 
 
-def due_since(record: TempFile, due: Selection) -> float:
-    """Return when a record becomes due, or did: seconds since the epoch."""
-    return record.registered_at + due.max_age if record.due_at is None else record.due_at
+def due_at(registered_at: float, own: float | None, max_age: float) -> float:
+    """Return when a record becomes due, or did: seconds since the epoch, infinity for never.
+
+    Args:
+        registered_at: Seconds since the epoch.
+        own: When its own ttl ends; None when it has none.
+        max_age: Seconds a record without its own ttl may live.
+    """
+    due = registered_at + max_age if own is None else own
+    return math.inf if math.isnan(due) else due  # registered an infinity ago, and may live as long
+
+
+def is_too_old(registered_at: float, asof: float, max_age: float) -> bool:
+    """Say whether a record without its own ttl is due.
+
+    Strictly older, and subtracted in this order: exactly what the published class computes, to the last bit.
+    """
+    return asof - registered_at > max_age

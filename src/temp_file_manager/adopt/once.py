@@ -1,25 +1,24 @@
-"""Sweeping a directory without putting anything on record: what is found to be due goes at once.
+"""Sweeping a directory without putting anything on record: what is found to be due goes at once."""
 
-Each file is compared before it goes, as a record's is: it must still be the one that was found, and untouched.
-"""
-
+import itertools
 import os
-from collections import Counter
-from collections.abc import Generator
+import secrets
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
-from temp_file_manager import logs
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
-from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
-from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, SweepReport
-from temp_file_manager.storage import LocalStorage
+from temp_file_manager.context import Context
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.registry import Claim, Page
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Tree
-from temp_file_manager.sweeping.sweep import CHUNK
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
+
+_BITS = 48
+"""Of the number that a sweep's records begin at: a file set aside under it is no other record's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,85 +30,100 @@ class Done:
 
 
 def sweep_once(
+    context: Context,
     planned: Plan,
-    storage: LocalStorage,
     *,
     known: Known = lambda _: {},
-    hooks: Hooks | None = None,
-    clock: Clock | None = None,
     pruning: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Done:
     """Remove what a plan counts as due, and what has become so; the directory is walked through anew.
 
+    It is an ordinary sweep, by the settings of the context: only its records come from the walk.
+
     Args:
-        planned: What ``adoption.plan`` returned.
-        storage: What removes.
+        context: What removes, and who hears of it.
+        planned: What ``plan`` returned.
         known: Says what is on record somewhere: it stays.
-        hooks: Hear of outcomes as they do of a sweep's.
-        clock: What tells how long it took.
         pruning: Also remove directories that this leaves empty.
+        stop: Asked between chunks whether to leave it at that.
 
     Raises:
         BaseDirectoryError: the directory cannot be read any more.
     """
-    elapsed, told = (clock or SystemClock()).elapsed, hooks or Hooks()
-    began = elapsed()
-    survey = Survey(planned.wanted, known, planned.asof, renew=False)
-    counts: Counter[Status] = Counter()
-    listed: list[Outcome] = []
-    emptied: set[str] = set()
-    with closing(_chunks(survey, planned)) as chunks:
-        for records in chunks:
-            outcomes = list(storage.remove(records, _gate))
-            logs.settled(outcomes)
-            if told.hooks:
-                told.emit(RecordsSettled(tuple(outcomes)))
-            counts.update(outcome.status for outcome in outcomes)
-            listed += outcomes[: OUTCOMES_IN_A_REPORT - len(listed)]
-            if pruning:
-                removed = (outcome.record.path for outcome in outcomes if outcome.status is Status.REMOVED)
-                emptied.update(_inside(planned, os.path.dirname(path)) for path in removed)
-    report = _report(counts, listed, elapsed() - began)
-    logs.swept(report, force=False)
-    if told.hooks:
-        told.emit(SweepFinished(report))
-    return Done(report, _pruned(planned, emptied))
+    due = Selection(planned.asof, planned.max_age)
+    with closing(FoundRecords(planned, known)) as found:
+        sweeper = Sweeper(found, context.clock, context.hooks)
+        storage = context.storage_for(protect_open=context.settings.protect_open)
+        report = sweeper.run(due, Bounds(stop=stop), storage)
+    return Done(report, _pruned(planned, found.emptied) if pruning else 0)
 
 
-def _report(counts: Counter[Status], listed: list[Outcome], duration: float) -> SweepReport:
-    return SweepReport(
-        removed=counts[Status.REMOVED],
-        gone=counts[Status.GONE],
-        replaced=counts[Status.REPLACED],
-        kept=counts[Status.KEPT],
-        failed=counts[Status.FAILED],
-        skipped=counts[Status.SKIPPED],
-        outcomes=tuple(listed),
-        duration=duration,
-    )
+class FoundRecords:
+    """What a walk through a directory finds due, as records for a sweep.
+
+    Args:
+        planned: Where, and what counts as due.
+        known: Says what is on record.
+
+    Attributes:
+        emptied: Directories, relative to the planned one, from which something was removed.
+    """
+
+    def __init__(self, planned: Plan, known: Known) -> None:
+        self.emptied: set[str] = set()
+        self._planned = planned
+        self._base = planned.wanted.directory.rstrip("/")
+        self._walk = self._found(Survey(planned.wanted, known, planned.asof, renew=False))
+        self._asked: set[int] = set()
+
+    def _found(self, survey: Survey) -> Generator[TempFile, None, None]:
+        numbers = itertools.count(secrets.randbits(_BITS) << 8)
+        with closing(survey.batches(BATCH)) as batches:
+            for batch in batches:
+                for file in batch:
+                    if file.due(self._planned.asof, self._planned.max_age):
+                        yield _record(file, next(numbers))
+
+    def close(self) -> None:
+        """End the walk."""
+        self._walk.close()
+
+    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """Return the next records of the walk."""
+        records = self.claim(due, now=now, lease=0, limit=limit, after=after).records
+        return Page(records, self if len(records) == limit else None)
+
+    def claim(
+        self, due: Selection | None, *, now: float, lease: float, limit: int, after: object | None = None
+    ) -> Claim:
+        """Return the next records of the walk, which nobody else has."""
+        del due, now, lease, after
+        return Claim(tuple(itertools.islice(self._walk, limit)), self)
+
+    def still_claimed(self, record: TempFile) -> bool:
+        """Say whether nobody has touched a file since it was found.
+
+        The identity is that of the file, also of one that somebody has begun to use again; its change time is not.
+        Asked a second time, it has been overwritten by us, which moves that time: whether it is the same file, the
+        storage itself has looked.
+        """
+        identity = record.identity
+        if identity is None or record.generation in self._asked:
+            return identity is not None
+        self._asked.add(record.generation)
+        return os.lstat(record.path).st_ctime_ns == identity.changed
+
+    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """Note where something was removed."""
+        del now
+        self._asked.clear()
+        removed = (outcome.record.path for outcome in outcomes if outcome.status is Status.REMOVED)
+        self.emptied.update(os.path.dirname(path).removeprefix(self._base).removeprefix("/") for path in removed)
 
 
-def _chunks(survey: Survey, planned: Plan) -> Generator[list[TempFile], None, None]:
-    with closing(survey.batches(BATCH)) as batches:
-        for batch in batches:
-            due = [_record(file) for file in batch if file.due(planned.asof, planned.max_age)]
-            for start in range(0, len(due), CHUNK):
-                yield due[start : start + CHUNK]
-
-
-def _record(file: Chosen) -> TempFile:
-    return TempFile(file.path, file.registered_at, size=file.size, identity=file.identity)
-
-
-def _gate(record: TempFile) -> Cause | None:
-    # The identity is that of the file, also of one that somebody has begun to use again; its change time is not.
-    identity = record.identity
-    same = identity is not None and os.lstat(record.path).st_ctime_ns == identity.changed
-    return None if same else Cause.TOUCHED
-
-
-def _inside(planned: Plan, path: str) -> str:
-    return path.removeprefix(planned.wanted.directory.rstrip("/")).removeprefix("/")
+def _record(file: Chosen, number: int) -> TempFile:
+    return TempFile(file.path, file.registered_at, size=file.size, identity=file.identity, generation=number)
 
 
 def _pruned(planned: Plan, emptied: set[str]) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from temp_file_manager import logs
 from temp_file_manager.adopt.survey import TAG, Chosen, Known, Survey, Wanted, wanted
 from temp_file_manager.arguments import seconds
+from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import NewFile
 from temp_file_manager.storage.paths import AnyPath
 
@@ -103,11 +103,11 @@ def plan(
     return Plan(what, now, limit, files, size, again, oldest, now - since, due, due_size, survey.skipped)
 
 
-def adopt(manager: TempFileManager, planned: Plan, *, stop: Callable[[], bool] = lambda: False) -> Adoption:
+def adopt(context: Context, planned: Plan, *, stop: Callable[[], bool] = lambda: False) -> Adoption:
     """Put on record what was planned, and what has come to be there since: the directory is walked through anew.
 
     Args:
-        manager: Whose registry is to know the files.
+        context: Whose registry is to know the files.
         planned: What ``plan`` returned.
         stop: Asked between batches whether to leave it at that.
 
@@ -116,23 +116,23 @@ def adopt(manager: TempFileManager, planned: Plan, *, stop: Callable[[], bool] =
         InvalidArgumentError: the registry keeps no identities.
         RegistryError: the registry cannot be written.
     """
-    return adopt_wanted(manager, planned.wanted, planned.asof, stop=stop)
+    return adopt_wanted(context, planned.wanted, planned.asof, stop=stop)
 
 
 def adopt_wanted(
-    manager: TempFileManager, what: Wanted, now: float, *, recent: float = 0.0, stop: Callable[[], bool]
+    context: Context, what: Wanted, now: float, *, recent: float = 0.0, stop: Callable[[], bool]
 ) -> Adoption:
     """Do ``adopt`` without a plan, for what has not been touched for ``recent`` seconds."""
-    if not manager.registry.durable:
+    if not context.registry.durable:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
-    what = replace(what, spared=(*what.spared, *manager.registry.own_files))
-    survey = Survey(what, manager.registry.get, now, recent=recent)
+    what = replace(what, spared=(*what.spared, *context.registry.own_files))
+    survey = Survey(what, context.registry.get, now, recent=recent)
     registered = size = again = 0
     stopped = False
     with closing(survey.batches(BATCH)) as batches:
         for batch in batches:
-            _record(manager, batch, what.ttl)
+            _record(context, batch, what.ttl)
             registered += len(batch)
             size += sum(file.size for file in batch)
             again += sum(file.again for file in batch)
@@ -142,14 +142,14 @@ def adopt_wanted(
     return Adoption(what.directory, registered, size, again, survey.skipped, stopped)
 
 
-def _record(manager: TempFileManager, batch: list[Chosen], ttl: float | None) -> None:
+def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
     for path, since, size, identity, again in batch:
         due_at = None if ttl is None else since + ttl
         by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity))
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
-        manager.registry.add(rows, since, only_new=not again)
+        context.registry.add(rows, since, only_new=not again)
     logs.registered_all(file.path for file in batch)
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from temp_file_manager.arguments import seconds
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.storage.tree import Entry, Skip, Tree
@@ -57,8 +58,8 @@ class Chosen(NamedTuple):
     again: bool
 
     def due(self, asof: float, max_age: float) -> bool:
-        """Say whether a sweep at that moment would take it; see ``rules.verdict``."""
-        return asof - self.registered_at > max_age
+        """Say whether a sweep at that moment would take it."""
+        return is_too_old(self.registered_at, asof, max_age)
 
 
 def wanted(

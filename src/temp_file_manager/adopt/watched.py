@@ -6,9 +6,8 @@ from typing import Any
 from temp_file_manager import logs
 from temp_file_manager.adopt.plan import Adoption, adopt_wanted
 from temp_file_manager.adopt.survey import Wanted
-from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.context import Context
 from temp_file_manager.errors import TempFileError
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.text import printable
@@ -21,66 +20,63 @@ WATCHED = "adopt"
 """The registry's name for what is to be adopted at every sweep."""
 
 
-def watch(manager: TempFileManager, what: Wanted) -> None:
+def watch(context: Context, what: Wanted) -> None:
     """Remember to adopt this from now on, in place of what was remembered of the directory.
 
     Raises:
         RegistryError: the registry cannot be written.
     """
-    others = [one for one in watched(manager) if one.directory != what.directory]
-    manager.registry.remember(WATCHED, _written([*others, what]))
+    others = [one for one in watched(context) if one.directory != what.directory]
+    context.registry.remember(WATCHED, _written([*others, what]))
 
 
-def unwatch(manager: TempFileManager, directory: AnyPath) -> bool:
+def unwatch(context: Context, directory: AnyPath) -> bool:
     """Adopt a directory's files no longer; what is on record stays there. Returns whether it was marked.
 
     Raises:
         RegistryError: the registry cannot be written.
     """
     path = absolute(directory)
-    before = watched(manager)
+    before = watched(context)
     after = [one for one in before if one.directory != path]
     if len(after) == len(before):
         return False
-    manager.registry.remember(WATCHED, _written(after))
+    context.registry.remember(WATCHED, _written(after))
     return True
 
 
-def watched(manager: TempFileManager) -> tuple[Wanted, ...]:
+def watched(context: Context) -> tuple[Wanted, ...]:
     """Return what is to be adopted at every sweep."""
-    found, problems = read_watched(manager.registry.recall(WATCHED))
+    found, problems = read_watched(context.registry.recall(WATCHED))
     for problem in problems:
         logs.logger.warning(f"A directory is not adopted from: {printable(problem)}")
     return found
 
 
-def adopt_watched(
-    manager: TempFileManager, *, clock: Clock | None = None, stop: Callable[[], bool] = lambda: False
-) -> tuple[Adoption, ...]:
+def adopt_watched(context: Context, *, stop: Callable[[], bool] = lambda: False) -> tuple[Adoption, ...]:
     """Adopt what is marked: one walk a directory. For scheduled sweeps, before they look for what is due.
 
     What was touched in the last minute is left for the next time. A directory that cannot be adopted from (gone,
     unsafe by now, no room for records) is logged and passed by.
 
     Args:
-        manager: Whose marks and registry.
-        clock: What tells the time.
+        context: Whose marks and registry.
         stop: Asked between batches whether to leave it at that.
 
     Returns:
         What was done, by directory.
     """
     adoptions = []
-    for what in watched(manager):
+    for what in watched(context):
         if stop():
             break
         try:
             refuse_unsafe(what.directory)
-            now = (clock or SystemClock()).wall()
+            now = context.clock.wall()
             # Between asking what is known and recording the rest, an application may register one of them: its ttl
             # would be lost. It does so when it makes the file, which therefore is left for the next time.
-            recent = min(RECENT, (manager.max_age if what.ttl is None else what.ttl) / 2)
-            done = adopt_wanted(manager, what, now, recent=recent, stop=stop)
+            recent = min(RECENT, (context.max_age if what.ttl is None else what.ttl) / 2)
+            done = adopt_wanted(context, what, now, recent=recent, stop=stop)
         except (TempFileError, OSError) as error:
             logs.logger.warning(f"Nothing adopted from {printable(what.directory)}: {printable(str(error))}")
             continue

@@ -32,6 +32,7 @@ from temp_file_manager.cli.commands import (
     why,
 )
 from temp_file_manager.cli.options import Parser, UsageError
+from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 
 COMMANDS = (
@@ -62,19 +63,20 @@ COMMANDS = (
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
     """Run one command.
 
     Args:
         argv: The words after the program's name; None for those of this process, which then is taken to end
             with this call: see ``run``.
+        clock: What tells every command the time; the machine's if None.
 
     Returns:
         The exit code: 0 done, 1 something failed, 2 bad usage or settings.
     """
     try:
         render.prepare()
-        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None)
+        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock or SystemClock())
         render.flush()
     except (RegistryFullError, LargeSweepError) as error:
         render.problem(error)
@@ -96,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _command(argv: list[str], *, ends_process: bool) -> int:
+def _command(argv: list[str], *, ends_process: bool, clock: Clock) -> int:
     parser = _parser()
     try:
         args, unknown = parser.parse_known_args(_with_command(argv))
@@ -104,7 +106,7 @@ def _command(argv: list[str], *, ends_process: bool) -> int:
         return DONE
     if unknown:
         raise UsageError(f"{args.command} does not take {' '.join(unknown)} (see {parser.prog} {args.command} --help)")
-    args.ends_process = ends_process
+    args.ends_process, args.clock = ends_process, clock
     code: int = args.execute(args)
     return code
 

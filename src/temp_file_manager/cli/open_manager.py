@@ -1,4 +1,4 @@
-"""Opening the manager that a command works on, and the log beside it."""
+"""The manager that a command works on, and the log beside it."""
 
 import argparse
 import logging
@@ -9,33 +9,26 @@ from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.cli import options
+from temp_file_manager.context import Context
 from temp_file_manager.events import Hook
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registry.schemes import SQLITE, Address, parse
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.own_files import OWN_DIRECTORY
-from temp_file_manager.text import masked
-
-REGISTRY = "sqlite:"
-"""Where the command line's records live when nothing else is said: a command's process ends before the next begins."""
 
 
-def registry_address(settings: Settings) -> str:
-    """Return where the command line's records live."""
-    return settings.registry or REGISTRY
+def address_of(settings: Settings) -> Address:
+    """Return where the command line's records live: unless something else is said, in SQLite.
+
+    Raises:
+        RegistryError: no registry can be at that address.
+    """
+    return parse(settings.registry or SQLITE, settings.base_dir)
 
 
-def registry_name(settings: Settings) -> str:
-    """Return ``registry_address`` as it may be shown."""
-    return masked(registry_address(settings))
-
-
-def registry_file(settings: Settings) -> str | None:
-    """Return the file that the command line's records live in, made or not; None when they live in none."""
-    scheme, _, address = registry_address(settings).partition(":")
-    if scheme != "sqlite":
-        return None
-    path = address.partition("?")[0].strip("/")
-    return f"/{path}" if path else os.path.join(os.path.abspath(settings.base_dir), OWN_DIRECTORY, "registry.db")
+def registry_is_there(settings: Settings) -> bool:
+    """Say whether the command line's registry is a file that has been made; a link to nowhere is one."""
+    file = address_of(settings).file
+    return file is not None and os.path.lexists(file)
 
 
 @contextmanager
@@ -57,11 +50,31 @@ def open_manager(
     # What a script reads is the output; a person who wants the story asks for it.
     loud = settings if asked else replace(settings, log_level="WARNING")
     with logging_to(loud, without=() if asked or settings.log_file else told):
-        manager = TempFileManager.from_settings(settings, registry=registry_address(settings), hooks=hooks)
+        manager = TempFileManager.from_settings(
+            settings, registry=settings.registry or SQLITE, hooks=hooks, clock=args.clock
+        )
         try:
             yield manager
         finally:
             manager.close()
+
+
+@contextmanager
+def beside(
+    args: argparse.Namespace,
+    settings: Settings,
+    *,
+    hooks: Iterable[Hook] = (),
+    told: Iterable[Callable[..., None]] = (),
+) -> Iterator[Context]:
+    """Yield what looks at a base directory without a registry and makes nothing; log as ``open_manager`` does.
+
+    Raises:
+        UsageError: the log file cannot be written.
+    """
+    asked = args.log_level is not None
+    with logging_to(settings if asked else replace(settings, log_level="WARNING"), without=told):
+        yield Context.beside(settings, clock=args.clock, hooks=hooks)
 
 
 @contextmanager

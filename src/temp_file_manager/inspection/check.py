@@ -3,8 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.manager import TempFileManager
+from temp_file_manager.context import Context
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage import LocalStorage
@@ -24,14 +23,13 @@ _ADVICE = {
 }
 
 
-def check(manager: TempFileManager, *, fix: bool = False, clock: Clock | None = None) -> tuple[Finding, ...]:
+def check(context: Context, *, fix: bool = False) -> tuple[Finding, ...]:
     """Look for what a crash left behind: records without files, claims of dead sweeps, and the like.
 
     Args:
-        manager: Whose registry to look at.
+        context: Whose registry to look at.
         fix: Forget records whose file is gone or another one, end claims that have lapsed, and put the
             registry's own counts and files right.
-        clock: What leases are read from.
 
     Returns:
         What was found; nothing found is the normal state.
@@ -39,9 +37,9 @@ def check(manager: TempFileManager, *, fix: bool = False, clock: Clock | None = 
     Raises:
         RegistryError: the registry is damaged, or cannot be changed.
     """
-    now = (clock or SystemClock()).elapsed()
+    now = context.clock.elapsed()
     # The registry first: what it ends may be about records that are looked at next.
-    return (*manager.registry.check(now=now, fix=fix), *_records(manager, now, fix), *_set_aside(manager.base_dir))
+    return (*context.registry.check(now=now, fix=fix), *_records(context, now, fix), *_set_aside(context.base_dir))
 
 
 def _set_aside(base_dir: str) -> Iterator[Finding]:
@@ -54,19 +52,19 @@ def _set_aside(base_dir: str) -> Iterator[Finding]:
         yield Finding("file set aside", os.path.join(folder, name), why)
 
 
-def _records(manager: TempFileManager, now: float, fix: bool) -> Iterator[Finding]:
+def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:
     cursor: object | None = None
     while True:
-        page = manager.registry.page(None, now=now, limit=PAGE, after=cursor)
+        page = context.registry.page(None, now=now, limit=PAGE, after=cursor)
         for outcome in LocalStorage().predict(page.records):
             if outcome.status in _KINDS:
-                yield _finding(manager, outcome, fix)
+                yield _finding(context, outcome, fix)
         cursor = page.cursor
         if cursor is None:
             return
 
 
-def _finding(manager: TempFileManager, outcome: Outcome, fix: bool) -> Finding:
+def _finding(context: Context, outcome: Outcome, fix: bool) -> Finding:
     record, status = outcome.record, outcome.status
-    forgotten = fix and outcome.retired and manager.registry.forget((record,)) == 1
+    forgotten = fix and outcome.retired and context.registry.forget((record,)) == 1
     return Finding(_KINDS[status], record.path, f"{outcome.reason}; {_ADVICE[status]}", forgotten)

@@ -4,7 +4,7 @@ import math
 
 from temp_file_manager.inspection.why import Explanation, Forecast
 from temp_file_manager.records import Identity, Selection, TempFile
-from temp_file_manager.rules import due_since, verdict
+from temp_file_manager.rules import due_at, verdict
 from temp_file_manager.text import json_number, span, timestamp
 
 
@@ -24,7 +24,7 @@ def age(record: TempFile, due: Selection) -> str:
 
 def when_due(record: TempFile, due: Selection) -> str:
     """Return ``state``, or ``in 5 min 3 s`` or ``never``."""
-    left = due_since(record, due) - due.asof
+    left = due_at(record.registered_at, record.due_at, due.max_age) - due.asof
     return state(record, due) or ("never" if left == math.inf else f"in {span(max(left, 0))}")
 
 
@@ -49,7 +49,7 @@ def described(record: TempFile, due: Selection) -> dict[str, object]:
     return stored(record) | {
         "age": json_number(due.asof - record.registered_at),
         "due": found.due,
-        "due_in": json_number(due_since(record, due) - due.asof),
+        "due_in": json_number(due_at(record.registered_at, record.due_at, due.max_age) - due.asof),
         "reason": found.reason,
         "held": record.held,
     }

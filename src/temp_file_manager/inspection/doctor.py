@@ -9,18 +9,14 @@ from enum import StrEnum
 
 from temp_file_manager.clock import Clock, SystemClock, boot_id
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryError
+from temp_file_manager.registry.schemes import MEMORY, SQLITE, parse
 from temp_file_manager.storage.base_rules import refuse_foreign_private, refuse_unsafe
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.probe import Probe, capabilities, hides_processes, probe
+from temp_file_manager.storage.kernel.space import room
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.paths import AnyPath, absolute, nearest_existing
 from temp_file_manager.sweeping import clock_guard
-from temp_file_manager.text import masked
-
-LITTLE_ROOM, LITTLE_SHARE = 64 * 1024 * 1024, 0.02
-"""Less free space than this, and than this part of all: worth a warning."""
-
-FEW_INODES = 1000
 
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 _GRANT_LEASE = (
@@ -63,7 +59,7 @@ class Check:
 
 
 def examine(
-    directory: AnyPath, *, registry: str | None = "sqlite:", clock: Clock | None = None, protect_open: bool = True
+    directory: AnyPath, *, registry: str | None = SQLITE, clock: Clock | None = None, protect_open: bool = True
 ) -> tuple[Check, ...]:
     """Look at what a base directory, or one to be made there, can rely on. What is made to try it is removed at once.
 
@@ -76,6 +72,7 @@ def examine(
     Raises:
         TypeError: ``directory`` is no path.
         InvalidArgumentError: it is empty.
+        RegistryError: no registry can be at that address.
     """
     if not os.fsdecode(directory):
         raise InvalidArgumentError("an empty path names no directory")
@@ -87,7 +84,7 @@ class _Examination:
 
     def __init__(self, base: str, registry: str | None, clock: Clock, protect_open: bool) -> None:
         self._base = base
-        self._registry = registry or "memory:"
+        self._address = parse(registry or MEMORY, base)
         self._clock = clock
         self._protect_open = protect_open
         self._there = nearest_existing(base)
@@ -148,18 +145,15 @@ class _Examination:
 
     def _room(self) -> Check:
         name = "room"
-        try:
-            found = os.statvfs(self._there)
-        except (OSError, AttributeError) as error:
-            return Check(name, Level.WARNING, f"cannot be told: {error}")
-        free, inodes = found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None
-        share = found.f_bavail / found.f_blocks if found.f_blocks else 1.0
-        files = "" if inodes is None else f", {inodes} more files"
-        told = f"{free // (1 << 20)} MiB free ({share:.0%}){files}"
+        found = room(self._there)
+        if found is None:
+            return Check(name, Level.WARNING, "cannot be told")
+        files = "" if found.inodes is None else f", {found.inodes} more files"
+        told = f"{found.bytes // (1 << 20)} MiB free ({found.share:.0%}){files}"
         advice = "make room: temp-file-manager sweep works on a full disk"
-        if not free or inodes == 0:
+        if found.is_full:
             return Check(name, Level.PROBLEM, told, "nothing can be registered", advice)
-        if (free < LITTLE_ROOM and share < LITTLE_SHARE) or (inodes is not None and inodes < FEW_INODES):
+        if found.is_little:
             return Check(name, Level.WARNING, told, "registering fails when it is used up", advice)
         return Check(name, Level.OK, told)
 
@@ -231,10 +225,10 @@ class _Examination:
     # -- records
 
     def _records(self) -> Iterator[Check]:
-        name, path = "registry", _registry_file(self._registry, self._base)
+        name, path = "registry", self._address.file
         if path is None:
-            told = "in memory" if self._registry.startswith("memory:") else masked(self._registry)
-            yield Check(name, Level.OK, told, "records end with their process")
+            follows = "" if self._address.outlives_process else "records end with their process"
+            yield Check(name, Level.OK, self._address.shown, follows)
             return
         if not os.path.lexists(path):
             yield Check(name, Level.OK, f"{path} is not there yet", "it is made when something is first registered")
@@ -279,14 +273,6 @@ def _user() -> Check:
     return Check("user", Level.OK, "root" if not uid else f"user {uid}", follows)
 
 
-def _registry_file(registry: str, base: str) -> str | None:
-    scheme, _, address = registry.partition(":")
-    if scheme != "sqlite":
-        return None
-    path = address.partition("?")[0].strip("/")
-    return f"/{path}" if path else os.path.join(base, OWN_DIRECTORY, "registry.db")
-
-
 def _usable(path: str, told: str, *, newer: bool) -> Check:
     if newer:
         follows = "it can be read, and nothing can be registered or swept"
@@ -312,8 +298,8 @@ def _watermark(text: str | None, clock: Clock) -> Check:
         return Check(name, Level.OK, f"{told}; no scheduled sweep has looked at it yet")
     now = clock_guard.Moment(clock.wall(), clock.elapsed(), boot_id())
     try:
-        reading, _ = clock_guard.look(clock_guard._parsed(text), now)
-    except (ValueError, TypeError, KeyError, OverflowError):
+        reading, _ = clock_guard.look(clock_guard.parsed(text), now)
+    except clock_guard.NO_WATERMARK:
         found, follows = f"{told}; what it was last cannot be read", "scheduled sweeps find nothing due"
         return Check(name, Level.WARNING, found, follows, "accept the clock: --accept-clock")
     if reading.trusted:

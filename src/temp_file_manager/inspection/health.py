@@ -21,16 +21,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
 
-from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.inspection.doctor import FEW_INODES, LITTLE_ROOM, LITTLE_SHARE
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.schemes import MEMORY
+from temp_file_manager.rules import due_at
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweeping.clock_guard import ClockGuard, Reading
+from temp_file_manager.storage.kernel.space import Room, room
+from temp_file_manager.sweeping.clock_guard import Reading
 from temp_file_manager.text import printable, span
 
 FAR_OVERDUE = 3600.0
@@ -47,15 +47,6 @@ class Grade(StrEnum):
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     UNHEALTHY = "unhealthy"
-
-
-class Room(NamedTuple):
-    """What is free on a disk for who is not root, in bytes and in files; shares are of all there is."""
-
-    bytes: int
-    share: float
-    inodes: int
-    inode_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +203,11 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
     if facts.clock_doubt:
         yield f"the clock is not trusted: {facts.clock_doubt}"
     room = facts.room
-    if room is not None and _is_little(room):
+    if room is not None and room.is_little:
         yield (
-            f"the disk of {printable(facts.base_dir)} is full or nearly so: {room.bytes // 1024} KiB and "
-            f"{room.inodes} more files are free; make room, to which a sweep may help, and works on a full disk"
+            f"the disk of {printable(facts.base_dir)} is full or nearly so: {room.bytes // 1024} KiB"
+            f"{'' if room.inodes is None else f' and {room.inodes} more files'} are free; "
+            "make room, to which a sweep may help, and works on a full disk"
         )
 
 
@@ -227,66 +219,48 @@ def _overdue(late: TempFile, seconds: float) -> str:
     return f"{printable(late.path)} should have been gone for {span(seconds)}, and {found}"
 
 
-def _is_little(room: Room) -> bool:
-    little = room.bytes < LITTLE_ROOM and room.share < LITTLE_SHARE
-    return little or (room.inodes < FEW_INODES and room.inode_share < LITTLE_SHARE)
-
-
 # -- gathering
 
 
-def examine(manager: TempFileManager, *, clock: Clock | None = None) -> Health:
-    """Look at a manager and its surroundings, at a cost that does not depend on how many records there are, and judge.
+def examine(context: Context, *, trouble: str = "") -> Health:
+    """Look at a manager's parts and surroundings, and judge, at a cost that does not grow with the records.
 
     (In memory, looking at what is due copies a list: some milliseconds for a million records.) Changes nothing, and
     raises nothing: what cannot be asked is a reason.
 
     Args:
-        manager: Whose records and settings count.
-        clock: What tells the time; None: what the manager's sweeps read.
+        context: Its parts.
+        trouble: Why the registry that is meant cannot be used, and another one is asked.
     """
-    times = clock or manager._clock
-    name = repr(manager.registry) if manager.registry.durable else "memory:"
-    facts = surroundings(manager.base_dir, manager.max_age, registry=name, clock=times)
-    facts = replace(facts, scheduler_alive=manager._scheduler.alive)
-    if manager.registry.durable and not facts.base_there:
+    registry = context.registry
+    facts = Facts(
+        base_dir=context.base_dir,
+        max_age=context.max_age,
+        timestamp=context.clock.wall(),
+        registry=repr(registry) if registry.durable else MEMORY,
+        base_there=os.path.isdir(context.base_dir),
+        base_writable=os.access(context.base_dir, os.W_OK | os.X_OK),
+        room=room(context.base_dir),
+        scheduler_alive=context.scheduler.alive,
+        registry_trouble=trouble,
+    )
+    if registry.durable and not facts.base_there:
         # A registry that was closed would be opened, and its directory made again.
-        return judge(replace(facts, records=None), manager._settings)
+        return judge(replace(facts, records=None), context.settings)
     try:
-        facts = _asked(manager, facts, clock)
+        facts = _asked(context, facts)
     except Exception as error:  # as in the specification: whatever a registry raises is its ill health
         facts = replace(facts, records=None, registry_trouble=str(error) or repr(error))
-    return judge(facts, manager._settings)
+    return judge(facts, context.settings)
 
 
-def surroundings(base_dir: str, max_age: float, *, registry: str, clock: Clock | None = None) -> Facts:
-    """Return what can be told without a registry; it is taken to be empty.
-
-    Args:
-        base_dir: The base directory.
-        max_age: Seconds a file without its own ttl may live.
-        registry: Where records live, as it may be shown.
-        clock: What tells the time.
-    """
-    return Facts(
-        base_dir=base_dir,
-        max_age=max_age,
-        timestamp=(clock or SystemClock()).wall(),
-        registry=registry,
-        base_there=os.path.isdir(base_dir),
-        base_writable=os.access(base_dir, os.W_OK | os.X_OK),
-        room=_room(base_dir),
-    )
-
-
-def _asked(manager: TempFileManager, facts: Facts, clock: Clock | None) -> Facts:
-    registry = manager.registry
+def _asked(context: Context, facts: Facts) -> Facts:
+    registry = context.registry
     _refuse_read_only(registry)  # before SQLite makes a file that was removed again, empty
     records = registry.stats().records
     _refuse_read_only(registry)  # which it may have found on opening the file
-    guard = manager._clock_guard if clock is None else ClockGuard(registry, clock)
-    reading = guard.peek()
-    late, overdue = _latest(manager, reading, (clock or manager._clock).elapsed())
+    reading = context.clock_guard.peek()
+    late, overdue = _latest(context, reading)
     return replace(
         facts,
         records=records,
@@ -301,26 +275,15 @@ def _refuse_read_only(registry: Registry) -> None:
         raise RegistryError(registry.read_only)
 
 
-def _latest(manager: TempFileManager, reading: Reading, now: float) -> tuple[TempFile | None, float]:
+def _latest(context: Context, reading: Reading) -> tuple[TempFile | None, float]:
     """Return the record that should have been gone for longest, and since how many seconds."""
-    due = Selection(reading.asof, manager.max_age)
-    records = manager.registry.page(due, now=now, limit=_PAGE).records
+    due = Selection(reading.asof, context.max_age)
+    records = context.registry.page(due, now=context.clock.elapsed(), limit=_PAGE).records
     late = min(records, key=lambda record: _to_go(record, due), default=None)
     return late, 0.0 if late is None else max(0.0, due.asof - _to_go(late, due))
 
 
 def _to_go(record: TempFile, due: Selection) -> float:
-    since = record.registered_at + due.max_age if record.due_at is None else record.due_at
+    since = due_at(record.registered_at, record.due_at, due.max_age)
     kept = record.retry_at is not None and not record.failures
     return max(since, record.retry_at or since) if kept else since
-
-
-def _room(directory: str) -> Room | None:
-    try:
-        found = os.statvfs(directory)
-    except (OSError, ValueError, AttributeError):  # gone, no path, or no Unix
-        return None
-    share = found.f_bavail / found.f_blocks if found.f_blocks else 1.0
-    # Some file systems make inodes as they go, and count none.
-    inodes, inode_share = (found.f_favail, found.f_favail / found.f_files) if found.f_files else (FEW_INODES, 1.0)
-    return Room(found.f_bavail * found.f_frsize, share, inodes, inode_share)

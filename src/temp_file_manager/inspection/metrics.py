@@ -3,8 +3,8 @@
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
 adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path.
 
-In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager))``. No metric says whose it
-is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its own.
+In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
+whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,13 +15,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
+from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
-from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.sweeping.scheduler import SWEEP, JobState
 from temp_file_manager.version import VERSION
 
 __all__ = ["CONTENT_TYPE", "ManagerCollector", "render"]
@@ -33,7 +33,8 @@ class _Seen(NamedTuple):
     """What one scrape has found; ``stats`` is None, and ``counted`` empty, when the registry cannot be read."""
 
     health: Health
-    scheduler: Scheduler
+    interval: float
+    sweeps: JobState
     disk: Mapping[str, int | None]
     stats: Stats | None = None
     counted: Mapping[str, float | None] = {}
@@ -54,11 +55,11 @@ class ManagerCollector(Collector):
     """Gives a manager's metrics, as they are at the moment they are asked for.
 
     Args:
-        manager: Whose.
+        context: Of the manager whose metrics they are.
     """
 
-    def __init__(self, manager: TempFileManager) -> None:
-        self._manager = manager
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def describe(self) -> Iterable[Metric]:
         """Yield the metrics without their values: registering a collector asks nothing and nobody."""
@@ -69,13 +70,14 @@ class ManagerCollector(Collector):
         yield from _metrics(self._look())
 
     def _look(self) -> _Seen:
-        manager = self._manager
-        seen = _Seen(health.examine(manager), manager._scheduler, overview.disk(manager.base_dir))
+        context = self._context
+        interval, sweeps = context.settings.cleanup_interval, context.scheduler.state(SWEEP)
+        seen = _Seen(health.examine(context), interval, sweeps, overview.disk(context.base_dir))
         if seen.health.records is None:
             return seen
         try:
             # Once for all counters and histograms, which then are of the same moment.
-            stats, oldest = manager.registry.stats(), manager.registry.oldest()
+            stats, oldest = context.registry.stats(), context.registry.oldest()
         except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
             return seen
         return seen._replace(stats=stats, counted=overview.counted(stats), oldest=oldest)
@@ -116,10 +118,10 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: seen.known(not seen.health.clock_trusted),
         "Whether sweeps wait because the clock is not trusted",
     ),
-    ("temp_file_cleanup_interval_seconds", lambda seen: seen.scheduler.interval, "Seconds between scheduled sweeps"),
+    ("temp_file_cleanup_interval_seconds", lambda seen: seen.interval, "Seconds between scheduled sweeps"),
     (
         "temp_file_scheduler_heartbeat_timestamp_seconds",
-        lambda seen: seen.scheduler.beat,
+        lambda seen: seen.sweeps.beat,
         "When this process's scheduler last showed that it works; absent before it has",
     ),
     ("temp_file_disk_free_bytes", lambda seen: seen.disk["free"], "Bytes free on the base directory's disk"),
@@ -136,7 +138,7 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     for name, look, about in _GAUGES:
         yield GaugeMetricFamily(name, about, seen and look(seen))
     about = "Scheduled sweeps of this process that ended in an error"
-    yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.scheduler.failures)
+    yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info
@@ -149,9 +151,9 @@ def _histogram(name: str, about: str, found: Histogram | None) -> HistogramMetri
     return HistogramMetricFamily(name, about, list(zip(bounds, found.counts, strict=True)), found.sum)
 
 
-def render(manager: TempFileManager) -> bytes:
+def render(context: Context) -> bytes:
     """Return a manager's metrics and those of this process, in Prometheus's text format."""
     registry = CollectorRegistry()
-    registry.register(ManagerCollector(manager))
+    registry.register(ManagerCollector(context))
     ProcessCollector(registry=registry)
     return generate_latest(registry)

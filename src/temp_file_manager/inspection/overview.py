@@ -1,16 +1,16 @@
 """What there is to see at a glance, as plain data: for the page, the API and ``top``."""
 
 import math
-import os
 import time
 from collections.abc import Mapping
 
+from temp_file_manager.context import Context
 from temp_file_manager.inspection import health
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import RETIRED, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
-from temp_file_manager.rules import due_since
-from temp_file_manager.sweeping.history import History
+from temp_file_manager.rules import due_at
+from temp_file_manager.storage.kernel.space import room
+from temp_file_manager.sweeping.scheduler import SWEEP
 from temp_file_manager.text import json_number
 from temp_file_manager.version import VERSION
 
@@ -24,7 +24,7 @@ BOUNDS = (0.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0, 604800.0)
 """Seconds from now by which a forecast counts what will be due."""
 
 
-def overview(manager: TempFileManager) -> dict[str, object]:
+def overview(context: Context) -> dict[str, object]:
     """Return health, counts, disk, scheduler and the last sweeps.
 
     In SQLite it costs the same whatever is on record; in memory health and the oldest look at every record.
@@ -32,30 +32,29 @@ def overview(manager: TempFileManager) -> dict[str, object]:
     Raises:
         RegistryError: the registry cannot be read.
     """
-    scheduler, clock = manager._scheduler, manager._clock
-    ended = scheduler.ended
+    interval, ended = context.settings.cleanup_interval, context.scheduler.state(SWEEP).ended
     return {
-        "at": clock.wall(),
+        "at": context.clock.wall(),
         "version": VERSION,
-        "health": health.examine(manager).described(),
-        "stats": counts(manager),
-        "disk": disk(manager.base_dir),
+        "health": health.examine(context).described(),
+        "stats": counts(context),
+        "disk": disk(context.base_dir),
         "scheduler": {
-            "interval": scheduler.interval,
+            "interval": interval,
             "last": ended,
-            "next": None if ended is None or not scheduler.alive else ended + scheduler.interval,
+            "next": None if ended is None or not context.scheduler.alive else ended + interval,
         },
-        "sweeps": [sweep.described() for sweep in History(manager.registry, clock).sweeps(SWEEPS)],
+        "sweeps": [sweep.described() for sweep in context.history.sweeps(SWEEPS)],
     }
 
 
-def counts(manager: TempFileManager) -> dict[str, float | None]:
+def counts(context: Context) -> dict[str, float | None]:
     """Return what is on record, and the totals, under the names of ``totals``; ``cleaned`` are all that were retired.
 
     Raises:
         RegistryError: the registry cannot be read.
     """
-    return {**counted(manager.registry.stats()), "oldest": manager.registry.oldest()}
+    return {**counted(context.registry.stats()), "oldest": context.registry.oldest()}
 
 
 def counted(stats: Stats) -> dict[str, float | None]:
@@ -78,23 +77,20 @@ def _whole(found: Mapping[str, float], name: str) -> int:
 
 def disk(directory: str) -> dict[str, int | None]:
     """Return the bytes that are free for who is not root, and how many there are; None when it cannot be told."""
-    try:
-        found = os.statvfs(directory)
-    except (OSError, ValueError, AttributeError):  # gone, no path, or no Unix
-        return {"free": None, "size": None}
-    return {"free": found.f_bavail * found.f_frsize, "size": found.f_blocks * found.f_frsize}
+    found = room(directory)
+    return {"free": None, "size": None} if found is None else {"free": found.bytes, "size": found.size}
 
 
-def outlook(manager: TempFileManager) -> dict[str, object]:
+def outlook(context: Context) -> dict[str, object]:
     """Return what will be due when, and the oldest and largest files. Looks at every record: a second for a million.
 
     Raises:
         RegistryError: the registry cannot be read.
     """
     began = time.perf_counter()
-    due = Selection(manager._clock.wall(), float(manager.max_age))
-    found = manager.registry.outlook(due, BOUNDS, top=TOP)
-    sized = manager.registry.stats().bytes is not None
+    due = context.due()
+    found = context.registry.outlook(due, BOUNDS, top=TOP)
+    sized = context.registry.stats().bytes is not None
     bounds = (*BOUNDS, None)
     return {
         "asof": due.asof,
@@ -109,7 +105,7 @@ def outlook(manager: TempFileManager) -> dict[str, object]:
 
 
 def _item(record: TempFile, due: Selection) -> dict[str, object]:
-    when = due_since(record, due)
+    when = due_at(record.registered_at, record.due_at, due.max_age)
     return {
         "path": record.path,
         "registered_at": json_number(record.registered_at),

@@ -6,22 +6,17 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, cast
 
-from temp_file_manager.clock import Clock
+from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Cause, Identity, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import Registry
-from temp_file_manager.rules import verdict
+from temp_file_manager.rules import due_at, verdict
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.identity import same_directory, same_file
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
 from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
 from temp_file_manager.storage.paths import AnyPath, absolute
-from temp_file_manager.sweeping.clock_guard import ClockGuard, Reading
-from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 
 _PAGE = 1000
 _PAGES = 20
@@ -111,13 +106,12 @@ class Explanation:
         return self.scheduled.rule
 
 
-def why(manager: TempFileManager, path: AnyPath, *, clock: Clock | None = None) -> Explanation:
+def why(context: Context, path: AnyPath) -> Explanation:
     """Explain one path: registered or not, there or not. Changes nothing.
 
     Args:
-        manager: Whose records and settings count.
+        context: Whose records and settings count.
         path: Made absolute, links not followed.
-        clock: What tells the time; None: what the manager's sweeps read.
 
     Raises:
         TypeError: ``path`` is no path.
@@ -125,22 +119,21 @@ def why(manager: TempFileManager, path: AnyPath, *, clock: Clock | None = None) 
         RegistryError: the registry cannot be read.
     """
     name = _named(path)
-    times = clock or manager._clock
-    record = manager.registry.get((name,)).get(name)
-    asof = times.wall()
+    record = context.registry.get((name,)).get(name)
+    asof = context.clock.wall()
     seen, found = _looked_at(name)
     if record is None:
         none = Forecast(None, Rule.NOT_REGISTERED, "not registered")
         bare = command_line = scheduled = none
     else:
-        bare, command_line, scheduled = _Looking(manager, record, times, asof).forecasts()
+        bare, command_line, scheduled = _Looking(context, record, asof).forecasts()
     known = None if record is None else record.identity
     return Explanation(
         path=name,
         asof=asof,
         record=record,
-        max_age=manager.max_age,
-        due_at=None if record is None else _due_at(record, manager.max_age),
+        max_age=context.max_age,
+        due_at=None if record is None else due_at(record.registered_at, record.due_at, context.max_age),
         cleanup=bare,
         command_line=command_line,
         scheduled=scheduled,
@@ -169,24 +162,23 @@ def _named(path: AnyPath) -> str:
 class _Looking:
     """At one record, as the three kinds of sweep would."""
 
-    def __init__(self, manager: TempFileManager, record: TempFile, clock: Clock, asof: float) -> None:
-        self._manager = manager
+    def __init__(self, context: Context, record: TempFile, asof: float) -> None:
+        self._context = context
         self._record = record
-        self._clock = clock
-        self._due = Selection(asof, manager.max_age)
+        self._due = Selection(asof, context.max_age)
 
     def forecasts(self) -> tuple[Forecast, Forecast, Forecast]:
         """Return what a bare cleanup, the command line and a scheduled sweep would do."""
-        bare = self._predicted(self._manager._storage)
-        protects = self._manager._settings.protect_open
-        protecting = self._predicted(self._manager._protecting) if protects else bare
+        bare = self._predicted(self._context.storage)
+        protects = self._context.settings.protect_open
+        protecting = self._predicted(self._context.protecting) if protects else bare
         claimed = self._claimed()
         command, scheduled = (self._unattended(protecting, claimed, patient=patient) for patient in (False, True))
         return self._forecast(self._due, bare, claimed), command, scheduled
 
     def _predicted(self, storage: Storage) -> Outcome:
         record = self._record
-        if "\0" in record.path and storage is self._manager._storage:
+        if "\0" in record.path and storage is self._context.storage:
             return Outcome(record, Status.FAILED, Cause.OBSTACLE, "the path holds a NUL character")
         (outcome,) = storage.predict((record,))
         why_not = obstacle(record.path) if outcome.status in (Status.REMOVED, Status.FAILED) else ""
@@ -194,7 +186,7 @@ class _Looking:
 
     def _unattended(self, outcome: Outcome, claimed: bool, *, patient: bool) -> Forecast:
         """Return what a sweep would do that distrusts the clock and asks; a held-up scheduled one goes on as before."""
-        reading = _reading(self._manager.registry, self._clock)
+        reading = self._context.clock_guard.peek(records=True)
         due = replace(self._due, asof=reading.asof, patient=patient)
         former = self._held_up(due)
         forecast = self._forecast(former or due, outcome, claimed)
@@ -210,7 +202,7 @@ class _Looking:
 
     def _held_up(self, due: Selection) -> Selection | None:
         try:
-            LargeSweepGuard(self._manager.registry).check(due, now=self._clock.elapsed())
+            self._context.large_sweep_guard.check(due, now=self._context.clock.elapsed())
         except LargeSweepError as error:
             return replace(due, max_age=error.former["max_age"])
         return None
@@ -231,14 +223,14 @@ class _Looking:
         """Say whether another sweep has the record: then it is missing at its place among what is due."""
         if not verdict(self._record, self._due).due:
             return False
-        place = _due_at(self._record, self._due.max_age)
+        place = due_at(self._record.registered_at, self._record.due_at, self._due.max_age)
         cursor: object | None = None
         for _ in range(_PAGES):
-            page = self._manager.registry.page(self._due, now=self._clock.elapsed(), limit=_PAGE, after=cursor)
+            page = self._context.registry.page(self._due, now=self._context.clock.elapsed(), limit=_PAGE, after=cursor)
             for other in page.records:
                 if other.path == self._record.path:
                     return False
-                if _due_at(other, self._due.max_age) > place:
+                if due_at(other.registered_at, other.due_at, self._due.max_age) > place:
                     return True
             cursor = page.cursor
             if cursor is None:
@@ -271,14 +263,10 @@ def _other_rule(outcome: Outcome) -> Rule:
     return _RULES.get(outcome.cause, Rule.OBSTACLE if outcome.status is Status.FAILED else Rule.DOUBT)
 
 
-def _due_at(record: TempFile, max_age: float) -> float:
-    return record.registered_at + max_age if record.due_at is None else record.due_at
-
-
 def _at(record: TempFile, due: Selection) -> float:
     pinned = -math.inf if record.pinned_until is None else record.pinned_until
     retry = record.retry_at if due.patient and record.retry_at is not None else -math.inf
-    return max(_due_at(record, due.max_age), pinned, retry)
+    return max(due_at(record.registered_at, record.due_at, due.max_age), pinned, retry)
 
 
 def _last(record: TempFile | None) -> str:
@@ -318,23 +306,3 @@ def _kind(seen: Seen | None) -> str:
         (stat.S_ISSOCK, "a socket"),
     )
     return next((name for test, name in kinds if test(seen.mode)), "a device")
-
-
-# -- the clock, without a trace
-
-
-class _Unchanged:
-    """A registry that remembers nothing new: to look at the clock is not to set its watermark."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._registry, name)
-
-    def remember(self, name: str, text: str) -> None:
-        """Forget it at once."""
-
-
-def _reading(registry: Registry, clock: Clock) -> Reading:
-    return ClockGuard(cast("Registry", _Unchanged(registry)), clock).read()

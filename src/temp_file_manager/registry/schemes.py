@@ -1,23 +1,119 @@
-"""Registry addresses: which scheme opens which registry."""
+"""Registry addresses: which scheme opens which registry, where it keeps its records, and how it may be shown."""
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry.contract import Registry
 from temp_file_manager.registry.memory.registry import MemoryRegistry
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.text import masked
+
+MEMORY = "memory:"
+"""Where an application's records live when nothing else is said."""
+
+SQLITE = "sqlite:"
+"""Where the command line's live: a command's process ends before the next begins."""
 
 
-def is_durable(registry: Registry | str | None) -> bool:
-    """Say whether what ``open_registry`` would return keeps records beyond the process."""
-    return registry.durable if isinstance(registry, Registry) else registry not in (None, "memory:")
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A registry's address, read.
+
+    Attributes:
+        scheme: What stands before the colon.
+        shown: The address as it may be shown.
+        outlives_process: Whether its records do.
+        file: The file they live in, made or not; None when they live in none.
+        options: What follows the ``?``.
+    """
+
+    scheme: str
+    shown: str
+    outlives_process: bool
+    file: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A kind of registry.
+
+    Attributes:
+        parse: Reads what follows the colon, for a base directory; raises RegistryError.
+        open: Opens what was read, for a base directory.
+    """
+
+    parse: Callable[[str, str], Address]
+    open: Callable[[Address, str], Registry]
+
+
+def _parse_memory(rest: str, base_dir: str) -> Address:
+    del base_dir
+    if rest:
+        raise RegistryError("memory: takes nothing after it")
+    return Address("memory", MEMORY, outlives_process=False)
+
+
+def _open_memory(address: Address, base_dir: str) -> Registry:
+    del address, base_dir
+    return MemoryRegistry()
+
+
+def _parse_sqlite(rest: str, base_dir: str) -> Address:
+    place, _, option = rest.partition("?")
+    if place in ("", "//"):
+        path = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, "registry.db")
+    elif place.startswith("///") and place.strip("/") and "\0" not in place:
+        path = "/" + place.strip("/")
+    else:
+        raise RegistryError("sqlite: names no file: write sqlite:///ABSOLUTE/PATH, or sqlite: alone for the usual one")
+    name, _, word = option.lower().partition("=")
+    if option and (name != "synchronous" or word not in ("normal", "full")):
+        raise RegistryError("what follows the ? is no option: write ?synchronous=normal or ?synchronous=full")
+    shown = masked(f"sqlite:{rest}")
+    return Address("sqlite", shown, outlives_process=True, file=path, options={name: word} if option else {})
+
+
+def _open_sqlite(address: Address, base_dir: str) -> Registry:
+    # In memory nobody needs SQLite.
+    from temp_file_manager.registry.sqlite.registry import SqliteRegistry  # noqa: PLC0415
+
+    assert address.file is not None  # noqa: S101 - see _parse_sqlite
+    return SqliteRegistry(address.file, base_dir, synchronous=address.options.get("synchronous", "normal").upper())
+
+
+SCHEMES: dict[str, Scheme] = {
+    "memory": Scheme(_parse_memory, _open_memory),
+    "sqlite": Scheme(_parse_sqlite, _open_sqlite),
+}
+
+
+def parse(address: str, base_dir: str) -> Address:
+    """Read an address; opens and makes nothing.
+
+    Args:
+        address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, or ``sqlite:///PATH``.
+        base_dir: Whose records are meant.
+
+    Raises:
+        RegistryError: no registry can be at that address.
+    """
+    scheme, colon, rest = str(address).partition(":")
+    if not colon or scheme not in SCHEMES:
+        # The scheme alone: what follows may hold a password.
+        raise RegistryError(
+            f"no registry is called {scheme!r}: give 'memory:', 'sqlite:', 'sqlite:///PATH' or a Registry object"
+        )
+    return SCHEMES[scheme].parse(rest, base_dir)
 
 
 def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
-    """Return the registry that ``registry`` names: an object as it is, ``memory:`` or None a new one in memory.
+    """Return the registry that ``registry`` names: an object as it is, None a new one in memory.
 
     Args:
-        registry: ``sqlite:///PATH`` names a file; ``sqlite:`` alone is one in ``base_dir``.
+        registry: An address, see ``parse``.
         base_dir: Whose records it is to hold.
 
     Raises:
@@ -25,28 +121,16 @@ def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
     """
     if isinstance(registry, Registry):
         return registry
-    if registry is None or registry == "memory:":
-        return MemoryRegistry()
-    if registry.startswith("sqlite:"):
-        return _open_sqlite(registry, base_dir)
-    # The scheme alone: what follows may hold a password.
-    scheme = str(registry).split(":", 1)[0]
-    raise RegistryError(
-        f"no registry is called {scheme!r}: give 'memory:', 'sqlite:', 'sqlite:///PATH' or a Registry object"
-    )
+    address = parse(registry or MEMORY, base_dir)
+    return SCHEMES[address.scheme].open(address, base_dir)
 
 
-def _open_sqlite(url: str, base_dir: str) -> Registry:
-    from temp_file_manager.registry.sqlite.registry import SqliteRegistry  # noqa: PLC0415 - in memory nobody needs SQLite
+def is_durable(registry: Registry | str | None, base_dir: str) -> bool:
+    """Say whether what ``open_registry`` would return keeps records beyond the process.
 
-    address, _, option = url.removeprefix("sqlite:").partition("?")
-    if address in ("", "//"):
-        path = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, "registry.db")
-    elif address.startswith("///") and address.strip("/") and "\0" not in address:
-        path = "/" + address.strip("/")
-    else:
-        raise RegistryError("sqlite: names no file: write sqlite:///ABSOLUTE/PATH, or sqlite: alone for the usual one")
-    name, _, word = option.lower().partition("=")
-    if option and (name != "synchronous" or word not in ("normal", "full")):
-        raise RegistryError("what follows the ? is no option: write ?synchronous=normal or ?synchronous=full")
-    return SqliteRegistry(path, base_dir, synchronous=(word or "normal").upper())
+    Raises:
+        RegistryError: no registry can be at that address.
+    """
+    if isinstance(registry, Registry):
+        return registry.durable
+    return parse(registry or MEMORY, base_dir).outlives_process

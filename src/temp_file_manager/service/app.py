@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.service.api.events import Live
 from temp_file_manager.service.api.files import Files
@@ -53,8 +54,13 @@ def build(manager: TempFileManager, settings: Settings, *, token: str | None) ->
         token: Who brings it may change things; None: nobody may.
     """
     credentials = Credentials(token)
-    live, files = Live(manager), Files(manager, settings)
-    table: Table = {**_probes(manager), **_api(manager, files), **_page(credentials), "/v1/events": live}
+    live, files = Live(manager.context), Files(manager, settings)
+    table: Table = {
+        **_probes(manager.context),
+        **_api(manager.context, files),
+        **_page(credentials),
+        "/v1/events": live,
+    }
     admission = Admission.of(settings, has_token=token is not None)
     return Service(Careful(Problems(Guard(_router(table), admission, credentials))), table, (live, files))
 
@@ -65,11 +71,11 @@ def build_metrics(manager: TempFileManager) -> ASGIApp:
     Args:
         manager: Who is asked.
     """
-    return Careful(Problems(_router(_probes(manager))))
+    return Careful(Problems(_router(_probes(manager.context))))
 
 
-def _probes(manager: TempFileManager) -> Table:
-    probes = Probes(manager)
+def _probes(context: Context) -> Table:
+    probes = Probes(context)
     return {
         "/livez": Resource(GET=probes.live),
         "/readyz": Resource(GET=probes.ready),
@@ -77,8 +83,8 @@ def _probes(manager: TempFileManager) -> Table:
     }
 
 
-def _api(manager: TempFileManager, files: Files) -> Table:
-    looks = Looks(manager)
+def _api(context: Context, files: Files) -> Table:
+    looks = Looks(context)
     return {
         "/health": Resource(GET=looks.health),
         "/v1/files": Resource(GET=files.page, POST=files.register),

@@ -96,7 +96,7 @@ def path(raw: object) -> str:
 def registry(raw: object) -> str:
     """Read where records live."""
     value = path(raw)
-    if not value.startswith(("memory:", "sqlite:")):
+    if not re.match("[a-z][a-z0-9+.-]*:", value):  # which schemes there are the registries know
         raise ValueError(raw)
     return value
 

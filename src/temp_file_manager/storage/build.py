@@ -1,8 +1,9 @@
-"""The one place where what removes files is put together."""
+"""Storages, put together from the settings: the one place that knows which wrapper goes around which."""
 
+import functools
 import os
-from collections.abc import Callable
 
+from temp_file_manager.clock import Clock
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.leases import InUse
@@ -16,8 +17,16 @@ PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
 
 
-def assemble(settings: Settings, base_dir: str, in_use: Callable[[], InUse] | None = None) -> Storage:
-    """Return what removes files as the settings say; with ``in_use``, none that somebody has open."""
+def build(settings: Settings, base_dir: str, clock: Clock, *, protect_open: bool = False) -> Storage:
+    """Return what removes files as the settings say.
+
+    Args:
+        settings: Which wrappers there are to be.
+        base_dir: Whose private folder may be used.
+        clock: What tells the time.
+        protect_open: Keep files that somebody has open, or of which nothing can tell.
+    """
+    in_use = functools.partial(InUse, settings.if_unknown, clock.wall) if protect_open else None
     storage: Storage
     if settings.secure_delete:
         storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check)
@@ -26,4 +35,4 @@ def assemble(settings: Settings, base_dir: str, in_use: Callable[[], InUse] | No
         storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside)
     if settings.cleanup_timeout is None:
         return storage
-    return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE))
+    return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE), clock)

@@ -55,7 +55,9 @@ RENEWED = 3600.0
 """Seconds after which the watermark is written anew: after a boot, its age is what the machine was off."""
 
 NAME = "clock"
-_NO_WATERMARK = (ValueError, TypeError, KeyError, OverflowError)  # what a text raises that is none
+NO_WATERMARK = (ValueError, TypeError, KeyError, OverflowError)
+"""What ``parsed`` raises of a text that is no watermark."""
+
 _PAGE = 1000
 
 
@@ -196,7 +198,7 @@ class ClockGuard:
         now = self._now()
         try:
             mark = self._mark()
-        except _NO_WATERMARK:
+        except NO_WATERMARK:
             # Nothing to go on from, and perhaps a newer version's: left as it is.
             reading = Reading(0.0, False, _UNREADABLE)
         else:
@@ -211,16 +213,19 @@ class ClockGuard:
                 logs.clock_distrusted(reading.reason)
         return reading
 
-    def peek(self) -> Reading:
-        """Return what ``read`` would; look at no record, write nothing down and log nothing.
+    def peek(self, *, records: bool = False) -> Reading:
+        """Return what ``read`` would; write nothing down and log nothing.
 
-        A pause that outlived every record from before it goes on here until the next ``read``.
+        Args:
+            records: Look at the records, too, as ``read`` may have to. Else a pause that outlived every record from
+                before it goes on here until the next ``read``.
         """
+        now = self._now()
         try:
             mark = self._mark()
-        except _NO_WATERMARK:
+        except NO_WATERMARK:
             return Reading(0.0, False, _UNREADABLE)
-        return look(mark, self._now(), self._max_off)[0]
+        return look(self._outlived(mark, now) if records else mark, now, self._max_off)[0]
 
     def accept(self) -> None:
         """Trust the wall clock as it is: what it makes due, the next sweep removes.
@@ -232,7 +237,7 @@ class ClockGuard:
         self._unsaved = None
 
     def _mark(self) -> Watermark | None:
-        return self._unsaved or _parsed(self._registry.recall(NAME))
+        return self._unsaved or parsed(self._registry.recall(NAME))
 
     def _now(self) -> Moment:
         # A machine may fall asleep between two readings, which would look like a jump.
@@ -281,7 +286,8 @@ def _text(mark: Watermark) -> str:
     return dumps(asdict(mark))
 
 
-def _parsed(text: str | None) -> Watermark | None:
+def parsed(text: str | None) -> Watermark | None:
+    """Read a watermark as the registry keeps it; None when it keeps none."""
     from json import loads  # noqa: PLC0415 - likewise
 
     if text is None:

@@ -1,102 +1,140 @@
-"""One thread that sweeps at an interval, and survives everything a sweep can raise."""
+"""Jobs at intervals, each on a daemon thread of its own that survives everything the job can raise."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 
+SWEEP, SAMPLE = "sweep", "sample"
+"""Names of the jobs that others ask about."""
 
-class Scheduler:
-    """Calls ``sweep`` at once and then every ``interval`` seconds, on one daemon thread.
+Stop = Callable[[], bool]
+"""Says whether to stop; a job that takes long asks now and then."""
 
-    Args:
-        sweep: Called with a function that says whether to stop, which a sweep asks between chunks.
-        on_error: Called with what ``sweep`` raised.
-        interval: Seconds from the end of one sweep to the beginning of the next.
-        clock: What waits.
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work to be done at once and then again and again.
 
     Attributes:
-        interval: As given.
-        failures: How many sweeps raised.
-        beat: When the thread last showed that it works, seconds since the epoch; None until it first has.
-        ended: When the last sweep ended; None until one has.
+        name: What ``Scheduler.state`` and the job's thread are asked for by.
+        interval: Seconds from the end of one time to the beginning of the next.
+        work: Called with a function that says whether to stop.
+        failed: Called with what ``work`` raised.
     """
 
-    def __init__(
-        self,
-        sweep: Callable[[Callable[[], bool]], object],
-        on_error: Callable[[Exception], object],
-        interval: float,
-        clock: Clock,
-    ) -> None:
-        self._sweep = sweep
-        self._on_error = on_error
-        self.interval = interval
+    name: str
+    interval: float
+    work: Callable[[Stop], object]
+    failed: Callable[[Exception], object]
+
+
+@dataclass(slots=True)
+class JobState:
+    """A job's traces.
+
+    Attributes:
+        beat: When its thread last showed that it works, seconds since the epoch; None until it first has.
+        ended: When it was last done; None until it has been.
+        failures: How many times it raised.
+    """
+
+    beat: float | None = None
+    ended: float | None = None
+    failures: int = 0
+
+
+class Scheduler:
+    """Runs jobs until it is stopped.
+
+    Args:
+        clock: What tells the time and waits.
+    """
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.failures = 0
-        self.beat: float | None = None
-        self.ended: float | None = None
+        self._states: dict[str, JobState] = {}
         self._renew()
         at_fork(self, Scheduler._renew)
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: dict[str, threading.Thread] = {}
 
     @property
     def running(self) -> bool:
-        """Whether the thread is alive."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
+        """Whether any of its threads is alive."""
+        return any(thread.is_alive() for thread in self._threads.values())
 
     @property
     def alive(self) -> bool | None:
-        """Whether the thread that was started lives; None when none was, or it has been told to stop."""
+        """Whether all threads that were started live; None when none was, or they have been told to stop."""
         with self._lock:
-            thread = self._thread
-            return None if thread is None or self._stopping.is_set() else thread.is_alive()
+            if not self._threads or self._stopping.is_set():
+                return None
+            return all(thread.is_alive() for thread in self._threads.values())
 
-    def start(self) -> None:
-        """Start the thread; if it runs already, do nothing."""
+    def state(self, name: str) -> JobState:
+        """Return a job's traces, in this process; those of one that was never started are empty."""
+        return self._states.setdefault(name, JobState())
+
+    def start(self, jobs: Iterable[Job]) -> None:
+        """Start a thread a job; one that runs already goes on.
+
+        Raises:
+            RuntimeError: there can be no more threads; none runs then.
+        """
         with self._lock:
-            if self.running and not self._stopping.is_set():
-                return
-            # An event for each thread: one that is still ending ends, whatever is started meanwhile.
-            self._stopping = threading.Event()
-            thread = threading.Thread(
-                target=self._run, args=(self._stopping,), name="temp-file-manager-scheduler", daemon=True
-            )
-            thread.start()  # before it is kept: a thread that could not start cannot be joined either
-            self._thread = thread
+            if self._stopping.is_set():
+                # An event for each start: threads that are still ending end, whatever is started meanwhile.
+                self._stopping, self._threads = threading.Event(), {}
+            try:
+                for job in jobs:
+                    known = self._threads.get(job.name)
+                    if known is None or not known.is_alive():
+                        self._threads[job.name] = self._started(job)
+            except RuntimeError:
+                self._stopping.set()
+                raise
+
+    def _started(self, job: Job) -> threading.Thread:
+        name = f"temp-file-manager-{job.name}"
+        thread = threading.Thread(target=self._run, args=(job, self._stopping), name=name, daemon=True)
+        thread.start()
+        return thread
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Wake the thread, let it finish the chunk in hand, and wait for its end.
+        """Wake the threads, let each finish the work in hand, and wait for their end.
 
         Args:
-            timeout: Seconds to wait at most; None for as long as it takes.
+            timeout: Seconds to wait for each at most; None for as long as it takes.
 
         Returns:
             Whether no thread runs any more.
         """
         with self._lock:
-            thread = self._thread
+            threads = tuple(self._threads.values())
             self._stopping.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout)
         return not self.running
 
-    def _run(self, stopping: threading.Event) -> None:
+    def _run(self, job: Job, stopping: threading.Event) -> None:
+        state = self.state(job.name)
+
         def ending() -> bool:
-            self.beat = self._clock.wall()
+            state.beat = self._clock.wall()
             return stopping.is_set()
 
         while not ending():
             try:
-                self._sweep(ending)
-            except Exception as error:  # the thread outlives whatever a sweep meets
-                self.failures += 1
-                self._on_error(error)
-            self.ended = self.beat = self._clock.wall()
-            self._clock.wait(stopping, self.interval)
+                job.work(ending)
+            except Exception as error:  # the thread outlives whatever a job meets
+                state.failures += 1
+                job.failed(error)
+            state.ended = state.beat = self._clock.wall()
+            self._clock.wait(stopping, job.interval)

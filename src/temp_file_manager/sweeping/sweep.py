@@ -4,14 +4,15 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile, sentence
-from temp_file_manager.registry import Registry
+from temp_file_manager.registry import Claim, Page
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.storage.contract import Gate, Storage
 from temp_file_manager.storage.in_flight import IN_FLIGHT
@@ -76,15 +77,41 @@ class _Tally:
             self.reasons[outcome.status, words] = Reason(str(outcome.status), words, 1, path, str(outcome.cause))
 
 
-class Sweeper:
-    """Runs sweeps over one registry. Several may run at once, in threads or processes: claims keep them apart."""
+class Source(Protocol):
+    """Where a sweep's records come from: a registry, or what is found in a directory. See ``Registry``."""
 
-    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, chunk: int) -> None:
+    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """Return the records that ``claim`` would take, in its order, without taking them."""
+
+    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+        """Take records; none when there are no more."""
+
+    def still_claimed(self, record: TempFile) -> bool:
+        """Say whether a record is still what was taken."""
+
+    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """Hear what became of what was taken."""
+
+
+class Sweeper:
+    """Sweeps over one source. Several may run at once, in threads or processes: claims keep them apart.
+
+    Args:
+        registry: The source.
+        clock: What tells the time.
+        hooks: Who hears of outcomes.
+        history: Where sweeps are noted; None: nowhere.
+        chunk: Records claimed at a time; more than ``CHUNK`` is that.
+    """
+
+    def __init__(
+        self, registry: Source, clock: Clock, hooks: Hooks, history: History | None = None, chunk: int = CHUNK
+    ) -> None:
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
         self._chunk = min(chunk, CHUNK)
-        self._history = History(registry, clock)
+        self._history = history
 
     def run(
         self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
@@ -95,7 +122,8 @@ class Sweeper:
             logs.swept(report, due.force)
             if self._hooks.hooks:
                 self._hooks.emit(SweepFinished(report, scheduled))
-            self._history.swept(report, scheduled=scheduled)
+            if self._history is not None:
+                self._history.swept(report, scheduled=scheduled)
         return report
 
     def _run(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:

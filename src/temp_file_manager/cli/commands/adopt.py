@@ -4,7 +4,6 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.adopt import once, survey
@@ -12,12 +11,8 @@ from temp_file_manager.adopt.plan import Plan, adopt, plan
 from temp_file_manager.adopt.watched import unwatch, watch
 from temp_file_manager.cli import adopt_output, open_manager, options
 from temp_file_manager.cli.sweep_output import Teller
-from temp_file_manager.clock import SystemClock
-from temp_file_manager.events import Hooks
-from temp_file_manager.manager import TempFileManager
+from temp_file_manager.context import Context
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.kernel.leases import InUse
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -64,16 +59,16 @@ def execute(args: argparse.Namespace) -> int:
         return _forget(args, settings)
     ttl = None if args.max_age is None else settings.max_age
     what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings))
-    with _opened(args, settings) as manager:
-        known: survey.Known = manager.registry.get if manager else lambda _: {}
-        planned = plan(what, now=SystemClock().wall(), max_age=settings.max_age, known=known, renew=not args.once)
+    teller = Teller(as_json=args.json, quiet=False)
+    with _opened(args, settings, teller) as context:
+        now, known = context.clock.wall(), context.registry.get
+        planned = plan(what, now=now, max_age=settings.max_age, known=known, renew=not args.once)
         adopt_output.tell(planned, args)
         if not args.yes:
             return 0
         if args.once:
-            return _sweep(args, settings, planned, known)
-        assert manager is not None  # noqa: S101 - see _opened
-        _adopt(args, manager, planned)
+            return _sweep(args, context, planned, teller)
+        _adopt(args, context, planned)
         return 0
 
 
@@ -84,23 +79,21 @@ def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
         raise options.UsageError("--prune goes with --once: later sweeps remove no directories")
     if args.forget and (args.yes or args.exclude):
         raise options.UsageError("--forget takes neither --yes nor --exclude")
-    if not args.once and open_manager.registry_address(settings).startswith("memory:"):
+    if not args.once and not open_manager.address_of(settings).outlives_process:
         raise options.UsageError(
             "records in memory would end with this command: use --once, or a registry that stays, such as sqlite:"
         )
 
 
-def _adopt(args: argparse.Namespace, manager: TempFileManager, planned: Plan) -> None:
-    done = adopt(manager, planned)
+def _adopt(args: argparse.Namespace, context: Context, planned: Plan) -> None:
+    done = adopt(context, planned)
     if args.keep_adopting:
-        watch(manager, planned.wanted)
+        watch(context, planned.wanted)
     adopt_output.adopted(done, args)
 
 
-def _sweep(args: argparse.Namespace, settings: Settings, planned: Plan, known: survey.Known) -> int:
-    teller = Teller(as_json=args.json, quiet=False)
-    guard = (lambda: InUse(settings.if_unknown, SystemClock().wall)) if settings.protect_open else None
-    done = once.sweep_once(planned, LocalStorage(guard), known=known, hooks=Hooks([teller]), pruning=args.prune)
+def _sweep(args: argparse.Namespace, context: Context, planned: Plan, teller: Teller) -> int:
+    done = once.sweep_once(context, planned, known=context.registry.get, pruning=args.prune)
     teller.end(done.report)
     if args.prune:
         adopt_output.pruned(done.pruned, args)
@@ -108,32 +101,26 @@ def _sweep(args: argparse.Namespace, settings: Settings, planned: Plan, known: s
 
 
 def _forget(args: argparse.Namespace, settings: Settings) -> int:
-    there = open_manager.registry_file(settings)
     forgotten = False
-    if there is not None and os.path.exists(there):
+    if open_manager.registry_is_there(settings):
         with open_manager.open_manager(args) as manager:
-            forgotten = unwatch(manager, args.directory)
+            forgotten = unwatch(manager.context, args.directory)
     adopt_output.forgotten(forgotten, args)
     return 0 if forgotten else 1
 
 
 @contextmanager
-def _opened(args: argparse.Namespace, settings: Settings) -> Iterator[TempFileManager | None]:
-    """Yield the manager; None where there is no registry yet, and nothing is to be written to one."""
-    there = open_manager.registry_file(settings)
-    needed = args.yes and not args.once
-    if needed or (there is not None and os.path.exists(there)):
-        with open_manager.open_manager(args, told=(logs.settled,)) as manager:
-            yield manager
+def _opened(args: argparse.Namespace, settings: Settings, teller: Teller) -> Iterator[Context]:
+    """Yield what to work with; where there is no registry yet, and nothing is to be written to one, none is made."""
+    if (args.yes and not args.once) or open_manager.registry_is_there(settings):
+        with open_manager.open_manager(args, hooks=[teller], told=(logs.settled,)) as manager:
+            yield manager.context
     else:
-        asked = args.log_level is not None
-        with open_manager.logging_to(
-            settings if asked else replace(settings, log_level="WARNING"), without=(logs.settled,)
-        ):
-            yield None
+        with open_manager.beside(args, settings, hooks=[teller], told=(logs.settled,)) as context:
+            yield context
 
 
 def _own_files(args: argparse.Namespace, settings: Settings) -> list[str]:
     """Return the files that this and the command ``run`` work with, which may lie in any directory."""
-    files = (open_manager.registry_file(settings), settings.log_file, args.config)
+    files = (open_manager.address_of(settings).file, settings.log_file, args.config)
     return [os.path.abspath(path) for path in files if path]

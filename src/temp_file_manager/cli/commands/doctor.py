@@ -3,8 +3,9 @@
 import argparse
 from dataclasses import asdict
 
-from temp_file_manager.cli import open_manager, options, render
+from temp_file_manager.cli import options, render
 from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.registry.schemes import SQLITE
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -31,7 +32,8 @@ def execute(args: argparse.Namespace) -> int:
     """
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
-    checks = examine(directory, registry=open_manager.registry_address(settings), protect_open=settings.protect_open)
+    registry = settings.registry or SQLITE
+    checks = examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open)
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
         render.as_json({"directory": directory, "worst": worst, "checks": [asdict(check) for check in checks]})

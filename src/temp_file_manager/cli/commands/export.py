@@ -26,6 +26,6 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting or the registry cannot be used.
     """
     with open_manager.open_manager(args) as manager:
-        for record in pages.every(manager):
+        for record in pages.records(manager.context):
             render.as_json(describe.stored(record), indent=None)
     return 0

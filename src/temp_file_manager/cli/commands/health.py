@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting cannot be used.
     """
     settings, _ = options.effective(args)
-    found = replace(_examined(args, settings), registry=open_manager.registry_name(settings))
+    found = replace(_examined(args, settings), registry=open_manager.address_of(settings).shown)
     if args.json:
         render.as_json(found.described())
     elif found.reasons:
@@ -51,24 +51,24 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _examined(args: argparse.Namespace, settings: Settings) -> Health:
-    facts = health.surroundings(settings.base_dir, settings.max_age, registry=open_manager.registry_name(settings))
-    file = open_manager.registry_file(settings)
-    if file is None:  # records in memory are those of other processes, and cannot be seen
-        return health.judge(facts, settings)
-    try:
-        refuse_unsafe(settings.base_dir)
-        if not os.path.lexists(file):
-            return health.judge(replace(facts, registry_trouble=_why_not_made(file)), settings)
-        if facts.base_there and facts.base_writable:
-            with open_manager.open_manager(args, told=(logs.registry_read_only,)) as manager:
-                return health.examine(manager)
-        trouble = ""
-    except BaseDirectoryError as error:
-        trouble = f"{error.filename}: {error.strerror}"
-    except (RegistryError, InvalidArgumentError) as error:
-        trouble = str(error)
-    # Opening would make the base directory again, or fail for want of it: what is known says enough.
-    return health.judge(replace(facts, records=None, registry_trouble=trouble), settings)
+    address = open_manager.address_of(settings)
+    with open_manager.beside(args, settings) as context:
+        if address.file is None and not address.outlives_process:  # those of other processes, which cannot be seen
+            return health.examine(context)
+        try:
+            refuse_unsafe(settings.base_dir)
+            if address.file is not None and not os.path.lexists(address.file):
+                return health.examine(context, trouble=_why_not_made(address.file))
+            if os.path.isdir(settings.base_dir) and os.access(settings.base_dir, os.W_OK | os.X_OK):
+                with open_manager.open_manager(args, told=(logs.registry_read_only,)) as manager:
+                    return health.examine(manager.context)
+            trouble = ""
+        except BaseDirectoryError as error:
+            trouble = f"{error.filename}: {error.strerror}"
+        except (RegistryError, InvalidArgumentError) as error:
+            trouble = str(error)
+        # Opening would make the base directory again, or fail for want of it: what is known says enough.
+        return replace(health.examine(context, trouble=trouble), records=None)
 
 
 def _why_not_made(file: str) -> str:

@@ -8,7 +8,7 @@ from temp_file_manager.cli import open_manager, options, pages, render
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.rules import due_since
+from temp_file_manager.rules import due_at
 from temp_file_manager.storage.paths import absolute
 from temp_file_manager.text import human_size
 
@@ -57,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting or the registry cannot be used.
     """
     with open_manager.open_manager(args) as manager:
-        due = pages.moment(manager)
+        due = manager.context.due()
         write = _writer(due, as_json=args.json)
         for record in islice(_wanted(args, manager, due), args.limit):
             write(record)
@@ -66,7 +66,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Selection) -> Iterator[TempFile]:
     filters = list(_filters(args, due))
-    records = pages.due_ones(manager, due) if args.due else pages.every(manager)
+    records = pages.records(manager.context, due if args.due else None)
     return (record for record in records if all(wanted(record) for wanted in filters))
 
 
@@ -99,6 +99,6 @@ def _cells(record: TempFile, due: Selection) -> tuple[str, ...]:
 
 def _words(record: TempFile, due: Selection) -> str:
     age = f"{due.asof - record.registered_at:.0f}"
-    when = describe.state(record, due) or f"{due_since(record, due) - due.asof:.0f}"
+    when = describe.state(record, due) or f"{due_at(record.registered_at, record.due_at, due.max_age) - due.asof:.0f}"
     size = "-" if record.size is None else str(record.size)
     return f"{age} {when} {size} {record.path}"

@@ -5,7 +5,6 @@ import math
 import os
 
 from temp_file_manager.cli import open_manager, options, paths, render
-from temp_file_manager.clock import SystemClock
 from temp_file_manager.storage.paths import absolute_all
 from temp_file_manager.text import span
 
@@ -40,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
         for batch in paths.batches(args, refuse):
             asked = list(dict.fromkeys(absolute_all(batch, "pin")))
             known = registry.get(asked)
-            until = math.inf if args.ttl is None else SystemClock().wall() + args.ttl
+            until = math.inf if args.ttl is None else args.clock.wall() + args.ttl
             registry.pin(known, until)
             # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
             gone = [path for path in known if not os.path.lexists(path)]

@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from temp_file_manager import logs
-from temp_file_manager.adopt.watched import adopt_watched
 from temp_file_manager.cli import open_manager, options, render, service_extra, signals
-from temp_file_manager.clock import SystemClock
 from temp_file_manager.errors import RegistryError, RegistryGoneError
 from temp_file_manager.events import Hook, SweepFailed
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registry.schemes import SQLITE
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweeping.clock_guard import ClockGuard
-from temp_file_manager.sweeping.history import STEPS, History
-from temp_file_manager.sweeping.scheduler import Scheduler
 from temp_file_manager.text import printable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -62,11 +58,14 @@ def execute(args: argparse.Namespace) -> int:
     last = ENDING if args.ends_process else ()
     with signals.heard(ENDING, ignored_after=last) as pipe, open_manager.logging_to(settings):
         manager = TempFileManager.from_settings(
-            settings, registry=open_manager.registry_address(settings), hooks=[_ending_with_its_registry(pipe)]
+            settings,
+            registry=settings.registry or SQLITE,
+            hooks=[_ending_with_its_registry(pipe)],
+            clock=args.clock,
         )
         try:
             if args.accept_clock:
-                ClockGuard(manager.registry, SystemClock()).accept()
+                manager.context.clock_guard.accept()
             name = _running(manager, settings, sources, pipe)
             if name is None:
                 return 1
@@ -81,16 +80,12 @@ def _running(
     manager: TempFileManager, settings: Settings, sources: Mapping[str, str], pipe: signals.Pipe
 ) -> str | None:
     """Sweep and serve until a signal comes; return its name, or None when that could not be started, or not go on."""
-    history = History(manager.registry, SystemClock())
-    sampler = Scheduler(lambda _: history.sample(), logs.sample_failed, min(STEPS), SystemClock())
     with ExitStack() as stack:
         try:
             # First: with a port that is taken nothing is swept.
             stack.enter_context(service_extra.serving(manager, settings, sources))
-            manager.start(before=lambda stop: adopt_watched(manager, stop=stop))
+            manager.start()
             stack.callback(manager.stop)
-            sampler.start()
-            stack.callback(sampler.stop)
         except RuntimeError as error:
             render.problem(f"cannot start sweeping: {error}")
             return None
@@ -106,7 +101,7 @@ def _started(manager: TempFileManager, settings: Settings) -> None:
     logs.logger.info(
         f"Running: base_dir {printable(manager.base_dir)}, max_age {manager.max_age} seconds, "
         f"a sweep every {settings.cleanup_interval} seconds. Records are in "
-        f"{printable(open_manager.registry_name(settings))}{_sharing(manager)}"
+        f"{printable(open_manager.address_of(settings).shown)}{_sharing(manager)}"
     )
 
 

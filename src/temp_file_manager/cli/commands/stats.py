@@ -32,11 +32,11 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting or the registry cannot be used.
     """
     with open_manager.open_manager(args) as manager:
-        due = pages.moment(manager)
+        due = manager.context.due()
         counted = _Counted(due)
-        for record in pages.every(manager):
+        for record in pages.records(manager.context):
             counted.add(record)
-        name = open_manager.registry_name(options.effective(args)[0])
+        name = open_manager.address_of(options.effective(args)[0]).shown
         if args.json:
             render.as_json(counted.as_json(manager, name))
         else:

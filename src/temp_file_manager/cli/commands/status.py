@@ -2,14 +2,11 @@
 
 import argparse
 
-from temp_file_manager.cli import open_manager, options, pages, paths, render
-from temp_file_manager.clock import SystemClock
+from temp_file_manager.cli import open_manager, options, paths, render
 from temp_file_manager.inspection import describe
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.reports import FileStatus
-from temp_file_manager.settings import Settings
-from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.contract import Storage
 from temp_file_manager.text import human_size, span, timestamp
 
 
@@ -36,10 +33,11 @@ def execute(args: argparse.Namespace) -> int:
     """
     refuse = paths.Refusals()
     unregistered = 0
-    storage = _storage(options.effective(args)[0])
     with open_manager.open_manager(args) as manager:
+        context = manager.context
+        storage = context.storage_for(protect_open=context.settings.protect_open)
         for batch in paths.batches(args, refuse):
-            due = pages.moment(manager)
+            due = context.due()
             report = manager.statuses(batch)
             unregistered += report.unregistered
             for status in report.files:
@@ -47,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if unregistered or refuse.count else 0
 
 
-def _tell(status: FileStatus, due: Selection, storage: LocalStorage, *, as_json: bool) -> None:
+def _tell(status: FileStatus, due: Selection, storage: Storage, *, as_json: bool) -> None:
     record = status.record
     if as_json:
         known = (
@@ -60,14 +58,7 @@ def _tell(status: FileStatus, due: Selection, storage: LocalStorage, *, as_json:
         render.line(f"  {name:<15}{value}")
 
 
-def _storage(settings: Settings) -> LocalStorage:
-    """Return what looks at files as a sweep by this command line would."""
-    if not settings.protect_open:
-        return LocalStorage()
-    return LocalStorage(lambda: InUse(settings.if_unknown, SystemClock().wall))
-
-
-def _explained(record: TempFile, status: FileStatus, due: Selection, storage: LocalStorage) -> list[tuple[str, str]]:
+def _explained(record: TempFile, status: FileStatus, due: Selection, storage: Storage) -> list[tuple[str, str]]:
     ttl = None if record.due_at is None else record.due_at - record.registered_at
     return [
         ("registered", f"{describe.age(record, due)} ago, {timestamp(record.registered_at)}"),
@@ -87,6 +78,6 @@ def _failures(record: TempFile, due: Selection) -> str:
     return f"{record.failures}; scheduled sweeps leave it alone for {span(record.retry_at - due.asof)}"
 
 
-def _prediction(record: TempFile, storage: LocalStorage) -> str:
+def _prediction(record: TempFile, storage: Storage) -> str:
     (outcome,) = storage.predict((record,))
     return f"{outcome.status}: {outcome.reason}" if outcome.reason else str(outcome.status)

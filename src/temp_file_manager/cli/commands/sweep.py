@@ -6,9 +6,7 @@ from contextlib import nullcontext
 from temp_file_manager import logs
 from temp_file_manager.cli import open_manager, options, progress
 from temp_file_manager.cli.sweep_output import Teller
-from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Hook
-from temp_file_manager.sweeping.clock_guard import ClockGuard
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -57,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     hooks: list[Hook] = [teller] if bar is None else [bar, teller]
     with open_manager.open_manager(args, hooks=hooks, told=(logs.settled,)) as manager, bar or nullcontext():
         if args.accept_clock:
-            ClockGuard(manager.registry, SystemClock()).accept()
+            manager.context.clock_guard.accept()
         report = manager.sweep(
             force=args.all,
             dry_run=args.dry_run,
@@ -65,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
             budget=args.budget,
             trust_clock=False,
             allow_large=args.allow_large,
-            protect_open=options.effective(args)[0].protect_open and not args.even_if_open,
+            protect_open=manager.context.settings.protect_open and not args.even_if_open,
         )
     teller.end(report)
     return 1 if report.failed else 0

@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
         for batch in paths.batches(args, refuse):
             for path in batch:
                 try:
-                    story = why(manager, path)
+                    story = why(manager.context, path)
                 except InvalidArgumentError as error:
                     refuse(path, str(error))
                     continue

@@ -10,7 +10,6 @@ from importlib import import_module
 from temp_file_manager.cli import open_manager, options, render
 from temp_file_manager.cli.top import plain
 from temp_file_manager.cli.top.look import Lookout
-from temp_file_manager.registry.schemes import is_durable
 from temp_file_manager.settings import Settings
 
 INTERVAL = 2.0
@@ -50,12 +49,12 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting, the base directory or the registry cannot be used.
     """
     settings, sources = options.effective(args)
-    if not is_durable(open_manager.registry_address(settings)):
+    if not open_manager.address_of(settings).outlives_process:
         raise options.UsageError("records in memory are their process's own: give a --registry that others can see")
     asked = not (args.once or args.json)
     live = asked and _can_be_live()
     log = _log(settings, asked=sources["log_level"] != "default", live=live)
-    with open_manager.logging_to(log), closing(Lookout(settings)) as lookout:
+    with open_manager.logging_to(log), closing(Lookout(settings, args.clock)) as lookout:
         if live:
             from temp_file_manager.cli.top.live import show  # noqa: PLC0415 - it needs rich, and a terminal
 

@@ -11,6 +11,7 @@ from typing import Self
 
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
+from temp_file_manager.rules import due_at
 
 _SLACK = 64  # stale heap entries that are not worth a rebuild
 
@@ -176,10 +177,8 @@ class Everything:
 
 
 def overdue_since(stamp: Stamp, max_age: float) -> float:
-    """Return when a record becomes due, or did: seconds since the epoch, infinity for never."""
-    details = stamp.details
-    since = stamp + max_age if details is None or details.due_at is None else details.due_at
-    return math.inf if math.isnan(since) else since  # registered an infinity ago, and may live as long
+    """Return when a record becomes due, or did."""
+    return due_at(stamp, None if stamp.details is None else stamp.details.due_at, max_age)
 
 
 def _waits(stamp: Stamp, due: Selection) -> bool:

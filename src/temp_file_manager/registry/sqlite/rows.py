@@ -9,6 +9,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from temp_file_manager.records import Identity, Selection, TempFile
+from temp_file_manager.rules import due_at
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
@@ -108,8 +109,7 @@ def every(
 
 
 def _overdue_since(row: Row, max_age: float) -> float:
-    since: float = row[REGISTERED_AT] + max_age if row[DUE_AT] is None else row[DUE_AT]
-    return since
+    return due_at(row[REGISTERED_AT], row[DUE_AT], max_age)
 
 
 def record_of(row: Row, claim: int = 0) -> TempFile:

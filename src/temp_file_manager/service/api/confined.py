@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from temp_file_manager.manager import TempFileManager
+from temp_file_manager.context import Context
 from temp_file_manager.records import Identity
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.storage.identity import same_directory
@@ -117,11 +117,11 @@ def lies_in(base_dir: str, path: str) -> bool:
         return False
 
 
-def register(manager: TempFileManager, paths: Iterable[str], ttl: float | None, tags: Iterable[str]) -> RegisterReport:
-    """Put those of ``paths`` on record that lie in the manager's base directory; the others are refused.
+def register(context: Context, paths: Iterable[str], ttl: float | None, tags: Iterable[str]) -> RegisterReport:
+    """Put those of ``paths`` on record that lie in the base directory; the others are refused.
 
     Args:
-        manager: Whose base directory counts.
+        context: Whose base directory counts.
         paths: Absolute. Directories may be reached by links, if they lie in the base; of a file that is a link the
             link is meant.
         ttl: Seconds, or None.
@@ -136,7 +136,7 @@ def register(manager: TempFileManager, paths: Iterable[str], ttl: float | None, 
         directory, _, name = path.rpartition("/")
         by_parent.setdefault(directory, {})[name] = path
     words = tuple(tags)
-    reports = [_registered(manager, some, ttl, words) for some in _parts(by_parent)]
+    reports = [_registered(context, some, ttl, words) for some in _parts(by_parent)]
     return RegisterReport(
         sum(report.registered for report in reports),
         sum(report.oversized for report in reports),
@@ -151,11 +151,11 @@ def _parts(by_parent: dict[str, dict[str, str]]) -> Iterator[dict[str, dict[str,
 
 
 def _registered(
-    manager: TempFileManager, by_parent: dict[str, dict[str, str]], ttl: float | None, tags: tuple[str, ...]
+    context: Context, by_parent: dict[str, dict[str, str]], ttl: float | None, tags: tuple[str, ...]
 ) -> RegisterReport:
     places: dict[str, Place] = {}  # by the path on record
     refused: list[tuple[str, str]] = []
-    with Base(manager.base_dir) as base:
+    with Base(context.base_dir) as base:
         for directory, names in by_parent.items():
             try:
                 parent = base.opened(directory)
@@ -174,7 +174,7 @@ def _registered(
             same = base.is_still(parent) if identity is None else same_directory(identity, parent.seen)
             return "" if same else SWAPPED
 
-        report = manager._registrar.many(places, ttl, tags, judge)
+        report = context.registrar.many(places, ttl, tags, judge)
     refused += [(asked, reason) for path, reason in report.refused for asked in places[path].asked]
     return RegisterReport(report.registered, report.oversized, tuple(refused))
 

@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
+from temp_file_manager.context import Context
 from temp_file_manager.inspection import overview
 from temp_file_manager.logs import logger
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.service.http.cached import Shared
 from temp_file_manager.service.http.json import dumped
 from temp_file_manager.service.http.problems import Problem
@@ -30,13 +30,13 @@ class Live:
     """The one resource whose answer does not end by itself.
 
     Args:
-        manager: Whose overview it is.
+        context: Whose overview it is.
     """
 
     methods = ("GET",)
 
-    def __init__(self, manager: TempFileManager) -> None:
-        self._shared = Shared(lambda: _event(manager), lambda _: PAUSE)
+    def __init__(self, context: Context) -> None:
+        self._shared = Shared(lambda: _event(context), lambda _: PAUSE)
         self._listening = 0
         self._complaint = ""
         self._stopped = False
@@ -116,5 +116,5 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _event(manager: TempFileManager) -> bytes:
-    return b"event: overview\ndata: " + dumped(overview.overview(manager)) + b"\n\n"
+def _event(context: Context) -> bytes:
+    return b"event: overview\ndata: " + dumped(overview.overview(context)) + b"\n\n"

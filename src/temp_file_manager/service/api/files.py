@@ -56,9 +56,9 @@ class Files:
         return as_json(await run_in_threadpool(self._page, limit, after, only_due=only_due))
 
     def _page(self, limit: int, after: object | None, *, only_due: bool) -> dict[str, object]:
-        manager = self._manager
-        due = self._due()
-        page = manager.registry.page(due if only_due else None, now=manager._clock.elapsed(), limit=limit, after=after)
+        context = self._manager.context
+        due, now = context.due(), context.clock.elapsed()
+        page = context.registry.page(due if only_due else None, now=now, limit=limit, after=after)
         following = None if page.cursor is None else self._walks.keep(page.cursor, only_due=only_due)
         return {"files": [describe.described(record, due) for record in page.records], "next": following}
 
@@ -67,7 +67,9 @@ class Files:
         asked = requests.registration(await requests.read(request))
         async with self._registering:
             try:
-                report = await run_in_threadpool(confined.register, self._manager, asked.paths, asked.ttl, asked.tags)
+                report = await run_in_threadpool(
+                    confined.register, self._manager.context, asked.paths, asked.ttl, asked.tags
+                )
             except OSError as error:
                 why = f"the base directory cannot be opened ({error.strerror}): /health says more"
                 raise Problem(503, why, {"Retry-After": "10"}) from error
@@ -77,7 +79,9 @@ class Files:
     async def status(self, request: Request) -> Response:
         """Answer what is known about files."""
         paths = requests.paths(await requests.read(request))
-        return as_json(await run_in_threadpool(lambda: _described(self._manager.statuses(paths), self._due())))
+        return as_json(
+            await run_in_threadpool(lambda: _described(self._manager.statuses(paths), self._manager.context.due()))
+        )
 
     async def forget(self, request: Request) -> Response:
         """Take files off the record, and touch none."""
@@ -98,7 +102,7 @@ class Files:
         # Whoever may read records may not therefore ask what other files there are, and who has them open.
         if name not in manager.files and not confined.lies_in(manager.base_dir, name):
             raise Problem(404, "nothing is on record there, and outside the base directory nothing else is looked at")
-        return describe.explanation(why(manager, name))
+        return describe.explanation(why(manager.context, name))
 
     async def sweep(self, request: Request) -> Response:
         """Remove what is due, as the command line does without a flag."""
@@ -115,9 +119,6 @@ class Files:
                 )
             )
         return as_json(_reported(report))
-
-    def _due(self) -> Selection:
-        return Selection(self._manager._clock.wall(), self._manager.max_age)
 
 
 def _described(report: StatusReport, due: Selection) -> dict[str, object]:

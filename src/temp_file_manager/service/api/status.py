@@ -4,14 +4,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from temp_file_manager.context import Context
 from temp_file_manager.inspection import health, metrics, overview
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.manager import TempFileManager
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.http.cached import Shared
 from temp_file_manager.service.http.guard import READS
 from temp_file_manager.service.http.json import as_json
-from temp_file_manager.sweeping.history import STEPS, SWEEPS, History
+from temp_file_manager.sweeping.history import STEPS, SWEEPS
 
 LEAST_REST = 5.0
 """Seconds for which an outlook is good at least."""
@@ -21,28 +21,28 @@ class Probes:
     """``/livez``, ``/readyz`` and ``/metrics``.
 
     Args:
-        manager: Who is asked.
+        context: Who is asked.
     """
 
-    def __init__(self, manager: TempFileManager) -> None:
-        self._manager = manager
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def live(self, request: Request) -> Response:
         """Say whether a restart would help, which only a dead scheduler is reason for."""
         del request
-        dead = self._manager._scheduler.alive is False
+        dead = self._context.scheduler.alive is False
         return PlainTextResponse("the scheduler is dead\n" if dead else "ok\n", 503 if dead else 200)
 
     async def ready(self, request: Request) -> Response:
         """Say how it is, in a word."""
         del request
-        found = await run_in_threadpool(health.examine, self._manager)
+        found = await run_in_threadpool(health.examine, self._context)
         return PlainTextResponse(f"{found.status}\n", _code(found.status))
 
     async def metrics(self, request: Request) -> Response:
         """Answer what Prometheus reads."""
         del request
-        text = await run_in_threadpool(metrics.render, self._manager)
+        text = await run_in_threadpool(metrics.render, self._context)
         return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
@@ -50,24 +50,23 @@ class Looks:
     """``/health``, and what the page shows.
 
     Args:
-        manager: Who is asked.
+        context: Who is asked.
     """
 
-    def __init__(self, manager: TempFileManager) -> None:
-        self._manager = manager
-        self._history = History(manager.registry, manager._clock)
-        self._outlook = Shared(lambda: overview.outlook(manager), lambda took: max(LEAST_REST, overview.REST * took))
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._outlook = Shared(lambda: overview.outlook(context), lambda took: max(LEAST_REST, overview.REST * took))
 
     async def health(self, request: Request) -> Response:
         """Answer how it is and what to do; to strangers only the first."""
-        found = await run_in_threadpool(health.examine, self._manager)
+        found = await run_in_threadpool(health.examine, self._context)
         told = found.described() if request.scope[READS] else {"status": str(found.status)}
         return as_json(told, _code(found.status))
 
     async def overview(self, request: Request) -> Response:
         """Answer what the page shows at a glance."""
         requests.queries(request)
-        return as_json(await run_in_threadpool(overview.overview, self._manager))
+        return as_json(await run_in_threadpool(overview.overview, self._context))
 
     async def outlook(self, request: Request) -> Response:
         """Answer what will be due when."""
@@ -79,14 +78,14 @@ class Looks:
         told = requests.queries(request, "step", "since")
         step = requests.choice(told, "step", {str(step): step for step in STEPS}, min(STEPS))
         since = requests.moment(told, "since")
-        found = await run_in_threadpool(self._history.samples, step, since)
+        found = await run_in_threadpool(self._context.history.samples, step, since)
         return as_json({"step": step, "samples": found})
 
     async def sweeps(self, request: Request) -> Response:
         """Answer what the last sweeps did."""
         told = requests.queries(request, "limit")
         limit = requests.whole(told, "limit", overview.SWEEPS, 1, SWEEPS)
-        found = await run_in_threadpool(self._history.sweeps, limit)
+        found = await run_in_threadpool(self._context.history.sweeps, limit)
         return as_json({"sweeps": [sweep.described() for sweep in found]})
 
 

@@ -1,0 +1,161 @@
+"""Parts that a manager is made of, put together once and handed to whatever works beside it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from temp_file_manager.arguments import seconds
+from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.events import Hook, Hooks
+from temp_file_manager.records import Selection
+from temp_file_manager.registering.create import Creator
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import Registry
+from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage.base_directory import make_base
+from temp_file_manager.storage.build import build
+from temp_file_manager.storage.contract import Storage
+from temp_file_manager.sweeping.clock_guard import ClockGuard
+from temp_file_manager.sweeping.history import History
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.sweeping.sweep import Sweeper
+
+
+class MaxAge:
+    """The age limit of files without their own ttl: the one part that callers change while a manager works."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    @property
+    def value(self) -> float:
+        """Seconds."""
+        return self._value
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._value = seconds("max_age", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that a manager, the commands and the service work with. None of them makes any of it a second time.
+
+    Attributes:
+        settings: What it was told.
+        base_dir: Where its own files are created, as it was given.
+        age: The age limit.
+        clock: What tells the time.
+        hooks: Who hears of events.
+        registry: Where records live.
+        storage: What removes files.
+        protecting: The same, but for files that somebody has open.
+        clock_guard: What notices jumps of the clock.
+        large_sweep_guard: What asks before a change of settings removes much.
+        history: What was done, and how much there was.
+        registrar: What puts files on record.
+        creator: What makes files that are on record.
+        sweeper: What sweeps.
+        scheduler: What does jobs at intervals, once it is started.
+    """
+
+    settings: Settings
+    base_dir: str
+    age: MaxAge
+    clock: Clock
+    hooks: Hooks
+    registry: Registry
+    storage: Storage
+    protecting: Storage
+    clock_guard: ClockGuard
+    large_sweep_guard: LargeSweepGuard
+    history: History
+    registrar: Registrar
+    creator: Creator
+    sweeper: Sweeper
+    scheduler: Scheduler
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        base_dir: str | None = None,
+        max_age: float | None = None,
+        registry: Registry | str | None = None,
+        clock: Clock | None = None,
+        hooks: Iterable[Hook] = (),
+    ) -> Self:
+        """Make the base directory, open the registry, and put the rest together.
+
+        Args:
+            settings: What to work by.
+            base_dir: Wins over the settings.
+            max_age: Seconds; wins over the settings.
+            registry: An address or an object; wins over the settings.
+            clock: What tells the time; the machine's if None.
+            hooks: Callables that hear every event.
+
+        Raises:
+            OSError: the base directory cannot be created.
+            ValueError: ``max_age`` is negative or not a number.
+            RegistryError: there is no such registry, or it cannot be opened.
+        """
+        base = settings.base_dir if base_dir is None else base_dir
+        age = MaxAge(settings.max_age if max_age is None else max_age)
+        wanted = registry or settings.registry
+        make_base(base, durable=is_durable(wanted, base))
+        return cls._of(settings, base, age, open_registry(wanted, base), clock, hooks)
+
+    @classmethod
+    def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
+        """Put together what looks and makes nothing: no base directory, and no registry, as records are in memory."""
+        base = settings.base_dir
+        return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base), clock, hooks)
+
+    @classmethod
+    def _of(
+        cls,
+        settings: Settings,
+        base_dir: str,
+        age: MaxAge,
+        registry: Registry,
+        clock: Clock | None,
+        hooks: Iterable[Hook],
+    ) -> Self:
+        clock = clock or SystemClock()
+        told = Hooks(hooks)
+        history = History(registry, clock)
+        registrar = Registrar(registry, clock, told, settings)
+        return cls(
+            settings=settings,
+            base_dir=base_dir,
+            age=age,
+            clock=clock,
+            hooks=told,
+            registry=registry,
+            storage=build(settings, base_dir, clock),
+            protecting=build(settings, base_dir, clock, protect_open=True),
+            clock_guard=ClockGuard(registry, clock),
+            large_sweep_guard=LargeSweepGuard(registry),
+            history=history,
+            registrar=registrar,
+            creator=Creator(base_dir, registry, clock, told, registrar),
+            sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
+            scheduler=Scheduler(clock),
+        )
+
+    @property
+    def max_age(self) -> float:
+        """Seconds a file without its own ttl may live, as it is now."""
+        return self.age.value
+
+    def due(self, *, force: bool = False) -> Selection:
+        """Return what a cleanup now would take."""
+        return Selection(self.clock.wall(), self.max_age, force)
+
+    def storage_for(self, *, protect_open: bool) -> Storage:
+        """Return what removes files, with or without a look at who has them open."""
+        return self.protecting if protect_open else self.storage

@@ -1,0 +1,57 @@
+"""Jobs of a manager that was started: what happens at intervals, in an application and in ``run`` alike."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from temp_file_manager import logs
+from temp_file_manager.adopt.watched import adopt_watched
+from temp_file_manager.context import Context
+from temp_file_manager.errors import LargeSweepError
+from temp_file_manager.events import SweepFailed
+from temp_file_manager.records import Selection
+from temp_file_manager.sweeping.history import STEPS
+from temp_file_manager.sweeping.scheduler import SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.sweep import Bounds
+
+
+def sweep_job(context: Context) -> Job:
+    """Return the job that adopts what is new in watched directories, and sweeps."""
+
+    def work(stop: Stop) -> None:
+        adopt_watched(context, stop=stop)
+        sweep(context, stop)
+
+    def failed(error: Exception) -> None:
+        logs.sweep_failed(error)
+        context.hooks.emit(SweepFailed(error))
+
+    return Job(SWEEP, context.settings.cleanup_interval, work, failed)
+
+
+def sample_job(context: Context) -> Job:
+    """Return the job that notes how much there is."""
+    return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
+
+
+JOBS: tuple[Callable[[Context], Job], ...] = (sweep_job, sample_job)
+"""Each row makes a job for a context."""
+
+
+def jobs(context: Context) -> tuple[Job, ...]:
+    """Return what a started manager does at intervals."""
+    return tuple(job(context) for job in JOBS)
+
+
+def sweep(context: Context, stop: Stop) -> None:
+    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
+    settings = context.settings
+    due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
+    try:
+        context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)
+    except LargeSweepError as error:
+        logs.sweep_held(error)
+        due = replace(due, max_age=error.former["max_age"])  # ordinary expiry goes on as before
+    bounds = Bounds(budget=settings.cleanup_timeout, stop=stop)
+    storage = context.storage_for(protect_open=settings.protect_open)
+    report = context.sweeper.run(due, bounds, storage, scheduled=True)
+    context.large_sweep_guard.completed(due, report)

@@ -1,0 +1,24 @@
+"""Managers and contexts of which one part is another."""
+
+from dataclasses import replace
+
+from temp_file_manager import TempFileManager, jobs
+from temp_file_manager.clock import Clock
+from temp_file_manager.context import Context
+from temp_file_manager.storage.contract import Storage
+
+JOBS = len(jobs.JOBS)
+"""Threads of a manager that was started, each of which waits for the clock."""
+
+
+def timed(manager: TempFileManager, clock: Clock) -> Context:
+    """Return what a manager is made of, at another time."""
+    known = manager.context
+    return Context.open(
+        known.settings, base_dir=known.base_dir, max_age=known.max_age, registry=known.registry, clock=clock
+    )
+
+
+def removing_by(manager: TempFileManager, storage: Storage) -> TempFileManager:
+    """Return a manager of the same parts but for what removes, whether open files are protected or not."""
+    return TempFileManager.from_context(replace(manager.context, storage=storage, protecting=storage))
