@@ -4,7 +4,8 @@ Nothing is counted here. Counters and histograms come from the registry's totals
 adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
-whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its own.
+whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
+own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
