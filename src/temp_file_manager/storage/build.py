@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Callable
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.settings import Settings
@@ -15,6 +16,20 @@ from temp_file_manager.storage.wrappers.set_aside import ASIDE
 
 PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
+
+
+Wrapper = Callable[[Storage, Settings, Clock], Storage]
+"""Returns a storage around another, or that one as it is if the settings want none."""
+
+
+def _bounded(storage: Storage, settings: Settings, clock: Clock) -> Storage:
+    if settings.cleanup_timeout is None:
+        return storage
+    return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE), clock)
+
+
+WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
+"""The innermost first."""
 
 
 def build(settings: Settings, base_dir: str, clock: Clock, *, protect_open: bool = False) -> Storage:
@@ -33,6 +48,6 @@ def build(settings: Settings, base_dir: str, clock: Clock, *, protect_open: bool
     else:
         aside = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE) if settings.paranoid else None
         storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside)
-    if settings.cleanup_timeout is None:
-        return storage
-    return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE), clock)
+    for wrapped in WRAPPERS:
+        storage = wrapped(storage, settings, clock)
+    return storage
