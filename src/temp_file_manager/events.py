@@ -1,4 +1,4 @@
-"""What hooks hear. A hook is any callable that takes an event; it changes nothing and can break nothing."""
+"""Events, and the hooks that hear them. A hook is any callable that takes one; it changes and breaks nothing."""
 
 import threading
 from collections.abc import Callable, Iterable

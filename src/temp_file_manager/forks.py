@@ -1,4 +1,4 @@
-"""What threads held does not exist in a forked child: who holds locks or threads says here how to start anew."""
+"""Forked children: an object with locks or threads says here how it starts anew, as no thread survives a fork."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Jobs of a manager that was started: what happens at intervals, in an application and in ``run`` alike."""
+"""Jobs of a manager that was started: its work at intervals, in an application and in ``run`` alike."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the package says in the log, and how: every line callers grep for is written here.
+"""Log lines: every line that callers search for is written here, and the formats they come in.
 
 Messages are formatted before they reach the logger, not by it: the published class did so, and callers'
 tests compare the finished text with what a mocked logger was called with.

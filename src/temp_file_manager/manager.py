@@ -1,4 +1,4 @@
-"""The facade: what applications hold. Every method is a few lines; what they do is elsewhere."""
+"""The facade that applications hold: every method is a few lines, and delegates."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping

@@ -1,4 +1,4 @@
-"""What is known, decided and reported: frozen records, and nothing that acts.
+"""Records of files, and outcomes of removals with their causes: frozen, and nothing that acts.
 
 The two that are made once per file are named tuples (cheaper to make than a frozen
 dataclass); those made once per call are frozen dataclasses.

@@ -1,4 +1,4 @@
-"""Names as they may be shown: file names are bytes that strangers chose."""
+"""Text for people: names made harmless, lengths of time, sizes and moments in words."""
 
 import math
 import re

@@ -1,3 +1,3 @@
-"""Which version this is."""
+"""The version of this package."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""Sweeping a directory without putting anything on record: what is found to be due goes at once."""
+"""A sweep of a directory that puts nothing on record: files found to be due go at once."""
 
 import itertools
 import os

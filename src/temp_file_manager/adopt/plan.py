@@ -1,4 +1,4 @@
-"""Putting files on record that nobody registered, in a directory that somebody names: planned first, then done.
+"""Adoption: files that nobody registered are put on record, in a named directory; planned first, then done.
 
 For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. What can be adopted ``survey`` says.
 """

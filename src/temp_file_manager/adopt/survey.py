@@ -1,4 +1,4 @@
-"""Looking through a directory for files that nobody registered: which can be adopted, and why the others cannot.
+"""A survey of a directory: files that can be adopted, and why the others cannot.
 
 A file is as old as the latest of its birth, its last writing and its last change: one that was copied in yesterday is
 a day old, whatever date it carries.

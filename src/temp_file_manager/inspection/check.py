@@ -1,4 +1,4 @@
-"""What a crash left behind: found, explained, and put right on request. Never removes a file of anybody's."""
+"""Traces of a crash: found, explained, and put right on request. No file of anybody's is removed."""
 
 import os
 from collections.abc import Iterator

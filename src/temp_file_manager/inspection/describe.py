@@ -1,4 +1,4 @@
-"""What there is to say about a record, for people and for programs."""
+"""Descriptions of records and explanations: words for people, plain data for programs."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What this machine and file system let the package do, what follows from it, and what to grant or change."""
+"""The machine and its file system: the abilities they give, and what to grant or change."""
 
 import errno
 import os

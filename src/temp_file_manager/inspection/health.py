@@ -1,4 +1,4 @@
-"""What healthy, degraded and unhealthy mean: facts gathered at small cost, and one judgement of them.
+"""Health: facts gathered at small cost, and one judgement of them: healthy, degraded or unhealthy.
 
 Unhealthy is what keeps sweeps from doing their work at all, and somebody should step in at once. Degraded is what they
 work on through, and somebody should look at: restarting helps none of it, and a full disk is when a sweep that goes on

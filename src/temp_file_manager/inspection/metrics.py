@@ -1,4 +1,4 @@
-"""The metrics for Prometheus: the specification's five by their names, and what else an operator needs.
+"""Metrics for Prometheus: the specification's five by their names, and the others that an operator needs.
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
 adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path.

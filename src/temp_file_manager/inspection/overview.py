@@ -1,4 +1,4 @@
-"""What there is to see at a glance, as plain data: for the page, the API and ``top``."""
+"""The overview: a manager at a glance, as plain data for the page, the API and ``top``."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Why a file stays or goes: which rule decides, from when, what each sweep would do now, and who has it open."""
+"""The reason why a file stays or goes: the rule that decides, each kind of sweep's answer, the file's users."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Making files that are on record before they have a name: killed at whatever point, nothing leaks."""
+"""New files that are on record before they have a name: killed at whatever point, nothing leaks."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Keeping a registered file while it is worked with, for as long as whoever asked lives."""
+"""Holds: registered files kept while they are worked with, for as long as the holder's process lives."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Putting files on record: look at each, write the records, and look again where a sweep was near."""
+"""Registration: files are looked at, put on record, and looked at again where a sweep was near."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Where records live: the contract, and the registries that keep it."""
+"""Registries of records: the contract, and those that keep it."""
 
 from temp_file_manager.registry.contract import Claim, Page, Registry, Stats
 from temp_file_manager.registry.memory.registry import MemoryRegistry

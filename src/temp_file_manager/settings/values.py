@@ -1,4 +1,4 @@
-"""What reads one setting's raw value, text or what TOML made of it.
+"""Readers of one setting's raw value: text, or what TOML made of it.
 
 Each returns the value, or raises ValueError, KeyError or OverflowError: ``settings`` says what is allowed.
 """

@@ -1,4 +1,4 @@
-"""Where files live. Only this package removes, overwrites or chmods anything."""
+"""Files on this machine. Only this package removes, overwrites or chmods anything."""
 
 from temp_file_manager.storage.local import LocalStorage
 

@@ -1,4 +1,4 @@
-"""Which directories are no base directory, why, and what to give instead.
+"""Rules for base directories: which may not be one, why, and what to give instead.
 
 For whatever acts on a base without its application beside it: durable registries, the command line, the service.
 The rules are pure and read ``Facts``, so that a test can ask them as any user of any machine.

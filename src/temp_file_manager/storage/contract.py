@@ -1,4 +1,4 @@
-"""The storage contract: what a sweep asks of whatever removes files."""
+"""The storage contract: everything that a sweep asks of a remover of files."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol

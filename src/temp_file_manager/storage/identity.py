@@ -1,4 +1,4 @@
-"""Which file is meant by a path: what it was when it was registered, and whether it still is.
+"""Identities of files: the file that a path meant when it was registered, and whether it still does.
 
 Inode numbers are used again, on some file systems at once, and a change time moves when a file is only appended to;
 a birth time does neither. Python's ``os.stat`` does not tell it on Linux, so the system call that does is made

@@ -1,4 +1,4 @@
-"""The path each sweep of this process is removing right now: whoever registers it again waits until it is done."""
+"""Paths that sweeps of this process are removing right now: whoever registers one of them waits."""
 
 import itertools
 from threading import Condition

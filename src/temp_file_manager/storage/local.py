@@ -1,4 +1,4 @@
-"""Files on this machine: the one module that removes anything."""
+"""The storage of files on this machine: they are compared with their records, and removed."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Whose a file is, and the mode it gets when it is registered.
+"""Owners and modes: whose a file is, and the mode it gets when it is registered.
 
 A mode is changed through a descriptor that was looked at before, never through a name: whoever may rename entries in
 the file's directory could else put a link there between the look and the change, and have the mode of any file of

@@ -1,4 +1,4 @@
-"""Removing directories that a sweep has left empty."""
+"""Removal of directories that a sweep has left empty."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Walking through what is in a directory and below it, whatever others do to the tree meanwhile.
+"""A walk through a directory and all below it, whatever others do to the tree meanwhile.
 
 As ``fts`` and GNU ``find`` do it: every directory is opened relative to the one above it, links not followed, so that
 one that is swapped for a link leads nowhere. Entries come as they are read: a million files cost what one does.

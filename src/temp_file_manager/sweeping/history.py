@@ -1,4 +1,4 @@
-"""What happened: the last sweeps, and how much there was when. Kept in the registry, as records are."""
+"""The history: the last sweeps, and samples of how much there was, kept in the registry as records are."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What tests of this package, of its registries and of applications are made with.
+"""Tools for tests of this package, of registries and of applications.
 
 Needs the standard library alone. The test methods are found by pytest when a class of yours joins a contract::
 

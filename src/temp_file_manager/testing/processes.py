@@ -1,4 +1,4 @@
-"""What runs in another process."""
+"""Work in a forked child."""
 # ruff: noqa: S101 - tests assert
 
 import json

@@ -1,4 +1,4 @@
-"""What keeps a file from being removed though its directory may be written to."""
+"""Flags and modes that keep a file from being removed though its directory may be written to."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Whether somebody has a file open: asked of the kernel, which alone knows, in a few microseconds.
+"""Leases: the kernel's word, in a few microseconds, on whether somebody has a file open.
 
 A write lease is granted only while nobody else has the file open or mapped, and while it is held whoever opens the
 file waits until it is given up. So a file whose lease we hold can be removed without taking it from anybody. Where

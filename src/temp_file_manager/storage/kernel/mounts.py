@@ -1,4 +1,4 @@
-"""What file system a path lies on, as the kernel lists them."""
+"""File systems that paths lie on, as the kernel lists them."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a file system and this process can do, tried for real on a file that is gone again a moment later."""
+"""A probe of a file system and this process: their abilities, tried on a real file that goes at once."""
 
 import os
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Removals that hang are abandoned: a dead network mount costs a sweep some seconds, and not its life.
+"""Removals in bounded time: one that hangs is abandoned, and costs a sweep some seconds.
 
 A system call that hangs cannot be called back; only the thread that made it can be left behind. So the removal of
 a whole chunk runs in a worker thread, and the sweeping thread waits, looking at how far the worker has come. (Handing

@@ -1,4 +1,4 @@
-"""Overwriting what a file holds before its name goes: what can be done about it from outside a file system.
+"""Overwriting of a file's content before its name goes, as far as that can be done from here.
 
 Zeros once, in place: on anything made this century one pass is as good as many (NIST SP 800-88), and ``shred -n1`` does
 as much. What it cannot reach is said by ``guarantee`` where the file system tells. Nothing tells of the rest: the

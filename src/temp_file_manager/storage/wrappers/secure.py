@@ -1,4 +1,4 @@
-"""Files on this machine whose content is overwritten before they are removed."""
+"""The storage that overwrites the content of files before it removes them."""
 
 import os
 import stat

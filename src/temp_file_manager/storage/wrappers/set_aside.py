@@ -1,4 +1,4 @@
-"""Removing without a moment of doubt: moved into a private folder first, compared there, and only then removed."""
+"""Removal by way of a private folder: a file is moved there, compared there, and only then removed."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What one thread waits for and another rings, made for being rung thousands of times a second."""
+"""Bells that one thread waits for and another rings, thousands of times a second."""
 
 import os
 import select

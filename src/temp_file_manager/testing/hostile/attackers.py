@@ -1,4 +1,4 @@
-"""What ``hostile`` starts in other processes: ``python attackers.py ROLE``, and a line of JSON on standard input.
+"""The attackers' own program: ``python attackers.py ROLE``, and a line of JSON on standard input.
 
 Stands alone, importing nothing of this package, so that it begins in some 20 ms. It says ``ready`` once it is at work,
 goes on until its standard input ends (as it does, too, when whoever started it dies), and then says what it has done.
