@@ -56,7 +56,7 @@ def _sweep_name(processes: int) -> str:
     return f"clear_all(), {processes} {'process' if processes == 1 else 'processes'}"
 
 
-def _together(commands: list[list[str]]) -> tuple[float, list[dict[str, Any]]]:
+def together(commands: list[list[str]]) -> tuple[float, list[dict[str, Any]]]:
     """Run a worker for each command; return the seconds until the last had done its work, and their answers."""
     workers: list[subprocess.Popen[str]] = []
     signal, start = os.pipe()
@@ -92,7 +92,7 @@ def _register(plan: Plan, processes: int, _: int) -> Together:
     with durable.opened(plan.scratch) as manager:
         base = manager.base_dir
     directory, each = plan.forest.tree("register").directory, _each(plan)
-    seconds, answers = _together(
+    seconds, answers = together(
         [["register", base, directory, str(number * each), str(each)] for number in range(processes)]
     )
     _expect("records", _records(base), processes * each)
@@ -104,7 +104,7 @@ def _sweep(plan: Plan, processes: int, turn: int) -> Together:
     with durable.opened(plan.scratch) as manager:
         manager.register_files(tree.paths())
         base = manager.base_dir
-    seconds, answers = _together([["sweep", base]] * processes)
+    seconds, answers = together([["sweep", base]] * processes)
     _expect("files left", tree.left(), 0)
     _expect("removed", sum(answer.pop("removed") for answer in answers), tree.count)
     for answer in answers:

@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,11 @@ class Sweep:
 
     def time_is_up(self) -> None:
         """Let the time go on until what hangs is given up."""
-        given_up = len(self._storage._crew.hung)
-        while len(self._storage._crew.hung) == given_up:
+        given_up = self._storage.hung
+        while self._storage.hung == given_up:
             self._clock.advance(1)
             self._thread.join(0.001)
-            assert self._thread.is_alive() or len(self._storage._crew.hung) > given_up
+            assert self._thread.is_alive() or self._storage.hung > given_up
 
     def told(self) -> list[tuple[str, str]]:
         self._thread.join(PATIENCE)
@@ -147,9 +148,7 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         assert set(manager.files) == {str(file) for file in files[1:3]}
         assert manager.sweep(force=True).kept == 2, "nothing is tried there until it comes back"
         mount.release()
-        for thread in workers():
-            if thread is not idle(manager.context.storage):
-                thread.join(PATIENCE)
+        come_back(manager.context.storage)
         assert mount.removed == ["stuck"]
         mount.hung.clear()
         sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
@@ -159,9 +158,13 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         manager.close()
 
 
-def idle(storage: Any) -> threading.Thread | None:
-    (worker,) = storage._crew.idle or (None,)
-    return worker and worker.thread
+def come_back(storage: Any) -> None:
+    """Wait until no worker is left behind."""
+    deadline = time.monotonic() + PATIENCE
+    while storage.hung:
+        assert time.monotonic() < deadline, "a worker does not come back"
+        for thread in workers():
+            thread.join(0.001)
 
 
 # -- outcomes

@@ -329,8 +329,8 @@ def test_the_latest_of_three_times_counts(tree: Path) -> None:
     facts = Listed(0, 1, 0, 0, 1, 0, born=1, changed=2, written=3)
     for times in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
         born, changed, written = times
-        assert walking._entry("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
-    assert walking._entry("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
+        assert walking.entry_of("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
+    assert walking.entry_of("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
 
 
 def test_an_age_given_at_adoption_stays_with_the_files(manager: TempFileManager, tree: Path) -> None:
@@ -547,25 +547,28 @@ def test_a_file_that_vanishes_is_passed_by(tree: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("kind", ["link", "nothing", "file"])
-def test_a_directory_swapped_after_it_was_seen_leads_nowhere(tree: Path, tmp_path: Path, kind: str) -> None:
+def test_a_directory_swapped_after_it_was_seen_leads_nowhere(
+    tree: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, "victims/secret", "tree/sub/mine")
     skipped = []
 
     def seen(path: str, reason: Skip) -> None:
         skipped.append((path, reason))
 
-    with Tree(str(tree), lambda _: None, seen) as walked:
-        real = walked._entered
+    real = os.open
 
-        def entered(above: int, name: str) -> int | Skip:
+    def opening(path: str, flags: int, **where: int) -> int:
+        if path == "sub":
             (tree / "sub").rename(tmp_path / "moved")
             if kind == "link":
                 (tree / "sub").symlink_to(tmp_path / "victims")
             elif kind == "file":
                 (tree / "sub").write_text("x")
-            return real(above, name)
+        return real(path, flags, **where)
 
-        walked._entered = entered  # type: ignore[method-assign]
+    with Tree(str(tree), lambda _: None, seen) as walked, monkeypatch.context() as patched:
+        patched.setattr("temp_file_manager.storage.tree.os.open", opening)
         assert list(walked.entries()) == []
     assert skipped == [("sub", Skip.VANISHED)]
 

@@ -435,7 +435,7 @@ def test_the_facts_of_this_machine() -> None:
 def test_a_system_directory_that_leads_to_the_root_does_not_cover_everything(place: Path) -> None:
     """As /usr does on the Hurd."""
     (place / "usr").symlink_to("/")
-    assert base_rules._resolved([str(place / "usr"), str(place)]) == {str(place)}
+    assert base_rules.resolved([str(place / "usr"), str(place)]) == {str(place)}
 
 
 def test_without_a_user_database_only_our_own_homes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,4 +122,4 @@ def test_a_process_that_fails_or_says_anything_has_no_figure(tmp_path: Path, mon
     for said, why in (("print('database is locked', file=sys.stderr)", "locked"), ("sys.exit(3)", "exit code 3")):
         worker.write_text(f"import sys\nprint('ready', flush=True)\nsys.stdin.read()\nprint('{{}}')\n{said}\n")
         with pytest.raises(RuntimeError, match=why):
-            concurrency._together([["sweep"], ["sweep"]])
+            concurrency.together([["sweep"], ["sweep"]])

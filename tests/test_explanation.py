@@ -516,8 +516,8 @@ def test_kernel_threads_and_the_dead_are_no_programs(tmp_path: Path) -> None:
         process = tmp_path / str(number)
         process.mkdir()
         (process / "stat").write_text(line)
-        assert processes._is_kernels(str(process)) is expected
-    assert not processes._is_kernels(str(tmp_path / "none"))
+        assert processes.is_kernel_thread(str(process)) is expected
+    assert not processes.is_kernel_thread(str(tmp_path / "none"))
 
 
 # -- what the directory and the file system say

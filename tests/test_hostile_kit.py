@@ -189,7 +189,7 @@ def test_an_attacker_that_dies_is_no_success(tmp_path: Path) -> None:
         with openers([path]) as opening:
             path.unlink()
             path.mkdir()
-            (process,) = opening._processes
+            (process,) = opening.processes
             process.wait()
 
     with pytest.raises(ChildProcessError, match="IsADirectoryError"):

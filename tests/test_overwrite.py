@@ -130,7 +130,7 @@ def appending(file: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             with file.open("ab") as more:
                 more.write(SECRET)
 
-    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    monkeypatch.setattr(overwrite, "synchronise", synchronised)
 
 
 def test_a_file_that_does_not_stop_growing_stays(
@@ -154,7 +154,7 @@ def test_many_are_overwritten_at_once_and_go_in_order(
         meeting.wait(PATIENCE)
         os.fsync(descriptor)
 
-    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    monkeypatch.setattr(overwrite, "synchronise", synchronised)
     paths = [str(place / f"{number:03}") for number in range(48)]
     for path in paths:
         Path(path).write_bytes(SECRET)
@@ -242,7 +242,7 @@ def test_what_is_put_in_its_place_meanwhile_stays(
         (file.parent / "new").write_bytes(b"somebody else's")
         (file.parent / "new").rename(file)
 
-    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    monkeypatch.setattr(overwrite, "synchronise", synchronised)
     (outcome,) = manager.sweep(force=True).outcomes
     assert (outcome.status, file.read_bytes()) == ("replaced", b"somebody else's")
 
@@ -285,7 +285,7 @@ def test_its_path_is_in_flight_while_it_is_overwritten(
     manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marked: list[str] = []
-    monkeypatch.setattr(overwrite, "_synchronised", lambda _: marked.extend(IN_FLIGHT.marks.values()))
+    monkeypatch.setattr(overwrite, "synchronise", lambda _: marked.extend(IN_FLIGHT.marks.values()))
     other = file.parent / "other"
     other.touch()
     manager.register_file(other)
@@ -470,7 +470,7 @@ def test_a_disk_that_hangs_is_left_behind(
         hangs.set()
         assert release.wait(PATIENCE)
 
-    monkeypatch.setattr(overwrite, "_synchronised", synchronised)
+    monkeypatch.setattr(overwrite, "synchronise", synchronised)
     manager = removing_by(manager, Abandoning(SecureStorage(4), 5, clock))
     outcomes: list[Outcome] = []
     sweep = threading.Thread(target=lambda: outcomes.extend(manager.sweep(force=True).outcomes))
@@ -500,7 +500,7 @@ def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        overwrite._synchronised = lambda _: os.write(writer, b"x") and signal.pause()
+        overwrite.synchronise = lambda _: os.write(writer, b"x") and signal.pause()
         securing(TempFileManager(tmp_path / "base", registry="sqlite:")).clear_all()
         os._exit(0)
     os.read(reader, 1)

@@ -495,7 +495,7 @@ def test_all_who_listen_share_one_look_and_nobody_looks_for_nobody(
     assert {listener.event()["look"] for listener in listeners} == {2}
     for listener in listeners:
         listener.close()
-    until(lambda: client.service.table["/v1/events"]._listening == 0)
+    until(lambda: client.service.table["/v1/events"].listening == 0)
     before = len(looks)
     with pytest.raises(AssertionError, match="never came true"):
         until(lambda: len(looks) > before, seconds=2.5)
@@ -556,8 +556,8 @@ def test_who_takes_nothing_is_given_up(client: Client, monkeypatch: pytest.Monke
     with closing(client.connect()) as silent:
         silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         silent.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: client.service.table["/v1/events"]._listening == 1)
-        until(lambda: client.service.table["/v1/events"]._listening == 0)
+        until(lambda: client.service.table["/v1/events"].listening == 1)
+        until(lambda: client.service.table["/v1/events"].listening == 0)
 
 
 # -- elsewhere

@@ -186,9 +186,9 @@ def test_one_half_of_proc_is_not_enough(monkeypatch: pytest.MonkeyPatch, blind: 
     monkeypatch.setattr(processes, "open_inodes", lambda: (set(), True))
     monkeypatch.setattr(processes, "mapped_inodes", lambda: (set(), True))
     monkeypatch.setattr(processes, "sees_all_processes", lambda: True)
-    assert InUse(None, lambda: NOW)._free_by_proc(1) is True
+    assert InUse(None, lambda: NOW).free_by_proc(1) is True
     monkeypatch.setattr(processes, blind, lambda: (set(), False))
-    assert InUse(None, lambda: NOW)._free_by_proc(1) is None
+    assert InUse(None, lambda: NOW).free_by_proc(1) is None
 
 
 @pytest.mark.parametrize(("blocks", "made"), [(8, True), (7, False)])
@@ -259,7 +259,7 @@ def test_a_mark_is_looked_for_without_following_or_waiting(tmp_path: Path, monke
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(os, "open", opened)
-    assert not file_flags._flags(str(tmp_path))
+    assert not file_flags.flags(str(tmp_path))
     assert asked[0] & os.O_NONBLOCK
     assert asked[0] & os.O_NOFOLLOW
 

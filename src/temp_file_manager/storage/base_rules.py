@@ -231,7 +231,7 @@ def _up_from(directory: str) -> Iterable[str]:
 def here() -> Facts:
     """Return the facts of this process and machine."""
     uid, gid, groups = _identity()
-    return Facts(uid, gid, groups, _homes(uid), _resolved(COMMON), _resolved(CLOSED), _look)
+    return Facts(uid, gid, groups, _homes(uid), resolved(COMMON), resolved(CLOSED), _look)
 
 
 def _identity() -> tuple[int, int, frozenset[int]]:
@@ -247,7 +247,8 @@ def _look(path: str) -> Entry | None:
     return Entry(found.st_mode, found.st_uid, found.st_gid)
 
 
-def _resolved(directories: Iterable[str]) -> frozenset[str]:
+def resolved(directories: Iterable[str]) -> frozenset[str]:
+    """Return directories with links resolved, but for the root."""
     # On some systems one is a link to / or to each other, as /bin to /usr/bin, /var to /private/var, /usr to /.
     return frozenset(os.path.realpath(directory) for directory in directories) - {"/"}
 

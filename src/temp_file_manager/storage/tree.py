@@ -189,7 +189,7 @@ class Tree:
         except OSError:
             return Skip.VANISHED
         if not stat.S_ISDIR(facts.mode):
-            return _entry(relative, facts, here)
+            return entry_of(relative, facts, here)
         if name == OWN_DIRECTORY:
             return Skip.OURS
         return None if facts.mount == self.mount else Skip.MOUNT
@@ -199,7 +199,8 @@ class _MountedOverError(OSError):
     """Something was mounted there."""
 
 
-def _entry(path: str, facts: Listed, parent: Listed) -> Entry:
+def entry_of(path: str, facts: Listed, parent: Listed) -> Entry:
+    """Return the entry at a relative path, as it and its directory were found."""
     mode, links, owner, mount, inode, size, born, changed, written = facts
     # Old by one of the three is not old: a copy keeps when it was written, a file moved in when it was born.
     latest = max(written, changed, born or written)

@@ -37,7 +37,7 @@ class Live:
 
     def __init__(self, context: Context) -> None:
         self._shared = Shared(lambda: _event(context), lambda _: PAUSE)
-        self._listening = 0
+        self.listening = 0
         self._complaint = ""
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,13 +52,13 @@ class Live:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one listener, for as long as it listens."""
-        if self._listening >= MOST:
+        if self.listening >= MOST:
             raise Problem(503, f"{MOST} are listening already: try again later", {"Retry-After": "10"})
-        self._listening += 1
+        self.listening += 1
         try:
             await self._serve(scope, receive, send)
         finally:
-            self._listening -= 1
+            self.listening -= 1
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._loop = asyncio.get_running_loop()

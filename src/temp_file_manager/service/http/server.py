@@ -90,6 +90,11 @@ class Server:
     async def _serve(self) -> None:
         await asyncio.gather(*(server.serve([listening]) for server, listening in self._servers))
 
+    @property
+    def connections(self) -> int:
+        """How many are open just now."""
+        return sum(len(server.server_state.connections) for server, _ in self._servers)
+
     def stop(self) -> None:
         """Take no more requests, give those in hand ``PATIENCE``, and wait for the end."""
         for server, _ in self._servers:

@@ -17,14 +17,15 @@ def obstacle(path: str) -> str:
         return ""
     if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, around.st_uid):
         return "in a sticky directory only a file's owner may remove it"
-    if stat.S_ISREG(found.st_mode) and _flags(path) & (_IMMUTABLE | _APPEND_ONLY):
+    if stat.S_ISREG(found.st_mode) and flags(path) & (_IMMUTABLE | _APPEND_ONLY):
         return "it is marked as never to be changed: chattr -i -a takes that mark away"
-    if _flags(directory) & (_IMMUTABLE | _APPEND_ONLY):
+    if flags(directory) & (_IMMUTABLE | _APPEND_ONLY):
         return "its directory is marked as never to be changed: chattr -i -a takes that mark away"
     return ""
 
 
-def _flags(path: str) -> int:
+def flags(path: str) -> int:
+    """Return the flags that a file system keeps of a file; 0 where it keeps none, or they cannot be read."""
     try:
         from fcntl import ioctl  # noqa: PLC0415 - only Unix has it
 

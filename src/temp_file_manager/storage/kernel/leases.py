@@ -67,7 +67,7 @@ class InUse:
         except BlockingIOError as error:  # somebody else's lease
             raise NotThatFile(Status.KEPT, Cause.IN_USE) from error
         except PermissionError:
-            self._decide(record, self._free_by_proc(seen.inode))
+            self._decide(record, self.free_by_proc(seen.inode))
             return None
         alone: bool | None = None
         try:
@@ -77,7 +77,7 @@ class InUse:
                 os.close(descriptor)
         if alone:
             return descriptor
-        self._decide(record, self._free_by_proc(seen.inode) if alone is None else False)
+        self._decide(record, self.free_by_proc(seen.inode) if alone is None else False)
         return None
 
     def _decide(self, record: TempFile, free: bool | None) -> None:
@@ -109,7 +109,8 @@ class InUse:
             return inode not in self._mapped[0]
         return None
 
-    def _free_by_proc(self, inode: int) -> bool | None:
+    def free_by_proc(self, inode: int) -> bool | None:
+        """Say whether no process has an inode open or mapped, as far as ``/proc`` tells; None when it does not."""
         # Compared by inode number alone: two names for one device would make a held file look free.
         if self._opened is None:
             self._opened = processes.open_inodes()

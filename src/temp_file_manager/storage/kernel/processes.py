@@ -69,7 +69,7 @@ def _looked_for(wanted: os.stat_result | None, path: str) -> FileUsers:
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
         except OSError:
-            unread += not _is_kernels(process)
+            unread += not is_kernel_thread(process)
         else:
             read += 1
         if ways:
@@ -118,7 +118,7 @@ def _is_of(line: bytes, wanted: os.stat_result, path: bytes) -> bool:
     return device == wanted.st_dev or fields[5:] == [path.replace(b"\n", b"\\012")]
 
 
-def _is_kernels(process: str) -> bool:
+def is_kernel_thread(process: str) -> bool:
     """Say whether a process that cannot be read is no program: a thread of the kernel, or one that has ended."""
     try:
         with open(f"{process}/stat", "rb") as file:

@@ -61,6 +61,11 @@ class Abandoning:
         # A waiting worker holds the crew, not this object: when this one goes, so do they.
         weakref.finalize(self, self._crew.dismiss).atexit = False
 
+    @property
+    def hung(self) -> int:
+        """How many workers are left behind just now."""
+        return len(self._crew.hung)
+
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as the wrapped storage sees it: looking is not bounded."""
         return self._storage.predict(records)

@@ -44,7 +44,8 @@ _FLAGS = (
 )
 _A_LOOK = 0.1  # seconds between two looks whether a file that takes long is still being worked at
 
-_synchronised = getattr(os, "fdatasync", None) or os.fsync  # macOS has only the second
+synchronise = getattr(os, "fdatasync", None) or os.fsync
+"""Brings what was written to the disk; macOS has only the second."""
 
 
 def guarantee(path: str) -> str:
@@ -119,7 +120,7 @@ def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None
     while at < end:
         at += os.pwrite(descriptor, zeros[: end - at], at)
         wrote()
-    _synchronised(descriptor)
+    synchronise(descriptor)
 
 
 class Stopped(Exception):  # noqa: N818 - an answer

@@ -32,16 +32,17 @@ class Attack:
 
     Attributes:
         counts: What they did, all together; empty until they have ended.
+        processes: Those that have not been told to end.
     """
 
     def __init__(self, role: str, arguments: Iterable[Any], processes: int = 1) -> None:
         self.counts: Counter[str] = Counter()
-        self._processes: list[subprocess.Popen[str]] = []
+        self.processes: list[subprocess.Popen[str]] = []
         line = json.dumps(list(arguments))
         try:
             for _ in range(processes):
-                self._processes.append(_started(role))
-            for process in self._processes:
+                self.processes.append(_started(role))
+            for process in self.processes:
                 self._begin(process, line)
         except BaseException:
             self.kill()
@@ -65,8 +66,8 @@ class Attack:
             ChildProcessError: an attacker had ended before it was told to, and what it said.
         """
         problems = []
-        while self._processes:
-            process = self._processes.pop()
+        while self.processes:
+            process = self.processes.pop()
             try:
                 told, problem = process.communicate(timeout=_PATIENCE)
             except subprocess.TimeoutExpired:
@@ -82,8 +83,8 @@ class Attack:
 
     def kill(self) -> None:
         """End the attack at once. Nothing is counted, and what was swapped may stay so."""
-        while self._processes:
-            process = self._processes.pop()
+        while self.processes:
+            process = self.processes.pop()
             process.kill()
             process.communicate()
 
