@@ -394,6 +394,7 @@ def test_paths_and_methods_that_are_not_there(client: Client) -> None:
         assert_problem(answer, 405, method)
         assert answer.headers["allow"] == "GET, POST, HEAD"
     assert_problem(client.ask("GET", "/v1/sweep"), 405)
+    assert_problem(client.post("/v1/events", {}), 405)
 
 
 def test_only_json_is_taken(client: Client) -> None:
@@ -594,7 +595,7 @@ def test_the_page_and_its_parts(manager: TempFileManager, tmp_path: Path, monkey
             assert answer.headers["cache-control"] == "no-cache"
             head = client.ask("HEAD", path)
             assert (head.status, head.headers, head.body) == (200, answer.headers | {"date": head.headers["date"]}, b"")
-            for tags in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}', "*"):
+            for tags in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}'):
                 unchanged = client.get(path, If_None_Match=tags)
                 assert (unchanged.status, unchanged.body) == (304, b"")
                 assert (unchanged.headers["etag"], unchanged.headers["cache-control"]) == (

@@ -17,7 +17,7 @@ LONGEST_TAG = 1000
 LONGEST_TTL = 1e12
 """Seconds."""
 
-# ``absolute`` looks at paths, as it says more plainly what is wrong than that a pattern does not match.
+# ``check_path`` judges paths, as it says more plainly what is wrong than that a pattern does not match.
 Path = Annotated[
     str,
     Meta(
@@ -27,14 +27,13 @@ Path = Annotated[
 ]
 
 Step = Literal[60, 900, 86400]
-"""The history's ``STEPS``, in seconds, in letters: types cannot be computed."""
+"""The history's ``STEPS``, in seconds, written out: types cannot be computed."""
+
+REFERENCE = "#/components/schemas/{name}"
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """What a request brings, and nothing else."""
-
-
-REFERENCE = "#/components/schemas/{name}"
 
 
 def reference(model: type[Struct]) -> dict[str, str]:
@@ -42,8 +41,8 @@ def reference(model: type[Struct]) -> dict[str, str]:
     return {"$ref": REFERENCE.format(name=model.__name__)}
 
 
-def absolute(path: str) -> None:
-    """Look at a path.
+def check_path(path: str) -> None:
+    """Judge a path.
 
     Raises:
         ValueError: it is not absolute, or no file could have it.
@@ -65,9 +64,9 @@ class Paths(Model, frozen=True):
     paths: Annotated[tuple[Path, ...], Meta(max_length=MOST_PATHS)]
 
     def __post_init__(self) -> None:
-        """Look at what types cannot say."""
+        """Judge what types cannot say."""
         for path in self.paths:
-            absolute(path)
+            check_path(path)
 
 
 class Registration(Paths, frozen=True):
@@ -120,8 +119,8 @@ class PathQuery(Model, frozen=True):
     ]
 
     def __post_init__(self) -> None:
-        """Look at what types cannot say."""
-        absolute(self.path)
+        """Judge what types cannot say."""
+        check_path(self.path)
 
 
 class SamplesQuery(Model, frozen=True):
