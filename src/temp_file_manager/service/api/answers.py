@@ -224,6 +224,7 @@ class Reason(Part):
     reason: str
     files: Count
     example: Path
+    cause: str
 
 
 class Sweep(Counted):
