@@ -13,6 +13,8 @@ from temp_file_manager.inspection.metrics import ManagerCollector
 from temp_file_manager.service.app import build
 from temp_file_manager.settings import FIELDS, PREFIX, Settings, variable
 
+TESTS = Path(__file__).parent
+
 # Decisions tell of what was, and the style guide how things would be called.
 FOR_USERS = [page for page in PAGES if page.parent.name != "decisions" and page.name != "style.md"]
 
@@ -32,6 +34,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         there = page.parent / target if target else page
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), (target, anchor)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_tests_that_it_names_are_there(page: Path) -> None:
+    for file, name in re.findall(r"`(test_\w+)::(test_\w+)`", page.read_text()):
+        (there,) = TESTS.rglob(f"{file}.py")
+        assert f"def {name}(" in there.read_text(), (file, name)
 
 
 def anchors(page: Path) -> set[str]:
