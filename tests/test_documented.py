@@ -66,7 +66,7 @@ def manager(tmp_path: Path) -> Iterator[TempFileManager]:
 
 
 def metrics(manager: TempFileManager) -> set[str]:
-    described = ManagerCollector(manager).describe()
+    described = ManagerCollector(manager.context).describe()
     return {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in described}
 
 
