@@ -71,7 +71,7 @@ def metrics(manager: TempFileManager) -> set[str]:
 
 
 def paths(manager: TempFileManager) -> set[str]:
-    return set(build(manager, Settings(), token=None).table)
+    return set(build(manager, Settings(), token=None).resources)
 
 
 # -- what is documented
