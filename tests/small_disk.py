@@ -79,7 +79,7 @@ def register_until_full(manager: TempFileManager, paths: list[str]) -> None:
 
 def no_more_pages(registry: SqliteRegistry) -> None:
     """Let the file not grow, as on a full disk, until it is opened again: also by a fork."""
-    with registry._session.database.writing() as connection:
+    with registry.transactions.database.writing() as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
 

@@ -888,7 +888,7 @@ def test_a_spoiled_mark_adopts_nothing_and_says_so(
     found, problems = read_watched(text)
     assert found == ()
     assert len(problems) == 1
-    manager.registry.remember(WATCHED, text)
+    manager.registry.write(WATCHED, text, 0.0, keep=1)
     assert adopt_watched(manager.context) == ()
     assert "not adopted from" in caplog.text
 

@@ -29,7 +29,7 @@ def made(folder: Path, manager: TempFileManager) -> list[str]:
     manager.register_files(made[:3], ttl=60, tags=["a", "\udcff", 'quo"te'])
     manager.register_files(made[3:])
     manager.files[made[0]] = 1234567.25
-    manager.registry.pin(made[2:4], float("inf"))
+    manager.registry.keep(made[2:4], float("inf"))
     return made
 
 

@@ -18,6 +18,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.cli import signals
 from temp_file_manager.cli.commands import why
 from temp_file_manager.inspection.why import Forecast, Rule
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.storage.kernel import leases, processes
 from temp_file_manager.storage.kernel.processes import FileUser, FileUsers
 
@@ -210,11 +211,11 @@ def test_what_is_no_name_is_refused_and_the_rest_told(say: Say, old: str) -> Non
 
 
 def test_a_clock_that_jumped_is_told_once(say: Say, old: str, manager: TempFileManager) -> None:
-    manager.registry.remember("clock", "garbage")
+    manager.registry.write("clock", "garbage", 0.0, keep=1)
     code, out, err = say("why", "old")
     assert (code, err) == (0, "")
     assert "the wall clock is not trusted" in out
-    assert manager.registry.recall("clock") == "garbage"
+    assert last_line(manager.registry, "clock") == "garbage"
 
 
 def test_who_cannot_be_seen_is_told() -> None:

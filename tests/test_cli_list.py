@@ -1,6 +1,7 @@
 """``list``, ``status`` and ``stats``: what is on record, as people and programs read it."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.cli import pages, render
 from temp_file_manager.inspection import describe
 from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.registry import THIS_PROCESS
 from temp_file_manager.text import human_size, timestamp
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -102,8 +104,8 @@ def test_pages_join(say: Say, folder: Path, manager: TempFileManager, monkeypatc
 
 
 def test_what_is_kept_is_listed_too(say: Say, records: dict[str, str], manager: TempFileManager) -> None:
-    manager.registry.pin([records["old"]], time.time() + HOUR)
-    manager.registry.hold(records["brief"])
+    manager.registry.keep([records["old"]], time.time() + HOUR)
+    manager.registry.keep([records["brief"]], math.inf, THIS_PROCESS)
     due = {line.split(" ", 3)[3]: line.split(" ", 3)[1] for line in say("list").lines}
     assert (due[records["old"]], due[records["brief"]]) == ("pinned", "held")
     assert names(say("list", "--due").out) == ["stuck"]

@@ -23,7 +23,6 @@ from temp_file_manager.cli.top.chart import bar, columns, curve
 from temp_file_manager.cli.top.look import Lookout
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.inspection.overview import overview
-from temp_file_manager.registry.contract import Note
 from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History, Sample
@@ -57,7 +56,7 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     manager.register_file(long, ttl=86400 * 9)
     manager.files[old] = time.time() - 3700
     at = time.time() // 60 * 60 - 600
-    manager.registry.note("samples.60", Note(at, json.dumps([1234, 5])), keep=10)
+    manager.registry.write("samples.60", json.dumps([1234, 5]), at, keep=10)
     said = say("top")
     assert (said.code, said.err) == (0, "")
     found = figures(said.out)

@@ -51,7 +51,7 @@ class Machine:
         return self.clock.wall() - self.guard.read().asof
 
     def kept(self) -> Watermark:
-        text = self.registry.recall("clock")
+        text = self.last_line(registry, "clock")
         assert text is not None
         facts = json.loads(text)
         ahead = facts["ahead"]
@@ -310,7 +310,7 @@ def test_a_pin_from_before_keeps_the_pause(registry: Registry) -> None:
     machine = Machine(registry)
     machine.guard.read()
     registry.add([("/c/a", None, None, (), None)], NOW)
-    registry.pin(["/c/a"], NOW + 3 * HOUR)
+    registry.keep(["/c/a"], NOW + 3 * HOUR)
     machine.jump(DAY)
     machine.guard.read()
     registry.add([("/c/a", None, None, (), None)], machine.clock.wall())
@@ -431,12 +431,12 @@ def test_it_is_written_once_an_hour(machine: Machine) -> None:
      '{"line": {"wall": 1' + "0" * 400 + ', "elapsed": 2, "boot": ""}, "ahead": null}'],
 )  # fmt: skip
 def test_one_that_cannot_be_read_pauses_until_somebody_accepts(machine: Machine, text: str) -> None:
-    machine.registry.remember("clock", text)
+    machine.registry.write("clock", text, NOW, keep=1)
     for _ in range(2):
         reading = machine.guard.read()
         assert (reading.asof, reading.trusted) == (0.0, False)
         assert "--accept-clock" in reading.reason
-        assert machine.registry.recall("clock") == text, "perhaps a newer version's"
+        assert machine.last_line(registry, "clock") == text, "perhaps a newer version's"
     machine.guard.accept()
     assert machine.guard.read() == Reading(NOW, True)
 
@@ -461,12 +461,12 @@ def test_two_processes_share_it(registry: Registry) -> None:
 
 
 def test_a_full_disk_stops_no_sweep(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str, text: str) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RegistryFullError("on purpose")
 
     machine.registry.files["/c/a"] = NOW
     machine.guard.read()
-    monkeypatch.setattr(machine.registry, "remember", fail)
+    monkeypatch.setattr(machine.registry, "write", fail)
     machine.jump(-HOUR)
     machine.guard.read()
     machine.jump(HOUR)

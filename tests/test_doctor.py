@@ -17,6 +17,7 @@ from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import doctor
 from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.registry.sqlite.database import APPLICATION
 from temp_file_manager.storage.kernel import mounts, probe, processes
 from temp_file_manager.testing import FakeClock
@@ -344,13 +345,13 @@ def test_the_clock(tmp_path: Path) -> None:
     clock = FakeClock(1e9)
     with closing(TempFileManager(tmp_path / "base", registry="sqlite:", clock=clock)) as manager:
         jobs.sweep(manager.context, lambda: False)
-        mark = manager.registry.recall("clock")
+        mark = last_line(manager.registry, "clock")
         assert found(examine(manager.base_dir, clock=clock))["clock"].found == "2001-09-09 01:46:40Z, as expected"
         clock.set(wall=1e9 + 5000)
         check = found(examine(manager.base_dir, clock=clock))["clock"]
         assert (check.level, "1 h 23 min ahead" in check.found) == (Level.WARNING, True)
         for garbage in ("", "{", "[]", '{"line": null}'):
-            manager.registry.remember("clock", garbage)
+            manager.registry.write("clock", garbage, 0.0, keep=1)
             assert "cannot be read" in found(examine(manager.base_dir, clock=clock))["clock"].found
         assert mark is not None
 

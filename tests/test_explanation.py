@@ -387,11 +387,11 @@ def test_a_clock_that_jumped_keeps_from_scheduled_sweeps(case: Case) -> None:
     case.swept("scheduled")
     case.clock.advance(10)
     case.clock.set(wall=case.clock.wall() + 5000)
-    mark = case.manager.registry.recall("clock")
+    mark = case.manager.last_line(registry, "clock")
     story = case.why()
     assert (story.cleanup.status, story.scheduled.status, story.rule) == (Status.REMOVED, None, Rule.CLOCK)
     assert "ahead of the time that has passed" in story.scheduled.reason
-    assert case.manager.registry.recall("clock") == mark  # why looks, and sets nothing
+    assert case.manager.last_line(registry, "clock") == mark  # why looks, and sets nothing
     assert_agree(story.scheduled, case.swept("scheduled"))
     ClockGuard(case.manager.registry, case.clock).accept()
     assert case.why().scheduled.status is Status.REMOVED

@@ -21,6 +21,7 @@ from temp_file_manager import Settings, TempFileManager, jobs
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.sweeping.scheduler import SWEEP
 from temp_file_manager.testing import FakeClock, in_child
@@ -166,7 +167,7 @@ def test_all_is_well(opened: Opener, tmp_path: Path) -> None:
     assert found.clock_trusted
     assert found.scheduler_alive is None
     assert 0 < (found.free_share or 0) <= 1
-    assert found.registry == ("memory:" if not manager.registry.durable else repr(manager.registry))
+    assert found.registry == ("memory:" if not manager.registry.properties.outlives_process else repr(manager.registry))
 
 
 def test_too_many_files(opened: Opener, tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_the_base_directory_is_gone(opened: Opener, base: Path, tmp_path: Path) 
     register(manager, tmp_path)
     shutil.rmtree(base)
     found = expect(manager, Grade.UNHEALTHY, "is not there")
-    assert found.records == (None if manager.registry.durable else 1)
+    assert found.records == (None if manager.registry.properties.outlives_process else 1)
     assert found.free_share is None
     manager.close()
     expect(manager, Grade.UNHEALTHY, "is not there")
@@ -299,9 +300,9 @@ def test_a_clock_that_jumped(opened: Opener, clock: FakeClock, tmp_path: Path) -
 def test_a_watermark_that_cannot_be_read(opened: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     manager = opened()
     register(manager, tmp_path)
-    manager.registry.remember(NAME, "{}")
+    manager.registry.write(NAME, "{}", NOW, keep=1)
     expect(manager, Grade.DEGRADED, "^the clock is not trusted: what it was last cannot be read.*--accept-clock")
-    assert manager.registry.recall(NAME) == "{}"
+    assert last_line(manager.registry, NAME) == "{}"
     assert caplog.messages == []
 
 
@@ -417,8 +418,8 @@ def test_no_record_is_walked_over(opened: Opener, tmp_path: Path, monkeypatch: p
 
 
 def test_errors_of_ours_are_told_as_they_are(manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    def held(*_: object) -> None:
+    def held(*_: object, **__: object) -> None:
         raise RegistryError("it has been held by another process for 60 s")
 
-    monkeypatch.setattr(manager.registry, "recall", held)
+    monkeypatch.setattr(manager.registry, "read", held)
     expect(manager, Grade.UNHEALTHY, "^the registry cannot be used: it has been held by another process for 60 s$")

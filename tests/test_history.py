@@ -86,7 +86,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("step", STEPS)
     def test_so_many_stay(self, history: History, registry: Registry, clock: FakeClock, step: int) -> None:
-        if registry.durable and step != 60:
+        if registry.properties.outlives_process and step != 60:
             return  # the same code, and slow
         for _ in range(STEPS[step] + 5):
             history.sample()
@@ -108,7 +108,7 @@ class TestSamples:
             with closing(SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))) as registry:
                 history = History(registry, clock)
                 history.sample()
-                return [len(history.samples(60)), len(registry.notes("samples.60", limit=99))]
+                return [len(history.samples(60)), len(registry.read("samples.60", limit=99))]
 
         assert sample() == [1, 1]
         assert in_child(sample) == [1, 1]
@@ -141,13 +141,13 @@ class TestSwept:
 
     def test_what_somebody_asked_for_is_kept_if_it_did_something(self, history: History, registry: Registry) -> None:
         did = {"removed", "gone", "replaced", "kept", "failed"}
-        assert self.kept(history, scheduled=False) == (did if registry.durable else set())
+        assert self.kept(history, scheduled=False) == (did if registry.properties.outlives_process else set())
         # How long it took counts either way.
-        assert counters.durations(registry.stats().totals).counts[-1] == len(did)
+        assert counters.durations(registry.stats().counters).counts[-1] == len(did)
 
     def test_what_is_scheduled_is_kept_but_for_a_dry_run(self, history: History, registry: Registry) -> None:
         assert self.kept(history, scheduled=True) == set(REPORTS) - {"dry run"}
-        assert counters.durations(registry.stats().totals).counts[-1] == len(REPORTS) - 1
+        assert counters.durations(registry.stats().counters).counts[-1] == len(REPORTS) - 1
 
     def test_it_is_told_as_it_was(self, history: History, clock: FakeClock) -> None:
         """The newest first, names that no encoding holds among them."""
@@ -221,7 +221,8 @@ class TestReasons:
         assert report.reasons == (Reason("failed", "Input/output error", 55, paths[0], "refused"),)
         assert report.failed == 55
         kept = History(manager.registry, manager.context.clock).sweeps(9)
-        assert [sweep.reasons for sweep in kept] == ([report.reasons] * 2 if manager.registry.durable else [])
+        outlives = manager.registry.properties.outlives_process
+        assert [sweep.reasons for sweep in kept] == [report.reasons] * 2 * outlives
 
     def test_what_no_file_is_called_stops_no_sweep(self, tmp_path: Path) -> None:
         """Callers write anything to ``files``; in memory it is only found out when it is to be removed."""

@@ -436,9 +436,9 @@ def test_emfile(scene: Scene, by: str, swept_before: bool, tmp_path: Path) -> No
         scene.manager.register_files(make(tmp_path / "before", 1))
         assert scene.manager.clear_all() == 1
     # A removal by its path alone takes no descriptor.
-    stays = scene.manager.registry.durable or by == "schedule"
+    stays = scene.manager.registry.properties.outlives_process or by == "schedule"
     raised = outlives(scene, limited(resource.RLIMIT_NOFILE, 0), by, some_stay=stays)
-    assert not raised or (scene.manager.registry.durable and not swept_before)
+    assert not raised or (scene.manager.registry.properties.outlives_process and not swept_before)
 
 
 def test_enospc_of_a_removal(scene: Scene, by: str, monkeypatch: pytest.MonkeyPatch) -> None:

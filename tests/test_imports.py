@@ -64,6 +64,37 @@ def test_imports_go_downwards(file: Path) -> None:
     assert {name for name in imports(file) if FLOOR[name] > here} == set()
 
 
+OF_STORAGE = {"own_files", "kernel.mounts", "kernel.space", "base_rules"}
+"""What judges a registry's own file."""
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "registry").rglob("*.py")), ids=lambda file: file.name)
+def test_a_registry_looks_at_no_users_file(file: Path) -> None:
+    assert {name for name in of_storage(file.read_text()) if name not in OF_STORAGE} == set()
+
+
+def of_storage(source: str) -> Iterator[str]:
+    """Yield the modules of storage that a source imports, by the names they have there."""
+    room = "temp_file_manager.storage"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.removeprefix(room + ".") for alias in node.names if alias.name.startswith(room))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(room):
+            module = (node.module or "").removeprefix(room).removeprefix(".")
+            if module in {"", "kernel", "wrappers"}:  # what is imported is a module itself
+                yield from (f"{module}.{alias.name}".removeprefix(".") for alias in node.names)
+            else:
+                yield module
+
+
+def test_imports_of_storage_are_found() -> None:
+    """Or the test above looks for the wrong thing."""
+    example = "from temp_file_manager.storage import local\nfrom temp_file_manager.storage.kernel import space"
+    assert list(of_storage(example)) == ["local", "kernel.space"]
+    found = set(of_storage((PACKAGE / "registry" / "sqlite" / "database.py").read_text()))
+    assert found == {"base_rules", "kernel.mounts", "own_files"}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_only_storage_removes(file: Path) -> None:
     if not file.is_relative_to(PACKAGE / "storage"):

@@ -16,6 +16,7 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.contract import Note, last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
@@ -119,28 +120,28 @@ def test_a_longer_age_is_not_held(registry: Registry, guard: LargeSweepGuard) ->
     assert not held(guard, DAY)
 
 
-def test_passing_time_is_not_held_and_costs_one_recall(
+def test_passing_time_is_not_held_and_costs_one_read(
     registry: Registry, guard: LargeSweepGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept(guard, HOUR)
     add(registry, 5000, 7200)
-    recalled: list[str] = []
-    text = registry.recall("swept_with")
+    asked: list[str] = []
+    notes = registry.read("swept_with", limit=1)
 
-    def recall(name: str) -> str | None:
-        recalled.append(name)
-        return text
+    def read(journal: str, *, limit: int) -> list[Note]:
+        asked.append(journal)
+        return notes[:limit]
 
     def fail(*_: object, **__: object) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(registry, "recall", recall)
-    for name in ("page", "stats", "remember", "claim"):
+    monkeypatch.setattr(registry, "read", read)
+    for name in ("page", "stats", "write", "claim"):
         monkeypatch.setattr(registry, name, fail)
     guard.check(HOUR, now=0)
     guard.completed(HOUR, DONE)
     guard.check(replace(HOUR, max_age=3600.0, patient=True), now=0)
-    assert recalled == ["swept_with"] * 2
+    assert asked == ["swept_with"] * 2
 
 
 def test_counting_ends_when_the_answer_is_clear(
@@ -199,7 +200,7 @@ def test_only_a_completed_sweep_is_kept(registry: Registry, guard: LargeSweepGua
 def test_settings_that_cannot_be_read_are_taken_for_others(
     registry: Registry, guard: LargeSweepGuard, text: str
 ) -> None:
-    registry.remember("swept_with", text)
+    registry.write("swept_with", text, NOW, keep=1)
     add(registry, 900, 7200)
     assert not held(guard, HOUR)
     add(registry, 900, 7300)
@@ -212,7 +213,7 @@ def test_settings_that_cannot_be_read_are_taken_for_others(
 
 
 def test_a_later_versions_settings_do_not_hold(registry: Registry, guard: LargeSweepGuard) -> None:
-    registry.remember("swept_with", '{"max_age": 3600.0, "rules": []}')
+    registry.write("swept_with", '{"max_age": 3600.0, "rules": []}', NOW, keep=1)
     add(registry, 3000, 7200)
     assert not held(guard, HOUR)
 
@@ -220,15 +221,15 @@ def test_a_later_versions_settings_do_not_hold(registry: Registry, guard: LargeS
 def test_a_full_disk_stops_no_sweep(
     registry: Registry, guard: LargeSweepGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(name: str, text: str) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RegistryFullError("on purpose")
 
-    monkeypatch.setattr(registry, "remember", fail)
+    monkeypatch.setattr(registry, "write", fail)
     swept(guard, HOUR)
     monkeypatch.undo()
-    assert registry.recall("swept_with") is None
+    assert last_line(registry, "swept_with") is None
     swept(guard, HOUR)
-    assert registry.recall("swept_with") == '{"max_age": 3600.0}'
+    assert last_line(registry, "swept_with") == '{"max_age": 3600.0}'
 
 
 def test_held_sweeps_remove_nothing_and_what_was_due_anyway_can_go(tmp_path: Path, registry: Registry) -> None:

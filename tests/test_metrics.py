@@ -125,7 +125,7 @@ class TestNames:
 
     def test_bytes_are_told_where_sizes_are_kept(self, manager: TempFileManager) -> None:
         make(manager, "a", "b")
-        assert scraped(manager).get("temp_files_bytes") == (10 if manager.registry.durable else None)
+        assert scraped(manager).get("temp_files_bytes") == (10 if manager.registry.properties.keeps_identity else None)
 
     def test_a_heartbeat_is_told_once_there_is_one(self, manager: TempFileManager, clock: FakeClock) -> None:
         name = "temp_file_scheduler_heartbeat_timestamp_seconds"
@@ -335,7 +335,8 @@ class TestTrouble:
         found = scraped(manager)
         assert found["temp_file_health"] == 2
         assert "temp_file_disk_free_bytes" not in found
-        assert OF_THE_REGISTRY & set(found) == (set() if manager.registry.durable else OF_THE_REGISTRY)
+        outlives = manager.registry.properties.outlives_process
+        assert OF_THE_REGISTRY & set(found) == (set() if outlives else OF_THE_REGISTRY)
         assert not os.path.exists(manager.base_dir)
 
 

@@ -347,7 +347,7 @@ def test_a_registry_that_cannot_be_read(
     page = visit(client, expected=("503",))
     expect(page.locator("#records")).to_have_text("1")
     with monkeypatch.context() as patch:
-        patch.setattr(type(manager.registry), "outlook", broken)
+        patch.setattr(type(manager.registry), "forecast", broken)
         make(manager, "b")
         expect(page.locator("#forecast-trouble")).to_contain_text(
             "This cannot be told now: the registry cannot be used"

@@ -93,7 +93,7 @@ def remembered_clock_of_an_hour_ago(base: Path) -> None:
     clock = SystemClock()
     mark = Watermark(Moment(clock.wall() - 3600, clock.elapsed(), boot_id()))
     with closing(TempFileManager(base, registry="sqlite:")) as manager:
-        manager.registry.remember(NAME, json.dumps(asdict(mark)))
+        manager.registry.write(NAME, json.dumps(asdict(mark)), 0.0, keep=1)
 
 
 @contextmanager

@@ -364,9 +364,9 @@ class TestEverythingAtOnce:
 class _Late(SqliteRegistry):
     """Just before it forgets, somebody makes the file anew and registers it, from a process of its own."""
 
-    def forget(self, what: Iterable[str | TempFile]) -> int:
+    def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         records = [one for one in what if isinstance(one, TempFile)]
-        path, base = self._session.database.path, os.fsdecode(self._session._base)
+        path, base = self.transactions.database.path, os.fsdecode(self._session._base)
 
         def register() -> int:
             for record in records:
@@ -375,7 +375,7 @@ class _Late(SqliteRegistry):
             return manager.register_files(record.path for record in records).registered
 
         assert in_child(register) == len(records)
-        return super().forget(records)
+        return super().forget(records, keeps=keeps)
 
 
 def test_what_is_registered_again_between_looking_and_fixing_is_spared(base: Path, tmp_path: Path) -> None:

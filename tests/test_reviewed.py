@@ -360,7 +360,7 @@ def test_an_interrupt_while_a_transaction_is_waited_for_leaves_none_open(
     """It had begun by the time the interrupt was raised, and kept everybody out of the registry for good."""
     manager = make()
     assert isinstance(manager.registry, SqliteRegistry)
-    database = manager.registry._session.database
+    database = manager.registry.transactions.database
     interrupted = Interrupted(database._connection_to_write())
     with monkeypatch.context() as patched:
         patched.setattr(database, "_connection_to_write", lambda: interrupted)

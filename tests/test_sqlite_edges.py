@@ -23,7 +23,6 @@ from small_disk import fill, make, manager_of, mount, no_more_pages, register_un
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry.contract import BOUNDS
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite.database import RESERVE
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -114,7 +113,7 @@ class TestAFirstChangeThatComesToNothing:
             fill(disk)
             register_until_full(manager, paths)
             taken = [sweep(other) for other in others]
-            return taken + [other._session.owner for other in others]
+            return taken + [other.transactions.owner for other in others]
 
         assert in_child(sweeps) == [50, 50, 0, 0], "there was room after all: this test no longer tries what it says"
 
@@ -173,7 +172,7 @@ class TestNobodyWaitsForItself:
         asked: dict[str, Callable[[], int]] = {
             "get": lambda: len(registry.get(paths())),
             "forget": lambda: registry.forget(paths()),
-            "pin": lambda: registry.pin(paths(), 5.0),
+            "pin": lambda: len(registry.keep(paths(), 5.0)),
         }
         assert in_child(asked[what]) == 2
 
@@ -186,7 +185,7 @@ class TestNobodyWaitsForItself:
             no_more_pages(registry)
             records = registry.claim(ALL, now=0, lease=60, limit=2000).records
             assert {record.claim < 0 for record in records} == {True}
-            session, locked = registry._session, threading.Event()
+            session, locked = registry.transactions, threading.Event()
             writing = session.writing
 
             def wanted() -> AbstractContextManager[sqlite3.Connection]:
@@ -446,7 +445,7 @@ class TestClosing:
         for use in (
             lambda: registry.add([new("/p/b")], 2.0),
             registry.stats,
-            lambda: registry.outlook(Selection(5.0, 1.0), [1.0] * BOUNDS, top=1),
+            lambda: registry.forecast(Selection(5.0, 1.0), [1.0]),
         ):
             with pytest.raises(RegistryError, match=f"r.db {what}: put it back"):
                 use()
@@ -501,7 +500,7 @@ class TestRefusals:
 def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who found that this base has no scope yet, a moment before it had one, leaves it to the thread that made it."""
     registry = registry_at(tmp_path / "r.db", tmp_path)
-    reading = registry._session.database.reading
+    reading = registry.transactions.database.reading
 
     class Slow:
         """A connection that answers, about the scope, what was true before the first registration."""
@@ -511,7 +510,7 @@ def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch
 
         def execute(self, statement: str, bound: Any = ()) -> Any:
             found = self.connection.execute(statement, bound)
-            if statement == registry._session.sql["scope"]:
+            if statement == registry.transactions.sql["scope"]:
                 rows = found.fetchall()
                 registry.add([new("/p/first")], 1.0)
                 found = SimpleNamespace(fetchone=lambda: rows[0] if rows else None)
@@ -522,7 +521,7 @@ def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch
         with reading() as connection:
             yield Slow(connection)
 
-    monkeypatch.setattr(registry._session.database, "reading", slowly)
+    monkeypatch.setattr(registry.transactions.database, "reading", slowly)
     registry.stats()
     monkeypatch.undo()
     registry.add([new("/p/second")], 2.0)

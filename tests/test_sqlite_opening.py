@@ -136,7 +136,7 @@ class TestAddresses:
 
         def levels() -> list[int]:
             found = []
-            for connected in (registry._session.database.writing, registry._session.database.reading):
+            for connected in (registry.transactions.database.writing, registry.transactions.database.reading):
                 with connected() as connection:
                     found += connection.execute("PRAGMA synchronous").fetchone()
             return found
@@ -145,7 +145,7 @@ class TestAddresses:
         registry.close()
         assert levels() == [level, level]
         assert in_child(levels) == [level, level]
-        with registry._session.database.reading() as connection:
+        with registry.transactions.database.reading() as connection:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
     @pytest.mark.parametrize("url", ["postgresql://user:secret@host/db", "redis://:secret@host", "secret@host"])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import Claim, MemoryRegistry, Registry, counters
+from temp_file_manager.records import Order, Outcome, Selection, Status, TempFile
+from temp_file_manager.registry import THIS_PROCESS, Claim, MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW, FakeClock
@@ -376,19 +376,28 @@ class Lockstep(RuleBasedStateMachine):
         self.counts["registered"] += 1
 
     @rule(path=paths, age=ages)
+    def amend(self, path: str, age: float) -> None:
+        assert self.registry.amend(path, self.now - age) == (path in self.rows)
+        if path in self.rows:
+            self.write(path, self.now - age)
+
+    @rule(path=paths, age=ages)
     def backdate(self, path: str, age: float) -> None:
-        when = self.now - age
-        self.registry.files[path] = when
+        self.registry.files[path] = self.now - age
+        self.write(path, self.now - age)
+
+    def write(self, path: str, when: float) -> None:
         old = self.rows.get(path)
         due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
         self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=old.size if old else None)
         self.counts["registered"] += old is None
 
-    @rule(paths=st.lists(paths, max_size=2, unique=True))
-    def forget(self, paths: list[str]) -> None:
+    @rule(paths=st.lists(paths, max_size=2, unique=True), keeps=st.booleans())
+    def forget(self, paths: list[str], keeps: bool) -> None:
         known = [path for path in paths if self.rows.pop(path, None) is not None]
-        self.pins = {path: until for path, until in self.pins.items() if path not in known}
-        assert self.registry.forget(paths) == len(known)
+        if not keeps:
+            self.pins = {path: until for path, until in self.pins.items() if path not in known}
+        assert self.registry.forget(paths, keeps=keeps) == len(known)
 
     @rule(path=paths)
     def delete(self, path: str) -> None:
@@ -415,29 +424,41 @@ class Lockstep(RuleBasedStateMachine):
     def wanted(self, due: Selection, began: int) -> list[Row]:
         return [row for row in self.rows.values() if self.wants(row, due, began)]
 
-    @rule(path=paths, seconds=st.none() | st.sampled_from([-5.0, 5.0, 70.0]))
-    def pin(self, path: str, seconds: float | None) -> None:
-        until = None if seconds is None else self.now + seconds
-        assert self.registry.pin([path], until) == (path in self.rows)
-        if path in self.rows:
-            self.pins.pop(path, None)
-            if until is not None:
-                self.pins[path] = until
-                self.end_claim(path)
+    some_paths = st.lists(paths, max_size=3)
 
-    @rule(path=paths)
-    def hold(self, path: str) -> None:
-        assert self.registry.hold(path) == (path in self.rows)
-        if path in self.rows:
+    @rule(paths=some_paths, seconds=st.sampled_from([-5.0, 5.0, 70.0]))
+    def pin(self, paths: list[str], seconds: float) -> None:
+        known = self.known(paths)
+        assert self.registry.keep(paths, self.now + seconds) == known
+        for path in known:
+            self.pins[path] = self.now + seconds
+            self.end_claim(path)
+
+    @rule(paths=some_paths)
+    def unpin(self, paths: list[str]) -> None:
+        known = self.known(paths)
+        assert self.registry.release(paths) == known
+        for path in known:
+            self.pins.pop(path, None)
+
+    @rule(paths=some_paths)
+    def hold(self, paths: list[str]) -> None:
+        known = self.known(paths)
+        assert self.registry.keep(paths, math.inf, THIS_PROCESS) == known
+        for path in known:
             self.held[path] = self.held.get(path, 0) + 1
             self.end_claim(path)
 
-    @rule(path=paths)
-    def release(self, path: str) -> None:
-        self.registry.release(path)
-        left = self.held.pop(path, 0) - 1
-        if left > 0:
-            self.held[path] = left
+    @rule(paths=some_paths)
+    def release(self, paths: list[str]) -> None:
+        assert self.registry.release(paths, THIS_PROCESS) == self.known(paths)
+        for path in paths:
+            left = self.held.pop(path, 0) - 1
+            if left > 0:
+                self.held[path] = left
+
+    def known(self, paths: list[str]) -> tuple[str, ...]:
+        return tuple(path for path in paths if path in self.rows)
 
     def end_claim(self, path: str) -> None:
         self.rows[path].claim = self.rows[path].claimed_until = None
@@ -546,17 +567,36 @@ class Lockstep(RuleBasedStateMachine):
             assert record[:5] == (path, row.registered_at, row.due_at, row.retry_at, row.failures)
 
     @invariant()
+    def orders_are_the_models(self) -> None:
+        oldest, largest = self.in_order(Order.OLDEST), self.in_order(Order.LARGEST)
+        assert sorted(record.path for record in oldest) == sorted(self.rows)
+        assert [record.registered_at for record in oldest] == sorted(row.registered_at for row in self.rows.values())
+        known = {r.path: r.size for r in self.registry.get(list(self.rows)).values() if r.size is not None}
+        assert {record.path: record.size for record in largest} == known
+        assert [record.size for record in largest] == sorted(known.values(), reverse=True)
+        assert {record.path for record in self.in_order(Order.ADDED)} == set(self.rows)
+
+    def in_order(self, order: Order) -> list[TempFile]:
+        """Every record, in pages of two."""
+        selection = Selection(0.0, 0.0, order=order)
+        page = self.registry.page(selection, now=self.now, limit=2)
+        found = list(page.records)
+        while page.cursor is not None:
+            page = self.registry.page(selection, now=self.now, limit=2, after=page.cursor)
+            found += page.records
+        return found
+
+    @invariant()
     def what_it_tells_is_the_models(self) -> None:
         found = self.registry.stats()
-        told = {name: value for name, value in found.totals.items() if value and "_" not in name}
+        told = {name: value for name, value in found.counters.items() if value and "_" not in name}
         assert told == +self.counts
-        ages = counters.ages(found.totals)
+        ages = counters.ages(found.counters)
         assert ages.counts == tuple(sum(age <= bound for age in self.ages) for bound in (*ages.bounds, math.inf))
         assert math.isclose(ages.sum, sum(self.ages), abs_tol=1e-6)
-        assert self.registry.oldest() == min((row.registered_at for row in self.rows.values()), default=None)
-        if self.registry.durable:
+        if self.registry.properties.keeps_identity:
             assert found.bytes == sum(row.size or 0 for row in self.rows.values())
-            assert found.totals.get("freed_bytes", 0) == self.freed
+            assert found.counters.get("freed_bytes", 0) == self.freed
 
 
 def _since(row: Row, due: Selection) -> float:

@@ -86,7 +86,7 @@ def test_a_lock_that_was_not_had_is_not_taken_for_one(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    database = registry._session.database
+    database = registry.transactions.database
     with monkeypatch.context() as patched:
         patched.setattr(database, "_begin", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -110,7 +110,7 @@ def test_a_directory_is_forgotten_with_its_last_file(registry: SqliteRegistry) -
     """Excludes one whose file grows by each directory that ever held a file."""
     registry.add([("/s/a", None, None, (), None), ("/t/a", None, None, (), None)], NOW)
     registry.forget(["/s/a"])
-    with registry._session.reading() as connection:
+    with registry.transactions.reading() as connection:
         assert connection.execute("SELECT path FROM directories").fetchall() == [(b"/t",)]
 
 

@@ -22,9 +22,9 @@ from command_line import tfm
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
+from temp_file_manager.inspection.overview import oldest
+from temp_file_manager.records import NewFile, Order, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
-from temp_file_manager.registry.contract import BOUNDS, Note
 from temp_file_manager.registry.sqlite import database
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -33,6 +33,7 @@ from temp_file_manager.testing import NOW, FakeClock
 
 disk = small_disk.disk
 ALL = Selection(1e10, 0, force=True)
+OLDEST, LARGEST = (Selection(0.0, 0.0, order=order) for order in (Order.OLDEST, Order.LARGEST))
 BASES = ("/base/one", "/base/two")
 RETIRED = ("removed", "gone", "replaced")
 
@@ -54,10 +55,10 @@ def remove_all(registry: Registry) -> int:
 def is_balanced(registry: Registry) -> bool:
     """Say whether what was registered once, and is not there, was retired; and the bytes are those that are there."""
     stats, records = registry.stats(), registry.get(list(registry.files)).values()
-    retired = sum(stats.totals.get(name, 0) for name in RETIRED)
-    assert counters.ages(stats.totals).counts[-1] == retired
+    retired = sum(stats.counters.get(name, 0) for name in RETIRED)
+    assert counters.ages(stats.counters).counts[-1] == retired
     assert stats.bytes == sum(record.size or 0 for record in records)
-    return stats.totals["registered"] - retired == stats.records == len(records)
+    return stats.counters["registered"] - retired == stats.records == len(records)
 
 
 # -- several processes
@@ -120,8 +121,9 @@ def test_what_several_processes_do_is_summed(tmp_path: Path) -> None:
         manager.cleanup()  # what one sweep had claimed when the other found no more
         found = manager.registry.stats()
         assert (found.records, found.bytes) == (1200, 6000)
-        assert (found.totals["registered"], found.totals["removed"], found.totals["freed_bytes"]) == (3400, 2000, 6000)
-        assert counters.ages(found.totals).counts[-1] == 2000
+        counted = [found.counters[name] for name in ("registered", "removed", "freed_bytes")]
+        assert counted == [3400, 2000, 6000]
+        assert counters.ages(found.counters).counts[-1] == 2000
         assert check(manager.context) == ()
 
 
@@ -154,15 +156,15 @@ def test_each_scope_has_its_own(tmp_path: Path) -> None:
     one, two = (sqlite_at(tmp_path, base) for base in BASES)
     one.add([new("/f/a", 5)], NOW)
     two.add([new("/f/a", 70), new("/f/b", 700, NOW + 1)], NOW + 1)
-    one.note("sweeps", Note(NOW, "one"), keep=1, more={"x": 1})
-    two.note("sweeps", Note(NOW, "two"), keep=1)
-    two.note("sweeps", Note(NOW, "more"), keep=1)
+    one.write("sweeps", "one", NOW, keep=1, counters={"x": 1})
+    two.write("sweeps", "two", NOW, keep=1)
+    two.write("sweeps", "more", NOW, keep=1)
     assert remove_all(two) == 2
-    assert (one.stats().records, one.stats().bytes, one.stats().totals) == (1, 5, {"registered": 1, "x": 1})
-    assert (two.stats().records, two.stats().bytes, two.stats().totals["removed"]) == (0, 0, 2)
-    assert (one.oldest(), two.oldest()) == (NOW, None)
-    assert sum(one.outlook(ALL, range(BOUNDS), top=9).files) == 1
-    assert [registry.notes("sweeps", limit=9)[0].text for registry in (one, two)] == ["one", "more"]
+    assert (one.stats().records, one.stats().bytes, one.stats().counters) == (1, 5, {"registered": 1, "x": 1})
+    assert (two.stats().records, two.stats().bytes, two.stats().counters["removed"]) == (0, 0, 2)
+    assert (oldest(one), oldest(two)) == (NOW, None)
+    assert sum(one.forecast(ALL, (1.0, 2.0)).files) == 1
+    assert [registry.read("sweeps", limit=9)[0].text for registry in (one, two)] == ["one", "more"]
     one.replace([("/f/a", NOW)])
     assert (one.stats().bytes, is_balanced(two)) == (5, True)
     one.close()
@@ -173,13 +175,13 @@ def test_they_outlive_every_process(tmp_path: Path) -> None:
     registry = sqlite_at(tmp_path)
     registry.add([new("/f/a", 5), new("/f/b", 70)], NOW)
     remove_all(registry)
-    registry.note("sweeps", Note(NOW, "line"), keep=9)
+    registry.write("sweeps", "line", NOW, keep=9)
     before = registry.stats()
     registry.close()
     assert registry.stats() == before
     with closing(sqlite_at(tmp_path)) as again:
         assert again.stats() == before
-        assert again.notes("sweeps", limit=9) == [(NOW, "line")]
+        assert again.read("sweeps", limit=9) == [(NOW, "line")]
 
 
 # -- commands that put files on record
@@ -200,7 +202,7 @@ def test_commands_count_as_applications_do(tmp_path: Path) -> None:
 
         def told() -> tuple[float, int, int | None]:
             stats = manager.registry.stats()
-            return stats.totals["registered"], stats.records, stats.bytes
+            return stats.counters["registered"], stats.records, stats.bytes
 
         typed("register", str(files[0]))
         assert told() == (1, 1, 5)
@@ -215,7 +217,7 @@ def test_commands_count_as_applications_do(tmp_path: Path) -> None:
         typed("adopt", str(files[0].parent), "--yes")
         assert told() == (5, 3, 15), "what was known is left alone"
         typed("sweep", "--all")
-        assert manager.registry.stats().totals["removed"] == 3
+        assert manager.registry.stats().counters["removed"] == 3
 
 
 # -- what was there before, and what is wrong
@@ -248,16 +250,16 @@ def test_a_file_of_the_first_schema_is_counted_when_it_is_opened(former: Path) -
     for base, size in zip(BASES, (75, 80), strict=True):
         with closing(sqlite_at(former, base)) as registry:
             stats = registry.stats()
-            assert (stats.records, stats.bytes, dict(stats.totals)) == (3, size, {"registered": 3})
-            assert registry.oldest() == NOW
-            assert [record.path for record in registry.outlook(ALL, range(BOUNDS), top=2).oldest] == ["/f/0", "/f/1"]
+            assert (stats.records, stats.bytes, dict(stats.counters)) == (3, size, {"registered": 3})
+            assert oldest(registry) == NOW
+            assert [record.path for record in registry.page(OLDEST, now=0.0, limit=2).records] == ["/f/0", "/f/1"]
             assert registry.check(now=0, fix=False) == ()
             registry.add([new("/f/2", 1), new("/f/new", 9)], NOW)
             assert registry.stats().bytes == size - 60
             assert remove_all(registry) == 4
-            assert (registry.stats().bytes, registry.stats().totals["registered"]) == (0, 5)
-            registry.note("sweeps", Note(NOW, "line"), keep=9)
-            assert len(registry.notes("sweeps", limit=9)) == 1
+            assert (registry.stats().bytes, registry.stats().counters["registered"]) == (0, 5)
+            registry.write("sweeps", "line", NOW, keep=9)
+            assert len(registry.read("sweeps", limit=9)) == 1
 
 
 def test_one_process_migrates_for_all(former: Path) -> None:
@@ -285,14 +287,14 @@ def test_a_wrong_count_is_found_and_put_right(tmp_path: Path, column: str, kept:
         registry.add([new("/f/a", 5), new("/f/b", 70)], NOW)
         other.add([new("/f/a", 5)], NOW)
         assert registry.check(now=0, fix=True) == ()
-        with registry._session.database.writing() as connection:
-            connection.execute(f"UPDATE scopes SET {column} = {column} + 9 WHERE id = {registry._session.scope}")
+        with registry.transactions.database.writing() as connection:
+            connection.execute(f"UPDATE scopes SET {column} = {column} + 9 WHERE id = {registry.transactions.scope}")
         for fix in (False, True):
             (found,) = registry.check(now=0, fix=fix)
             assert (found.kind, found.fixed) == ("wrong count", fix)
             assert found.explanation == f"{kept + 9} by its counter, {kept} by counting"
         stats = registry.stats()
-        assert (stats.records, stats.bytes, stats.totals["registered"]) == (2, 75, 2)
+        assert (stats.records, stats.bytes, stats.counters["registered"]) == (2, 75, 2)
         assert registry.check(now=0, fix=False) == other.check(now=0, fix=False) == ()
 
 
@@ -314,7 +316,7 @@ def test_files_with_holes_are_swept(disk: Path | None) -> None:
     report = manager.sweep(force=True)
     assert (report.removed, os.listdir(disk / "files")) == (3, [])
     stats = manager.registry.stats()
-    assert (stats.bytes, stats.totals["freed_bytes"]) == (0, 3 * ((1 << 63) - 4096))
+    assert (stats.bytes, stats.counters["freed_bytes"]) == (0, 3 * ((1 << 63) - 4096))
     assert check(manager.context) == ()
     manager.close()
 
@@ -328,7 +330,7 @@ def test_a_full_disk_is_swept_and_counted(disk: Path | None) -> None:
     manager.register_files(paths)
     fill(disk)
     register_until_full(manager, paths[:1])
-    before = manager.registry.stats().totals["registered"]
+    before = manager.registry.stats().counters["registered"]
     clock = FakeClock()
     history = History(manager.registry, clock)
     for _ in range(3000):  # until no page is left that could be written again
@@ -342,8 +344,8 @@ def test_a_full_disk_is_swept_and_counted(disk: Path | None) -> None:
     assert manager.clear_all() == 2
     stats = manager.registry.stats()
     assert (stats.records, stats.bytes) == (0, 0)
-    assert stats.totals["registered"] == before + 2
-    assert sum(stats.totals.get(name, 0) for name in RETIRED) == 122
+    assert stats.counters["registered"] == before + 2
+    assert sum(stats.counters.get(name, 0) for name in RETIRED) == 122
     assert sampled < 1440, "the disk was not full: this test no longer tries what it says"
     assert history.sweeps(1)[0].removed == 2
     assert check(manager.context) == ()
@@ -377,32 +379,32 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
 @given(
     files=rows(),
     max_age=st.sampled_from([0.0, 7.0, 20.5, math.inf]),
-    bounds=st.lists(st.integers(-20, 50).map(float), min_size=BOUNDS, max_size=BOUNDS, unique=True).map(sorted),
+    bounds=st.lists(st.integers(-20, 50).map(float), min_size=1, max_size=9, unique=True).map(sorted),
     top=st.integers(0, 6),
 )
-def test_an_outlook_is_what_a_plain_look_at_every_record_tells(
+def test_a_forecast_and_orders_are_what_a_plain_look_at_every_record_tells(
     kind: str, files: list[tuple[NewFile, float]], max_age: float, bounds: list[float], top: int
 ) -> None:
     place = Path(tempfile.mkdtemp())
     registry = MemoryRegistry() if kind == "memory" else sqlite_at(place)
     for file, when in files:
         registry.add([file], when)
-    found = registry.outlook(Selection(NOW, max_age), bounds, top=top)
+    found = registry.forecast(Selection(NOW, max_age), bounds)
     records = list(registry.get([file[0] for file, _ in files]).values())
 
     def until(record: TempFile) -> int:
         when = record.registered_at + max_age if record.due_at is None else record.due_at
-        return next((number for number, bound in enumerate(bounds) if when <= NOW + bound), BOUNDS)
+        return next((number for number, bound in enumerate(bounds) if when <= NOW + bound), len(bounds))
 
-    by_bound: list[list[TempFile]] = [[r for r in records if until(r) == number] for number in range(BOUNDS + 1)]
+    by_bound: list[list[TempFile]] = [[r for r in records if until(r) == number] for number in range(len(bounds) + 1)]
     assert found.files == tuple(map(len, by_bound))
-    assert [r.registered_at for r in found.oldest] == sorted(r.registered_at for r in records)[:top]
-    assert set(found.oldest) <= set(records)
-    if registry.durable:
+    first = registry.page(OLDEST, now=0.0, limit=top).records
+    assert [r.registered_at for r in first] == sorted(r.registered_at for r in records)[:top]
+    assert set(first) <= set(records)
+    if kind == "sqlite":
         assert found.bytes == tuple(sum(r.size or 0 for r in those) for those in by_bound)
-        assert [r.size for r in found.largest] == sorted([f[2] for f, _ in files if f[2] is not None], reverse=True)[
-            :top
-        ]
+        largest = registry.page(LARGEST, now=0.0, limit=top).records
+        assert [r.size for r in largest] == sorted([f[2] for f, _ in files if f[2] is not None], reverse=True)[:top]
     registry.close()
     shutil.rmtree(place)
 
@@ -428,8 +430,8 @@ def test_ages_are_counted_alike_in_whatever_chunks(ages: list[float], chunk: int
 def test_durations_are_counted_by_bounds(durations: list[float]) -> None:
     registry = MemoryRegistry()
     for duration in durations:
-        registry.tally(counters.of_sweep(duration))
-    found = counters.durations(registry.stats().totals)
+        registry.write("sweeps", None, NOW, keep=9, counters=counters.of_sweep(duration))
+    found = counters.durations(registry.stats().counters)
     assert found.counts == tuple(sum(one <= bound for one in durations) for bound in (*counters.DURATIONS, math.inf))
 
 

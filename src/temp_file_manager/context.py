@@ -9,6 +9,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
+from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
@@ -107,7 +108,7 @@ class Context:
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
         make_base(base, durable=is_durable(wanted, base))
-        return cls._of(settings, base, age, open_registry(wanted, base), clock, hooks)
+        return cls._of(settings, base, age, open_registry(wanted, base, identify), clock, hooks)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:

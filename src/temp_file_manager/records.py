@@ -67,9 +67,18 @@ class TempFile(NamedTuple):
     held: bool = False
 
 
+class Order(StrEnum):
+    """Orders in which pages give records. All but ``OVERDUE`` give every record of theirs, whatever keeps it."""
+
+    OVERDUE = "overdue"  # what is due and free, the longest overdue first: as sweeps take it
+    OLDEST = "oldest"  # the longest registered first, with a ttl or without
+    LARGEST = "largest"  # the largest first; those of known size
+    ADDED = "added"  # the first to be put on record first, as a dict has it
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records a sweep wants.
+    """Which records a sweep or a page wants.
 
     Attributes:
         asof: The moment ages are read at, seconds since the epoch. It stays the same for a whole sweep, so
@@ -79,6 +88,7 @@ class Selection:
         patient: Leave alone what failed or was in use, until its ``retry_at``. Scheduled sweeps are patient;
             a person who asks for a cleanup means now.
         mine: Only what was added through this very registry object.
+        order: In which order a page gives them. In each but ``OVERDUE`` nothing else here counts; sweeps know no other.
     """
 
     asof: float
@@ -86,6 +96,7 @@ class Selection:
     force: bool = False
     patient: bool = False
     mine: bool = False
+    order: Order = Order.OVERDUE
 
 
 class Status(StrEnum):

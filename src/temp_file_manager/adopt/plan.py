@@ -123,10 +123,10 @@ def adopt_wanted(
     context: Context, what: Wanted, now: float, *, recent: float = 0.0, stop: Callable[[], bool]
 ) -> Adoption:
     """Do ``adopt`` without a plan, for what has not been touched for ``recent`` seconds."""
-    if not context.registry.durable:
+    if not context.registry.properties.keeps_identity:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
-    what = replace(what, spared=(*what.spared, *context.registry.own_files))
+    what = replace(what, spared=(*what.spared, *context.registry.properties.files))
     survey = Survey(what, context.registry.get, now, recent=recent)
     registered = size = again = 0
     stopped = False

@@ -8,6 +8,7 @@ from temp_file_manager.adopt.plan import Adoption, adopt_wanted
 from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.context import Context
 from temp_file_manager.errors import TempFileError
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.text import printable
@@ -27,7 +28,7 @@ def watch(context: Context, what: Wanted) -> None:
         RegistryError: the registry cannot be written.
     """
     others = [one for one in watched(context) if one.directory != what.directory]
-    context.registry.remember(WATCHED, _written([*others, what]))
+    _keep(context, [*others, what])
 
 
 def unwatch(context: Context, directory: AnyPath) -> bool:
@@ -41,13 +42,13 @@ def unwatch(context: Context, directory: AnyPath) -> bool:
     after = [one for one in before if one.directory != path]
     if len(after) == len(before):
         return False
-    context.registry.remember(WATCHED, _written(after))
+    _keep(context, after)
     return True
 
 
 def watched(context: Context) -> tuple[Wanted, ...]:
     """Return what is to be adopted at every sweep."""
-    found, problems = read_watched(context.registry.recall(WATCHED))
+    found, problems = read_watched(last_line(context.registry, WATCHED))
     for problem in problems:
         logs.logger.warning(f"A directory is not adopted from: {printable(problem)}")
     return found
@@ -84,6 +85,10 @@ def adopt_watched(context: Context, *, stop: Callable[[], bool] = lambda: False)
             logs.logger.info(f"Adopted {done.registered} files from {printable(what.directory)}")
         adoptions.append(done)
     return tuple(adoptions)
+
+
+def _keep(context: Context, marks: Iterable[Wanted]) -> None:
+    context.registry.write(WATCHED, _written(marks), context.clock.wall(), keep=1)
 
 
 _KEYS = frozenset({"directory", "exclude", "ttl", "spared"})

@@ -237,14 +237,14 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         base_dir=context.base_dir,
         max_age=context.max_age,
         timestamp=context.clock.wall(),
-        registry=repr(registry) if registry.durable else MEMORY,
+        registry=repr(registry) if registry.properties.outlives_process else MEMORY,
         base_there=os.path.isdir(context.base_dir),
         base_writable=os.access(context.base_dir, os.W_OK | os.X_OK),
         room=room(context.base_dir),
         scheduler_alive=context.scheduler.alive,
         registry_trouble=trouble,
     )
-    if registry.durable and not facts.base_there:
+    if registry.properties.outlives_process and not facts.base_there:
         # A registry that was closed would be opened, and its directory made again.
         return judge(replace(facts, records=None), context.settings)
     try:

@@ -78,7 +78,7 @@ class ManagerCollector(Collector):
             return seen
         try:
             # Once for all counters and histograms, which then are of the same moment.
-            stats, oldest = context.registry.stats(), context.registry.oldest()
+            stats, oldest = context.registry.stats(), overview.oldest(context.registry)
         except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
             return seen
         return seen._replace(stats=stats, counted=overview.counted(stats), oldest=oldest)
@@ -135,7 +135,7 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     for name, key, about in _COUNTERS:
         yield CounterMetricFamily(name, about, seen and seen.counted.get(key))
     for name, read, about in _HISTOGRAMS:
-        yield _histogram(name, about, None if seen is None or seen.stats is None else read(seen.stats.totals))
+        yield _histogram(name, about, None if seen is None or seen.stats is None else read(seen.stats.counters))
     for name, look, about in _GAUGES:
         yield GaugeMetricFamily(name, about, seen and look(seen))
     about = "Scheduled sweeps of this process that ended in an error"

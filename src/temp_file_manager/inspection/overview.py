@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import health
-from temp_file_manager.records import RETIRED, Selection, Status, TempFile
+from temp_file_manager.records import RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
+from temp_file_manager.registry.contract import Records
 from temp_file_manager.rules import due_at
 from temp_file_manager.storage.kernel.space import room
 from temp_file_manager.sweeping.scheduler import SWEEP
@@ -49,12 +50,22 @@ def overview(context: Context) -> dict[str, object]:
 
 
 def counts(context: Context) -> dict[str, float | None]:
-    """Return what is on record, and the totals, under the names of ``totals``; ``cleaned`` are all that were retired.
+    """Return what is on record, and the totals, under the names of ``counters``; ``cleaned`` are all that were retired.
 
     Raises:
         RegistryError: the registry cannot be read.
     """
-    return {**counted(context.registry.stats()), "oldest": context.registry.oldest()}
+    return {**counted(context.registry.stats()), "oldest": oldest(context.registry)}
+
+
+def oldest(registry: Records) -> float | None:
+    """Return when the longest registered record was registered, seconds since the epoch; None without records."""
+    found = _first(registry, Order.OLDEST, 1)
+    return found[0].registered_at if found else None
+
+
+def _first(registry: Records, order: Order, count: int) -> tuple[TempFile, ...]:
+    return registry.page(Selection(0.0, 0.0, order=order), now=0.0, limit=count).records
 
 
 def counted(stats: Stats) -> dict[str, float | None]:
@@ -62,12 +73,12 @@ def counted(stats: Stats) -> dict[str, float | None]:
     return {
         "records": stats.records,
         "bytes": stats.bytes,
-        "registered": _whole(stats.totals, counters.REGISTERED),
-        "cleaned": sum(_whole(stats.totals, status) for status in RETIRED),
-        **{str(status): _whole(stats.totals, status) for status in (*RETIRED, Status.FAILED)},
-        counters.KEPT_IN_USE: _whole(stats.totals, counters.KEPT_IN_USE),
-        counters.KEPT_UNKNOWN: _whole(stats.totals, counters.KEPT_UNKNOWN),
-        counters.FREED_BYTES: _whole(stats.totals, counters.FREED_BYTES),
+        "registered": _whole(stats.counters, counters.REGISTERED),
+        "cleaned": sum(_whole(stats.counters, status) for status in RETIRED),
+        **{str(status): _whole(stats.counters, status) for status in (*RETIRED, Status.FAILED)},
+        counters.KEPT_IN_USE: _whole(stats.counters, counters.KEPT_IN_USE),
+        counters.KEPT_UNKNOWN: _whole(stats.counters, counters.KEPT_UNKNOWN),
+        counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
     }
 
 
@@ -89,8 +100,9 @@ def outlook(context: Context) -> dict[str, object]:
     """
     began = time.perf_counter()
     due = context.due()
-    found = context.registry.outlook(due, BOUNDS, top=TOP)
-    sized = context.registry.stats().bytes is not None
+    registry = context.registry
+    found = registry.forecast(due, BOUNDS)
+    sized = registry.stats().bytes is not None
     bounds = (*BOUNDS, None)
     return {
         "asof": due.asof,
@@ -99,8 +111,8 @@ def outlook(context: Context) -> dict[str, object]:
             {"until": until, "files": files, "bytes": size if sized else None}
             for until, files, size in zip(bounds, found.files, found.bytes, strict=True)
         ],
-        "oldest": [_item(record, due) for record in found.oldest],
-        "largest": [_item(record, due) for record in found.largest],
+        "oldest": [_item(record, due) for record in _first(registry, Order.OLDEST, TOP)],
+        "largest": [_item(record, due) for record in _first(registry, Order.LARGEST, TOP if sized else 0)],
     }
 
 

@@ -1,6 +1,7 @@
 """New files that are on record before they have a name: killed at whatever point, nothing leaks."""
 
 import errno
+import math
 import os
 from typing import IO, Any
 
@@ -9,7 +10,7 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.records import PENDING, Identity
 from temp_file_manager.registering.register import Registrar
-from temp_file_manager.registry import Registry
+from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage import new_files
 from temp_file_manager.storage.identity import Examiner
 
@@ -17,10 +18,11 @@ from temp_file_manager.storage.identity import Examiner
 class Creator:
     """What ``TempFileManager.mkstemp`` and ``open`` do.
 
-    In a durable registry the record comes first. A file without a name is made, put on record under the name it is to
-    have, and then given it: the kernel drops it when the process dies before. Until it has its name it is held, so
-    that no sweep finds the record without a file and forgets it. Where files without a name cannot be made, the record
-    is a *pending* one, which is no ground for removal, and which ``check`` reports when its process has died.
+    In a registry that keeps identities the record comes first. A file without a name is made, put on record under the
+    name it is to have, and then given it: the kernel drops it when the process dies before. Until it has its name it is
+    held, so that no sweep finds the record without a file and forgets it. Where files without a name cannot be made,
+    the record is a *pending* one, which is no ground for removal, and which ``check`` reports when its process has
+    died.
     """
 
     def __init__(self, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, registrar: Registrar) -> None:
@@ -34,7 +36,7 @@ class Creator:
         """Create and register an empty file; return its open descriptor and its path."""
         if ttl is not None:
             seconds("ttl", ttl)
-        if not self._registry.durable:
+        if not self._registry.properties.keeps_identity:
             fd, path = new_files.create_file(self._base_dir, prefix, suffix)
             try:
                 self._registrar.one(path, ttl, ())
@@ -73,7 +75,7 @@ class Creator:
                 else:
                     return fd, path
                 finally:
-                    self._registry.release(path)
+                    self._registry.release((path,), THIS_PROCESS)
         except BaseException:
             os.close(fd)
             raise
@@ -94,7 +96,7 @@ class Creator:
                 if not registered:
                     new_files.discard(fd, path)
                     self._registry.forget((path,))
-                self._registry.release(path)
+                self._registry.release((path,), THIS_PROCESS)
             if not registered:
                 raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
             return fd, path
@@ -105,5 +107,5 @@ class Creator:
         due_at = None if ttl is None else now + ttl
         while True:
             self._registry.add(((path, due_at, 0, (), identity),), now)
-            if self._registry.hold(path):
+            if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

@@ -1,5 +1,6 @@
 """Holds: registered files kept while they are worked with, for as long as the holder's process lives."""
 
+import math
 import os
 import stat
 import weakref
@@ -8,7 +9,7 @@ from typing import Self
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Identity
-from temp_file_manager.registry import Registry
+from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.kernel.statx import HERE, looker, signed
@@ -32,7 +33,7 @@ class Hold:
         descriptor = _opened(path, record.identity)
         held = False
         try:
-            held = registry.hold(path)
+            held = bool(registry.keep((path,), math.inf, THIS_PROCESS))
         finally:
             if not held:
                 os.close(descriptor)
@@ -55,7 +56,7 @@ class Hold:
         _, _, (_, path, descriptor), _ = ended
         os.close(descriptor)
         if os.getpid() == self._process:  # a forked child holds nothing, and must not end what its parent holds
-            self._registry.release(path)
+            self._registry.release((path,), THIS_PROCESS)
 
     def __enter__(self) -> Self:
         return self
@@ -84,4 +85,4 @@ def _opened(path: str, identity: Identity | None) -> int:
 
 def _drop(registry: Registry, path: str, descriptor: int) -> None:
     os.close(descriptor)
-    registry.drop_later(path)
+    registry.release_later(path)

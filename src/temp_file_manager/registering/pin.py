@@ -20,12 +20,12 @@ def pin(registry: Registry, path: str, until: float | None) -> None:
         InvalidArgumentError: it is not registered.
         FileNotFoundError: it is registered, and not there any more.
     """
-    if not registry.pin((path,), math.inf if until is None else until):
+    if not registry.keep((path,), math.inf if until is None else until):
         raise _unknown(path)
     # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
     IN_FLIGHT.wait(path)
     if not os.path.lexists(path):
-        registry.pin((path,), None)
+        registry.release((path,))
         raise FileNotFoundError(2, "it is not there any more", path)
 
 
@@ -35,7 +35,7 @@ def unpin(registry: Registry, path: str) -> None:
     Raises:
         InvalidArgumentError: it is not registered.
     """
-    if not registry.pin((path,), None):
+    if not registry.release((path,)):
         raise _unknown(path)
 
 

@@ -46,7 +46,7 @@ class Registrar:
         self._size_limit = settings.size_limit
         self._mask = settings.permission_mask
         self._owner_check = settings.owner_check
-        self._plain = not registry.durable and self._mask is None and not self._owner_check
+        self._plain = not registry.properties.keeps_identity and self._mask is None and not self._owner_check
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
@@ -108,7 +108,7 @@ class Registrar:
 
     def _look(self, judge: Judge) -> Callable[[str], Found | str | None]:
         """Return what says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
-        examine = Examiner().examine if self._registry.durable else None
+        examine = Examiner().examine if self._registry.properties.keeps_identity else None
 
         def look(path: str) -> Found | str | None:
             if is_own(path):

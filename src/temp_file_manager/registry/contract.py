@@ -1,25 +1,62 @@
-"""The registry's contract: where records live, and who may work on them.
+"""The registry's contract: four small protocols and a card of properties.
 
-``testing.RegistryContract`` is this text as a test suite; a registry joins it with a few lines. It is
+``testing.contract`` is this text as test suites, one a protocol; a registry joins them with a few lines. It is
 written so that a dict, a SQL table or a Redis hash can keep it:
 
 * every method that takes many takes them in bulk, so that a network registry pays one round trip;
-* every time is given to it: a registry reads no clock;
+* every time is given to it: a registry reads no clock. It looks at no user's file, either;
 * a claim is a lease with a limit, so that a claimer that dies blocks nothing for long;
 * a registry survives a fork by itself: the child takes no lock over, holds no claim, loses no record;
 * a generation, not a lock, tells whether a record is still the one that was claimed.
 """
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from threading import Lock
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
-from temp_file_manager.records import NewFile, Outcome, Selection, TempFile
+from temp_file_manager.records import Identity, NewFile, Outcome, Selection, TempFile
 from temp_file_manager.reports import Finding
+
+Identify = Callable[[str], Identity]
+"""Tells which file is at a path. Whoever opens a registry gives it, for paths that come through ``files``."""
+
+Holder = Literal["this process"]
+
+THIS_PROCESS: Final = "this process"
+"""The holder of what is kept until this process ends, however it ends."""
+
+
+class SharedBy(StrEnum):
+    """Who can use the same records at a time."""
+
+    PROCESS = "process"
+    HOST = "host"
+    HOSTS = "hosts"
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The card of a registry: what differs from one to another, and matters to those who use it.
+
+    Attributes:
+        address: Where it is, as it may be shown: without credentials.
+        outlives_process: Whether records are still there when every process that used them has ended.
+        keeps_identity: Whether it keeps the identity of each file, so that another one is not taken for it.
+        shared_by: Who can use the same records at a time.
+        files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
+    """
+
+    address: str
+    outlives_process: bool = False
+    keeps_identity: bool = False
+    shared_by: SharedBy = SharedBy.PROCESS
+    files: tuple[str, ...] = ()
 
 
 class Claim(NamedTuple):
@@ -30,7 +67,7 @@ class Claim(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Records to look at, and where the next page begins: None after the last."""
+    """Records to look at, and where the next page begins: None after the last. A cursor may be used again."""
 
     records: tuple[TempFile, ...]
     cursor: object | None
@@ -42,14 +79,14 @@ class Stats(NamedTuple):
     Attributes:
         records: How many.
         bytes: The sum of their sizes; None where sizes are not kept.
-        totals: What happened since it was made, in whatever process; see ``totals``. ``registered`` is kept by the
-            registry: each registration counts, also of a path that is known, and each unknown path that comes through
-            ``files`` or ``replace``; to write another time for a known one is no registration.
+        counters: What happened since it was made, in whatever process; see ``registry.counters``. ``registered`` is
+            kept by the registry: each registration counts, also of a path that is known, and each unknown path that
+            comes through ``files`` or ``replace``; another time for a known one is no registration.
     """
 
     records: int
     bytes: int | None
-    totals: Mapping[str, float]
+    counters: Mapping[str, float]
 
 
 class Note(NamedTuple):
@@ -59,64 +96,20 @@ class Note(NamedTuple):
     text: str
 
 
-class Outlook(NamedTuple):
-    """What will be due when, and the records that stand out.
+class Forecast(NamedTuple):
+    """What will be due when.
 
     Attributes:
         files: How many will be due by each bound, and not by the one before; the last count is of what comes later.
         bytes: The sums of their sizes; of what size is known.
-        oldest: The longest registered, the oldest first.
-        largest: The largest first; those of known size.
     """
 
     files: tuple[int, ...]
     bytes: tuple[int, ...]
-    oldest: tuple[TempFile, ...]
-    largest: tuple[TempFile, ...]
 
 
-BOUNDS = 7
-"""How many bounds an outlook has."""
-
-
-class Registry(ABC):
-    """Records of one scope (this host, one base directory). Safe to share between threads."""
-
-    durable = False
-    """Whether records outlive the process, and with them the identity of each file."""
-
-    own_files: tuple[str, ...] = ()
-    """Paths of files the registry lives in; what begins like one and a ``-`` is its, too."""
-
-    lock: Lock
-    """Taken for each change of records but those that come through ``files``: whoever holds it may read and write
-    ``files`` steadily, as far as this process goes. A lock of its own in a forked child."""
-
-    @property
-    def read_only(self) -> str:
-        """Why nothing can be changed in it, and what to do; empty when it can. Waits for nobody."""
-        return ""
-
-    def __init__(self) -> None:
-        self._dropped: deque[str] = deque()
-
-    def drop_later(self, path: str) -> None:
-        """Undo one ``hold`` when it is next safe to: the garbage collector asks, and may do so while locks are held."""
-        self._dropped.append(path)
-
-    def release_dropped(self) -> None:
-        """Do what ``drop_later`` was asked."""
-        while self._dropped:
-            self.release(self._dropped.popleft())
-
-    @property
-    @abstractmethod
-    def files(self) -> MutableMapping[str, float]:
-        """The live mapping path → time of registration; writing to it writes records."""
-
-    @abstractmethod
-    def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """Forget every record and record these instead. Mappings handed out before are detached, unchanged."""
+class Records(Protocol):
+    """Files on record. Each call is all or nothing, and of what is given at once the last of two alike wins."""
 
     @abstractmethod
     def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
@@ -130,29 +123,50 @@ class Registry(ABC):
         """Do ``add`` for one file without a ttl or tags. A registry overrides it where a batch of one is dear."""
         self.add(((path, None, None, (), None),), now)
 
-    def moment(self) -> object:
-        """Return a value that differs from an earlier one when files may be missing that were there then.
-
-        Because another process's sweep was at work between the two, or a known path was registered again. Asked
-        before looking whether a file exists and after recording it. (Sweeps of this process: see ``in_flight``.)
-        """
-        return None
-
     @abstractmethod
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
     @abstractmethod
-    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
-        """Return the records that ``claim`` would take, in its order, without taking them.
+    def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """Return a part of what is on record, and take nothing.
 
         Args:
-            due: Which records; None: every one, also those that a claim, a pin or a hold keeps from sweeps, the
-                longest registered first, and after them those with a ttl, the one that ends next first.
-            now: As in ``claim``; what others hold at that moment is left out.
+            selection: Which records, in which order; in that of ``OVERDUE``, what ``claim`` would take. None: every
+                one, also those that a claim, a pin or a hold keeps from sweeps, the longest registered first, and
+                after them those with a ttl, the one that ends next first.
+            now: As in ``claim``; of what is due, what others hold at that moment is left out.
             limit: How many at most.
             after: The cursor of the page before; None for the first.
         """
+
+    @abstractmethod
+    def amend(self, path: str, registered_at: float) -> bool:
+        """Give a record another time; the rest stays, and a ttl counts from the new time.
+
+        It is no registration. All the same a claim on it is cancelled, and its generation changes.
+
+        Returns:
+            False, and changes nothing, when the path is not on record.
+        """
+
+    @abstractmethod
+    def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
+        """Drop records, leave their files, and return how many there were.
+
+        Args:
+            what: A path means whatever record it has; a record that ``get``, ``page`` or ``claim`` returned means
+                that one: if its path has been registered again since, nothing is dropped.
+            keeps: Leave the pins of their paths, for the next registration.
+        """
+
+    @abstractmethod
+    def stats(self) -> Stats:
+        """Return the counts, at a cost that does not depend on them."""
+
+
+class Claims(Protocol):
+    """Records that sweeps work on, each in one sweep's hands at a time. For the sweeper, and nobody else."""
 
     @abstractmethod
     def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
@@ -174,10 +188,6 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    def still_claimed(self, record: TempFile) -> bool:
-        """Say whether a claimed record is still what was claimed: asked just before each removal."""
-
-    @abstractmethod
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
         """End claims: forget what is retired, keep the rest.
 
@@ -187,84 +197,136 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    def forget(self, what: Iterable[str | TempFile]) -> int:
-        """Drop records, leave their files, and return how many there were.
+    def still_claimed(self, record: TempFile) -> bool:
+        """Say whether a claimed record is still what was claimed: asked just before each removal."""
 
-        Args:
-            what: A path means whatever record it has; a record that ``get``, ``page`` or ``claim`` returned means
-                that one: if its path has been registered again since, nothing is dropped.
+    def moment(self) -> object:
+        """Return a value that differs from an earlier one when files may be missing that were there then.
+
+        Because another process's sweep was at work between the two, or a known path was registered again. Asked
+        before looking whether a file exists and after recording it. (Sweeps of this process: see ``in_flight``.)
         """
+        return None
+
+
+class Keeps(Protocol):
+    """Pins and holds: what keeps paths from every sweep.
+
+    They belong to a path: they outlast a new registration and writes to ``files``, and end a claim on it. A pin has no
+    holder, outlasts every process, and goes with ``forget``. A hold ends with its holder: this process; a forked
+    child does not inherit it.
+    """
 
     @abstractmethod
-    def pin(self, paths: Iterable[str], until: float | None) -> int:
-        """Keep records from every sweep until a moment, or with None no longer.
-
-        A pin belongs to the path: it outlasts a new registration and writes to ``files``, and goes with ``forget``.
+    def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
+        """Keep records from every sweep.
 
         Args:
             paths: Which; unknown ones are passed over.
-            until: Seconds since the epoch, infinity for no end.
+            until: Seconds since the epoch, infinity for no end; it replaces the end of an earlier pin. A hold has
+                none but its release and its holder's end: give infinity.
+            holder: ``THIS_PROCESS`` for a hold; held twice, a path is to be released twice. None for a pin.
 
         Returns:
-            How many of the paths are on record.
+            Those of the paths that are on record, and only those are kept.
         """
 
     @abstractmethod
-    def hold(self, path: str) -> bool:
-        """Keep a record from every sweep until ``release``, or until this process ends, however it ends.
+    def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
+        """Let sweeps have records again: end the pins, or undo one ``keep`` of this holder's.
 
-        Held twice, it is to be released twice. Belongs to the path, as a pin does, and is not inherited by a forked
-        child. Returns False, and holds nothing, when the path is not on record.
+        Returns:
+            Those of the paths that are on record, kept before or not.
         """
 
     @abstractmethod
-    def release(self, path: str) -> None:
-        """Undo one ``hold``."""
+    def release_later(self, path: str) -> None:
+        """Undo one hold of this process when it is next safe to.
 
-    @abstractmethod
-    def stats(self) -> Stats:
-        """Return the counts, at a cost that does not depend on them."""
-
-    @abstractmethod
-    def oldest(self) -> float | None:
-        """Return when the longest registered record was registered, seconds since the epoch; None without records."""
-
-    @abstractmethod
-    def outlook(self, due: Selection, bounds: Sequence[float], *, top: int) -> Outlook:
-        """Look at every record: what will be due when, and which stand out. May take long, and makes nobody wait.
-
-        Args:
-            due: Its ``asof`` and ``max_age`` count.
-            bounds: Seconds from ``asof``, rising; ``BOUNDS`` of them.
-            top: How many records stand out at most.
+        The garbage collector asks, and may do so while locks are held.
         """
 
+
+class Journal(Protocol):
+    """Lines by the names of their journals, and the counters. They stay whatever becomes of the records."""
+
     @abstractmethod
-    def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Write a line into a journal of this scope.
+    def write(
+        self,
+        journal: str,
+        line: str | None,
+        at: float,
+        *,
+        keep: int,
+        counters: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Write a line, and add to the counters in the same step; what is registered and settled adds itself.
 
         Args:
             journal: Its name.
-            note: The line.
-            keep: So many of its last lines stay.
-            more: What to ``tally`` in the same step.
+            line: The text; None for only the counters.
+            at: When, seconds since the epoch.
+            keep: So many of the journal's last lines stay. A fact that is remembered is a journal of one line.
+            counters: What to add to each.
         """
 
     @abstractmethod
-    def tally(self, more: Mapping[str, float]) -> None:
-        """Add to the totals; what is registered and settled adds itself."""
-
-    @abstractmethod
-    def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
+    def read(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
         """Return the last lines of a journal, the newest first: those not older than ``since``, ``limit`` at most."""
 
+
+def last_line(journal: Journal, name: str) -> str | None:
+    """Return what was last written into the journal of that name; None when nothing was."""
+    found = journal.read(name, limit=1)
+    return found[0].text if found else None
+
+
+class Registry(Records, Claims, Keeps, Journal):
+    """Records of one scope (this host, one base directory). Safe to share between threads.
+
+    Attributes:
+        properties: Its card.
+        lock: Taken for each change of records but those that come through ``files``: whoever holds it may read and
+            write ``files`` steadily, as far as this process goes. A lock of its own in a forked child.
+    """
+
+    properties: Properties
+    lock: Lock
+
+    def __init__(self) -> None:
+        self._to_release: deque[str] = deque()
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed in it, and what to do; empty when it can. Waits for nobody."""
+        return ""
+
+    @property
     @abstractmethod
-    def recall(self, name: str) -> str | None:
-        """Return what was last remembered under ``name``, or None."""
+    def files(self) -> MutableMapping[str, float]:
+        """The live mapping path → time of registration; writing to it writes records."""
 
     @abstractmethod
-    def remember(self, name: str, text: str) -> None:
-        """Keep a small fact about this scope, as long as its records: a clock's reading, a directory to look after."""
+    def replace(self, files: Iterable[tuple[str, float]]) -> None:
+        """Forget every record and record these instead. Mappings handed out before are detached, unchanged."""
+
+    @abstractmethod
+    def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
+        """Look at every record, and count what will be due when. May take long, and makes nobody wait.
+
+        Args:
+            selection: Its ``asof`` and ``max_age`` count.
+            bounds: Seconds from ``asof``, rising; one or more.
+        """
+
+    def release_later(self, path: str) -> None:
+        """See ``Keeps.release_later``."""
+        self._to_release.append(path)
+
+    def release_pending(self) -> None:
+        """Do what ``release_later`` was asked; a registry calls it before it claims or keeps."""
+        while self._to_release:
+            self.release((self._to_release.popleft(),), THIS_PROCESS)
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.

@@ -1,4 +1,4 @@
-"""Running totals: what was registered and what sweeps did, by every process that shares a registry, since it was made.
+"""Counters of what was registered and what sweeps did, by every process that shares a registry, since it was made.
 
 A registry keeps them beside its records, under these names, and adds to them in the step that changes the records: so
 they are right after ``kill -9`` of whoever did the work, and of whoever tells them. Histograms are a count a bucket.

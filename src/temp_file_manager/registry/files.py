@@ -1,42 +1,45 @@
-"""``files`` of a durable registry: the mapping that callers read and write, over records that are elsewhere."""
+"""``files`` of a registry whose records are elsewhere: the mapping that callers write to, over any ``Records``."""
 
-from collections.abc import Iterator, MutableMapping
-from typing import Protocol
+import math
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, Sequence, ValuesView
+from threading import Lock
+from typing import Any, Protocol, Self
+from weakref import ref
 
-from temp_file_manager.records import TempFile
-from temp_file_manager.registry.memory.files import Details, Stamp, make_stamp
+from temp_file_manager.records import NOTHING, Identity, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.contract import Identify, Page, Records, Registry, Stats
+from temp_file_manager.registry.memory.files import Details, Stamp, inherited, make_stamp
 
 PAGE = 1000
-"""Paths read at a time, at most: a walk through a million records holds this many."""
+"""Records read at a time, at most: a walk through a million holds this many."""
+
+_AS_ADDED = Selection(0.0, 0.0, order=Order.ADDED)
+
+Timed = tuple[NewFile, float]
+"""A file and when it was registered."""
 
 
-class Store(Protocol):
-    """What the mapping asks of its registry."""
-
-    def get_one(self, path: str) -> TempFile | None:
-        """Return a record."""
-
-    def put_one(self, path: str, when: float) -> None:
-        """Record ``path`` as registered at ``when``; a known one keeps the rest."""
-
-    def drop_one(self, path: str) -> bool:
-        """Drop a record; return whether there was one."""
-
-    def count(self) -> int:
-        """Return how many there are."""
-
-    def paths_after(self, number: int, limit: int) -> list[tuple[int, str]]:
-        """Return numbers and paths of the records that follow ``number``, in the order of their registration."""
+def unidentified(path: str) -> Identity:
+    """Return the identity of a file that nobody looks at."""
+    del path
+    return NOTHING
 
 
 class StoredFiles(MutableMapping[str, float]):
-    """Path → time of registration. Iteration reads in pages, and sees what is written meanwhile or not.
+    """Path → time of registration, as a dict in all that a caller can tell but for two things.
 
+    Iteration reads in pages, and sees what is written meanwhile or not. A path that is written again moves to the end.
     Detached, when the registry's records are replaced as a whole, it goes on as a dict of what it was.
+
+    Args:
+        records: What it is a mapping of. None of the methods used here may take the registry's ``lock``, which callers
+            hold.
+        identify: Tells which file is at an unknown path that is written to it.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, records: Records, identify: Identify) -> None:
+        self._records = records
+        self._identify = identify
         self._detached: dict[str, float] | None = None
 
     def detach(self, files: dict[str, float]) -> None:
@@ -46,7 +49,7 @@ class StoredFiles(MutableMapping[str, float]):
     def __getitem__(self, path: str) -> float:
         if self._detached is not None:
             return self._detached[path]
-        record = self._store.get_one(path) if isinstance(path, str) else None
+        record = self._records.get((path,)).get(path) if isinstance(path, str) else None
         if record is None:
             raise KeyError(path)
         return stamp_of(record)
@@ -55,34 +58,141 @@ class StoredFiles(MutableMapping[str, float]):
         stamp = make_stamp(path, when)  # refuses what is no time
         if self._detached is not None:
             self._detached[path] = stamp
-        else:
-            self._store.put_one(path, float(stamp))
+        elif not self._records.amend(path, float(stamp)):
+            # If somebody else has registered it since, that came after this write, and stays.
+            self._records.add(((path, None, None, (), self._identify(path)),), float(stamp), only_new=True)
 
     def __delitem__(self, path: str) -> None:
         if self._detached is not None:
             del self._detached[path]
-        elif not isinstance(path, str) or not self._store.drop_one(path):
+        elif not isinstance(path, str) or not self._records.forget((path,), keeps=True):
             raise KeyError(path)
 
     def __len__(self) -> int:
-        return self._store.count() if self._detached is None else len(self._detached)
+        return self._records.stats().records if self._detached is None else len(self._detached)
 
     def __iter__(self) -> Iterator[str]:
         if self._detached is not None:
-            yield from self._detached
+            return iter(self._detached)
+        return (record.path for page in self._pages() for record in page)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def stamps(self) -> Iterator[tuple[str, float]]:
+        """Yield paths and times, a page at a time instead of one by one."""
+        if self._detached is not None:
+            yield from self._detached.items()
             return
-        number = 0
-        while page := self._store.paths_after(number, PAGE):
-            for number, path in page:  # noqa: B007 - the last one is where the next page begins
-                yield path
+        for page in self._pages():
+            for record in page:
+                yield record.path, stamp_of(record)
+
+    def _pages(self) -> Iterator[tuple[TempFile, ...]]:
+        after = None
+        while True:
+            page = self._records.page(_AS_ADDED, now=0.0, limit=PAGE, after=after)
+            yield page.records
+            after = page.cursor
+            if after is None:
+                return
+
+    # -- what a dict does otherwise than a mutable mapping
+
+    def items(self) -> ItemsView[str, float]:
+        """Return a live view, as a dict's."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[float]:
+        """Return a live view, as a dict's."""
+        return _Values(self)
+
+    def setdefault(self, path: str, when: float = math.nan, /) -> float:
+        """Return the time of ``path``, recording it first if it is unknown."""
+        try:
+            return self[path]
+        except KeyError:
+            self[path] = when
+            return make_stamp(path, when)
+
+    def pop(self, path: str, /, *default: Any) -> Any:
+        """Remove ``path`` and return its time, also when another process is faster: then what was given instead."""
+        try:
+            when = self[path]
+            del self[path]
+        except KeyError:
+            if not default:
+                raise
+            return default[0]
+        return when
+
+    def popitem(self) -> tuple[str, float]:
+        """Remove and return the last item. Reads all paths: a registry is no stack."""
+        path = next(reversed(self), None)
+        if path is None:
+            raise KeyError("popitem(): dictionary is empty")
+        return path, self.pop(path)
+
+    def clear(self) -> None:
+        """Remove all items, many in a step."""
+        if self._detached is not None:
+            self._detached.clear()
+            return
+        for page in self._pages():
+            self._records.forget([record.path for record in page], keeps=True)
+
+    def update(self, *others: Any, **named: float) -> None:
+        """Record what ``dict.update`` would store."""
+        for path, when in dict[str, float](*others, **named).items():
+            self[path] = when
+
+    def copy(self) -> dict[str, float]:
+        """Return a plain dict: a copy is nobody's registry."""
+        return dict(self.stamps())
+
+    def __or__(self, other: object) -> dict[str, float]:
+        return self.copy() | dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: object) -> dict[str, float]:
+        return dict(other) | self.copy() if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # takes more than ``|``, as a dict does
+        self.update(other)
+        return self
 
     def __eq__(self, other: object) -> bool:
-        return dict(self) == other
+        return self.copy() == other
 
     __hash__ = None  # type: ignore[assignment]  # as a dict
 
+    def __reduce__(self) -> tuple[type[dict[str, float]], tuple[dict[str, float]]]:
+        """Copy and pickle as a plain dict."""
+        return dict, (self.copy(),)
+
     def __repr__(self) -> str:
         return f"<{len(self)} registered files>"
+
+
+class _Items(ItemsView[str, float]):
+    """Items that are read a page at a time."""
+
+    def __init__(self, files: StoredFiles) -> None:
+        super().__init__(files)
+        self._files = files
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return self._files.stamps()
+
+
+class _Values(ValuesView[float]):
+    """Values that are read a page at a time."""
+
+    def __init__(self, files: StoredFiles) -> None:
+        super().__init__(files)
+        self._files = files
+
+    def __iter__(self) -> Iterator[float]:
+        return (when for _, when in self._files.stamps())
 
 
 def stamp_of(record: TempFile) -> Stamp:
@@ -91,3 +201,86 @@ def stamp_of(record: TempFile) -> Stamp:
     if record.due_at is not None or record.tags:
         details = Details(due_at=record.due_at, size=record.size, tags=record.tags)
     return make_stamp(record.path, record.registered_at, details)
+
+
+class Store(Records, Protocol):
+    """Records that take no lock, and can be replaced as a whole."""
+
+    def replace(self, files: Sequence[Timed]) -> None:
+        """Forget every record and record these instead, in one step: all or nothing.
+
+        What was known stays whose it was, and is no registration. Pins stay.
+        """
+
+
+class StoredRegistry(Registry):
+    """A registry over records that are elsewhere: the lock, the mapping, and ``replace``.
+
+    Args:
+        records: Where they are.
+        identify: Tells which file is at an unknown path that comes through ``files`` or ``replace``.
+    """
+
+    def __init__(self, records: Store, identify: Identify) -> None:
+        super().__init__()
+        self.lock = Lock()
+        self._records = records
+        self._identify = identify
+        self._mapping: ref[StoredFiles] | None = None
+
+    @property
+    def files(self) -> StoredFiles:
+        """The live mapping, the same object for as long as somebody holds it."""
+        mapping = self._mapping() if self._mapping else None
+        if mapping is None:
+            mapping = StoredFiles(self._records, self._identify)
+            self._mapping = ref(mapping)
+        return mapping
+
+    def replace(self, files: Iterable[tuple[str, float]]) -> None:
+        """See ``Registry.replace``. What is known keeps its identity, and its size."""
+        stamps = {path: make_stamp(path, when, inherited(path, when)) for path, when in files}
+        known = self._records.get(stamps)
+        rows = [(self._anew(stamp, known.get(path)), float(stamp)) for path, stamp in stamps.items()]
+        mapping = self._mapping() if self._mapping else None
+        before = None if mapping is None else mapping.copy()
+        with self.lock:
+            self._records.replace(rows)
+        if mapping is not None and before is not None:
+            mapping.detach(before)
+            self._mapping = None
+
+    def _anew(self, stamp: Stamp, known: TempFile | None) -> NewFile:
+        path, details = stamp.path, stamp.details
+        due_at, tags = (details.due_at, details.tags) if details else (None, ())
+        size, identity = (known.size, known.identity) if known else (None, self._identify(path))
+        return path, due_at, size, tags, identity
+
+    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+        """See ``Records.add``."""
+        rows = list(files)  # before the lock: it may be read from this very registry
+        with self.lock:
+            self._records.add(rows, now, only_new=only_new)
+
+    def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """See ``Records.get``."""
+        return self._records.get(paths)
+
+    def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """See ``Records.page``."""
+        return self._records.page(selection, now=now, limit=limit, after=after)
+
+    def amend(self, path: str, registered_at: float) -> bool:
+        """See ``Records.amend``."""
+        with self.lock:
+            return self._records.amend(path, registered_at)
+
+    def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
+        """See ``Records.forget``."""
+        dropped = list(what)
+        with self.lock:
+            return self._records.forget(dropped, keeps=keeps)
+
+    def stats(self) -> Stats:
+        """See ``Records.stats``."""
+        return self._records.stats()

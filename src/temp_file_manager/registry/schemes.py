@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.registry.contract import Registry
+from temp_file_manager.registry.contract import Identify, Registry
+from temp_file_manager.registry.files import unidentified
 from temp_file_manager.registry.memory.registry import MemoryRegistry
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.text import masked
@@ -42,11 +43,11 @@ class Scheme:
 
     Attributes:
         parse: Reads what follows the colon, for a base directory; raises RegistryError.
-        open: Opens what was read, for a base directory.
+        open: Opens what was read, for a base directory; is given what identifies files.
     """
 
     parse: Callable[[str, str], Address]
-    open: Callable[[Address, str], Registry]
+    open: Callable[[Address, str, Identify], Registry]
 
 
 def _parse_memory(rest: str, base_dir: str) -> Address:
@@ -56,8 +57,8 @@ def _parse_memory(rest: str, base_dir: str) -> Address:
     return Address("memory", MEMORY, outlives_process=False)
 
 
-def _open_memory(address: Address, base_dir: str) -> Registry:
-    del address, base_dir
+def _open_memory(address: Address, base_dir: str, identify: Identify) -> Registry:
+    del address, base_dir, identify
     return MemoryRegistry()
 
 
@@ -76,12 +77,13 @@ def _parse_sqlite(rest: str, base_dir: str) -> Address:
     return Address("sqlite", shown, outlives_process=True, file=path, options={name: word} if option else {})
 
 
-def _open_sqlite(address: Address, base_dir: str) -> Registry:
+def _open_sqlite(address: Address, base_dir: str, identify: Identify) -> Registry:
     # In memory nobody needs SQLite.
     from temp_file_manager.registry.sqlite.registry import SqliteRegistry  # noqa: PLC0415
 
     assert address.file is not None  # noqa: S101 - see _parse_sqlite
-    return SqliteRegistry(address.file, base_dir, synchronous=address.options.get("synchronous", "normal").upper())
+    synchronous = address.options.get("synchronous", "normal").upper()
+    return SqliteRegistry(address.file, base_dir, synchronous=synchronous, identify=identify)
 
 
 SCHEMES: dict[str, Scheme] = {
@@ -109,12 +111,13 @@ def parse(address: str, base_dir: str) -> Address:
     return SCHEMES[scheme].parse(rest, base_dir)
 
 
-def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
+def open_registry(registry: Registry | str | None, base_dir: str, identify: Identify = unidentified) -> Registry:
     """Return the registry that ``registry`` names: an object as it is, None a new one in memory.
 
     Args:
         registry: An address, see ``parse``.
         base_dir: Whose records it is to hold.
+        identify: Tells which file is at an unknown path that is written to ``files``.
 
     Raises:
         RegistryError: no registry has that name, or it cannot be opened.
@@ -122,7 +125,7 @@ def open_registry(registry: Registry | str | None, base_dir: str) -> Registry:
     if isinstance(registry, Registry):
         return registry
     address = parse(registry or MEMORY, base_dir)
-    return SCHEMES[address.scheme].open(address, base_dir)
+    return SCHEMES[address.scheme].open(address, base_dir, identify)
 
 
 def is_durable(registry: Registry | str | None, base_dir: str) -> bool:
@@ -132,5 +135,5 @@ def is_durable(registry: Registry | str | None, base_dir: str) -> bool:
         RegistryError: no registry can be at that address.
     """
     if isinstance(registry, Registry):
-        return registry.durable
+        return registry.properties.outlives_process
     return parse(registry or MEMORY, base_dir).outlives_process

@@ -29,6 +29,7 @@ from temp_file_manager import logs
 from temp_file_manager.clock import Clock, boot_id
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.text import span
 
 TOLERANCE = 60.0
@@ -233,11 +234,12 @@ class ClockGuard:
         Raises:
             RegistryError: it cannot be written down.
         """
-        self._registry.remember(NAME, _text(Watermark(self._now())))
+        now = self._now()
+        self._registry.write(NAME, _text(Watermark(now)), now.wall, keep=1)
         self._unsaved = None
 
     def _mark(self) -> Watermark | None:
-        return self._unsaved or parsed(self._registry.recall(NAME))
+        return self._unsaved or parsed(last_line(self._registry, NAME))
 
     def _now(self) -> Moment:
         # A machine may fall asleep between two readings, which would look like a jump.
@@ -273,7 +275,7 @@ class ClockGuard:
 
     def _keep(self, mark: Watermark) -> None:
         try:
-            self._registry.remember(NAME, _text(mark))
+            self._registry.write(NAME, _text(mark), mark.line.wall, keep=1)
         except RegistryFullError:  # must not stop the sweep that makes room
             self._unsaved = mark
         else:

@@ -13,6 +13,8 @@ from temp_file_manager.registry.contract import Note
 from temp_file_manager.registry.counters import of_sweep
 from temp_file_manager.reports import Reason, SweepReport
 
+_SWEEPS = "sweeps"
+
 SWEEPS = 1000
 """How many of the last sweeps are kept."""
 
@@ -81,15 +83,14 @@ class History:
         asked_in_vain = not scheduled and not (report.retired or report.kept or report.failed)
         if report.dry_run or asked_in_vain:
             return
-        if not (scheduled or self._registry.durable):
-            self._registry.tally(of_sweep(report.duration))
+        if not (scheduled or self._registry.properties.outlives_process):
+            self._registry.write(_SWEEPS, None, self._clock.wall(), keep=SWEEPS, counters=of_sweep(report.duration))
             return
         from json import dumps  # noqa: PLC0415 - slow to import, and most who clean up in memory never come here
 
         sweep = Sweep(self._clock.wall(), scheduled, report.duration, **_told(report))
-        note = Note(sweep.at, dumps(sweep))
         try:
-            self._registry.note("sweeps", note, keep=SWEEPS, more=of_sweep(report.duration))
+            self._registry.write(_SWEEPS, dumps(sweep), sweep.at, keep=SWEEPS, counters=of_sweep(report.duration))
         except RegistryFullError:
             return  # the next one is kept again: this one may have made room
         except RegistryError as error:  # what it did is done, and its report must not be lost with this
@@ -102,15 +103,15 @@ class History:
         now = self._clock.wall()
         for step, keep in STEPS.items():
             at = now // step * step
-            last = self._registry.notes(_samples(step), limit=1)
+            last = self._registry.read(_samples(step), limit=1)
             if not last or last[0].at != at:
                 stats = self._registry.stats()
                 with suppress(RegistryFullError):  # a gap in a curve
-                    self._registry.note(_samples(step), Note(at, dumps([stats.records, stats.bytes])), keep=keep)
+                    self._registry.write(_samples(step), dumps([stats.records, stats.bytes]), at, keep=keep)
 
     def sweeps(self, limit: int) -> tuple[Sweep, ...]:
         """Return the last sweeps, the newest first."""
-        return tuple(map(_sweep, self._registry.notes("sweeps", limit=limit)))
+        return tuple(map(_sweep, self._registry.read(_SWEEPS, limit=limit)))
 
     def samples(self, step: int, since: float = -math.inf) -> tuple[Sample, ...]:
         """Return samples, the oldest first.
@@ -121,7 +122,7 @@ class History:
         """
         from json import loads  # noqa: PLC0415 - as above
 
-        notes = self._registry.notes(_samples(step), since=since, limit=STEPS[step])
+        notes = self._registry.read(_samples(step), since=since, limit=STEPS[step])
         found = {note.at: Sample(note.at, *loads(note.text)) for note in reversed(notes)}
         return tuple(found[at] for at in sorted(found))  # a clock that goes back writes out of order
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import verdict
 
@@ -54,7 +55,7 @@ class LargeSweepGuard:
         """
         if due.force:
             return
-        self._recalled = self._registry.recall(NAME)
+        self._recalled = last_line(self._registry, NAME)
         if self._recalled is None or self._recalled == _text(_settings(due)):
             return
         former = _former(self._recalled)
@@ -70,7 +71,7 @@ class LargeSweepGuard:
         text = _text(_settings(due))
         if text != self._recalled:
             with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
-                self._registry.remember(NAME, text)
+                self._registry.write(NAME, text, due.asof, keep=1)
                 self._recalled = text
 
     def _exceeds(

@@ -66,7 +66,7 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
         # First as what is never due: a sweep must not come between a record and its pin.
         marked = {record.path: row for record, row in accepted if record.path in names}
         manager.registry.add([(path, math.inf, *row[2:]) for path, row in marked.items()], 0.0)
-        manager.registry.pin(names, until)
+        manager.registry.keep(names, until)
     for registered_at, those in rows.items():
         manager.registry.add(those, registered_at)
     return len(accepted)

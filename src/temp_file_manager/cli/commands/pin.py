@@ -40,10 +40,10 @@ def execute(args: argparse.Namespace) -> int:
             asked = list(dict.fromkeys(absolute_all(batch, "pin")))
             known = registry.get(asked)
             until = math.inf if args.ttl is None else args.clock.wall() + args.ttl
-            registry.pin(known, until)
+            registry.keep(known, until)
             # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
             gone = [path for path in known if not os.path.lexists(path)]
-            registry.pin(gone, None)
+            registry.release(gone)
             pinned += len(known) - len(gone)
             for path in asked:
                 if path not in known or path in gone:

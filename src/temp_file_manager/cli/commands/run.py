@@ -106,13 +106,13 @@ def _started(manager: TempFileManager, settings: Settings) -> None:
 
 
 def _sharing(manager: TempFileManager) -> str:
-    if manager.registry.durable:
+    if manager.registry.properties.outlives_process:
         return ", shared with other processes, and outlive this one"
     return ", for this process alone"
 
 
 def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) -> None:
-    outlive = manager.registry.durable
+    outlive = manager.registry.properties.outlives_process
     registered: int | None = None
     trouble = ""
     try:

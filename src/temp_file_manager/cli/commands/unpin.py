@@ -32,8 +32,8 @@ def execute(args: argparse.Namespace) -> int:
     with open_manager.open_manager(args) as manager:
         for batch in paths.batches(args, refuse):
             asked = list(dict.fromkeys(absolute_all(batch, "unpin")))
-            known = manager.registry.get(asked)
-            unpinned += manager.registry.pin(known, None)
+            known = set(manager.registry.release(asked))
+            unpinned += len(known)
             for path in asked:
                 if path not in known:
                     refuse(path, "not registered")

@@ -6,29 +6,31 @@ from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from heapq import heappush, nsmallest
+from heapq import heappush
 from threading import Lock
 from types import MappingProxyType
 
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import RETIRED, NewFile, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import counters
-from temp_file_manager.registry.contract import Claim, Note, Outlook, Page, Registry, Stats
+from temp_file_manager.records import RETIRED, NewFile, Order, Outcome, Selection, Status, TempFile
+from temp_file_manager.registry.contract import Claim, Forecast, Holder, Note, Page, Properties, Registry, Stats
+from temp_file_manager.registry.counters import REGISTERED, of_settled
 from temp_file_manager.registry.memory.files import Details, MemoryFiles, Stamp, inherited, make_stamp
 from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
+from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
 from temp_file_manager.rules import retry_at
 
 
 class MemoryRegistry(Registry):
     """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
 
+    properties = Properties("memory:")
+
     def __init__(self) -> None:
         super().__init__()
         self.lock = Lock()
         self._numbers = itertools.count(1)
-        self._facts: dict[str, str] = {}
         self._registered = 0
-        self._totals: defaultdict[str, float] = defaultdict(float)
+        self._counters: defaultdict[str, float] = defaultdict(float)
         self._notes: dict[str, deque[Note]] = {}
         self._queue = DueQueue(self._numbers)
         self._leases: dict[int, float] = {}  # when the claims of a generation lapse
@@ -59,7 +61,7 @@ class MemoryRegistry(Registry):
             self._queue, self._leases = queue, {}
 
     def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
-        """See ``Registry.add``."""
+        """See ``Records.add``."""
         stamps = []
         for path, due_at, size, tags, _ in files:
             details = Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None
@@ -73,7 +75,7 @@ class MemoryRegistry(Registry):
             self._queue.shrink()
 
     def add_one(self, path: str, now: float) -> None:
-        """See ``Registry.add_one``. Every ``register_file`` passes here: ``put``, with its two calls spelt out."""
+        """See ``Records.add_one``. Every ``register_file`` passes here: ``put``, with its two calls spelt out."""
         stamp = Stamp(now)
         stamp.path = path
         with self.lock:
@@ -85,35 +87,29 @@ class MemoryRegistry(Registry):
                 queue.shrink()
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
-        """See ``Registry.get``. Takes no lock: callers ask while they hold it."""
+        """See ``Records.get``. Takes no lock: callers ask while they hold it."""
         found = ((path, self.files.get(path)) for path in paths)
         return {path: self._queue.record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
 
-    def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
-        """See ``Registry.page``. The cursor is a copy of the queue, from which the pages are taken."""
-        if due is None:
-            return self._every(limit, after)
-        if isinstance(after, _Cursor):
-            cursor = after
-        else:
-            with self._mended():
-                self._free_lapsed(now)
-                queue = self._queue.copy()
-            cursor = _Cursor(queue, queue.begin(due))
-        records = cursor.queue.take(due, cursor.sweep, limit)
-        return Page(records, cursor if len(records) == limit else None)
+    def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """See ``Records.page``. The cursor leads to a copy of what there was, from which the pages are cut."""
+        if isinstance(after, Place):
+            return after.walk.page(after.first, limit)
+        if selection is None or selection.order is not Order.OVERDUE:
+            order = None if selection is None else selection.order
+            return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
+        with self._mended():
+            self._free_lapsed(now)
+            queue = self._queue.copy()
+        return Walk(due(queue, selection, limit + 1), queue.record).page(0, limit)
 
-    def _every(self, limit: int, after: object | None) -> Page:
-        if not isinstance(after, list):
-            with self.lock:
-                stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
-            after = sorted(stamps, key=_in_the_order_of_a_list, reverse=True)
-        found = [after.pop() for _ in range(min(limit, len(after)))]
-        return Page(tuple(self._queue.record(stamp) for stamp in found), after or None)
+    def _stamps(self) -> list[Stamp]:
+        with self.lock:
+            return list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
 
     def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
-        """See ``Registry.claim``. The cursor is the sweep's number, or what is left of everything."""
-        self.release_dropped()
+        """See ``Claims.claim``. The cursor is the sweep's number, or what is left of everything."""
+        self.release_pending()
         with self._mended():
             self._free_lapsed(now)
             sweep = after if isinstance(after, int | Everything) else self._queue.begin(due)
@@ -136,14 +132,14 @@ class MemoryRegistry(Registry):
                 raise
 
     def still_claimed(self, record: TempFile) -> bool:
-        """See ``Registry.still_claimed``. The stamp is compared by identity: a clock may give the same time twice."""
+        """See ``Claims.still_claimed``. The stamp is compared by identity: a clock may give the same time twice."""
         queue, path = self._queue, record.path
         claim = queue.claims.get(path)
         # "is" first: comparing two tuples field by field costs more than the rest.
         return (claim is record or claim == record) and queue.files.get(path) is record.registered_at
 
     def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """See ``Registry.settle``."""
+        """See ``Claims.settle``."""
         settled = []
         with self._mended():
             files, claims = self._queue.files, self._queue.claims
@@ -166,11 +162,11 @@ class MemoryRegistry(Registry):
                     self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
             if not claims:
                 self._leases.clear()
-            self._add_up(counters.of_settled(settled, now))
+            self._add_up(of_settled(settled, now))
 
     def _add_up(self, more: Mapping[str, float]) -> None:
         for name, value in more.items():  # for so few what Counter.update does takes twice as long
-            self._totals[name] += value
+            self._counters[name] += value
 
     def _retire(self, path: str, stamp: Stamp) -> None:
         # A caller who writes without the lock may have come between the look and this: what is its stays.
@@ -179,8 +175,16 @@ class MemoryRegistry(Registry):
             self.files[path] = found
         self._queue.pins.pop(path, None)
 
-    def forget(self, what: Iterable[str | TempFile]) -> int:
-        """See ``Registry.forget``. A record's stamp tells whether it is still that one."""
+    def amend(self, path: str, registered_at: float) -> bool:
+        """See ``Records.amend``."""
+        with self.lock:
+            known = path in self.files
+            if known:
+                self.files[path] = registered_at
+            return known
+
+    def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
+        """See ``Records.forget``. A record's stamp tells whether it is still that one."""
         with self.lock:
             forgotten = 0
             for one in what:
@@ -188,89 +192,79 @@ class MemoryRegistry(Registry):
                 meant = isinstance(one, str) or self.files.get(path) is one.registered_at
                 if meant and self.files.pop(path, None) is not None:
                     forgotten += 1
-                    self._queue.pins.pop(path, None)
+                    if not keeps:
+                        self._queue.pins.pop(path, None)
             self._queue.shrink()
             return forgotten
 
-    def pin(self, paths: Iterable[str], until: float | None) -> int:
-        """See ``Registry.pin``."""
+    def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
+        """See ``Keeps.keep``."""
+        self.release_pending()
         with self.lock:
-            known = [path for path in paths if path in self.files]
+            queue = self._queue
+            known = tuple(path for path in paths if path in queue.files)
             for path in known:
-                if until is None:
-                    self._queue.pins.pop(path, None)
-                    self._queue.free(path)
+                if holder is None:
+                    queue.pins[path] = until
                 else:
-                    self._queue.pins[path] = until
-                    self._queue.keep(path)
-            return len(known)
+                    queue.held[path] = queue.held.get(path, 0) + 1
+                queue.keep(path)
+            return known
 
-    def hold(self, path: str) -> bool:
-        """See ``Registry.hold``."""
-        self.release_dropped()
+    def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
+        """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
+        wanted = tuple(paths)
         with self.lock:
-            if path not in self.files:
-                return False
-            self._queue.held[path] = self._queue.held.get(path, 0) + 1
-            self._queue.keep(path)
-            return True
-
-    def release(self, path: str) -> None:
-        """See ``Registry.release``."""
-        with self.lock:
-            left = self._queue.held.pop(path, 0) - 1
-            if left > 0:
-                self._queue.held[path] = left
-            else:
-                self._queue.free(path)
-
-    def recall(self, name: str) -> str | None:
-        """See ``Registry.recall``."""
-        return self._facts.get(name)
-
-    def remember(self, name: str, text: str) -> None:
-        """See ``Registry.remember``."""
-        self._facts[name] = text
+            queue = self._queue
+            known = tuple(path for path in wanted if path in queue.files)
+            if holder is None:
+                for path in known:
+                    queue.pins.pop(path, None)
+                    queue.free(path)
+                return known
+            for path in wanted:
+                left = queue.held.pop(path, 0) - 1
+                if left > 0:
+                    queue.held[path] = left
+                else:
+                    queue.free(path)
+            return known
 
     def stats(self) -> Stats:
-        """See ``Registry.stats``."""
+        """See ``Records.stats``."""
         registered = self._registered + self.files.begun
-        return Stats(len(self.files), None, {counters.REGISTERED: registered, **self._totals})
+        return Stats(len(self.files), None, {REGISTERED: registered, **self._counters})
 
-    def oldest(self) -> float | None:
-        """See ``Registry.oldest``. Looks at every record."""
-        with self.lock:
-            return float(min(self.files.values())) if self.files else None
-
-    def outlook(self, due: Selection, bounds: Sequence[float], *, top: int) -> Outlook:
-        """See ``Registry.outlook``."""
-        with self.lock:
-            stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
-        until = [due.asof + bound for bound in bounds]
-        found = Counter(bisect_left(until, overdue_since(stamp, due.max_age)) for stamp in stamps)
+    def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
+        """See ``Registry.forecast``."""
+        until = [selection.asof + bound for bound in bounds]
+        found = Counter(bisect_left(until, overdue_since(stamp, selection.max_age)) for stamp in self._stamps())
         files = tuple(found[number] for number in range(len(bounds) + 1))
-        oldest = tuple(self._queue.record(stamp) for stamp in nsmallest(top, stamps))
-        return Outlook(files, (0,) * len(files), oldest, ())
+        return Forecast(files, (0,) * len(files))
 
-    def note(self, journal: str, note: Note, *, keep: int, more: Mapping[str, float] = MappingProxyType({})) -> None:
-        """See ``Registry.note``."""
+    def write(
+        self,
+        journal: str,
+        line: str | None,
+        at: float,
+        *,
+        keep: int,
+        counters: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """See ``Journal.write``."""
         with self.lock:
-            kept = self._notes.setdefault(journal, deque(maxlen=keep))
-            if kept.maxlen != keep:
-                kept = self._notes[journal] = deque(kept, maxlen=keep)
-            kept.append(note)
-            self._add_up(more)
+            if line is not None:
+                kept = self._notes.setdefault(journal, deque(maxlen=keep))
+                if kept.maxlen != keep:
+                    kept = self._notes[journal] = deque(kept, maxlen=keep)
+                kept.append(Note(at, line))
+            self._add_up(counters)
 
-    def tally(self, more: Mapping[str, float]) -> None:
-        """See ``Registry.tally``."""
+    def read(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
+        """See ``Journal.read``."""
         with self.lock:
-            self._add_up(more)
-
-    def notes(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
-        """See ``Registry.notes``."""
-        with self.lock:
-            found = [note for note in reversed(self._notes.get(journal, ())) if note.at >= since]
-        return found[:limit]
+            found = (note for note in reversed(self._notes.get(journal, ())) if note.at >= since)
+            return list(itertools.islice(found, limit))
 
     def close(self) -> None:
         """See ``Registry.close``: there is nothing to let go of."""
@@ -297,19 +291,6 @@ class MemoryRegistry(Registry):
                 stamp = self.files.get(path)
                 if isinstance(stamp, Stamp) and stamp is record.registered_at:
                     self._queue.push(stamp)
-
-
-def _in_the_order_of_a_list(stamp: Stamp) -> tuple[bool, float]:
-    timed = stamp.details is not None and stamp.details.due_at is not None
-    return timed, stamp.details.due_at if timed else stamp  # type: ignore[union-attr,return-value]  # timed has both
-
-
-class _Cursor:
-    """Where a look at what is due goes on."""
-
-    def __init__(self, queue: DueQueue, sweep: int | Everything) -> None:
-        self.queue = queue
-        self.sweep = sweep
 
 
 _store = dict.__setitem__

@@ -1,4 +1,4 @@
-"""What processes tell each other through shared memory: that records have changed, that files have gone.
+"""Signals between processes through shared memory: that records have changed, that files have gone.
 
 A sweep asks before each removal whether its record is still the one it claimed, and a registration whether a sweep
 was at work while it was writing. Asking SQLite, even for its own ``data_version``, costs as much as a removal;

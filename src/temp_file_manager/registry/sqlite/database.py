@@ -25,7 +25,6 @@ from temp_file_manager.storage.own_files import (
     make_reserve,
     remove_own,
 )
-from temp_file_manager.storage.paths import nearest_existing
 from temp_file_manager.text import printable
 
 APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
@@ -267,8 +266,7 @@ class Database:
         return connection
 
     def _refuse_network(self) -> None:
-        directory = nearest_existing(self.path)
-        kind = mounts.kind(directory)
+        kind = mounts.kind(os.path.dirname(self.path))
         if kind in mounts.NETWORK:
             raise RegistryError(
                 f"{printable(self.path)} is on a network file system ({kind}), where SQLite's locks do not hold: "

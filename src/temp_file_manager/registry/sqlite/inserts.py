@@ -1,16 +1,13 @@
 """Writing rows of files: in bulk, counted, each with a number of its own."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from json import dumps
 from sqlite3 import Connection
 
-from temp_file_manager.records import NOTHING, NewFile
-from temp_file_manager.registry.sqlite.rows import Row
-
-Timed = tuple[NewFile, float]
-"""A file and when it was registered."""
+from temp_file_manager.records import NOTHING
+from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.sqlite.rows import Row, place_of
 
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
@@ -54,8 +51,8 @@ def add_files(
     Returns:
         Whether any was known.
     """
-    places = [os.fsencode(file[0]).rpartition(b"/") for file, _ in files]
-    directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _, _ in places}}
+    places = [place_of(file[0]) for file, _ in files]
+    directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _ in places}}
     first = take_numbers(connection, sql, len(files))
     rows = [
         (
@@ -70,7 +67,7 @@ def add_files(
             *(identity or NOTHING),
             owners.get(path, owner) if owners else owner,
         )
-        for number, (directory, _, name), ((path, due_at, size, tags, identity), registered_at) in zip(
+        for number, (directory, name), ((path, due_at, size, tags, identity), registered_at) in zip(
             range(first, first + len(files)), places, files, strict=True
         )
     ]

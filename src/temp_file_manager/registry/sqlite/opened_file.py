@@ -1,4 +1,4 @@
-"""Which file a SQLite registry was opened at, to notice when that is taken away."""
+"""The file that a SQLite registry was opened at, to notice when that is taken away."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What this process has claimed, and whether it still holds it."""
+"""Claims of this process, and whether it still holds them."""
 
 import math
 from collections.abc import Callable

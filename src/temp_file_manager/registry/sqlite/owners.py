@@ -1,4 +1,4 @@
-"""Who claims, and whether it lives: a lock file for each claimer, locked by the system for as long as it does."""
+"""Lock files that show which owners of claims and holds are alive: the kernel unlocks them when the owner dies."""
 
 import fcntl
 import os
@@ -10,22 +10,22 @@ from temp_file_manager.storage.own_files import make_private_directory, remove_o
 _NAME = re.compile(r"[0-9a-f]+-[0-9]+")
 
 
-class Claimers:
-    """Lock files in one directory, named by the registry file and the claimers' numbers.
+class Owners:
+    """Lock files in one directory, named by the registry file and the owners' numbers.
 
     The kernel lets go of a lock when the process that held it dies, however it dies; so a lock that can be had is
-    a dead claimer's. (A lease alone would keep what it claimed from everybody for another minute.)
+    a dead owner's. (A lease alone would keep what it claimed from everybody for another minute.)
     """
 
     def __init__(self, directory: str) -> None:
-        self.registry = ""  # the session says which as soon as it has read it
+        self.registry = ""  # whoever reads the file says which as soon as it has
         self._directory = directory
         self._mine: dict[str, int] = {}  # paths, and the descriptors that hold their locks
         # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
         weakref.finalize(self, _leave, self._mine)
 
     def enter(self, number: int) -> None:
-        """Say that claimer ``number`` lives, in this process; before its first claim."""
+        """Say that owner ``number`` lives, in this process; before its first claim or hold."""
         path = self._path(number)
         if path in self._mine:
             return
@@ -40,11 +40,11 @@ class Claimers:
                 os.close(descriptor)
 
     def alive(self, number: int) -> bool:
-        """Say whether a claimer lives."""
+        """Say whether an owner lives."""
         return self._locked(self._path(number), remove=False)
 
     def dead(self, *, remove: bool) -> list[str]:
-        """Return the names of lock files whose claimers are dead; with ``remove``, the files go."""
+        """Return the names of lock files whose owners are dead; with ``remove``, the files go."""
         try:
             names = sorted(os.listdir(self._directory))
         except FileNotFoundError:

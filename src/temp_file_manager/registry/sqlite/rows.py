@@ -1,4 +1,4 @@
-"""What is due in the SQLite registry: two indexes read side by side, from where a sweep has got to."""
+"""Rows of files in the SQLite registry: in the order in which they are due, in other orders, and as records."""
 
 import math
 import os
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from heapq import merge
 from json import loads
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
-from temp_file_manager.records import Identity, Selection, TempFile
+from temp_file_manager.records import Identity, Order, Selection, TempFile
 from temp_file_manager.rules import due_at
 
 Row = tuple[Any, ...]
@@ -18,6 +18,20 @@ directory's inode, directory's born, pinned until, held: the columns of all stat
 ID, DIRECTORY, NAME, REGISTERED_AT, DUE_AT, SIZE = 0, 1, 3, 4, 5, 8
 
 _START = (-math.inf, 0)
+
+_RELATIVE = b"\0"
+"""The directory of a path without any slash, which callers may write to ``files``: no real one has such a name."""
+
+
+def place_of(path: str) -> tuple[bytes, bytes]:
+    """Return the directory and the name by which a path is found."""
+    directory, slash, name = os.fsencode(path).rpartition(b"/")
+    return (directory, name) if slash else (_RELATIVE, name)
+
+
+def path_at(directory: bytes, name: bytes) -> str:
+    """Return the path of a place."""
+    return os.fsdecode(name if directory == _RELATIVE else directory + b"/" + name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,48 @@ def every(
     return rows
 
 
+class Following(NamedTuple):
+    """Where a page in another order goes on: behind this value, and behind this id among its equals."""
+
+    value: float
+    number: int
+
+
+class _Sorted(NamedTuple):
+    """An order: its statement, the column that it is by, and what comes before the first."""
+
+    statement: str
+    column: int
+    start: Following
+
+
+_SORTED = {
+    Order.OLDEST: _Sorted("every_oldest", REGISTERED_AT, Following(-math.inf, 0)),
+    Order.LARGEST: _Sorted("every_largest", SIZE, Following(math.inf, 0)),
+    Order.ADDED: _Sorted("every_added", ID, Following(0, 0)),
+}
+
+
+def in_order(
+    connection: Connection, sql: dict[str, str], order: Order, after: object | None, bound: dict[str, Any], limit: int
+) -> tuple[list[Row], Following | None]:
+    """Return rows whatever keeps them, and where the next page begins.
+
+    Args:
+        connection: To read from.
+        sql: The statements by name.
+        order: Any but ``OVERDUE``.
+        after: Where to go on.
+        bound: ``scope``.
+        limit: How many at most.
+    """
+    by = _SORTED[order]
+    value, number = after if isinstance(after, Following) else by.start
+    bound = bound | {"after": value, "after_id": number, "limit": limit}
+    rows = connection.execute(sql[by.statement], bound).fetchall()
+    return rows, Following(rows[-1][by.column], rows[-1][ID]) if rows and len(rows) == limit else None
+
+
 def _overdue_since(row: Row, max_age: float) -> float:
     return due_at(row[REGISTERED_AT], row[DUE_AT], max_age)
 
@@ -116,11 +172,23 @@ def record_of(row: Row, claim: int = 0) -> TempFile:
     """Return a row as others see it."""
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
     words = tuple(loads(tags)) if tags else ()
-    path = os.fsdecode(directory + b"/" + name)
     known = _new(Identity, identity)
     return _new(
         TempFile,
-        (path, registered_at, due_at, retry_at, failures, size, words, number, known, claim, pinned, held == 1),
+        (
+            path_at(directory, name),
+            registered_at,
+            due_at,
+            retry_at,
+            failures,
+            size,
+            words,
+            number,
+            known,
+            claim,
+            pinned,
+            held == 1,
+        ),
     )
 
 

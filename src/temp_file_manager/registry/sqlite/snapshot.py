@@ -72,6 +72,7 @@ def _read(connection: sqlite3.Connection, path: str, base_dir: str) -> Look:
     (everyone,) = connection.execute("SELECT coalesce(sum(records), 0) FROM scopes").fetchone()
     found = connection.execute("SELECT id, records FROM scopes WHERE base = ?", (base,)).fetchone()
     scope, records = found or (0, 0)
+    # What the third schema reads its notes by, files of the first two have: the view has the name of their table.
     query = "SELECT text FROM facts WHERE scope = ? AND name = 'clock'"
     clock = connection.execute(query, (scope,)).fetchone()
     side = (f"{path}{ending}" for ending in ("", "-wal"))

@@ -1,4 +1,4 @@
-"""One registry object at work on its SQLite file: its scope, its number, its transactions."""
+"""Transactions of one registry object on its SQLite file, with its scope, its number, and what they have in common."""
 
 import math
 import os
@@ -8,16 +8,17 @@ from json import dumps
 from sqlite3 import Connection
 from types import MappingProxyType
 
+from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.change_signal import Changes
 from temp_file_manager.registry.sqlite.database import Database
-from temp_file_manager.registry.sqlite.inserts import Timed, add_files, drop_empty, take_numbers
-from temp_file_manager.registry.sqlite.owners import Claimers
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, NAME, Row
+from temp_file_manager.registry.sqlite.inserts import add_files, drop_empty, take_numbers
+from temp_file_manager.registry.sqlite.owners import Owners
+from temp_file_manager.registry.sqlite.rows import Row, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
 
 
-class Session:
-    """What adding and claiming share.
+class Transactions:
+    """Transactions, and what is done in more than one kind of them.
 
     Attributes:
         sql: The statements by name.
@@ -26,7 +27,7 @@ class Session:
         epoch: Grows with whatever puts a due record behind the position of a running sweep.
         latest: The latest moment that a sweep has read ages at.
         changes: Tells other sweeps, of this process and of others, that records may have changed under their claims.
-        claimers: Who lives.
+        owners: Which owners live.
     """
 
     def __init__(self, path: str, base_dir: str, synchronous: str, after_fork: Callable[[], None]) -> None:
@@ -36,7 +37,7 @@ class Session:
         self._after_fork = after_fork
         self.database = Database(path, synchronous, self._in_child)
         self.changes = Changes(f"{path}-changes", self.database.translated)
-        self.claimers = Claimers(f"{path}-claimers")
+        self.owners = Owners(f"{path}-claimers")
         self._begin()
 
     def _begin(self) -> None:
@@ -45,7 +46,7 @@ class Session:
         self.latest = -math.inf
 
     def _in_child(self) -> None:
-        self.claimers.after_fork()
+        self.owners.after_fork()
         self._begin()
         self._after_fork()
 
@@ -58,7 +59,7 @@ class Session:
             # Numbers that were taken in a transaction that came to nothing are given to somebody else.
             if entered:
                 self.scope, self.owner = scope, 0
-                self.claimers.leave()
+                self.owners.leave()
 
         with self.database.writing(undo) as connection:
             if not self.owner:
@@ -69,7 +70,7 @@ class Session:
     def _enter(self, connection: Connection) -> None:
         connection.execute(self.sql["add_scope"], {"base": self._base})
         (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
-        (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
+        (self.owners.registry,) = connection.execute(self.sql["registry"]).fetchone()
         self.owner = take_numbers(connection, self.sql, 1)
 
     @contextmanager
@@ -80,14 +81,17 @@ class Session:
                 found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
                 if found:  # else 0 as it was, or what a thread that writes has just made it
                     self.scope = found[0]
-                (self.claimers.registry,) = connection.execute(self.sql["registry"]).fetchone()
+                (self.owners.registry,) = connection.execute(self.sql["registry"]).fetchone()
             yield connection
+
+    def place(self, path: str) -> dict[str, object]:
+        """Return the parameters that say which path is meant."""
+        directory, name = place_of(path)
+        return {"scope": self.scope, "path": directory, "name": name}
 
     def row(self, connection: Connection, path: str) -> Row | None:
         """Return the row of a path."""
-        directory, _, name = os.fsencode(path).rpartition(b"/")
-        bound = {"scope": self.scope, "path": directory, "name": name}
-        row: Row | None = connection.execute(self.sql["file"], bound).fetchone()
+        row: Row | None = connection.execute(self.sql["file"], self.place(path)).fetchone()
         return row
 
     def add(
@@ -102,16 +106,10 @@ class Session:
         sql, scope, owner = self.sql, self.scope, self.owner
         return add_files(connection, sql, scope, owner, files, owners=owners, only_new=only_new)
 
-    def owner_of(self, connection: Connection, number: int) -> int:
-        """Return who added a record; this object if nobody has it any more."""
-        found = connection.execute(self.sql["owner"], {"id": number}).fetchone()
-        return int(found[0]) if found else self.owner
-
-    def keep(self, connection: Connection, row: Row, until: float, *, holder: int | None) -> None:
-        """Keep what a row is about from sweeps: a pin, or with ``holder`` a hold. No claim on it goes on."""
-        connection.execute(self.sql["unclaim"], {"scope": self.scope, "id": row[ID]})
-        bound = {"scope": self.scope, "directory": row[DIRECTORY], "name": row[NAME], "until": until, "holder": holder}
-        connection.execute(self.sql["keep"], bound)
+    def owners_of(self, connection: Connection, paths: Iterable[str]) -> dict[str, int]:
+        """Return who added the records of those of ``paths`` that have one."""
+        found = {path: connection.execute(self.sql["owner"], self.place(path)).fetchone() for path in paths}
+        return {path: row[0] for path, row in found.items() if row is not None}
 
     def unpin(self, connection: Connection, records: Iterable[int]) -> None:
         """End the pins of rows that are there, by id."""
@@ -131,15 +129,15 @@ class Session:
         connection.execute(self.sql["count_records"], counted)
         drop_empty(connection, self.sql, records.values())
 
-    def tally(self, connection: Connection, more: Mapping[str, float]) -> None:
-        """Add to the totals within a transaction."""
-        rows = [(self.scope, name, value) for name, value in more.items()]
-        connection.executemany(self.sql["add_to_total"], rows)
+    def count(self, connection: Connection, counters: Mapping[str, float]) -> None:
+        """Add to the counters within a transaction."""
+        rows = [(self.scope, name, value) for name, value in counters.items()]
+        connection.executemany(self.sql["add_to_counter"], rows)
 
     def close(self, *, busy: bool) -> None:
         """Let go of what is open; the next use opens it again. While ``busy``, others are told that we live."""
         if not busy:
-            self.claimers.leave()
+            self.owners.leave()
         self.changes.close()
         self.database.close()
 

@@ -14,6 +14,7 @@ from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
+from temp_file_manager.registry.contract import SharedBy
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
 from temp_file_manager.service.api.models import Order, PageQuery, PathQuery, Paths, Registration
@@ -21,6 +22,9 @@ from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute, absolute_all
+
+_MOST_WALKS = {SharedBy.PROCESS: 4, SharedBy.HOST: 64, SharedBy.HOSTS: 64}
+"""Walks at a time; through records of this process alone, each costs a pointer a record."""
 
 
 class Files:
@@ -34,7 +38,7 @@ class Files:
     def __init__(self, manager: TempFileManager, settings: Settings) -> None:
         self._manager = manager
         self._protect_open = settings.protect_open
-        self._walks = Walks(again=manager.registry.durable, most=64 if manager.registry.durable else 4)
+        self._walks = Walks(_MOST_WALKS[manager.registry.properties.shared_by])
         # One at a time: they would wait for each other in the registry, and take every thread from those who read.
         self._registering = asyncio.Lock()
         self._sweeping = asyncio.Lock()
@@ -149,12 +153,10 @@ class Walks:
     """Where those who read page after page have got to. A registry's cursor is its own affair, and stays here.
 
     Args:
-        again: Whether a cursor can be used again; in memory it moves on when it is used.
-        most: The oldest beyond so many are dropped; in memory each costs a pointer a record.
+        most: The oldest beyond so many are dropped.
     """
 
-    def __init__(self, *, again: bool, most: int) -> None:
-        self._again = again
+    def __init__(self, most: int) -> None:
         self._most = most
         self._kept: OrderedDict[str, tuple[bool, object]] = OrderedDict()
 
@@ -175,6 +177,4 @@ class Walks:
         known, cursor = self._kept.get(name, (None, None))
         if known is not only_due:
             raise Problem(404, "after is not known here, or not any more: begin again without it")
-        if not self._again:
-            self._kept.pop(name, None)
         return cursor

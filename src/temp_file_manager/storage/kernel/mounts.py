@@ -25,7 +25,7 @@ def magic(descriptor: int) -> int:
 
 
 def kind(path: str) -> str:
-    """Return the type of the file system that an existing ``path`` lies on, as ``mount`` names it; empty if unknown."""
+    """Return the type of the file system that ``path`` lies on, or would, as ``mount`` names it; empty if unknown."""
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
             mounts = file.read()

@@ -1,13 +1,178 @@
 """The registry's contract as a test suite."""
+# ruff: noqa: S101, PLR2004 - tests assert, and their numbers mean nothing beyond the line they stand in
 
-from temp_file_manager.testing.contract.claiming import ClaimingContract
-from temp_file_manager.testing.contract.recording import RecordingContract
-from temp_file_manager.testing.contract.settling import SettlingContract
-from temp_file_manager.testing.contract.telling import TellingContract
+import math
+import threading
+
+from temp_file_manager.records import Outcome, Selection, Status
+from temp_file_manager.registry.contract import SharedBy
+from temp_file_manager.testing.clock import NOW
+from temp_file_manager.testing.contract.claims import ClaimsContract
+from temp_file_manager.testing.contract.journal import JournalContract
+from temp_file_manager.testing.contract.keeps import KeepsContract
+from temp_file_manager.testing.contract.records import RecordsContract
+from temp_file_manager.testing.contract.words import EVERY, later, paths_of
+from temp_file_manager.testing.processes import in_child
+
+BOUNDS = tuple(10.0 * number for number in range(7))
+"""Seconds."""
 
 
-class RegistryContract(RecordingContract, ClaimingContract, SettlingContract, TellingContract):
-    """``registry.base``'s docstrings as tests. Joined by a class that says how to ``make_registry``.
+class RegistryContract(RecordsContract, ClaimsContract, KeepsContract, JournalContract):
+    """``registry.contract``'s docstrings as tests. Joined by a class that says how to ``make_registry``.
 
     Each test makes one, empty, on first use. Nothing in a registry may depend on files: no path here exists.
     """
+
+    def test_a_new_registry_has_nothing_to_tell(self) -> None:
+        """And says so without an error, before anything was written."""
+        stats = self.registry.stats()
+        assert (stats.records, stats.bytes or 0, self.counters) == (0, 0, {})
+        assert self.registry.forecast(EVERY, BOUNDS) == ((0,) * 8, (0,) * 8)
+        assert self.registry.forecast(EVERY, (0.0,)) == ((0, 0), (0, 0))
+        assert self.registry.read("sweeps", limit=9) == []
+
+    def test_the_card_fits_together(self) -> None:
+        """What ends with its process is that process's alone, and lives in no file."""
+        card = self.registry.properties
+        assert card.address
+        if not card.outlives_process:
+            assert (card.shared_by, card.files) == (SharedBy.PROCESS, ())
+
+    # -- files, replace ------------------------------------------------------------------------------------
+
+    def test_files_is_a_live_mapping(self) -> None:
+        """What is written to it counts at the next claim, in any order of times."""
+        files = self.registry.files
+        self.add("/c/a", "/c/b")
+        assert dict(files) == {"/c/a": NOW, "/c/b": NOW}
+        files["/c/b"] = NOW - 500
+        files["/c/new"] = NOW - 400
+        files.update({"/c/future": NOW + 1e6})
+        assert files.setdefault("/c/a", 0.0) == NOW
+        assert files.setdefault("/c/first", NOW - 600) == NOW - 600
+        assert files.pop("/c/gone", 1.0) == 1.0
+        assert paths_of(self.claim(Selection(NOW, 100)).records) == ["/c/first", "/c/b", "/c/new"]
+        assert files.pop("/c/first") == NOW - 600
+        assert "/c/first" not in files
+        assert (len(files), sorted(files)) == (4, ["/c/a", "/c/b", "/c/future", "/c/new"])
+        files.clear()
+        assert not self.registry.get(["/c/a", "/c/b"])
+        assert not self.claim(Selection(NOW, 0, force=True)).records
+
+    def test_a_time_written_to_files_keeps_the_rest(self) -> None:
+        """The tags stay, and the ttl counts from the new time."""
+        self.add("/c/a", due_at=NOW + 30, tags=("x",))
+        self.registry.files["/c/a"] = NOW - 20
+        record = self.record("/c/a")
+        assert (record.registered_at, record.due_at, record.tags) == (NOW - 20, NOW + 10, ("x",))
+        assert not self.claim(Selection(NOW + 9, 0)).records
+        self.claim_one("/c/a", Selection(NOW + 10, 0))
+
+    def test_replace_detaches_the_old_mapping(self) -> None:
+        """Which stays as it was; claims of before hold nothing."""
+        self.add("/c/a", "/c/b")
+        held, old = self.claim(later()).records, self.registry.files
+        self.registry.replace([("/c/b", NOW + 7), ("/c/c", NOW)])
+        assert dict(self.registry.files) == {"/c/b": NOW + 7, "/c/c": NOW}
+        assert dict(old) == {"/c/a": NOW, "/c/b": NOW}
+        assert not any(map(self.registry.still_claimed, held))
+        old["/c/d"] = NOW
+        self.registry.settle([Outcome(record, Status.REMOVED) for record in held], NOW)
+        assert paths_of(self.claim(later()).records) == ["/c/c", "/c/b"]
+
+    def test_what_comes_through_files_counts_if_it_was_unknown(self) -> None:
+        """Another time for a known path is no registration."""
+        files = self.registry.files
+        files["/c/a"] = NOW
+        files["/c/a"] = NOW - 5
+        files.update({"/c/a": NOW, "/c/b": NOW})
+        files.setdefault("/c/b", NOW)
+        files.setdefault("/c/c", NOW)
+        assert self.registered == 3
+        del files["/c/a"]
+        files["/c/a"] = NOW
+        assert self.registered == 4
+
+    def test_so_does_what_replaces_everything(self) -> None:
+        """Counters and journals go on; what the mapping of before is told is nobody's business."""
+        self.add("/c/a", "/c/b")
+        self.settle_all(Status.REMOVED)
+        self.registry.write("journal", "line", NOW, keep=9)
+        old = self.registry.files
+        self.registry.replace([("/c/b", NOW + 1), ("/c/c", NOW), ("/c/d", NOW)])
+        old["/c/e"] = NOW
+        assert (self.registered, self.counters["removed"], self.registry.stats().records) == (4, 1, 3)
+        assert self.registry.read("journal", limit=9) == [(NOW, "line")]
+        self.registry.files["/c/f"] = NOW
+        assert self.registered == 5
+
+    def test_replacing_keeps_sizes(self) -> None:
+        """Of what stays: callers filter ``files`` and assign the result."""
+        self.add_sized(1, 20, 300)
+        self.registry.replace([("/c/1", NOW), ("/c/2", self.registry.files["/c/2"]), ("/c/new", NOW)])
+        assert self.are_bytes(320)
+        self.registry.replace([])
+        assert self.are_bytes(0)
+
+    # -- forecast ------------------------------------------------------------------------------------------
+
+    def test_a_forecast_counts_by_bounds(self) -> None:
+        """A bound belongs to what is below it; what is never due comes last, and what is kept is not left out."""
+        due = Selection(NOW, 100)
+        for number, when in enumerate((-5, 0, 0.5, 10, 10.5, 60, 60.5, 1e9, math.inf)):
+            self.add(f"/c/aged/{number}", at=NOW - 100 + when)
+            self.registry.add([(f"/c/timed/{number}", NOW + when, number, ("x",), None)], NOW)
+        self.registry.keep(["/c/aged/0"], math.inf)
+        self.claim(Selection(NOW, 0), limit=2)
+        found = self.registry.forecast(due, BOUNDS)
+        assert found.files == (4, 4, 2, 0, 0, 0, 2, 6)
+        assert found.bytes in {(1, 5, 4, 0, 0, 0, 5, 21), (0,) * 8}
+
+    def test_a_forecast_of_ages_without_end(self) -> None:
+        """With an infinite ``max_age`` only a ttl ends a file's time."""
+        self.add("/c/a")
+        self.add("/c/b", due_at=NOW + 5)
+        self.registry.files["/c/c"] = -math.inf
+        assert self.registry.forecast(Selection(NOW, math.inf), BOUNDS).files == (0, 1, 0, 0, 0, 0, 0, 2)
+
+    # -- locks, processes, the end -------------------------------------------------------------------------
+
+    def test_who_holds_the_lock_keeps_others_from_adding(self) -> None:
+        """And reads and writes ``files`` meanwhile."""
+        self.add("/c/a")
+        added = threading.Thread(target=self.add, args=("/c/b",))
+        with self.registry.lock:
+            added.start()
+            self.registry.files["/c/c"] = NOW
+            added.join(0.05)
+            assert sorted(self.registry.files) == ["/c/a", "/c/c"]
+            assert added.is_alive()
+        added.join()
+        assert sorted(self.registry.files) == ["/c/a", "/c/b", "/c/c"]
+
+    def test_a_forked_child_loses_no_record(self) -> None:
+        """And the registry goes on there."""
+        self.add("/c/a", "/c/b")
+        self.claim(later(), limit=1)
+
+        def child() -> tuple[list[str], list[str]]:
+            self.add("/c/c", at=NOW + 1)
+            return sorted(self.registry.files), paths_of(self.claim(later(60)).records)
+
+        files, claimed = in_child(child)
+        assert files == ["/c/a", "/c/b", "/c/c"]
+        assert {"/c/b", "/c/c"} <= set(claimed)
+        assert {"/c/a", "/c/b"} <= set(self.registry.files)
+
+    def test_close_may_be_called_again(self) -> None:
+        """And removes nothing that it was told."""
+        self.add("/c/a")
+        self.registry.close()
+        self.registry.close()
+
+    def test_no_credential_is_shown(self) -> None:
+        """Neither by ``repr`` nor by ``str``, nor by its card."""
+        text = f"{self.registry!r} {self.registry} {self.registry.properties}"
+        assert not [secret for secret in self.secrets if secret in text]
+        assert not any("@" in part.split("/")[0] for part in text.split("://")[1:])

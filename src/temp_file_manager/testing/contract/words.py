@@ -1,11 +1,18 @@
-"""The words that the registry's contract is written in."""
+"""Words that the registry's contract is written in."""
 # ruff: noqa: S101 - tests assert
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Registry
+from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.testing.clock import NOW
+
+EVERY = Selection(NOW + 1000, 100, force=True)
+"""Every record that is free, whatever its age."""
+
+HUGE = 1 << 62
+"""Bytes: what a file with a hole can have. Two are more than 64 bits hold."""
 
 
 class RegistryWords:
@@ -47,7 +54,7 @@ class RegistryWords:
     def claim_one(self, path: str, due: Selection) -> TempFile:
         """Claim what is due and return the record, which must be that of ``path`` and no other."""
         records = self.claim(due).records
-        assert _paths(records) == [path]
+        assert paths_of(records) == [path]
         return records[0]
 
     def pages(self, due: Selection | None, limit: int) -> list[TempFile]:
@@ -66,18 +73,47 @@ class RegistryWords:
         """Return the record of a known path."""
         return self.registry.get([path])[path]
 
+    def add_sized(self, *sizes: int | None, only_new: bool = False) -> None:
+        """Record ``/c/0``, ``/c/1`` and so on, of these sizes, in one step."""
+        files: list[NewFile] = [(f"/c/{number}", None, size, (), None) for number, size in enumerate(sizes)]
+        self.registry.add(files, NOW, only_new=only_new)
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """The counters, without those that are nought."""
+        return {name: value for name, value in self.registry.stats().counters.items() if value}
+
+    @property
+    def registered(self) -> float:
+        """How many registrations were counted."""
+        return self.counters.get(REGISTERED, 0)
+
+    def are_bytes(self, expected: int) -> bool:
+        """Say whether the sum of the sizes is as expected, or not kept."""
+        return self.registry.stats().bytes in {None, expected}
+
+    def settle_all(self, *statuses: Status) -> tuple[TempFile, ...]:
+        """Claim as many records as there are statuses, whatever their age, and settle each with its own."""
+        records = self.claim(EVERY, limit=len(statuses)).records
+        assert len(records) == len(statuses)
+        self.registry.settle([Outcome(r, status) for r, status in zip(records, statuses, strict=True)], NOW)
+        return records
+
     def settle(self, record: TempFile, status: Status, now: float = NOW) -> None:
         """Settle one record."""
         self.registry.settle([Outcome(record, status)], now)
 
 
-def _paths(records: Iterable[TempFile]) -> list[str]:
+def paths_of(records: Iterable[TempFile]) -> list[str]:
+    """Return the paths of records."""
     return [record.path for record in records]
 
 
-def _later(seconds: float = 0) -> Selection:
+def later(seconds: float = 0) -> Selection:
+    """Return what a sweep wants that begins when all that was added is overdue, and so many seconds after that."""
     return Selection(NOW + 1000 + seconds, 100)
 
 
-def _overdue_since(record: TempFile, due: Selection) -> float:
+def overdue_since(record: TempFile, due: Selection) -> float:
+    """Return when a record becomes due, or did."""
     return record.registered_at + due.max_age if record.due_at is None else record.due_at

@@ -3,7 +3,7 @@
 import pkgutil
 import re
 
-MIGRATIONS = ("001_files.sql", "002_totals.sql")
+MIGRATIONS = ("001_files.sql", "002_totals.sql", "003_journal.sql")
 """In their order; how many of them a file has seen is its schema."""
 
 
@@ -15,6 +15,8 @@ def load(name: str) -> str:
 
 
 def load_statements() -> dict[str, str]:
-    """Return the statements of ``statements.sql`` by name."""
-    parts = re.split(r"^-- name: (\w+)\n", load("statements.sql"), flags=re.MULTILINE)
-    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    """Return the statements of ``statements.sql`` by name, with the fragments in their places."""
+    parts = re.split(r"^-- (name|fragment): (\w+)\n", load("statements.sql"), flags=re.MULTILINE)
+    found = list(zip(parts[1::3], parts[2::3], parts[3::3], strict=True))
+    fragments = {name: text.strip() for kind, name, text in found if kind == "fragment"}
+    return {name: text.strip().format_map(fragments) for kind, name, text in found if kind == "name"}

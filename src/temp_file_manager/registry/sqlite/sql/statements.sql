@@ -1,5 +1,20 @@
 -- Every statement of the SQLite registry, by name. :name is bound by name, ? in executemany by position.
 -- Sizes are summed by total(), in floating point: sum() fails where an integer would overflow.
+-- A fragment stands for its text wherever its name is in braces.
+
+-- fragment: file
+files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
+       files.inode, files.born, changed, parent_inode, parent_born
+
+-- fragment: kept
+(SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
+       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+
+-- fragment: unclaimed
+files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+
+-- fragment: unkept
+NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
 
 -- name: number
 SELECT last FROM numbers
@@ -15,9 +30,6 @@ INSERT OR IGNORE INTO scopes (base) VALUES (:base)
 
 -- name: scope
 SELECT id FROM scopes WHERE base = :base
-
--- name: records
-SELECT records FROM scopes WHERE id = :scope
 
 -- name: counted
 SELECT records, bytes,
@@ -38,17 +50,9 @@ WHERE id = :scope
 SELECT records, bytes, registered, name, value FROM scopes LEFT JOIN totals ON totals.scope = scopes.id
 WHERE scopes.id = :scope
 
--- name: add_to_total
+-- name: add_to_counter
 INSERT INTO totals (scope, name, value) VALUES (?, ?, ?)
 ON CONFLICT (scope, name) DO UPDATE SET value = value + excluded.value
-
--- name: oldest
-SELECT min(
-    coalesce((SELECT min(registered_at) FROM files INDEXED BY files_by_age WHERE scope = :scope AND due_at IS NULL), 9e999),
-    coalesce((
-        SELECT min(registered_at) FROM files INDEXED BY files_with_ttl_by_age WHERE scope = :scope AND due_at IS NOT NULL
-    ), 9e999)
-)
 
 -- name: add_note
 INSERT INTO notes (scope, journal, at, text) VALUES (:scope, :journal, :at, :text)
@@ -63,43 +67,6 @@ SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >=
 
 -- name: size_since
 SELECT total(size) FROM files WHERE id >= :first
-
--- name: due_until
-SELECT until, count(*), total(size) FROM (
-    SELECT size, CASE
-        WHEN due_at <= :asof + :b0 THEN 0 WHEN due_at <= :asof + :b1 THEN 1 WHEN due_at <= :asof + :b2 THEN 2
-        WHEN due_at <= :asof + :b3 THEN 3 WHEN due_at <= :asof + :b4 THEN 4 WHEN due_at <= :asof + :b5 THEN 5
-        WHEN due_at <= :asof + :b6 THEN 6 ELSE 7
-    END AS until
-    FROM (SELECT size, coalesce(due_at, registered_at + :max_age) AS due_at FROM files WHERE scope = :scope)
-) GROUP BY until
-
--- name: largest
-SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
-FROM files JOIN directories ON directories.id = files.directory
-WHERE files.id IN (SELECT id FROM files WHERE scope = :scope AND size IS NOT NULL ORDER BY size DESC, id LIMIT :limit)
-ORDER BY size DESC, files.id
-
--- name: oldest_files
-SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
-FROM files JOIN directories ON directories.id = files.directory
-WHERE files.id IN (
-    SELECT id FROM (
-        SELECT id FROM files INDEXED BY files_by_age
-        WHERE scope = :scope AND due_at IS NULL ORDER BY registered_at, id LIMIT :limit
-    ) UNION ALL SELECT id FROM (
-        SELECT id FROM files INDEXED BY files_with_ttl_by_age
-        WHERE scope = :scope AND due_at IS NOT NULL ORDER BY registered_at, id LIMIT :limit
-    )
-) ORDER BY registered_at, files.id LIMIT :limit
-
--- name: fact
-SELECT text FROM facts WHERE scope = :scope AND name = :name
-
--- name: put_fact
-INSERT OR REPLACE INTO facts (scope, name, text) VALUES (:scope, :name, :text)
 
 -- name: directory
 SELECT id FROM directories WHERE scope = :scope AND path = :path
@@ -122,18 +89,13 @@ INSERT OR REPLACE INTO files (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
-SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born,
-       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
-       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+SELECT {file}, {kept}
 FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
--- name: files_after
-SELECT files.id, directories.path, name
-FROM files JOIN directories ON directories.id = files.directory
-WHERE files.id > :after AND files.scope = :scope
-ORDER BY files.id LIMIT :limit
+-- name: owner
+SELECT owner FROM directories JOIN files ON files.directory = directories.id
+WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
 -- name: forget_all
 DELETE FROM files WHERE scope = :scope
@@ -142,60 +104,78 @@ DELETE FROM files WHERE scope = :scope
 DELETE FROM directories WHERE scope = :scope AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = directories.id)
 
 -- name: due_by_age
-SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
+SELECT {file}, NULL, 0
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NULL
   AND registered_at <= :latest AND (registered_at, files.id) > (:after, :after_id)
   AND (:force OR :asof - registered_at > :max_age)
   AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
   AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
-  AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
-  AND NOT EXISTS (
-      SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
-  )
+  AND {unclaimed}
+  AND {unkept}
 ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: due_by_ttl
-SELECT files.id, directories.id, directories.path, name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born, NULL, 0
+SELECT {file}, NULL, 0
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NOT NULL
   AND due_at <= :latest AND (due_at, files.id) > (:after, :after_id)
   AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
   AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
-  AND files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
-  AND NOT EXISTS (
-      SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
-  )
+  AND {unclaimed}
+  AND {unkept}
 ORDER BY due_at, files.id LIMIT :limit
 
 -- name: every_by_age
-SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born,
-       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
-       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+SELECT {file}, {kept}
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NULL AND (registered_at, files.id) > (:after, :after_id)
 ORDER BY registered_at, files.id LIMIT :limit
 
 -- name: every_by_due
-SELECT files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born,
-       (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
-       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+SELECT {file}, {kept}
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NOT NULL AND (due_at, files.id) > (:after, :after_id)
 ORDER BY due_at, files.id LIMIT :limit
 
+-- name: every_added
+SELECT {file}, {kept}
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id > :after_id AND files.scope = :scope
+ORDER BY files.id LIMIT :limit
+
+-- name: every_oldest
+SELECT {file}, {kept}
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id IN (
+    SELECT id FROM (
+        SELECT id FROM files INDEXED BY files_by_age
+        WHERE scope = :scope AND due_at IS NULL AND (registered_at, id) > (:after, :after_id)
+        ORDER BY registered_at, id LIMIT :limit
+    ) UNION ALL SELECT id FROM (
+        SELECT id FROM files INDEXED BY files_with_ttl_by_age
+        WHERE scope = :scope AND due_at IS NOT NULL AND (registered_at, id) > (:after, :after_id)
+        ORDER BY registered_at, id LIMIT :limit
+    )
+) ORDER BY registered_at, files.id LIMIT :limit
+
+-- name: every_largest
+SELECT {file}, {kept}
+FROM files JOIN directories ON directories.id = files.directory
+WHERE files.id IN (
+    SELECT id FROM files
+    WHERE scope = :scope AND size IS NOT NULL AND (size < :after OR (size = :after AND id > :after_id))
+    ORDER BY size DESC, id LIMIT :limit
+) ORDER BY size DESC, files.id
+
 -- name: still_free
 SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
-  AND id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
-  AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
+  AND {unclaimed}
+  AND {unkept}
 
 -- name: still_there
 SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
-  AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
+  AND {unkept}
 
 -- name: add_claim
 INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, :files)
@@ -239,9 +219,6 @@ DELETE FROM keeps WHERE id IN (
     SELECT keeps.id FROM files JOIN keeps ON keeps.directory = files.directory AND keeps.name = files.name
     WHERE files.id IN (SELECT value FROM json_each(:ids)) AND holder IS NULL
 )
-
--- name: owner
-SELECT owner FROM files WHERE id = :id
 
 -- name: release
 DELETE FROM keeps WHERE id = (

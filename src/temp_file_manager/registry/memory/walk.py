@@ -1,0 +1,82 @@
+"""Pages of the registry in memory: records in an order, as far as somebody has asked for them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heapify, heappop
+from itertools import islice
+from threading import Lock
+from typing import NamedTuple
+
+from temp_file_manager.records import Order, Selection, TempFile
+from temp_file_manager.registry.contract import Page
+from temp_file_manager.registry.memory.files import Stamp
+from temp_file_manager.registry.memory.queue import DueQueue
+
+
+class Place(NamedTuple):
+    """The cursor: a walk, and how many of its records came before."""
+
+    walk: "Walk"
+    first: int
+
+
+class Walk:
+    """Stamps in an order. What was drawn is kept, so that any page may be asked for again.
+
+    Args:
+        stamps: Drawn from as they are asked for, in one thread at a time.
+        record: Makes the record of a stamp.
+    """
+
+    def __init__(self, stamps: Iterable[Stamp], record: Callable[[Stamp], TempFile]) -> None:
+        self._left = iter(stamps)
+        self._record = record
+        self._drawn: list[Stamp] = []
+        self._lock = Lock()
+
+    def page(self, first: int, limit: int) -> Page:
+        """Return the records that follow the ``first`` ones."""
+        end = first + limit
+        with self._lock:
+            # One more tells whether there is another page.
+            self._drawn += islice(self._left, max(end + 1 - len(self._drawn), 0))
+            found, more = self._drawn[first:end], len(self._drawn) > end
+        return Page(tuple(map(self._record, found)), Place(self, end) if more else None)
+
+
+def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
+    """Yield what sweeps would take, the longest overdue first.
+
+    Args:
+        queue: A copy, which this uses up.
+        selection: What they want.
+        batch: So many are looked for at a time.
+    """
+    sweep = queue.begin(selection)
+    while records := queue.take(selection, sweep, batch):
+        for record in records:
+            yield record.registered_at  # type: ignore[misc]  # the stamp itself
+
+
+def in_order(stamps: list[Stamp], order: Order | None) -> Iterable[Stamp]:
+    """Return stamps in one of the orders that do not ask what is due; None is that of ``page`` without a selection."""
+    if order is Order.OLDEST:
+        return _rising(stamps)
+    if order is Order.LARGEST:
+        return sorted((stamp for stamp in stamps if _size(stamp) >= 0), key=_size, reverse=True)
+    return stamps if order is Order.ADDED else sorted(stamps, key=_in_the_order_of_a_list)
+
+
+def _rising(stamps: list[Stamp]) -> Iterator[Stamp]:
+    """Yield the least first: who wants but one, of a million, does not wait for a sort."""
+    heapify(stamps)
+    while stamps:
+        yield heappop(stamps)
+
+
+def _size(stamp: Stamp) -> int:
+    return -1 if stamp.details is None or stamp.details.size is None else stamp.details.size
+
+
+def _in_the_order_of_a_list(stamp: Stamp) -> tuple[bool, float]:
+    timed = stamp.details is not None and stamp.details.due_at is not None
+    return timed, stamp.details.due_at if timed else stamp  # type: ignore[union-attr,return-value]  # timed has both

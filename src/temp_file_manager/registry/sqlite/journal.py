@@ -1,0 +1,30 @@
+"""Journals and counters in the SQLite registry."""
+
+from collections.abc import Mapping
+
+from temp_file_manager.registry.contract import Note
+from temp_file_manager.registry.sqlite.transaction import Transactions
+
+
+class SqliteJournal:
+    """What ``Journal`` asks."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def write(self, journal: str, line: str | None, at: float, keep: int, counters: Mapping[str, float]) -> None:
+        """See ``Journal.write``."""
+        transactions = self._transactions
+        with transactions.writing() as connection:
+            if line is not None:
+                bound = {"scope": transactions.scope, "journal": journal, "at": at, "text": line, "keep": keep}
+                connection.execute(transactions.sql["add_note"], bound)
+                connection.execute(transactions.sql["drop_notes"], bound)
+            transactions.count(connection, counters)
+
+    def read(self, journal: str, since: float, limit: int) -> list[Note]:
+        """See ``Journal.read``."""
+        transactions = self._transactions
+        with transactions.reading() as connection:
+            bound = {"scope": transactions.scope, "journal": journal, "since": since, "limit": limit}
+            return [Note(*row) for row in connection.execute(transactions.sql["notes"], bound)]

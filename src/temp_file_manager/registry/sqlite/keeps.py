@@ -1,0 +1,71 @@
+"""Pins and holds in the SQLite registry: one table, where a hold has an owner."""
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+
+from temp_file_manager.registry.contract import Holder
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, NAME, Row
+from temp_file_manager.registry.sqlite.transaction import Transactions
+
+
+class SqliteKeeps:
+    """What ``Keeps`` asks, under the registry's lock.
+
+    A lock file tells other processes whether a holder's process lives, as it does for claims.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._holding = 0
+
+    @property
+    def holding(self) -> bool:
+        """Whether anything is held by this process."""
+        return self._holding > 0
+
+    def after_fork(self) -> None:
+        """Hold nothing: what there is here is the parent's."""
+        self._holding = 0
+
+    def keep(self, paths: Sequence[str], until: float, holder: Holder | None) -> tuple[str, ...]:
+        """See ``Keeps.keep``."""
+        transactions = self._transactions
+        with transactions.writing() as connection:
+            rows = {path: transactions.row(connection, path) for path in paths}
+            known = {path: row for path, row in rows.items() if row is not None}
+            owner = None if holder is None else transactions.owner
+            if known and owner is not None:
+                transactions.owners.enter(owner)
+            kept = tuple(path for path in paths if path in known)
+            for path in kept:
+                self._keep(connection, known[path], until, owner)
+        if holder is not None:
+            self._holding += len(kept)
+        transactions.changed()
+        return kept
+
+    def _keep(self, connection: Connection, row: Row, until: float, owner: int | None) -> None:
+        transactions = self._transactions
+        bound = {"scope": transactions.scope, "directory": row[DIRECTORY], "name": row[NAME], "id": row[ID]}
+        if owner is None:
+            connection.execute(transactions.sql["unpin"], bound)
+        connection.execute(transactions.sql["unclaim"], bound)
+        connection.execute(transactions.sql["keep"], bound | {"until": until, "holder": owner})
+
+    def release(self, paths: Iterable[str], holder: Holder | None) -> tuple[str, ...]:
+        """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
+        transactions, known, ended = self._transactions, [], 0
+        with transactions.writing() as connection:
+            for path in paths:
+                row = transactions.row(connection, path)
+                if row is not None:
+                    known.append(path)
+                if holder is not None:
+                    bound = transactions.place(path) | {"holder": transactions.owner}
+                    ended += connection.execute(transactions.sql["release"], bound).rowcount
+                elif row is not None:
+                    bound = {"directory": row[DIRECTORY], "name": row[NAME]}
+                    connection.execute(transactions.sql["unpin"], bound)
+        self._holding -= ended
+        transactions.changed()
+        return tuple(known)

@@ -1,0 +1,130 @@
+"""Records in the SQLite registry, and what can be counted of them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+
+from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.contract import Forecast, Page, Records, Stats
+from temp_file_manager.registry.counters import REGISTERED
+from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.sqlite.claims import SqliteClaims
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, SIZE, Row, in_order, record_of
+from temp_file_manager.registry.sqlite.transaction import Transactions
+
+# Not with the other statements, as it has no fixed length.
+_FORECAST = """
+SELECT until, count(*), total(size) FROM (
+    SELECT size, CASE {} ELSE :count END AS until
+    FROM (SELECT size, coalesce(due_at, registered_at + :max_age) AS due_at FROM files WHERE scope = :scope)
+) GROUP BY until
+"""
+
+
+class SqliteRecords(Records):
+    """What ``Records`` asks, without the registry's lock.
+
+    Args:
+        transactions: Where they are made.
+        claims: Gives pages of what is due.
+    """
+
+    def __init__(self, transactions: Transactions, claims: SqliteClaims) -> None:
+        self._transactions = transactions
+        self._claims = claims
+
+    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+        """See ``Records.add``."""
+        transactions = self._transactions
+        rows = [(file, now) for file in files]
+        if not rows:
+            return
+        with transactions.writing() as connection:
+            known = transactions.add(connection, rows, only_new=only_new)
+        latest = transactions.latest
+        behind = now <= latest or any(file[1] is not None and file[1] <= latest for file, _ in rows)
+        if known or behind:
+            transactions.changed(behind=behind)
+
+    def replace(self, files: Sequence[Timed]) -> None:
+        """See ``Store.replace``."""
+        transactions = self._transactions
+        with transactions.writing() as connection:
+            owners = transactions.owners_of(connection, (file[0] for file, _ in files))
+            for statement in ("forget_all", "forget_all_directories", "recount"):
+                connection.execute(transactions.sql[statement], {"scope": transactions.scope})
+            transactions.add(connection, list(files), owners=owners)
+        transactions.changed()
+
+    def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """See ``Records.get``."""
+        wanted = list(paths)  # it may be read from this very registry
+        with self._transactions.reading() as connection:
+            rows = {path: self._transactions.row(connection, path) for path in wanted}
+        return {path: record_of(row) for path, row in rows.items() if row is not None}
+
+    def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
+        """See ``Records.page``."""
+        if selection is None or selection.order is Order.OVERDUE:
+            return self._claims.page(selection, now, limit, after)
+        transactions = self._transactions
+        with transactions.reading() as connection:
+            bound = {"scope": transactions.scope}
+            rows, cursor = in_order(connection, transactions.sql, selection.order, after, bound, limit)
+        return Page(tuple(map(record_of, rows)), cursor)
+
+    def amend(self, path: str, registered_at: float) -> bool:
+        """See ``Records.amend``."""
+        transactions = self._transactions
+        with transactions.writing() as connection:
+            row = transactions.row(connection, path)
+            if row is None:
+                return False
+            old = record_of(row)
+            due_at = None if old.due_at is None else old.due_at + (registered_at - old.registered_at)
+            if due_at is not None and math.isnan(due_at):  # infinity less infinity
+                due_at = registered_at
+            file = (path, due_at, old.size, old.tags, old.identity)
+            transactions.add(connection, [(file, registered_at)], owners=transactions.owners_of(connection, (path,)))
+        transactions.changed()
+        return True
+
+    def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
+        """See ``Records.forget``."""
+        transactions = self._transactions
+        with transactions.writing() as connection:
+            found = self._meant(connection, what)
+            if not keeps:
+                transactions.unpin(connection, found)
+            directories = {number: row[DIRECTORY] for number, row in found.items()}
+            transactions.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
+        transactions.changed(behind=False)
+        return len(found)
+
+    def _meant(self, connection: Connection, what: Iterable[str | TempFile]) -> dict[int, Row]:
+        found = {}
+        for one in what:
+            row = self._transactions.row(connection, one if isinstance(one, str) else one.path)
+            if row is not None and (isinstance(one, str) or row[ID] == one.generation):
+                found[row[ID]] = row
+        return found
+
+    def stats(self) -> Stats:
+        """See ``Records.stats``."""
+        transactions = self._transactions
+        with transactions.reading() as connection:
+            rows = connection.execute(transactions.sql["stats"], {"scope": transactions.scope}).fetchall()
+        records, size, registered = rows[0][:3] if rows else (0, 0, 0)
+        counted = {name: value for *_, name, value in rows if name is not None}
+        return Stats(records, int(size), {REGISTERED: registered, **counted})
+
+    def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
+        """See ``Registry.forecast``."""
+        cases = " ".join(f"WHEN due_at <= :asof + :b{number} THEN {number}" for number in range(len(bounds)))
+        asked = {f"b{number}": bound for number, bound in enumerate(bounds)}
+        asked |= {"asof": selection.asof, "max_age": selection.max_age, "count": len(bounds)}
+        with self._transactions.reading(long=True) as connection:
+            asked["scope"] = self._transactions.scope
+            found = {row[0]: row[1:] for row in connection.execute(_FORECAST.format(cases), asked)}
+        counts = [found.get(number, (0, 0)) for number in range(len(bounds) + 1)]
+        return Forecast(tuple(count for count, _ in counts), tuple(int(size) for _, size in counts))
