@@ -15,6 +15,7 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
@@ -51,7 +52,7 @@ class Machine:
         return self.clock.wall() - self.guard.read().asof
 
     def kept(self) -> Watermark:
-        text = self.last_line(registry, "clock")
+        text = last_line(self.registry, "clock")
         assert text is not None
         facts = json.loads(text)
         ahead = facts["ahead"]
@@ -436,7 +437,7 @@ def test_one_that_cannot_be_read_pauses_until_somebody_accepts(machine: Machine,
         reading = machine.guard.read()
         assert (reading.asof, reading.trusted) == (0.0, False)
         assert "--accept-clock" in reading.reason
-        assert machine.last_line(registry, "clock") == text, "perhaps a newer version's"
+        assert last_line(machine.registry, "clock") == text, "perhaps a newer version's"
     machine.guard.accept()
     assert machine.guard.read() == Reading(NOW, True)
 

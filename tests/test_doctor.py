@@ -67,7 +67,7 @@ def test_a_base_in_use(used: Path, tmp_path: Path) -> None:
     checks = found(examine(used))
     assert tree(tmp_path) == before
     assert ": 1 records here of 1, " in checks["registry"].found
-    assert "schema 2, journal wal" in checks["registry"].found
+    assert "schema 3, journal wal" in checks["registry"].found
     assert checks["reserve"].level is checks["clock"].level is checks["base directory"].level is Level.OK
     assert "no scheduled sweep has looked at it yet" in checks["clock"].found
 

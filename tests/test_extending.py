@@ -15,6 +15,7 @@ from temp_file_manager.cli import options, render
 from temp_file_manager.context import Context
 from temp_file_manager.records import Cause, Outcome, Status, TempFile, sentence
 from temp_file_manager.registry import MemoryRegistry, Registry, schemes
+from temp_file_manager.registry.contract import Identify
 from temp_file_manager.registry.schemes import Address, Scheme
 from temp_file_manager.storage import build
 from temp_file_manager.storage.contract import Gate, Storage
@@ -36,7 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyRegistry:
     def parse(rest: str, base_dir: str) -> Address:
         return Address("toy", f"toy:{rest}", outlives_process=False)
 
-    def opened(address: Address, base_dir: str) -> Registry:
+    def opened(address: Address, base_dir: str, identify: Identify) -> Registry:
         return registry
 
     monkeypatch.setitem(schemes.SCHEMES, "toy", Scheme(parse, opened))

@@ -5,11 +5,13 @@ import json
 import math
 import pickle
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from temp_file_manager import TempFileManager
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import NOTHING, Identity
 from temp_file_manager.registry import MemoryRegistry, Registry
@@ -178,3 +180,19 @@ def test_replacing_refuses_what_is_no_time(tmp_path: Path) -> None:
         registry.replace([("/f/b", NOW), ("/f/c", math.nan)])
     assert dict(registry.files) == {"/f/a": NOW}
     registry.close()
+
+
+@pytest.mark.parametrize("address", ["memory:", "sqlite:"])
+def test_a_relative_name_is_not_a_name_at_the_root(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it taken for the file of that name that a sweep would find; in memory it means what it means there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "name").touch()
+    with closing(TempFileManager(tmp_path / "base", registry=address)) as manager:
+        manager.files["name"] = 0.0
+        assert list(manager.files) == ["name"]
+        assert manager.registry.get(["/name"]) == {}
+        report = manager.sweep()
+        assert [outcome.record.path for outcome in report.outcomes] == ["name"]
+        assert (tmp_path / "name").exists() is (address == "sqlite:")

@@ -181,7 +181,7 @@ def test_a_sweep_that_cannot_be_noted_has_happened(
 
     with closing(TempFileManager(tmp_path / "base", registry="sqlite:", hooks=[heard.append])) as manager:
         os.close(manager.mkstemp()[0])
-        monkeypatch.setattr(manager.registry, "note", fail)
+        monkeypatch.setattr(manager.registry, "write", fail)
         assert manager.clear_all() == 1
     assert isinstance(heard[-1], SweepFinished)
     assert "A sweep has ended, and could not be noted: locked by\\nanother" in caplog.messages

@@ -364,9 +364,13 @@ class TestEverythingAtOnce:
 class _Late(SqliteRegistry):
     """Just before it forgets, somebody makes the file anew and registers it, from a process of its own."""
 
+    def __init__(self, path: str, base: str) -> None:
+        super().__init__(path, base)
+        self.base = base
+
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         records = [one for one in what if isinstance(one, TempFile)]
-        path, base = self.transactions.database.path, os.fsdecode(self._session._base)
+        path, base = self.transactions.database.path, self.base
 
         def register() -> int:
             for record in records:

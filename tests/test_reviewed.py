@@ -208,13 +208,13 @@ def test_an_imported_pin_is_there_before_its_record_is_due(
     exported = tmp_path / "exported"
     exported.write_text(capsys.readouterr().out)
     manager.registry.forget([str(file)])
-    real, retired = SqliteRegistry.pin, []
+    real, retired = SqliteRegistry.keep, []
 
-    def pin(*args: Any) -> int:
+    def keep(*args: Any) -> tuple[str, ...]:
         retired.append(manager.cleanup())
         return real(*args)
 
-    monkeypatch.setattr(SqliteRegistry, "pin", pin)
+    monkeypatch.setattr(SqliteRegistry, "keep", keep)
     assert main(["import", "--base-dir", manager.base_dir, str(exported)]) == 0
     assert retired == [0]
     assert file.exists()

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from temp_file_manager.inspection.check import check
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.registry.sqlite.snapshot import look_at
 from temp_file_manager.registry.sqlite.sql import load_statements
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.testing import in_child
@@ -397,7 +400,7 @@ class TestNewerSchema:
         assert sorted(os.listdir(tmp_path)) == [".temp-file-manager", "a"], "also what mkstemp made is gone"
         said = [message for message in messages if "newer version" in message]
         assert len(said) == 1, "said once, also when the file is opened again"
-        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows 2)")
+        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows 3)")
 
 
 class TestMigration:
@@ -409,8 +412,8 @@ class TestMigration:
             "-- A made-up one; it says so.\nCREATE TABLE remarks (text);\nINSERT INTO remarks VALUES ('once');\n"
             "ALTER TABLE files ADD COLUMN remark TEXT DEFAULT 'none'\n"
         )
-        monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, "003_remarks.sql"))
-        monkeypatch.setattr(database, "load", lambda name: text if name == "003_remarks.sql" else real(name))
+        monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, "004_remarks.sql"))
+        monkeypatch.setattr(database, "load", lambda name: text if name == "004_remarks.sql" else real(name))
         return filled
 
     def test_records_survive(self, second: Path, tmp_path: Path) -> None:
@@ -421,7 +424,7 @@ class TestMigration:
         registry.forget(["/p/new"])
         assert len(registry.claim(ALL, now=0, lease=60, limit=999).records) == 500
         registry.close()
-        assert execute(second, "PRAGMA user_version") == (3,)
+        assert execute(second, "PRAGMA user_version") == (4,)
         assert execute(second, "SELECT count(*), min(id), max(id), sum(registered_at) FROM files") == records
         assert execute(second, "SELECT count(*) FROM files WHERE remark = 'none'") == (500,)
 
@@ -429,7 +432,7 @@ class TestMigration:
     def test_a_new_file_has_every_migration(self, tmp_path: Path) -> None:
         path = tmp_path / "new.db"
         open_registry(f"sqlite://{path}", str(tmp_path)).close()
-        assert execute(path, "PRAGMA user_version") == (3,)
+        assert execute(path, "PRAGMA user_version") == (4,)
         assert execute(path, "SELECT count(*) FROM remarks") == (1,)
 
     def test_processes_that_open_it_together_migrate_once(self, second: Path, tmp_path: Path) -> None:
@@ -458,7 +461,58 @@ class TestMigration:
         with pytest.raises(RegistryError, match="cannot be used"):
             open_registry("sqlite:", str(tmp_path))
         assert dump(second) == before
-        assert execute(second, "PRAGMA user_version") == (2,)
+        assert execute(second, "PRAGMA user_version") == (3,)
+
+
+class TestFacts:
+    """What the first two schemas remembered in a table of its own, which the third has as journals of one line."""
+
+    @pytest.fixture(params=[1, 2])
+    def former(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A file of an earlier schema, in which two base directories remember something."""
+        path = tmp_path / "r.db"
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[: request.param])
+            Database(str(path), "NORMAL", lambda: None).close()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for scope, base in enumerate((tmp_path, "/other"), 1):
+                connection.execute("INSERT INTO scopes (id, base) VALUES (?, ?)", (scope, os.fsencode(base)))
+                for name in ("clock", "adopt"):
+                    bound = (scope, name, f"{name} of {scope}")
+                    connection.execute("INSERT INTO facts (scope, name, text) VALUES (?, ?, ?)", bound)
+            assert connection.execute("PRAGMA user_version").fetchone() == (request.param,)
+        return path
+
+    def test_they_are_still_known(self, former: Path, tmp_path: Path) -> None:
+        assert look_at(str(former), str(tmp_path)).clock == "clock of 1", "and looking migrates nothing"
+        for scope, base in enumerate((tmp_path, "/other"), 1):
+            with closing(open_registry(f"sqlite://{former}", str(base))) as registry:
+                told = [registry.read(name, limit=9) for name in ("clock", "adopt", "unknown")]
+                assert told == [[(0.0, f"clock of {scope}")], [(0.0, f"adopt of {scope}")], []]
+                registry.write("clock", "new", 5.0, keep=1)
+                assert registry.read("clock", limit=9) == [(5.0, "new")]
+            assert look_at(str(former), str(base)).clock == "new"
+        assert execute(former, "PRAGMA user_version") == (3,)
+
+    def test_an_earlier_version_goes_on_reading_them(self, former: Path, tmp_path: Path) -> None:
+        """One that had the file open, or opens it, looks where they were; it writes nothing."""
+        query = "SELECT text FROM facts WHERE scope = 1 AND name = 'clock'"
+        assert execute(former, query) == ("clock of 1",)
+        with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
+            for text in ("older", "newer"):
+                registry.write("clock", text, 5.0, keep=2)
+        assert execute(former, query) == ("newer",)
+
+    def test_an_earlier_version_writes_nothing(
+        self, former: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
+            registry.add([new("/p/a")], 1.0)
+        monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:2])
+        with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
+            with pytest.raises(RegistryError, match=r"newer version \(schema 3, this one knows 2\)"):
+                registry.add([new("/p/b")], 1.0)
+            assert list(registry.files) == ["/p/a"]
 
 
 MOUNTS = r"""
@@ -504,7 +558,7 @@ class TestNetworkFileSystems:
         if not os.path.exists("/proc/self/mountinfo"):
             print("not tried: what this machine's kernel says of its mounts, of which there is no list")
             return
-        assert mounts.kind("/proc") == "proc"
+        assert mounts.kind("/proc") == mounts.kind("/proc/not/made") == "proc"
         linked = tmp_path / "link"
         linked.symlink_to("/proc")
         assert mounts.kind(str(linked)) == "proc"
@@ -531,7 +585,7 @@ class TestNetworkFileSystems:
         assert not (tmp_path / "new").exists()
 
     def test_others_are_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Nor what nothing is known of; and asked about is a directory that there is."""
+        """Nor what nothing is known of; asked about is the folder, made or not."""
         asked = []
 
         def kind(path: str) -> str:
@@ -540,8 +594,7 @@ class TestNetworkFileSystems:
 
         monkeypatch.setattr(mounts, "kind", kind)
         open_registry(f"sqlite://{tmp_path}/new/new/r.db", str(tmp_path))
-        assert asked[0] == str(tmp_path)
-        assert all(os.path.isdir(path) for path in asked)
+        assert set(asked) == {f"{tmp_path}/new/new"}
 
 
 class TestStatements:
@@ -577,3 +630,25 @@ class TestStatements:
             bound: Any = dict.fromkeys(names, 1) if names else (1,) * statement.count("?")
             connection.execute(f"EXPLAIN {statement}", bound), name
         connection.close()
+
+    @pytest.mark.parametrize(
+        ("name", "indexes"),
+        [
+            ("every_oldest", {"files_by_age", "files_with_ttl_by_age"}),
+            ("every_by_age", {"files_by_age"}),
+            ("every_by_due", {"files_by_due"}),
+            ("due_by_age", {"files_by_age"}),
+            ("due_by_ttl", {"files_by_due"}),
+        ],
+    )
+    def test_pages_are_read_off_indexes(self, filled: Path, name: str, indexes: set[str]) -> None:
+        """In their order, so that the first records cost the same however many there are."""
+        statement = load_statements()[name]
+        bound = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        with closing(sqlite3.connect(filled)) as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", bound)]
+        searched = [line for line in plan if line.startswith("SEARCH files")]
+        assert {
+            found for line in searched for found in re.findall(r"INDEX (files_by\w+|files_with\w+)", line)
+        } == indexes
+        assert not [line for line in plan if line.startswith("SCAN files")]

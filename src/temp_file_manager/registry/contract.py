@@ -67,7 +67,10 @@ class Claim(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Records to look at, and where the next page begins: None after the last. A cursor may be used again."""
+    """Records to look at, and where the next page begins: None after the last.
+
+    The last may be empty. A cursor may be used again.
+    """
 
     records: tuple[TempFile, ...]
     cursor: object | None

@@ -46,7 +46,7 @@ class LargeSweepGuard:
 
         Args:
             due: What the sweep wants.
-            now: As in ``Registry.claim``.
+            now: As in ``Claims.claim``.
             allow: So many files may go because of the change, whatever their share.
             stop: Asked while it counts, which takes a look at every record: True ends it, and the sweep must not begin.
 

@@ -101,7 +101,7 @@ class MemoryRegistry(Registry):
         with self._mended():
             self._free_lapsed(now)
             queue = self._queue.copy()
-        return Walk(due(queue, selection, limit + 1), queue.record).page(0, limit)
+        return Walk(due(queue, selection, limit), queue.record).page(0, limit)
 
     def _stamps(self) -> list[Stamp]:
         with self.lock:

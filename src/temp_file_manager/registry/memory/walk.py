@@ -37,10 +37,9 @@ class Walk:
         """Return the records that follow the ``first`` ones."""
         end = first + limit
         with self._lock:
-            # One more tells whether there is another page.
-            self._drawn += islice(self._left, max(end + 1 - len(self._drawn), 0))
-            found, more = self._drawn[first:end], len(self._drawn) > end
-        return Page(tuple(map(self._record, found)), Place(self, end) if more else None)
+            self._drawn += islice(self._left, max(end - len(self._drawn), 0))
+            found = self._drawn[first:end]
+        return Page(tuple(map(self._record, found)), Place(self, end) if len(found) == limit else None)
 
 
 def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
