@@ -20,6 +20,7 @@ from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
 from temp_file_manager.records import PENDING, Outcome, Selection, Status
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
@@ -387,11 +388,11 @@ def test_a_clock_that_jumped_keeps_from_scheduled_sweeps(case: Case) -> None:
     case.swept("scheduled")
     case.clock.advance(10)
     case.clock.set(wall=case.clock.wall() + 5000)
-    mark = case.manager.last_line(registry, "clock")
+    mark = last_line(case.manager.registry, "clock")
     story = case.why()
     assert (story.cleanup.status, story.scheduled.status, story.rule) == (Status.REMOVED, None, Rule.CLOCK)
     assert "ahead of the time that has passed" in story.scheduled.reason
-    assert case.manager.last_line(registry, "clock") == mark  # why looks, and sets nothing
+    assert last_line(case.manager.registry, "clock") == mark  # why looks, and sets nothing
     assert_agree(story.scheduled, case.swept("scheduled"))
     ClockGuard(case.manager.registry, case.clock).accept()
     assert case.why().scheduled.status is Status.REMOVED

@@ -33,7 +33,7 @@ THIS_PROCESS: Final = "this process"
 
 
 class SharedBy(StrEnum):
-    """Who can use the same records at a time."""
+    """The reach of a registry: who can use the same records at a time."""
 
     PROCESS = "process"
     HOST = "host"
@@ -77,7 +77,7 @@ class Page(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What a registry knows of itself without looking at its records.
+    """Counts that a registry knows without looking at its records.
 
     Attributes:
         records: How many.
@@ -100,7 +100,7 @@ class Note(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """What will be due when.
+    """Counts of what will be due when.
 
     Attributes:
         files: How many will be due by each bound, and not by the one before; the last count is of what comes later.

@@ -29,7 +29,7 @@ _KEPT = {Cause.IN_USE: KEPT_IN_USE, Cause.USE_UNKNOWN: KEPT_UNKNOWN}
 
 
 class Histogram(NamedTuple):
-    """How often a value was at most each bound; the last count, whose bound is infinity, is of all of them."""
+    """Counts of how often a value was at most each bound; the last, whose bound is infinity, is of all of them."""
 
     bounds: tuple[float, ...]
     counts: tuple[float, ...]

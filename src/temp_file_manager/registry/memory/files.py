@@ -15,7 +15,7 @@ from temp_file_manager.records import TempFile
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What only few records have."""
+    """Details that only few records have."""
 
     due_at: float | None = None
     retry_at: float | None = None

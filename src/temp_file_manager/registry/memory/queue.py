@@ -1,4 +1,4 @@
-"""What is due next in the registry in memory: heaps beside the dict, and what is out on a claim.
+"""Heaps beside the dict of the registry in memory: what is due next, and what is out on a claim.
 
 The dict is the truth; a heap entry counts only while it is what the dict holds. So callers' deletions need no
 attention: what they leave in a heap is dropped when it comes up, or when the heap outgrows the dict.
@@ -17,7 +17,7 @@ _SLACK = 64  # stale heap entries that are not worth a rebuild
 
 
 class DueQueue:
-    """Hands records out, the longest overdue first, each to one taker. A dry run takes from a copy.
+    """Records to hand out, the longest overdue first, each to one taker. A page is taken from a copy.
 
     Attributes:
         files: The live dict.
@@ -152,7 +152,7 @@ class DueQueue:
 
 
 class Everything:
-    """What a forced sweep began with: what is registered later, also again, is not its business."""
+    """Records that a forced sweep began with: what is registered later, also again, is not its business."""
 
     def __init__(self, files: MemoryFiles, due: Selection) -> None:
         max_age, self._asof = due.max_age, due.asof

@@ -21,7 +21,7 @@ from temp_file_manager.rules import retry_at
 
 
 class SqliteClaims:
-    """What ``Claims`` asks, and pages of what is due. ``settle`` and ``check`` want the registry's lock to be held."""
+    """Claims of one scope, and pages of what is due. ``settle`` and ``ended`` want the registry's lock to be held."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

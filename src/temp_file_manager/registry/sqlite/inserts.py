@@ -1,4 +1,4 @@
-"""Writing rows of files: in bulk, counted, each with a number of its own."""
+"""New rows of files: written in bulk, counted, each with a number of its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain

@@ -7,7 +7,7 @@ from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
 class SqliteJournal:
-    """What ``Journal`` asks."""
+    """Journals and counters of one scope."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -9,7 +9,7 @@ from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
 class SqliteKeeps:
-    """What ``Keeps`` asks, under the registry's lock.
+    """Pins and holds of one scope; the registry's lock must be held.
 
     A lock file tells other processes whether a holder's process lives, as it does for claims.
     """

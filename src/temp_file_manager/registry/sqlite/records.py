@@ -22,7 +22,7 @@ SELECT until, count(*), total(size) FROM (
 
 
 class SqliteRecords(Records):
-    """What ``Records`` asks, without the registry's lock.
+    """Records of one scope, read and written without the registry's lock.
 
     Args:
         transactions: Where they are made.

@@ -36,7 +36,7 @@ def path_at(directory: bytes, name: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a sweep has got to.
+    """The place that a sweep has got to.
 
     Attributes:
         began: The last number taken when it began: what was tried later it leaves alone, what was recorded later
@@ -123,7 +123,7 @@ def every(
 
 
 class Following(NamedTuple):
-    """Where a page in another order goes on: behind this value, and behind this id among its equals."""
+    """The place where a page in another order goes on: behind this value, and behind this id among its equals."""
 
     value: float
     number: int

@@ -15,7 +15,7 @@ _PATIENCE = 2.0
 
 
 class Look(NamedTuple):
-    """What was found in the file.
+    """Findings in the file.
 
     Attributes:
         schema: The version of its tables.
@@ -23,7 +23,7 @@ class Look(NamedTuple):
         records: Of this base directory.
         all_records: Of all base directories that share the file.
         journal: SQLite's mode of writing.
-        clock: What is remembered under ``"clock"``.
+        clock: The last line of the journal ``"clock"``.
     """
 
     schema: int

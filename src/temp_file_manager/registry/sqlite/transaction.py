@@ -18,7 +18,7 @@ from temp_file_manager.registry.sqlite.sql import load_statements
 
 
 class Transactions:
-    """Transactions, and what is done in more than one kind of them.
+    """Transactions of one registry object, and what is done in more than one kind of them.
 
     Attributes:
         sql: The statements by name.
