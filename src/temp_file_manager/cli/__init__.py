@@ -27,7 +27,6 @@ from temp_file_manager.cli.commands import (
     stats,
     status,
     sweep,
-    unpin,
     version,
     why,
 )
@@ -43,7 +42,6 @@ COMMANDS = (
     why,
     sweep,
     pin,
-    unpin,
     hold,
     forget,
     adopt,
