@@ -50,12 +50,14 @@ class Forecast:
         reason: Why, in words.
         at: From when on such a sweep would take it up, seconds since the epoch: the past when it would now, infinity
             when it never would; None when it is no matter of time.
+        caveat: What a removal would not achieve, in words: that nothing guarantees that the content is overwritten.
     """
 
     status: Status | None
     rule: Rule
     reason: str
     at: float | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _forecast(record: TempFile, due: Selection, outcome: Outcome, claimed: bool)
     if claimed:
         return Forecast(None, Rule.CLAIM, "another sweep is at it just now")
     if outcome.status is Status.REMOVED:
-        return Forecast(Status.REMOVED, rule, found.reason, _at(record, due))
+        return Forecast(Status.REMOVED, rule, found.reason, _at(record, due), outcome.reason)
     return Forecast(outcome.status, _other_rule(outcome), outcome.reason)
 
 

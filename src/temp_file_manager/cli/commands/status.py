@@ -78,6 +78,7 @@ def _failures(record: TempFile, due: Selection) -> str:
 
 
 def _would(forecast: Forecast) -> str:
-    if forecast.status is Status.REMOVED:  # why is said under "due"
-        return str(forecast.status)
-    return f"{forecast.status or 'left alone'}: {forecast.reason}"
+    # Why a file goes is said under "due".
+    reason = forecast.caveat if forecast.status is Status.REMOVED else forecast.reason
+    would = str(forecast.status or "left alone")
+    return f"{would}: {reason}" if reason else would
