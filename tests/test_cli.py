@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from command_line import MODULE, SECONDS, SHIM, environment, files, tfm
 from temp_file_manager import TempFileManager, cli, logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.settings import FIELDS, variable
+from temp_file_manager.testing import FakeClock
 
 bare = command_line.bare
 pytestmark = pytest.mark.usefixtures("bare")
@@ -375,6 +377,35 @@ def test_without_standard_output_it_still_works(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert cli.main(["version"]) == 0
     assert sys.stdout.getvalue().startswith("temp-file-manager ")
+
+
+def test_one_clock_drives_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command asks the machine what time it is."""
+    monkeypatch.setenv("TEMP_FILE_BASE_DIR", str(tmp_path / "base"))
+    monkeypatch.setattr(time, "time", pytest.fail)
+    path, kept = files(tmp_path, "file", "kept")
+    clock = FakeClock()
+
+    def said(*words: str) -> list[str]:
+        assert cli.main(list(words), clock=clock) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert said("register", path, kept, "--ttl", "600") == ["2 files registered."]
+    assert said("pin", kept, "--ttl", "1000") == ["1 file pinned for 16 min 40 s."]
+    clock.advance(599)
+    assert said("list") == [f"599 1 5 {path}", f"599 pinned 5 {kept}"]
+    assert said("sweep", "--json")[:-1] == []
+    assert said("why", path)[0] == f"{path}: stays at least until 1970-01-12 13:56:40Z, for 1 s: its ttl ends in 1 s"
+    clock.advance(2)
+    assert f"  {'due':<15}now: its ttl ended 1 s ago" in said("status", path)
+    assert said("why", kept)[0].endswith(", for 6 min 39 s: pinned for another 6 min 39 s")
+    assert said("sweep")[0] == f"removed {path}"
+    clock.advance(400)
+    assert said("list", "--due", "--json") != []
+    assert said("sweep")[0] == f"removed {kept}"
+    assert said("list") == []
 
 
 def test_every_module_is_a_command() -> None:

@@ -16,7 +16,7 @@ NOT_REGISTERED = "not registered"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Paths by what became of them: of a batch as the command says it, of all as they are added up.
+    """Answer of a command to a batch of paths: what became of them.
 
     Attributes:
         done: How many the command did what it is for.
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Total:
-    """Counts of all the paths so far; see ``Answer``."""
+    """Counts of all the paths of a command; see ``Answer``."""
 
     done: int = 0
     refused: int = 0
