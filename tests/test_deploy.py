@@ -305,7 +305,7 @@ def test_no_more_than_the_package_is_sent_to_the_build(tmp_path: Path) -> None:
 def test_the_image_holds_the_package_and_no_cache(image: Image) -> None:
     assert not list((image.root / "dist").iterdir())  # the wheel was lent
     site = next((image.root / "venv" / "lib").glob("python*")) / "site-packages"
-    assert {"temp_file_manager", "aiecs", "starlette", "uvicorn", "prometheus_client", "rich"} <= {
+    assert {"temp_file_manager", "aiecs", "msgspec", "starlette", "uvicorn", "prometheus_client", "rich"} <= {
         path.name for path in site.iterdir()
     }
 

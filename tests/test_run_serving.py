@@ -31,7 +31,7 @@ WITHOUT_EXTRA = (
 import sys
 class NotInstalled:
     def find_spec(self, name, path=None, target=None):
-        if name in ("prometheus_client", "starlette", "uvicorn"):
+        if name in ("msgspec", "prometheus_client", "starlette", "uvicorn"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, NotInstalled())
 from temp_file_manager.cli import main

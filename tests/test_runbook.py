@@ -15,6 +15,7 @@ import pytest
 
 import small_disk
 from command_line import environment
+from pages import slug
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.completion import grammar
 from temp_file_manager.clock import SystemClock
@@ -265,15 +266,6 @@ def test_it_names_commands_and_flags_that_there_are() -> None:
 )
 def test_anchors(anchor: str) -> None:
     assert anchor in {slug(name) for name in sections()} or f'<a id="{anchor}"></a>\n## ' in RUNBOOK
-
-
-def test_links_within_the_page() -> None:
-    for anchor in re.findall(r"\]\(#([^)]+)\)", RUNBOOK):
-        assert anchor in {slug(name) for name in sections()}
-
-
-def slug(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 # -- what is said of the specification's advice (more of it in test_specification)

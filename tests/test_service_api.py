@@ -157,7 +157,7 @@ def test_ten_thousand_paths(client: Client, manager: TempFileManager) -> None:
     assert client.post("/v1/files", {"paths": paths}).json == {"registered": 10_000, "oversized": 0, "refused": []}
     assert len(os.listdir("/proc/self/fd")) <= before + 5
     assert client.post("/v1/files/status", {"paths": paths}).json["registered"] == 10_000
-    assert_problem(client.post("/v1/files", {"paths": [*paths, "/x"]}), 422, "10000 at a time")
+    assert_problem(client.post("/v1/files", {"paths": [*paths, "/x"]}), 422, "<= 10000")
     seen: list[str] = []
     following = ""
     while following is not None:
@@ -242,7 +242,7 @@ def test_open_files_go_if_the_settings_say_so(manager: TempFileManager) -> None:
 
 def test_a_limit(client: Client, manager: TempFileManager) -> None:
     manager.register_files(make(manager, *"abc"), ttl=0)
-    report = client.post("/v1/sweep", {"limit": 2}).json
+    report = client.post("/v1/sweep", {"limit": 2.0}).json
     assert (report["removed"], report["stopped"]) == (2, "limit")
     assert client.post("/v1/sweep", {"limit": 0}).json["removed"] == 0
 
@@ -344,11 +344,13 @@ def test_an_answer_rests_as_long_as_it_is_worth() -> None:
         (b'{"paths": "/x"}', 422, "paths"),
         (b'{"paths": ["x"]}', 422, "'x' is no absolute path"),
         (b'{"paths": [""]}', 422, "absolute"),
-        (b'{"paths": [1]}', 422, "absolute"),
+        (b'{"paths": [1]}', 422, "$.paths[0]"),
         (b'{"paths": ["/\\ud800"]}', 422, "no file can be called"),
-        (b'{"paths": [], "force": true}', 422, "'force'"),
+        (b'{"paths": [], "force": true}', 422, "`force`"),
+        (b'{"paths": [], "\\udc80": true}', 422, "no text"),
         (b'{"paths": [], "tags": "x"}', 422, "tags"),
-        (b'{"paths": [], "tags": [1]}', 422, "tag"),
+        (b'{"paths": [], "tags": [1]}', 422, "tags[0]"),
+        (b'{"paths": [], "tags": ' + json.dumps([""] * 101).encode() + b"}", 422, "tags"),
         (b'{"paths": [], "tags": ["' + b"x" * 1001 + b'"]}', 422, "tag"),
     ],
 )
@@ -362,10 +364,10 @@ def test_limits_that_mean_nothing(client: Client, limit: str) -> None:
 
 
 def test_other_bodies_that_mean_nothing(client: Client) -> None:
-    assert_problem(client.post("/v1/sweep", {"force": True}), 422, "'force'")
+    assert_problem(client.post("/v1/sweep", {"force": True}), 422, "`force`")
     assert_problem(client.post("/v1/sweep", {"dry_run": "yes"}), 422, "dry_run")
     assert_problem(client.post("/v1/files/status", {"paths": ["x"]}), 422, "absolute")
-    assert_problem(client.post("/v1/files/forget", {"paths": [], "ttl": 1}), 422, "'ttl'")
+    assert_problem(client.post("/v1/files/forget", {"paths": [], "ttl": 1}), 422, "`ttl`")
     assert client.post("/v1/files/status", {"paths": ["/a\0b"]}).json["unregistered"] == 1
 
 
@@ -373,6 +375,7 @@ def test_other_bodies_that_mean_nothing(client: Client) -> None:
     "path",
     [
         "/v1/files?limit=0", "/v1/files?limit=1001", "/v1/files?limit=x", "/v1/files?limit=%C2%B2", "/v1/files?due=1",
+        "/v1/files?due=True", "/v1/files?%FF=1",
         "/v1/files?limit=1&limit=2", "/v1/files?limits=1", "/v1/files/why", "/v1/files/why?path=x",
         "/v1/files/why?path=/%ED%A0%80%00x&y=1", "/v1/samples?step=61", "/v1/samples?since=nan",
         "/v1/samples?since=1e99", "/v1/sweeps?limit=-1", "/v1/overview?x=1", "/v1/outlook?x=1",
@@ -391,6 +394,7 @@ def test_paths_and_methods_that_are_not_there(client: Client) -> None:
         assert_problem(answer, 405, method)
         assert answer.headers["allow"] == "GET, POST, HEAD"
     assert_problem(client.ask("GET", "/v1/sweep"), 405)
+    assert_problem(client.post("/v1/events", {}), 405)
 
 
 def test_only_json_is_taken(client: Client) -> None:
@@ -495,7 +499,7 @@ def test_all_who_listen_share_one_look_and_nobody_looks_for_nobody(
     assert {listener.event()["look"] for listener in listeners} == {2}
     for listener in listeners:
         listener.close()
-    until(lambda: client.service.table["/v1/events"].listening == 0)
+    until(lambda: client.service.live.listening == 0)
     before = len(looks)
     with pytest.raises(AssertionError, match="never came true"):
         until(lambda: len(looks) > before, seconds=2.5)
@@ -556,8 +560,8 @@ def test_who_takes_nothing_is_given_up(client: Client, monkeypatch: pytest.Monke
     with closing(client.connect()) as silent:
         silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         silent.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: client.service.table["/v1/events"].listening == 1)
-        until(lambda: client.service.table["/v1/events"].listening == 0)
+        until(lambda: client.service.live.listening == 1)
+        until(lambda: client.service.live.listening == 0)
 
 
 # -- elsewhere
@@ -574,11 +578,11 @@ def test_on_a_unix_socket(manager: TempFileManager, tmp_path: Path) -> None:
 def test_the_page_and_its_parts(manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "package"
     (package / "static" / "folder").mkdir(parents=True)
-    (package / "openapi.json").write_text("{}")
     (package / "secret.py").write_text("secret")
+    (package / "static" / "out").symlink_to(package / "secret.py")
     for name, content in (("index.html", b"<p>"), ("page.js", b"1"), ("odd.xyz", b"2")):
         (package / "static" / name).write_bytes(content)
-    monkeypatch.setattr(assets, "files", lambda _: package)
+    monkeypatch.setattr(assets, "DIRECTORY", str(package / "static"))
     with service(manager) as client:
         for path, kind, content in (
             ("/", "text/html; charset=utf-8", b"<p>"),
@@ -589,7 +593,31 @@ def test_the_page_and_its_parts(manager: TempFileManager, tmp_path: Path, monkey
             answer = client.get(path)
             assert (answer.status, answer.headers["content-type"], answer.body) == (200, kind, content)
             assert answer.headers["cache-control"] == "no-cache"
-            unchanged = client.get(path, If_None_Match=answer.headers["etag"])
-            assert (unchanged.status, unchanged.body) == (304, b"")
-        for path in ("/static/folder", "/static/secret.py", "/static/..%2fsecret.py", "/static/.."):
-            assert_problem(client.get(path), 404)
+            head = client.ask("HEAD", path)
+            assert (head.status, head.headers, head.body) == (200, answer.headers | {"date": head.headers["date"]}, b"")
+            for tags in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}'):
+                unchanged = client.get(path, If_None_Match=tags)
+                assert (unchanged.status, unchanged.body) == (304, b"")
+                assert (unchanged.headers["etag"], unchanged.headers["cache-control"]) == (
+                    answer.headers["etag"],
+                    "no-cache",
+                )
+            assert client.get(path, If_None_Match='"x"').body == content
+            assert client.get(path, Range="bytes=x").body == content
+            assert_problem(client.post(path, {}), 405)
+        for path in ("folder", "secret.py", "..%2fsecret.py", "..", ".", "out", "%00", "%ff", "x" * 300, "/etc/hosts"):
+            assert_problem(client.get(f"/static/{path}"), 404)
+
+
+def test_another_page_of_the_same_time_and_size_is_another(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As packages come that were built to be the same each time."""
+    monkeypatch.setattr(assets, "DIRECTORY", str(tmp_path))
+    with service(manager) as client:
+        tags = set()
+        for content in (b"<b>", b"<p>"):
+            (tmp_path / "index.html").write_bytes(content)
+            os.utime(tmp_path / "index.html", (0, 0))
+            tags.add(client.get("/").headers["etag"])
+        assert len(tags) == 2

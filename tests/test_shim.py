@@ -103,7 +103,7 @@ def test_the_wheel(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert "temp_file_manager/py.typed" in names
     assert "aiecs/tools/temp_file_manager/py.typed" in names
-    for data in ("registry/sqlite/sql/002_totals.sql", "service/api/openapi.json", "service/page/static/index.html"):
+    for data in ("registry/sqlite/sql/002_totals.sql", "service/page/static/index.html"):
         assert f"temp_file_manager/{data}" in names
     assert not [name for name in names if "tour" in name], "an example is no part of the package"
     assert "aiecs/__init__.py" not in names

@@ -12,7 +12,7 @@ from temp_file_manager.text import printable
 HTTP = ("http_host", "http_port", "http_socket", "http_allowed_hosts", "api_token", "api_token_file")
 """Whoever sets one of these has asked for page and API; else they are there if they can be."""
 
-PACKAGES = ("prometheus_client", "starlette", "uvicorn")
+PACKAGES = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 EXTRA = "pip install 'temp-file-manager[service]'"
 
 

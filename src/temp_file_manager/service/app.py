@@ -1,23 +1,30 @@
 """The application: which path leads where, and through which hands every request passes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.events import Live
 from temp_file_manager.service.api.files import Files
+from temp_file_manager.service.api.operations import OPERATIONS, PROBES, Operation
 from temp_file_manager.service.api.status import Looks, Probes
 from temp_file_manager.service.http.guard import Admission, Careful, Guard
 from temp_file_manager.service.http.login import Credentials, Session
 from temp_file_manager.service.http.problems import Problem, Problems
-from temp_file_manager.service.http.resource import Resource
+from temp_file_manager.service.http.resource import Handler, Resource
 from temp_file_manager.service.page.assets import Pages
 from temp_file_manager.settings import Settings
 
-Table = Mapping[str, Resource | Live]
+Handlers = Mapping[str, Handler]
+"""By the names of operations."""
+
+Resources = Mapping[str, Resource]
 """What is at each path."""
 
 
@@ -26,14 +33,16 @@ class Service:
 
     Args:
         app: What serves.
-        table: What is at each path.
-        unending: What goes on for as long as somebody listens, or as there are files.
+        resources: What is at each path.
+        live: What goes on for as long as somebody listens.
+        files: What goes on for as long as there are files.
     """
 
-    def __init__(self, app: ASGIApp, table: Table, unending: tuple[Live | Files, ...]) -> None:
+    def __init__(self, app: ASGIApp, resources: Resources, live: Live, files: Files) -> None:
         self.app = app
-        self.table = table
-        self._unending = unending
+        self.resources = resources
+        self.live = live
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -41,8 +50,8 @@ class Service:
 
     def stop(self) -> None:
         """End streams of events, and sweeps between chunks, so that a server can. From any thread; may come again."""
-        for one in self._unending:
-            one.stop()
+        self.live.stop()
+        self._files.stop()
 
 
 def build(manager: TempFileManager, settings: Settings, *, token: str | None) -> Service:
@@ -55,14 +64,10 @@ def build(manager: TempFileManager, settings: Settings, *, token: str | None) ->
     """
     credentials = Credentials(token)
     live, files = Live(manager.context), Files(manager, settings)
-    table: Table = {
-        **_probes(manager.context),
-        **_api(manager.context, files),
-        **_page(credentials),
-        "/v1/events": live,
-    }
+    handlers = {**_probes(manager.context), **_api(manager.context, files, live), **_page(credentials)}
+    resources = _resources(OPERATIONS, handlers)
     admission = Admission.of(settings, has_token=token is not None)
-    return Service(Careful(Problems(Guard(_router(table), admission, credentials))), table, (live, files))
+    return Service(Careful(Problems(Guard(_router(resources), admission, credentials))), resources, live, files)
 
 
 def build_metrics(manager: TempFileManager) -> ASGIApp:
@@ -71,46 +76,58 @@ def build_metrics(manager: TempFileManager) -> ASGIApp:
     Args:
         manager: Who is asked.
     """
-    return Careful(Problems(_router(_probes(manager.context))))
+    probes = [operation for operation in OPERATIONS if operation.tag == PROBES]
+    return Careful(Problems(_router(_resources(probes, _probes(manager.context)))))
 
 
-def _probes(context: Context) -> Table:
+def _probes(context: Context) -> Handlers:
     probes = Probes(context)
-    return {
-        "/livez": Resource(GET=probes.live),
-        "/readyz": Resource(GET=probes.ready),
-        "/metrics": Resource(GET=probes.metrics),
-    }
+    return {"live": probes.live, "ready": probes.ready, "metrics": probes.metrics}
 
 
-def _api(context: Context, files: Files) -> Table:
+def _api(context: Context, files: Files, live: Live) -> Handlers:
     looks = Looks(context)
     return {
-        "/health": Resource(GET=looks.health),
-        "/v1/files": Resource(GET=files.page, POST=files.register),
-        "/v1/files/status": Resource(POST=files.status),
-        "/v1/files/forget": Resource(POST=files.forget),
-        "/v1/files/why": Resource(GET=files.why),
-        "/v1/sweep": Resource(POST=files.sweep),
-        "/v1/overview": Resource(GET=looks.overview),
-        "/v1/outlook": Resource(GET=looks.outlook),
-        "/v1/samples": Resource(GET=looks.samples),
-        "/v1/sweeps": Resource(GET=looks.sweeps),
+        "health": looks.health,
+        "listFiles": files.page,
+        "registerFiles": files.register,
+        "statusOfFiles": files.status,
+        "forgetFiles": files.forget,
+        "whyFile": files.why,
+        "sweep": files.sweep,
+        "listSweeps": looks.sweeps,
+        "overview": looks.overview,
+        "outlook": looks.outlook,
+        "samples": looks.samples,
+        "events": live.answer,
     }
 
 
-def _page(credentials: Credentials) -> Table:
+def _page(credentials: Credentials) -> Handlers:
     pages, session = Pages(), Session(credentials)
     return {
-        "/": Resource(GET=pages.index),
-        "/static/{name}": Resource(GET=pages.static),
-        "/openapi.json": Resource(GET=pages.openapi),
-        "/session": Resource(POST=session.begin, DELETE=session.end),
+        "beginSession": session.begin,
+        "endSession": session.end,
+        "page": pages.index,
+        "static": pages.static,
+        "openapi": _openapi,
     }
 
 
-def _router(table: Table) -> ASGIApp:
-    routes = [Route(path, resource) for path, resource in table.items()]
+async def _openapi(request: Request) -> Response:
+    del request
+    return Response(openapi.written(), media_type="application/json")
+
+
+def _resources(operations: Iterable[Operation], handlers: Handlers) -> Resources:
+    found: dict[str, dict[str, Handler]] = {}
+    for operation in operations:
+        found.setdefault(operation.path, {})[operation.method] = handlers[operation.name]
+    return {path: Resource(**by_method) for path, by_method in found.items()}
+
+
+def _router(resources: Resources) -> ASGIApp:
+    routes = [Route(path, resource) for path, resource in resources.items()]
     return Router(routes, redirect_slashes=False, default=_nothing)
 
 

@@ -3,7 +3,8 @@
 import asyncio
 from contextlib import suppress
 
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import overview
@@ -31,9 +32,10 @@ class Live:
 
     Args:
         context: Whose overview it is.
-    """
 
-    methods = ("GET",)
+    Attributes:
+        listening: How many there are who listen.
+    """
 
     def __init__(self, context: Context) -> None:
         self._shared = Shared(lambda: _event(context), lambda _: PAUSE)
@@ -50,8 +52,12 @@ class Live:
             with suppress(RuntimeError):  # the loop has ended, and everything with it
                 self._loop.call_soon_threadsafe(self._stopping.set)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one listener, for as long as it listens."""
+    async def answer(self, request: Request) -> ASGIApp:
+        """Return what serves a listener."""
+        del request
+        return self._listen
+
+    async def _listen(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.listening >= MOST:
             raise Problem(503, f"{MOST} are listening already: try again later", {"Retry-After": "10"})
         self.listening += 1

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections import OrderedDict
 
+from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,15 +16,11 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
+from temp_file_manager.service.api.models import Order, PageQuery, PathQuery, Paths, Registration
 from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute, absolute_all
-
-_MOST = 1000
-"""Records in an answer."""
-
-_TRUTH = {"true": True, "false": False}
 
 
 class Files:
@@ -49,11 +46,9 @@ class Files:
 
     async def page(self, request: Request) -> Response:
         """Answer a part of what is on record, and how to ask for the next."""
-        told = requests.queries(request, "limit", "after", "due")
-        limit = requests.whole(told, "limit", 100, 1, _MOST)
-        only_due = bool(requests.choice(told, "due", _TRUTH, default=False))
-        after = self._walks.cursor(told["after"], only_due=only_due) if "after" in told else None
-        return as_json(await run_in_threadpool(self._page, limit, after, only_due=only_due))
+        asked = requests.query(request, PageQuery)
+        after = None if asked.after is UNSET else self._walks.cursor(asked.after, only_due=asked.due)
+        return as_json(await run_in_threadpool(self._page, asked.limit, after, only_due=asked.due))
 
     def _page(self, limit: int, after: object | None, *, only_due: bool) -> dict[str, object]:
         context = self._manager.context
@@ -64,7 +59,7 @@ class Files:
 
     async def register(self, request: Request) -> Response:
         """Put files of the base directory on record."""
-        asked = requests.registration(await requests.read(request))
+        asked = await requests.body(request, Registration)
         async with self._registering:
             try:
                 report = await run_in_threadpool(
@@ -78,23 +73,21 @@ class Files:
 
     async def status(self, request: Request) -> Response:
         """Answer what is known about files."""
-        paths = requests.paths(await requests.read(request))
+        paths = (await requests.body(request, Paths)).paths
         return as_json(
             await run_in_threadpool(lambda: _described(self._manager.statuses(paths), self._manager.context.due()))
         )
 
     async def forget(self, request: Request) -> Response:
         """Take files off the record, and touch none."""
-        paths = absolute_all(requests.paths(await requests.read(request)), "forget")
+        paths = absolute_all((await requests.body(request, Paths)).paths, "forget")
         return as_json(
             {"forgotten": await run_in_threadpool(self._manager.registry.forget, list(dict.fromkeys(paths)))}
         )
 
     async def why(self, request: Request) -> Response:
         """Answer the whole story of a file."""
-        told = requests.queries(request, "path")
-        path = requests.absolute(told.get("path", ""))
-        return as_json(await run_in_threadpool(self._story, path))
+        return as_json(await run_in_threadpool(self._story, requests.query(request, PathQuery).path))
 
     def _story(self, path: str) -> dict[str, object]:
         manager = self._manager
@@ -106,7 +99,7 @@ class Files:
 
     async def sweep(self, request: Request) -> Response:
         """Remove what is due, as the command line does without a flag."""
-        order = requests.order(await requests.read(request))
+        order = await requests.body(request, Order)
         async with self._sweeping:
             report = await run_in_threadpool(
                 lambda: self._manager.sweep(

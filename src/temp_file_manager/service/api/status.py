@@ -8,10 +8,10 @@ from temp_file_manager.context import Context
 from temp_file_manager.inspection import health, metrics, overview
 from temp_file_manager.inspection.health import Grade
 from temp_file_manager.service.api import requests
+from temp_file_manager.service.api.models import NoQuery, SamplesQuery, SweepsQuery
 from temp_file_manager.service.http.cached import Shared
 from temp_file_manager.service.http.guard import READS
 from temp_file_manager.service.http.json import as_json
-from temp_file_manager.sweeping.history import STEPS, SWEEPS
 
 LEAST_REST = 5.0
 """Seconds for which an outlook is good at least."""
@@ -65,27 +65,23 @@ class Looks:
 
     async def overview(self, request: Request) -> Response:
         """Answer what the page shows at a glance."""
-        requests.queries(request)
+        requests.query(request, NoQuery)
         return as_json(await run_in_threadpool(overview.overview, self._context))
 
     async def outlook(self, request: Request) -> Response:
         """Answer what will be due when."""
-        requests.queries(request)
+        requests.query(request, NoQuery)
         return as_json(await self._outlook.get())
 
     async def samples(self, request: Request) -> Response:
         """Answer how many records there were, over time."""
-        told = requests.queries(request, "step", "since")
-        step = requests.choice(told, "step", {str(step): step for step in STEPS}, min(STEPS))
-        since = requests.moment(told, "since")
-        found = await run_in_threadpool(self._context.history.samples, step, since)
-        return as_json({"step": step, "samples": found})
+        asked = requests.query(request, SamplesQuery)
+        found = await run_in_threadpool(self._context.history.samples, asked.step, asked.since)
+        return as_json({"step": asked.step, "samples": found})
 
     async def sweeps(self, request: Request) -> Response:
         """Answer what the last sweeps did."""
-        told = requests.queries(request, "limit")
-        limit = requests.whole(told, "limit", overview.SWEEPS, 1, SWEEPS)
-        found = await run_in_threadpool(self._context.history.sweeps, limit)
+        found = await run_in_threadpool(self._context.history.sweeps, requests.query(request, SweepsQuery).limit)
         return as_json({"sweeps": [sweep.described() for sweep in found]})
 
 

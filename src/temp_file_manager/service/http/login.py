@@ -7,6 +7,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from temp_file_manager.service.api import requests
+from temp_file_manager.service.api.models import Login
 from temp_file_manager.service.http.problems import Problem
 
 COOKIE = "temp_file_manager"
@@ -64,7 +65,7 @@ class Session:
 
     async def begin(self, request: Request) -> Response:
         """Hand the cookie out."""
-        token = requests.login(await requests.read(request, requests.LARGEST_LOGIN))
+        token = (await requests.body(request, Login, requests.LARGEST_LOGIN)).token
         if not self._credentials.given:
             raise Problem(403, NO_TOKEN)
         if not self._credentials.is_token(token.encode("utf-8", "surrogatepass")):

@@ -64,7 +64,7 @@ export const now = () => Date.now() / 1000 + ahead;
 
 const shown = new WeakMap();
 
-/** Make a time element say how far away a moment is, from now on. */
+/** Make a time element say how far away a moment is, from now on; `words` gets that as text and in seconds. */
 export function since(element, at, words = (text) => text) {
   shown.set(element, { at, words });
   mark(element, "datetime", iso(at));
@@ -75,7 +75,8 @@ export function since(element, at, words = (text) => text) {
 
 function goOn(element) {
   const { at, words } = shown.get(element);
-  say(element, words(relative(at, now())));
+  const asof = now();
+  say(element, words(relative(at, asof), at - asof));
 }
 
 export const keepTime = () => setInterval(() => document.querySelectorAll(".since").forEach(goOn), 1000);

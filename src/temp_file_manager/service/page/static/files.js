@@ -72,7 +72,7 @@ function fill(body, item) {
   away(registered, number(item.registered_at));
   if (item.failures) say(due, `failed ${count(item.failures)}×`);
   else if (item.due_at === null) due.replaceChildren(NEVER);
-  else away(due, number(item.due_at), (text) => (text.endsWith("ago") ? "now" : text));
+  else away(due, number(item.due_at), (text, left) => (left < 0 ? "now" : text));
   due.classList.toggle("bad", item.failures > 0);
   const facts = [
     `${Number.isFinite(item.size) ? `${count(item.size)} bytes` : "size not known"}`,

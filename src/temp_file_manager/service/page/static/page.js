@@ -62,7 +62,7 @@ function lost(answers) {
   broken ??= now();
   line.dataset.lost = words;
   const ago = make("time", { "aria-hidden": "true" }); // or it would be read out each second
-  since(ago, broken, (text) => (text === "now" ? "" : `(${text})`));
+  since(ago, broken, (text, left) => (left > -1 ? "" : `(${text})`));
   line.replaceChildren(`${words} since ${clock(broken)} `, ago, ", trying again");
 }
 

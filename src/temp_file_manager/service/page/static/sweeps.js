@@ -25,7 +25,7 @@ function showSchedule(scheduler, health) {
   else {
     const time = one("time", note) ?? make("time");
     if (!time.parentElement) note.replaceChildren(time);
-    since(time, scheduler.next, (text) => `${every}, next ${text.startsWith("in") ? text : "now"}`);
+    since(time, scheduler.next, (text, left) => `${every}, next ${left < 0 ? "now" : text}`);
     return;
   }
 }

@@ -1,0 +1,139 @@
+"""Bodies and queries of requests as models: requests are checked by them, and the description is made of them."""
+
+import os
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from temp_file_manager.inspection import overview
+from temp_file_manager.sweeping.history import SWEEPS
+
+MOST_RECORDS = 1000
+"""On a page."""
+
+MOST_PATHS = 10_000
+MOST_TAGS = 100
+LONGEST_TAG = 1000
+LONGEST_TTL = 1e12
+"""Seconds."""
+
+# ``check_path`` judges paths, as it says more plainly what is wrong than that a pattern does not match.
+Path = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"pattern": "^/"},
+        description="Absolute. Bytes that are no UTF-8 are \\udc80 to \\udcff, as Python writes them.",
+    ),
+]
+
+Step = Literal[60, 900, 86400]
+"""The history's ``STEPS``, in seconds, written out: types cannot be computed."""
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+class Model(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request brings, and nothing else."""
+
+
+def reference(model: type[Struct]) -> dict[str, str]:
+    """Return how a description names a model's schema."""
+    return {"$ref": REFERENCE.format(name=model.__name__)}
+
+
+def check_path(path: str) -> None:
+    """Judge a path.
+
+    Raises:
+        ValueError: it is not absolute, or no file could have it.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r:.200} is no absolute path: begin it with /")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"no file can be called {path!r:.200}") from None
+
+
+# -- what requests bring
+
+
+class Paths(Model, frozen=True):
+    """Files."""
+
+    paths: Annotated[tuple[Path, ...], Meta(max_length=MOST_PATHS)]
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        for path in self.paths:
+            check_path(path)
+
+
+class Registration(Paths, frozen=True):
+    """Files to be put on record."""
+
+    ttl: Annotated[
+        Annotated[float, Meta(ge=0, le=LONGEST_TTL)] | None,
+        Meta(description="Seconds these files may live; null: the max_age of whoever sweeps."),
+    ] = None
+    tags: Annotated[
+        tuple[Annotated[str, Meta(max_length=LONGEST_TAG)], ...],
+        Meta(max_length=MOST_TAGS, description="Words of your own."),
+    ] = ()
+
+
+class Order(Model, frozen=True):
+    """A sweep that is asked for."""
+
+    dry_run: bool = False
+    limit: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+
+
+class Login(Model, frozen=True):
+    """What begins a session."""
+
+    token: str
+
+
+class NoQuery(Model, frozen=True):
+    """No parameters."""
+
+
+class PageQuery(Model, frozen=True):
+    """Which part of the records is asked for."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_RECORDS, description="How many at most.")] = 100
+    after: Annotated[str, Meta(description="The next of the page before, with the same due.")] | UnsetType = UNSET
+    due: Annotated[bool, Meta(description="Only what a cleanup now would take, the longest overdue first.")] = False
+
+
+class PathQuery(Model, frozen=True):
+    """Which file is asked about."""
+
+    path: Annotated[
+        Path,
+        Meta(
+            description="Absolute. Bytes that are no UTF-8 are percent-encoded as they are. What is not on record must "
+            "lie in the base directory."
+        ),
+    ]
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        check_path(self.path)
+
+
+class SamplesQuery(Model, frozen=True):
+    """Which samples are asked for."""
+
+    step: Annotated[Step, Meta(description="Seconds between two.")] = 60
+    since: Annotated[
+        float,
+        Meta(ge=-LONGEST_TTL, le=LONGEST_TTL, description="None older than this, in seconds since the epoch."),
+    ] = 0
+
+
+class SweepsQuery(Model, frozen=True):
+    """How many of the last sweeps are asked for."""
+
+    limit: Annotated[int, Meta(ge=1, le=SWEEPS, description="How many at most.")] = overview.SWEEPS

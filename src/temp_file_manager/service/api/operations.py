@@ -1,0 +1,183 @@
+"""The operations of the API in one table: the routes are made of it, and so is the description."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from temp_file_manager.service.api import answers, models
+from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
+
+Security = Sequence[Mapping[str, Sequence[str]]]
+Content = Mapping[str, Mapping[str, object]]
+"""By media type, as OpenAPI writes it."""
+
+OPEN: Security = ()
+READ: Security = ({}, {"bearer": ()}, {"cookie": ()})
+CHANGE: Security = ({"bearer": ()},)
+
+PROBES = "probes"
+
+TEXT: Content = {"text/plain": {"schema": {"type": "string"}}}
+PROBLEM: Content = {"application/problem+json": {"schema": models.reference(answers.Problem)}}
+
+
+class Answer(NamedTuple):
+    """An answer that an operation gives.
+
+    Attributes:
+        description: When, or what is in it.
+        json: The models of which it may be one, in JSON.
+        other: What it may be beside.
+        header: One that it has for sure.
+    """
+
+    description: str
+    json: tuple[type[Struct], ...] = ()
+    other: Content = MappingProxyType({})
+    header: str = ""
+
+
+class Operation(NamedTuple):
+    """A method of a path.
+
+    Attributes:
+        method: In capitals; HEAD goes with GET.
+        path: As Starlette and OpenAPI both write it.
+        name: By which programs know it.
+        tag: Its group.
+        summary: What it is for, in a few words.
+        answers: By status.
+        security: Who may.
+        refused: The statuses with which it says no, beside those of every operation, of bodies and of queries.
+        query: The model of its query; None: whatever the query says is ignored.
+        body: The model of its body.
+        description: What else there is to know.
+    """
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    security: Security = OPEN
+    refused: tuple[int, ...] = ()
+    query: type[models.Model] | None = None
+    body: type[models.Model] | None = None
+    description: str = ""
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/livez", "live", PROBES, "Is it alive",
+        {200: Answer("It is.", other=TEXT), 503: Answer("The scheduler is dead.", other={**TEXT, **PROBLEM})},
+    ),
+    Operation(
+        "GET", "/readyz", "ready", PROBES, "Is it well",
+        {200: Answer("healthy or degraded.", other=TEXT), 503: Answer("unhealthy.", other={**TEXT, **PROBLEM})},
+    ),
+    Operation(
+        "GET", "/metrics", "metrics", PROBES, "Metrics for Prometheus",
+        {200: Answer("The metrics.", other=TEXT)}, refused=(503,),
+    ),
+    Operation(
+        "GET", "/health", "health", "health", "How it is, and what to do",
+        {
+            200: Answer("healthy or degraded; to who may not read, the word alone.", (answers.Health, answers.Word)),
+            503: Answer("unhealthy.", (answers.Health, answers.Word), PROBLEM),
+        },
+        READ,
+    ),
+    Operation(
+        "GET", "/v1/files", "listFiles", "files", "What is on record",
+        {
+            200: Answer(
+                "A page: the longest registered first, and after them those with a ttl, the one that ends next first.",
+                (answers.Page,),
+            )
+        },
+        READ, (401, 404, 503), query=models.PageQuery,
+    ),
+    Operation(
+        "POST", "/v1/files", "registerFiles", "files", "Put files on record",
+        {200: Answer("What became of them; refused paths are no error.", (answers.Registered,))},
+        CHANGE, (401, 503, 507), body=models.Registration,
+        description="Files whose directory, links resolved, is the base directory or lies in it. Registering a file "
+        "again restarts its age.",
+    ),
+    Operation(
+        "POST", "/v1/files/status", "statusOfFiles", "files", "What is known about files",
+        {200: Answer("Each of them, in the order asked.", (answers.Statuses,))},
+        CHANGE, (401, 503), body=models.Paths,
+    ),
+    Operation(
+        "POST", "/v1/files/forget", "forgetFiles", "files", "Take files off the record; the files stay",
+        {200: Answer("How many there were.", (answers.Forgotten,))},
+        CHANGE, (401, 503, 507), body=models.Paths,
+    ),
+    Operation(
+        "GET", "/v1/files/why", "whyFile", "files", "The whole story of a file",
+        {200: Answer("What keeps it or takes it, from when, and who has it open.", (answers.Story,))},
+        READ, (401, 404, 503), query=models.PathQuery,
+    ),
+    Operation(
+        "POST", "/v1/sweep", "sweep", "sweeps", "Remove what is due",
+        {200: Answer("What was done, or with dry_run would be.", (answers.Report,))},
+        CHANGE, (401, 409, 503, 507), body=models.Order,
+        description="Open files stay, if the settings say so; a clock that has jumped makes nothing due.",
+    ),
+    Operation(
+        "GET", "/v1/sweeps", "listSweeps", "sweeps", "The last sweeps",
+        {200: Answer("The newest first.", (answers.Sweeps,))}, READ, (401, 503), query=models.SweepsQuery,
+    ),
+    Operation(
+        "GET", "/v1/overview", "overview", "looks", "Everything at a glance",
+        {200: Answer("As of now.", (answers.Overview,))}, READ, (401, 503), query=models.NoQuery,
+    ),
+    Operation(
+        "GET", "/v1/outlook", "outlook", "looks", "What will be due when",
+        {200: Answer("A look at every record, at most some time old.", (answers.Outlook,))},
+        READ, (401, 503), query=models.NoQuery,
+    ),
+    Operation(
+        "GET", "/v1/samples", "samples", "looks", "How many files there were, over time",
+        {200: Answer("The oldest first.", (answers.Samples,))}, READ, (401, 503), query=models.SamplesQuery,
+    ),
+    Operation(
+        "GET", "/v1/events", "events", "looks", "The overview, every two seconds",
+        {
+            200: Answer(
+                "Events named overview, whose data is an Overview; a comment when there is none for a while.",
+                other={"text/event-stream": {"schema": {"type": "string"}}},
+            )
+        },
+        READ, (401, 503),
+    ),
+    Operation(
+        "POST", "/session", "beginSession", "session", "A browser that knows the token gets a cookie, to read with",
+        {204: Answer("The cookie is set.", header="Set-Cookie")}, refused=(401,), body=models.Login,
+    ),
+    Operation("DELETE", "/session", "endSession", "session", "Take the cookie back", {204: Answer("It is gone.")}),
+    Operation(
+        "GET", "/", "page", "page", "The page",
+        {
+            200: Answer("HTML.", other={"text/html": {"schema": {"type": "string"}}}),
+            304: Answer("As the browser has it."),
+        },
+        refused=(404,),
+    ),
+    Operation(
+        "GET", "/static/{name}", "static", "page", "A part of the page",
+        {
+            200: Answer("The file.", other={kind: {} for kind in (*KINDS.values(), OTHER_KIND)}),
+            304: Answer("As the browser has it."),
+        },
+        refused=(404,),
+    ),
+    Operation(
+        "GET", "/openapi.json", "openapi", "page", "This document",
+        {200: Answer("OpenAPI 3.1.", other={"application/json": {"schema": {"type": "object"}}})},
+    ),
+)  # fmt: skip

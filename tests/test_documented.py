@@ -1,0 +1,128 @@
+"""The documentation says what there is, and nothing that there is not; its examples run."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pages import PAGES, README, ROOT, blocks, matches, run, shown, slug, spans
+from temp_file_manager import TempFileManager, cli
+from temp_file_manager.inspection.metrics import ManagerCollector
+from temp_file_manager.service.app import build
+from temp_file_manager.settings import FIELDS, PREFIX, Settings, variable
+
+TESTS = Path(__file__).parent
+
+# Decisions tell of what was, and the style guide how things would be called.
+FOR_USERS = [page for page in PAGES if page.parent.name != "decisions" and page.name != "style.md"]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_examples_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    told, printed = shown(page), run(page, tmp_path)
+    assert len(told) == len(printed), printed
+    assert [pair for pair in zip(told, printed, strict=True) if not matches(*pair)] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), (target, anchor)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_tests_that_it_names_are_there(page: Path) -> None:
+    for file, name in re.findall(r"`(test_\w+)::(test_\w+)`", page.read_text()):
+        (there,) = TESTS.rglob(f"{file}.py")
+        assert f"def {name}(" in there.read_text(), (file, name)
+
+
+def anchors(page: Path) -> set[str]:
+    text = page.read_text()
+    return {slug(name) for name in re.findall(r"^#+ (.+)$", text, re.MULTILINE)} | set(re.findall(r'id="(.+?)"', text))
+
+
+# -- what there is
+
+
+def settings() -> set[str]:
+    return set(map(variable, FIELDS))
+
+
+def commands() -> set[str]:
+    return {command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS}
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    with closing(TempFileManager(tmp_path)) as manager:
+        yield manager
+
+
+def metrics(manager: TempFileManager) -> set[str]:
+    described = ManagerCollector(manager.context).describe()
+    return {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in described}
+
+
+def paths(manager: TempFileManager) -> set[str]:
+    return set(build(manager, Settings(), token=None).resources)
+
+
+# -- what is documented
+
+
+def documented(pattern: str) -> set[str]:
+    """Return what matches in code on the pages for users."""
+    return {found for page in FOR_USERS for code in spans(page) for found in re.findall(pattern, code)}
+
+
+def documented_commands() -> set[str]:
+    return documented(r"(?<![\w./-])(?:temp-file-manager|tfm) ([a-z]+)")
+
+
+def test_settings() -> None:
+    assert settings() - documented(r"\b[A-Z_]{4,}\b") == set()
+    # A field with an alias may also be set by its own variable.
+    known = settings() | {PREFIX + name.upper() for name in FIELDS}
+    assert documented(rf"\b{PREFIX}[A-Z_]*[A-Z]\b") - known == set()
+    table = README.read_text().partition("| variable |")[2].partition("\n\n")[0]
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall("`(.+?)`", row)}
+    assert listed == settings()
+
+
+def test_commands() -> None:
+    assert documented_commands() == commands()
+
+
+def test_metrics(manager: TempFileManager) -> None:
+    told = documented(r"\btemp_files?_(?!manager\b)[a-z_]*[a-z]\b")
+    assert metrics(manager) - told == set()
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in told} - metrics(manager) == set()
+
+
+def test_paths(manager: TempFileManager) -> None:
+    assert paths(manager) - documented(r"(?<![\w.])/[\w./{}]*") == set()
+    assert documented(r"/v1/[a-z/]*[a-z]") - paths(manager) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "find", "found"),
+    [
+        ("tfm why x && temp-file-manager sweep --all", documented_commands, {"why", "sweep"}),
+        ("restart deploy/temp-file-manager now", documented_commands, set()),
+    ],
+)
+def test_words_are_found(
+    code: str, find: Callable[[], set[str]], found: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the tests above look for the wrong thing."""
+    page = tmp_path / "page.md"
+    page.write_text(f"Type temp-file-manager nothing or `{code}`.\n")
+    monkeypatch.setitem(globals(), "FOR_USERS", [page])
+    assert find() == found
