@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: run test lint bench
 
 run: $(VENV)/.package
-	@$(BIN)/temp-file-manager demo
+	@$(BIN)/python examples/tour.py
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest

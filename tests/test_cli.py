@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,11 +21,12 @@ from command_line import MODULE, SECONDS, SHIM, environment, files, tfm
 from temp_file_manager import TempFileManager, cli, logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.settings import FIELDS, variable
+from temp_file_manager.testing import FakeClock
 
 bare = command_line.bare
 pytestmark = pytest.mark.usefixtures("bare")
 
-COMMANDS = [command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS]
+COMMANDS = list(cli.parsers()[1])
 
 
 @contextmanager
@@ -238,73 +240,24 @@ def test_config_escapes_what_a_terminal_would_obey(
     assert r"/tmp/\x1b[2J\udcff\nforged" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["run", "config"])
-def test_help_tells_all_about_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([command, "--help"]) == 0
-    text = " ".join(capsys.readouterr().out.split())
-    for name, field in FIELDS.items():
-        default = cli.options.shown(name, field.default)
-        flag = f"--{name.replace('_', '-')} VALUE {field.metadata['about']}: {field.metadata['allowed']} "
-        assert (flag in text) != field.metadata["secret"]
-        assert (f"[{variable(name)}; default {default}]" in text) != field.metadata["secret"]
+def test_help_settings_tells_all_about_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", "settings"]) == 0
+    blocks = capsys.readouterr().out.split("\n\n")[1:]
+    for block, (name, field) in zip(blocks, FIELDS.items(), strict=True):
+        head, about = (line.strip() for line in block.splitlines())
+        flag = "no flag, as everybody sees flags" if field.metadata["secret"] else f"{cli.options.flag(name)} VALUE"
+        assert head.split("  ") == [flag, variable(name), f"default: {cli.options.shown(name, field.default)}"]
+        assert about == f"{field.metadata['about']}: {field.metadata['allowed']}"
 
 
-# -- demo --------------------------------------------------------------------------------------------------
-
-
-def test_demo_explains_each_outcome_and_leaves_nothing(tmp_path: Path) -> None:
-    result = tfm("demo", TMPDIR=str(tmp_path), TEMP_FILE_MAX_AGE="nonsense is not its business")
-    assert (result.returncode, result.stderr) == (0, "")
-    rows = {line.split("  ")[0]: line for line in result.stdout.split("\n\n")[2].splitlines()[1:]}
-    assert re.search(r"removed +removed +2 h 0 min old, more than max_age 1 h 0 min$", rows["chart.svg"])
-    assert re.search(r"removed +removed +its ttl ended 1 h 50 min ago$", rows["preview.png"])
-    assert re.search(r"kept +kept +its ttl ends in 2[12] h", rows["app.log"])
-    assert re.search(r"kept +kept +.* s old, max_age is 1 h 0 min$", rows["report.csv"])
-    assert re.search(r"gone +gone +.*; already gone$", rows["vanished.json"])
-    assert re.search(r"failed +failed +.*; \[Errno \d+\] [^/]*$", rows["replaced.tmp"])
-    assert re.search(r"removed +removed ", rows[r"\x1b[2J\nname.txt"])
-    assert "went on reading 'still readable\\n' from it" in result.stdout
-    assert "Dry run: 6 removed, 1 already gone, 1 failed, 3 kept." in result.stdout
-    assert "Sweep:   6 removed, 1 already gone, 1 failed, 3 kept." in result.stdout
-    assert os.listdir(tmp_path) == []
-
-
-def test_demo_in_a_folder_that_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "new"
-    assert cli.main(["demo", "--json", "--dir", str(folder)]) == 0
+def test_help_settings_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", "settings", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["folder"] == str(folder)
-    assert told["dry_run"] == told["sweep"] == {"removed": 6, "gone": 1, "failed": 1}
-    outcomes = {file["file"]: file["outcome"] for file in told["files"]}
-    assert len(outcomes) == 11
-    assert outcomes["\x1b[2J\nname.txt"] == "removed"
-    # Leaving the with block retired the three that the sweep had kept; what nobody registered stays.
-    left = {name for name in set(told["left"]) - set(os.listdir(folder)) if not name.startswith("tmp")}
-    assert left == {"app.log", "report.csv"}
-    assert told["held_open"] == {"protected": True, "read_after_removal": "still readable\n"}
-    assert (folder / "precious.txt").read_text() == "nobody registered me\n"
-    assert logs.logger.handlers == []
-
-    assert cli.main(["demo", "--dir", str(folder)]) == 2
-    assert "is not empty" in capsys.readouterr().err
-
-
-def test_demo_refuses_what_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    assert cli.main(["demo", "--dir", str(file)]) == 2
-    assert re.fullmatch(r"temp-file-manager: cannot use --dir '.*/file': .+\n", capsys.readouterr().err)
-
-
-def test_demo_that_did_not_do_what_it_said_failed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def remove(path: str) -> None:
-        raise PermissionError(1, "Operation not permitted", path)
-
-    monkeypatch.setattr("temp_file_manager.storage.local.os.remove", remove)
-    assert cli.main(["demo"]) == 1
-    assert "Sweep:   0 removed, 1 already gone, 7 failed, 3 kept." in capsys.readouterr().out
+    assert list(told) == list(FIELDS)
+    assert told["max_age"]["flag"] == "--max-age"
+    assert cli.main(["config", "--json"]) == 0
+    for name, one in json.loads(capsys.readouterr().out).items():
+        assert told[name].items() <= one.items()
 
 
 # -- everything else ---------------------------------------------------------------------------------------
@@ -335,6 +288,11 @@ def test_version_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["version", "\x1bextra"], r"version does not take \x1bextra"),
         (["config", "--max-age"], "--max-age: expected one argument"),
         ([""], "invalid choice: ''"),
+        (["--json", "stats"], "the command must come first: temp-file-manager stats, and then its flags"),
+        (["--limit", "5", "list", "--due"], "the command must come first: temp-file-manager list, and then its flags"),
+        (["run", "stats"], "run does not take stats (see temp-file-manager run --help)"),
+        (["--max-age", "stats"], "--max-age is 'stats'"),
+        (["help", "sweeep"], "argument TOPIC: invalid choice: 'sweeep'"),
     ],
 )
 def test_garbage_is_told_in_a_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -345,13 +303,28 @@ def test_garbage_is_told_in_a_line(words: list[str], expected: str, capsys: pyte
     assert expected in err
 
 
-def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["-h"]) == 0
+@pytest.mark.parametrize("words", [["-h"], ["help"]])
+def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 0
     out = capsys.readouterr().out
     assert all(re.search(rf"^ +{command}\s", out, re.MULTILINE) for command in COMMANDS)
+    assert "help settings" in out
 
 
-@pytest.mark.parametrize("command", [("demo",), ("config", "--json")])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_is_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--json" in out
+    assert " VALUE" not in out  # what flags of settings take, which stand in ``help settings``
+    assert ("help settings" in out) == ("--config FILE" in out)
+    assert cli.main(["help", command]) == 0
+    assert capsys.readouterr().out == out
+    assert cli.main(["help", command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"topic": command, "help": out}
+
+
+@pytest.mark.parametrize("command", [("help", "settings"), ("config", "--json")])
 def test_a_reader_who_has_seen_enough_is_no_traceback(command: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -406,20 +379,48 @@ def test_without_standard_output_it_still_works(monkeypatch: pytest.MonkeyPatch)
     assert sys.stdout.getvalue().startswith("temp-file-manager ")
 
 
-def test_every_command_offers_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, command in zip(COMMANDS, cli.COMMANDS, strict=True):
-        assert command.__doc__.startswith(f"``{name}``: ")
+def test_one_clock_drives_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command asks the machine what time it is."""
+    monkeypatch.setenv("TEMP_FILE_BASE_DIR", str(tmp_path / "base"))
+    monkeypatch.setattr(time, "time", pytest.fail)
+    path, kept = files(tmp_path, "file", "kept")
+    clock = FakeClock()
+
+    def said(*words: str) -> list[str]:
+        assert cli.main(list(words), clock=clock) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert said("register", path, kept, "--ttl", "600") == ["2 files registered."]
+    assert said("pin", kept, "--ttl", "1000") == ["1 file pinned for 16 min 40 s."]
+    clock.advance(599)
+    assert said("list") == [f"599 1 5 {path}", f"599 pinned 5 {kept}"]
+    assert said("sweep", "--json")[:-1] == []
+    assert said("why", path)[0] == f"{path}: stays at least until 1970-01-12 13:56:40Z, for 1 s: its ttl ends in 1 s"
+    clock.advance(2)
+    assert f"  {'due':<15}now: its ttl ended 1 s ago" in said("status", path)
+    assert said("why", kept)[0].endswith(", for 6 min 39 s: pinned for another 6 min 39 s")
+    assert said("sweep")[0] == f"removed {path}"
+    clock.advance(400)
+    assert said("list", "--due", "--json") != []
+    assert said("sweep")[0] == f"removed {kept}"
+    assert said("list") == []
+
+
+def test_every_module_is_a_command() -> None:
+    for command in cli.COMMANDS:
+        assert re.match(r"(The commands? )?``[a-z]+``", command.__doc__)
         assert callable(command.add_parser)
-        assert callable(command.execute)
-        assert cli.main([name, "--help"]) == 0
-        assert "--json" in capsys.readouterr().out
+    assert set(COMMANDS) == set(cli.parsers()[1])
 
 
-@pytest.mark.parametrize(
-    "command", ["register", "list", "status", "sweep", "forget", "stats", "check", "export", "import"]
-)
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"completion", "help", "version"}))
 def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([command, "--help"]) == 0
-    out = capsys.readouterr().out
-    assert all(f"--{name.replace('_', '-')} VALUE" in out for name in FIELDS if not FIELDS[name].metadata["secret"])
-    assert "--config FILE" in out
+    flags = [flag for name in FIELDS if not FIELDS[name].metadata["secret"] for flag in (cli.options.flag(name), "\t")]
+    operands = {"hold": ["x", "true"], "adopt": ["x"]}.get(command, [])
+    paths = ["x"] if command in ("register", "status", "why", "pin", "unpin", "forget") else []
+    assert cli.main([command, *flags, *operands, *paths]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(re.match(r"temp-file-manager: --[a-z-]+ is '\\t': give ", line) for line in lines), lines

@@ -16,7 +16,7 @@ from temp_file_manager.settings import FIELDS
 
 bare, folder, say = command_line.bare, command_line.folder, command_line.say
 
-COMMANDS = [command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS]
+COMMANDS = list(cli.parsers()[1])
 SETTINGS = [f"--{name.replace('_', '-')}" for name, field in FIELDS.items() if not field.metadata["secret"]]
 
 
@@ -81,7 +81,7 @@ def test_bash_offers_files_where_files_go(bash: str, folder: Path) -> None:
         assert set(completed(bash, folder, "tfm", "list", flag, "=", "o")) == expected
     assert "outer" in completed(bash, folder, "tfm", "list", "--config", "=")
     assert completed(bash, folder, "tfm", "register", "outer/") == ["outer/inner"]
-    assert completed(bash, folder, "tfm", "demo", "--dir", "ou") == ["outer"]
+    assert completed(bash, folder, "tfm", "list", "--under", "ou") == ["outer"]
 
 
 def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> None:
@@ -90,6 +90,7 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "register", "--ttl", "=", "") == []
     assert completed(bash, folder, "tfm", "sweep", "") == []
     assert completed(bash, folder, "tfm", "completion", "") == ["bash", "zsh"]
+    assert completed(bash, folder, "tfm", "help", "s") == ["status", "sweep", "stats", "settings"]
 
 
 def test_bash_registers_it_for_both_names(bash: str, folder: Path) -> None:
@@ -113,6 +114,9 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
         assert f"\n    {name})\n" in script
     assert all(f"{flag}=[" in script for flag in SETTINGS)
     assert "--api-token=" not in script
+    assert "'(--max-age)--max-age=[how long a file without its own ttl may live]:VALUE: '" in script
+    assert "=[]" not in script
+    assert "==SUPPRESS==" not in script
     assert "'*--tag=[a word of your own]:TAG: '" in script
     assert r"'(--config)--config=[a TOML file with settings in its table \[manager\]]:FILE:_files'" in script
     zsh = shutil.which("zsh")

@@ -56,7 +56,7 @@ def settings() -> set[str]:
 
 
 def commands() -> set[str]:
-    return {command.__name__.rpartition(".")[2].rstrip("_") for command in cli.COMMANDS}
+    return set(cli.parsers()[1])
 
 
 @pytest.fixture

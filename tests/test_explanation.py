@@ -18,7 +18,8 @@ from contexts import timed
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
-from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
+from temp_file_manager.inspection.prospects import Forecast, Rule
+from temp_file_manager.inspection.why import Explanation, why
 from temp_file_manager.records import PENDING, Outcome, Selection, Status
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.rules import verdict

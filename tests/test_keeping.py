@@ -16,6 +16,7 @@ import pytest
 from contexts import JOBS
 from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.records import Cause, Status
+from temp_file_manager.registering.pin import Pinned, pin_all, unpin_all
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.kernel import leases, mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse, take_lease
@@ -91,6 +92,20 @@ def test_what_is_not_registered_cannot_be_kept(
 
 
 # -- holds
+
+
+def test_many_are_pinned_in_one_go(manager: TempFileManager, tmp_path: Path, file: Path) -> None:
+    gone, stranger = tmp_path / "gone", tmp_path / "stranger"
+    gone.touch()
+    manager.register_file(gone)
+    gone.rename(f"{gone}.before")
+    paths = [str(path) for path in (stranger, file, gone)]
+    done = pin_all(manager.registry, paths, None)
+    assert done == Pinned([str(file)], [str(stranger)], [str(gone)])
+    pins = {path: record.pinned_until for path, record in manager.registry.get(paths).items()}
+    assert pins == {str(file): float("inf"), str(gone): None}
+    assert unpin_all(manager.registry, paths) == [str(stranger)]
+    assert {record.pinned_until for record in manager.registry.get(paths).values()} == {None}
 
 
 def test_a_held_file_stays_from_every_sweep(manager: TempFileManager, clock: FakeClock, file: Path) -> None:

@@ -1,6 +1,8 @@
 """One question, one answer: whatever is asked, commands, library and sweeps say the same."""
 
+import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,20 +61,74 @@ class TestSweepingOnce:
         assert isinstance(context.storage_for(protect_open=True), Abandoning)
 
 
-def test_status_says_of_anothers_file_what_why_and_sweep_do(say: Say, manager: TempFileManager, folder: Path) -> None:
-    """It said that it would be removed."""
-    if os.geteuid() != 0:
-        print("not tried: takes two users")
-        return
-    (path,) = command_line.files(folder, "file")
-    manager.register_file(path)
-    os.chown(path, NOBODY, NOBODY)
-    asked = ("--owner-check", "true", "--max-age", "0")
-    foreign = f"kept: it belongs to user {NOBODY}, not to user 0"
-    assert foreign in say("status", path, *asked).out
-    assert foreign in say("why", path, *asked).out
-    assert "kept" in say("sweep", *asked).out
-    assert os.path.exists(path)
+class TestStatus:
+    """``status`` looked with a storage of its own, and said *removed* where ``why`` and ``sweep`` said *kept*."""
+
+    def told(self, say: Say, path: str, *flags: str) -> tuple[str, str]:
+        """Return what would become of the file, once all three have said the same, and why."""
+        would, _, reason = json.loads(say("status", path, "--json", *flags).out)["if_swept_now"].partition(": ")
+        why_told = json.loads(say("why", path, "--json", *flags).out)["sweep"]
+        lines = [json.loads(line) for line in say("sweep", "--json", *flags).lines]
+        swept = next((line for line in lines if line.get("path") == path), {"outcome": None, "reason": ""})
+        assert why_told["outcome"] == swept["outcome"]
+        assert would == (swept["outcome"] or "left alone")
+        assert reason == (swept["reason"] or ("" if swept["outcome"] else why_told["reason"]))
+        return would, reason
+
+    @pytest.fixture
+    def path(self, manager: TempFileManager, folder: Path) -> str:
+        """A file that is due."""
+        (path,) = command_line.files(folder, "file")
+        manager.register_file(path, ttl=0)
+        return path
+
+    def test_of_one_that_goes(self, say: Say, path: str) -> None:
+        assert self.told(say, path) == ("removed", "")
+
+    def test_of_a_young_one(self, say: Say, path: str, manager: TempFileManager) -> None:
+        manager.register_file(path, ttl=600)
+        assert self.told(say, path)[0] == "left alone"
+
+    def test_of_one_that_is_pinned(self, say: Say, path: str, manager: TempFileManager) -> None:
+        manager.pin(path)
+        assert self.told(say, path) == ("left alone", "pinned for another endless time")
+
+    def test_of_one_that_is_open(self, say: Say, path: str) -> None:
+        with open(path, "rb"):
+            assert self.told(say, path) == ("kept", "in use: somebody has it open")
+            assert self.told(say, path, "--protect-open", "false") == ("removed", "")
+
+    def test_of_one_that_is_gone(self, say: Say, path: str) -> None:
+        os.rename(path, f"{path}.before")
+        assert self.told(say, path) == ("gone", "already gone")
+
+    def test_of_anothers(self, say: Say, path: str) -> None:
+        if os.geteuid() != 0:
+            print("not tried: takes two users")
+            return
+        os.chown(path, NOBODY, NOBODY)
+        foreign = f"it belongs to user {NOBODY}, not to user 0"
+        assert self.told(say, path, "--owner-check", "true") == ("kept", foreign)
+        assert f"if swept now   kept: {foreign}\n" in say("status", path, "--owner-check", "true").out
+
+    def test_of_one_that_cannot_be_set_aside(self, say: Say, manager: TempFileManager, folder: Path) -> None:
+        if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == folder.stat().st_dev:
+            print("not tried: takes two file systems")
+            return
+        with tempfile.NamedTemporaryFile(dir="/dev/shm", delete=False) as file:
+            pass
+        try:
+            manager.register_file(file.name, ttl=0)
+            would, reason = self.told(say, file.name, "--paranoid", "true")
+            assert would == "kept"
+            assert "another file system" in reason
+        finally:
+            os.unlink(file.name)
+
+    def test_of_one_whose_content_stays(self, say: Say, path: str) -> None:
+        os.link(path, f"{path}.too")
+        would, reason = self.told(say, path, "--secure-delete", "true")
+        assert (would, reason) == ("removed", "not_guaranteed: not overwritten, as it is kept under other names: 1")
 
 
 @pytest.mark.parametrize(

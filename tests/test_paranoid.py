@@ -125,9 +125,11 @@ def test_on_another_file_system_a_file_is_kept(manager: TempFileManager, tmp_pat
         path = place / "file"
         path.touch()
         manager.register_file(path)
+        (planned,) = manager.sweep(force=True, dry_run=True).outcomes
         (outcome,) = manager.sweep(force=True).outcomes
         assert outcome.status is Status.KEPT
         assert "another file system" in outcome.reason
+        assert (planned.status, planned.reason) == (outcome.status, outcome.reason)
         assert path.exists()
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)

@@ -32,7 +32,7 @@ def test_the_example_leaves_nothing(tmp_path: Path) -> None:
 def test_make_knows_the_target(command: str) -> None:
     """``make run`` and ``make test`` run in CI's clean clone; here, that they are what is meant."""
     dry = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)
-    expected = {"make run": "temp-file-manager demo", "make test": "pytest", "make bench": "benchmarks"}
+    expected = {"make run": "python examples/tour.py", "make test": "pytest", "make bench": "benchmarks"}
     assert expected[command] in dry.stdout
 
 

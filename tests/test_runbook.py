@@ -17,6 +17,7 @@ import small_disk
 from command_line import environment
 from pages import slug
 from temp_file_manager import TempFileManager, cli
+from temp_file_manager.cli.completion import grammar
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.logs import logger
 from temp_file_manager.sweeping.clock_guard import ClockGuard
@@ -254,11 +255,10 @@ def test_section(name: str, tmp_path: Path) -> None:
 
 def test_it_names_commands_and_flags_that_there_are() -> None:
     # Those in the text, which nobody runs.
-    parser = cli._parser()
-    commands = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
+    commands = {command.name: command.flags for command in grammar.commands(cli.parsers()[1])}
     for word, rest in re.findall(r"`(?:temp-file-manager )?([a-z]+)((?: -[^`]*)?)`", RUNBOOK):
         for flag in re.findall(r"--[a-z-]+", rest if word in commands else ""):
-            assert flag in commands[word]._option_string_actions, (word, flag)
+            assert any(flag in one.names for one in commands[word]), (word, flag)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert "aiecs/tools/temp_file_manager/py.typed" in names
     for data in ("registry/sqlite/sql/002_totals.sql", "service/page/static/index.html"):
         assert f"temp_file_manager/{data}" in names
+    assert not [name for name in names if "tour" in name], "an example is no part of the package"
     assert "aiecs/__init__.py" not in names
     assert "aiecs/tools/__init__.py" not in names
     (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))

@@ -6,6 +6,7 @@ failed, 2 bad usage or settings. Listing the module in ``COMMANDS`` is all that 
 """
 
 import sys
+from collections.abc import Iterable, Mapping
 
 from temp_file_manager.cli import render, top
 from temp_file_manager.cli.commands import (
@@ -13,11 +14,11 @@ from temp_file_manager.cli.commands import (
     check,
     completion,
     config,
-    demo,
     doctor,
     export,
     forget,
     health,
+    help_,
     hold,
     import_,
     list_,
@@ -27,7 +28,6 @@ from temp_file_manager.cli.commands import (
     stats,
     status,
     sweep,
-    unpin,
     version,
     why,
 )
@@ -43,7 +43,6 @@ COMMANDS = (
     why,
     sweep,
     pin,
-    unpin,
     hold,
     forget,
     adopt,
@@ -54,9 +53,9 @@ COMMANDS = (
     doctor,
     export,
     import_,
-    demo,
     config,
     completion,
+    help_,
     version,
 )
 
@@ -98,15 +97,33 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
     return code
 
 
+def parsers() -> tuple[Parser, Mapping[str, Parser]]:
+    """Return the parser of the whole command line, and by their names those of the commands."""
+    program = Parser(
+        prog=render.PROGRAM,
+        usage="%(prog)s [COMMAND] [flags]",
+        description="Removes the temporary files that programs registered and forgot, and says why.",
+        epilog="Without a COMMAND: run. help COMMAND explains a command, help settings lists the settings. "
+        "Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
+    )
+    program.add_argument("--version", action="store_true", help="the same as the command version")
+    commands = program.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True, prog=program.prog, parser_class=Parser
+    )
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return program, commands.choices
+
+
 def _command(argv: list[str], *, ends_process: bool, clock: Clock) -> int:
-    parser = _parser()
+    program, known = parsers()
     try:
-        args, unknown = parser.parse_known_args(_with_command(argv))
+        args, unknown = program.parse_known_args(_with_command(argv))
     except SystemExit:  # argparse has printed a help; its errors are UsageError, see Parser
         return DONE
     if unknown:
-        raise UsageError(f"{args.command} does not take {' '.join(unknown)} (see {parser.prog} {args.command} --help)")
-    args.ends_process, args.clock = ends_process, clock
+        raise _unknown(unknown, args.command, argv, known)
+    args.program, args.parsers, args.ends_process, args.clock = program, known, ends_process, clock
     code: int = args.execute(args)
     return code
 
@@ -119,17 +136,10 @@ def _with_command(argv: list[str]) -> list[str]:
     return ["run", *argv] if first.startswith("-") and first not in ("-h", "--help") else argv
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        prog=render.PROGRAM,
-        usage="%(prog)s [COMMAND] [flags]",
-        description="Removes the temporary files that programs registered and forgot, and says why.",
-        epilog="Without a COMMAND: run. Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
-    )
-    parser.add_argument("--version", action="store_true", help="the same as the command version")
-    commands = parser.add_subparsers(
-        title="commands", dest="command", metavar="COMMAND", required=True, prog=parser.prog, parser_class=Parser
-    )
-    for command in COMMANDS:
-        command.add_parser(commands)
-    return parser
+def _unknown(words: list[str], command: str, argv: list[str], known: Iterable[str]) -> UsageError:
+    """Return what is wrong with words that the command does not take."""
+    meant = next((word for word in words if word in known), None)
+    if meant is not None and argv[0] != command:  # flags came first, which implies run
+        return UsageError(f"the command must come first: {render.PROGRAM} {meant}, and then its flags")
+    see = f"(see {render.PROGRAM} {command} --help)"
+    return UsageError(f"{command} does not take {' '.join(words)} {see}")

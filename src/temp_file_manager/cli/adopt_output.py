@@ -1,4 +1,4 @@
-"""What ``adopt`` prints: the plan, and what was done."""
+"""Lines that ``adopt`` prints: the plan, and what was done."""
 
 import argparse
 

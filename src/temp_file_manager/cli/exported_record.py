@@ -1,4 +1,4 @@
-"""Reading what ``export`` printed: a line is a record, or says why it is none."""
+"""Lines of ``export``, read back: each is a record, or says why it is none."""
 
 import json
 import math

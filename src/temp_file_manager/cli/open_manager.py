@@ -33,14 +33,14 @@ def registry_is_there(settings: Settings) -> bool:
 
 @contextmanager
 def open_manager(
-    args: argparse.Namespace, *, hooks: Iterable[Hook] = (), told: Iterable[Callable[..., None]] = ()
+    args: argparse.Namespace, *, hooks: Iterable[Hook] = (), unlogged: Iterable[Callable[..., None]] = ()
 ) -> Iterator[TempFileManager]:
     """Yield the manager that the settings describe, on the command line's registry, and close it.
 
     Args:
         args: The parsed flags; see ``options.add_settings``.
         hooks: Callables that hear every event.
-        told: Functions of ``logs`` whose lines the command has a better place for: they do not come twice.
+        unlogged: Functions of ``logs`` whose lines the command has a better place for: they do not come twice.
 
     Raises:
         TempFileError: a setting, the base directory, the log file or the registry cannot be used.
@@ -49,7 +49,7 @@ def open_manager(
     asked = sources["log_level"] != "default"
     # What a script reads is the output; a person who wants the story asks for it.
     loud = settings if asked else replace(settings, log_level="WARNING")
-    with logging_to(loud, without=() if asked or settings.log_file else told):
+    with logging_to(loud, unlogged=() if asked or settings.log_file else unlogged):
         manager = TempFileManager.from_settings(
             settings, registry=settings.registry or SQLITE, hooks=hooks, clock=args.clock
         )
@@ -60,26 +60,26 @@ def open_manager(
 
 
 @contextmanager
-def beside(
+def open_context_beside(
     args: argparse.Namespace,
     settings: Settings,
     *,
     hooks: Iterable[Hook] = (),
-    told: Iterable[Callable[..., None]] = (),
+    unlogged: Iterable[Callable[..., None]] = (),
 ) -> Iterator[Context]:
-    """Yield what looks at a base directory without a registry and makes nothing; log as ``open_manager`` does.
+    """Yield a context that looks at a base directory and makes nothing, no registry either; log as a manager's does.
 
     Raises:
         UsageError: the log file cannot be written.
     """
     asked = args.log_level is not None
-    with logging_to(settings if asked else replace(settings, log_level="WARNING"), without=told):
+    with logging_to(settings if asked else replace(settings, log_level="WARNING"), unlogged=unlogged):
         yield Context.beside(settings, clock=args.clock, hooks=hooks)
 
 
 @contextmanager
-def logging_to(settings: Settings, *, without: Iterable[Callable[..., None]] = ()) -> Iterator[None]:
-    """Log as the settings say, except what the functions ``without`` say; on leaving, all is as before.
+def logging_to(settings: Settings, *, unlogged: Iterable[Callable[..., None]] = ()) -> Iterator[None]:
+    """Log as the settings say, except what the functions ``unlogged`` say; on leaving, all is as before.
 
     Raises:
         UsageError: the log file cannot be written.
@@ -89,7 +89,7 @@ def logging_to(settings: Settings, *, without: Iterable[Callable[..., None]] = (
         handler = logs.configure(settings)
     except OSError as error:
         raise options.UsageError(f"cannot write the log file {settings.log_file}: {error.strerror}") from error
-    handler.addFilter(_by_others({function.__name__ for function in without}))
+    handler.addFilter(_by_others({function.__name__ for function in unlogged}))
     try:
         yield
     finally:

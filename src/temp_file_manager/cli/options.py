@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what becomes of wrong ones."""
+"""Flags that several commands share, and the errors of wrong ones."""
 
 import argparse
 import math
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from temp_file_manager.cli import render
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.settings import FIELDS, Layer, Settings, settings
 
@@ -43,7 +44,7 @@ def add_command(
     more: str = "",
     json: str = "print JSON",
 ) -> argparse.ArgumentParser:
-    """Declare a command that works on the registry, and return its parser for the flags of its own.
+    """Declare a command that takes the settings, and return its parser for the flags of its own and for theirs.
 
     Args:
         commands: What ``add_subparsers`` returned.
@@ -78,21 +79,15 @@ def add_accept_clock(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add one flag a setting, and ``--config``; ``effective`` reads them."""
+    """Add one flag a setting, which ``help settings`` explains once for all commands, and ``--config``.
+
+    ``effective`` reads them.
+    """
     parser.add_argument("--config", metavar="FILE", help="a TOML file with settings in its table [manager]")
-    group = parser.add_argument_group(
-        "settings", "Flags win over variables, variables over the file, the file over the defaults."
-    )
     for name, field in FIELDS.items():
-        about = f"{field.metadata['about']}: {field.metadata['allowed']}"
-        if field.metadata["secret"]:
-            continue
-        default = shown(name, field.default)
-        group.add_argument(
-            flag(name),
-            metavar="VALUE",
-            help=f"{about} [{settings.variable(name)}; default {default}]".replace("%", "%%"),
-        )
+        if not field.metadata["secret"]:
+            parser.add_argument(flag(name), metavar="VALUE", help=argparse.SUPPRESS)
+    parser.epilog = f"Each setting is a flag, too: {render.PROGRAM} help settings lists them."
 
 
 def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
@@ -125,6 +120,25 @@ def whole(text: str) -> int:
 def flag(name: str) -> str:
     """Return the flag of a field."""
     return "--" + name.replace("_", "-")
+
+
+def described(name: str) -> dict[str, object]:
+    """Return what there is to say about a setting, whatever its value, for JSON."""
+    metadata = FIELDS[name].metadata
+    return {
+        "default": for_json(name, FIELDS[name].default),
+        "variable": settings.variable(name),
+        "flag": None if metadata["secret"] else flag(name),
+        "about": metadata["about"],
+        "allowed": metadata["allowed"],
+    }
+
+
+def for_json(name: str, value: object) -> object:
+    """Return a setting's value for JSON."""
+    # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600. A secret is not shown either.
+    as_text = value is not None and (name == "permission_mask" or FIELDS[name].metadata["secret"])
+    return shown(name, value) if as_text else value
 
 
 def shown(name: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""Everything the command line prints: lines, tables, JSON and problems, with names escaped."""
+"""Printing: every line, table, JSON document and problem of the command line, with names escaped."""
 
 import io
 import os

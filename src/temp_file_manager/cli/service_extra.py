@@ -1,4 +1,4 @@
-"""What ``run`` serves beside its sweeps: page, API and metrics, as far as they are asked for and can be."""
+"""Services that ``run`` offers beside its sweeps: page, API and metrics, as far as they are asked for and can be."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -1,4 +1,4 @@
-"""What ``sweep`` prints: a line an outcome as it happens, then the totals."""
+"""Lines that ``sweep`` prints: one an outcome as it happens, then the totals."""
 
 from collections.abc import Iterable
 

@@ -2,7 +2,8 @@
 
 import math
 
-from temp_file_manager.inspection.why import Explanation, Forecast
+from temp_file_manager.inspection.prospects import Forecast
+from temp_file_manager.inspection.why import Explanation
 from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import due_at, verdict
 from temp_file_manager.text import json_number, span, timestamp

@@ -2,31 +2,68 @@
 
 import math
 import os
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.in_flight import IN_FLIGHT
 
+GONE = "it is not there any more"
 
-def pin(registry: Registry, path: str, until: float | None) -> None:
-    """Keep a registered file from every sweep.
+
+class Pinned(NamedTuple):
+    """Paths by what became of them.
+
+    Attributes:
+        kept: Those that no sweep takes now.
+        unknown: Those that are not registered.
+        gone: Those that are registered, and not there any more; they are not pinned.
+    """
+
+    kept: list[str]
+    unknown: list[str]
+    gone: list[str]
+
+
+def pin_all(registry: Registry, paths: Iterable[str], until: float | None) -> Pinned:
+    """Keep registered files from every sweep.
 
     Args:
-        registry: Where its record is.
-        path: Absolute.
-        until: Seconds since the epoch; None: until ``unpin``.
+        registry: Where their records are.
+        paths: Absolute; each once.
+        until: Seconds since the epoch; None: until they are unpinned.
+    """
+    asked = list(paths)
+    known = set(registry.keep(asked, math.inf if until is None else until))
+    # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
+    for path in known:
+        IN_FLIGHT.wait(path)
+    gone = [path for path in asked if path in known and not os.path.lexists(path)]
+    registry.release(gone)
+    kept = known.difference(gone)
+    return Pinned([path for path in asked if path in kept], [path for path in asked if path not in known], gone)
+
+
+def unpin_all(registry: Registry, paths: Iterable[str]) -> list[str]:
+    """Let sweeps have registered files again; return those of the paths that are not registered."""
+    asked = list(paths)
+    known = set(registry.release(asked))
+    return [path for path in asked if path not in known]
+
+
+def pin(registry: Registry, path: str, until: float | None) -> None:
+    """Keep a registered file from every sweep; the arguments are as in ``pin_all``.
 
     Raises:
         InvalidArgumentError: it is not registered.
         FileNotFoundError: it is registered, and not there any more.
     """
-    if not registry.keep((path,), math.inf if until is None else until):
+    done = pin_all(registry, (path,), until)
+    if done.unknown:
         raise _unknown(path)
-    # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
-    IN_FLIGHT.wait(path)
-    if not os.path.lexists(path):
-        registry.release((path,))
-        raise FileNotFoundError(2, "it is not there any more", path)
+    if done.gone:
+        raise FileNotFoundError(2, GONE, path)
 
 
 def unpin(registry: Registry, path: str) -> None:
@@ -35,7 +72,7 @@ def unpin(registry: Registry, path: str) -> None:
     Raises:
         InvalidArgumentError: it is not registered.
     """
-    if not registry.release((path,)):
+    if unpin_all(registry, (path,)):
         raise _unknown(path)
 
 

@@ -70,9 +70,10 @@ class LocalStorage:
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
         in_use = self._in_use() if self._in_use else None
+        aside = None if self._aside is None else Aside(self._aside)
         with Directories(owner_check=self._owner_check) as directories:
             for record in records:
-                yield _predicted(record, directories, in_use)
+                yield _predicted(record, directories, in_use, aside)
 
 
 def _remove_compared(
@@ -108,7 +109,7 @@ def _remove_compared(
     return _new_outcome(Outcome, (record, Status.REMOVED, Cause.NONE, ""))
 
 
-def _predicted(record: TempFile, directories: Directories, in_use: InUse | None) -> Outcome:
+def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: Aside | None) -> Outcome:
     try:
         directory, name, seen = directories.compared(record)
         if stat.S_ISDIR(seen.mode):
@@ -116,6 +117,8 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None)
         held = None if in_use is None else in_use.secured(record, directory, name, seen)
         if held is not None:
             os.close(held)
+        if aside is not None and record.identity is not None:
+            aside.foretell(directory)
     except NotThatFile as other:
         return other.outcome(record)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""``adopt``: files that nobody registered: planned, and with ``--yes`` put on record or swept at once."""
+"""The command ``adopt``: files that nobody registered, planned, and with ``--yes`` put on record or swept at once."""
 
 import argparse
 import os
@@ -9,7 +9,8 @@ from temp_file_manager import logs
 from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt.plan import Plan, adopt, plan
 from temp_file_manager.adopt.watched import unwatch, watch
-from temp_file_manager.cli import adopt_output, open_manager, options
+from temp_file_manager.cli import adopt_output, options
+from temp_file_manager.cli.open_manager import address_of, open_context_beside, open_manager, registry_is_there
 from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.context import Context
 from temp_file_manager.settings import Settings
@@ -23,19 +24,20 @@ def add_parser(commands: options.Commands) -> None:
         "put on record the files of a directory that nobody registered",
         execute,
         words="[--yes] [--exclude GLOB] [--once [--prune] | --keep-adopting | --forget] DIR",
-        more="Without --yes it prints what would be done, and does nothing. Only regular files of this user with one "
-        "name are adopted, on the directory's own mount; links are not followed. A file's age counts from its last "
-        "change or its birth, whichever is later. With --max-age given here, these files keep that age as their ttl.",
+        more="Without --yes it prints what it would do, and does nothing. It adopts only regular files of this "
+        "user that have one name, on the directory's own mount, and follows no links. A file's age counts "
+        "from its last change or its birth, whichever is later. With --max-age given here, these files keep "
+        "that age as their ttl.",
         json="print JSON objects, one a line: the plan, then what was done",
     )
-    parser.add_argument("directory", metavar="DIR", help="where to look, and in what is below")
+    parser.add_argument("directory", metavar="DIR", help="the directory to look in, and below")
     parser.add_argument("--yes", action="store_true", help="do it")
     parser.add_argument(
         "--exclude",
         action="append",
         default=[],
         metavar="GLOB",
-        help="leave out what matches by its name or its path in DIR, and all below it; may be repeated",
+        help="leave out what matches by its name or by its path in DIR, and all below it; may be repeated",
     )
     parser.add_argument("--once", action="store_true", help="remove at once what is due, and put nothing on record")
     parser.add_argument("--prune", action="store_true", help="with --once: remove directories that this leaves empty")
@@ -79,7 +81,7 @@ def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
         raise options.UsageError("--prune goes with --once: later sweeps remove no directories")
     if args.forget and (args.yes or args.exclude):
         raise options.UsageError("--forget takes neither --yes nor --exclude")
-    if not args.once and not open_manager.address_of(settings).outlives_process:
+    if not args.once and not address_of(settings).outlives_process:
         raise options.UsageError(
             "records in memory would end with this command: use --once, or a registry that stays, such as sqlite:"
         )
@@ -102,8 +104,8 @@ def _sweep(args: argparse.Namespace, context: Context, planned: Plan, teller: Te
 
 def _forget(args: argparse.Namespace, settings: Settings) -> int:
     forgotten = False
-    if open_manager.registry_is_there(settings):
-        with open_manager.open_manager(args) as manager:
+    if registry_is_there(settings):
+        with open_manager(args) as manager:
             forgotten = unwatch(manager.context, args.directory)
     adopt_output.forgotten(forgotten, args)
     return 0 if forgotten else 1
@@ -112,15 +114,15 @@ def _forget(args: argparse.Namespace, settings: Settings) -> int:
 @contextmanager
 def _opened(args: argparse.Namespace, settings: Settings, teller: Teller) -> Iterator[Context]:
     """Yield what to work with; where there is no registry yet, and nothing is to be written to one, none is made."""
-    if (args.yes and not args.once) or open_manager.registry_is_there(settings):
-        with open_manager.open_manager(args, hooks=[teller], told=(logs.settled,)) as manager:
+    if (args.yes and not args.once) or registry_is_there(settings):
+        with open_manager(args, hooks=[teller], unlogged=(logs.settled,)) as manager:
             yield manager.context
     else:
-        with open_manager.beside(args, settings, hooks=[teller], told=(logs.settled,)) as context:
+        with open_context_beside(args, settings, hooks=[teller], unlogged=(logs.settled,)) as context:
             yield context
 
 
 def _own_files(args: argparse.Namespace, settings: Settings) -> list[str]:
     """Return the files that this and the command ``run`` work with, which may lie in any directory."""
-    files = (open_manager.address_of(settings).file, settings.log_file, args.config)
+    files = (address_of(settings).file, settings.log_file, args.config)
     return [os.path.abspath(path) for path in files if path]

@@ -1,9 +1,10 @@
-"""``check``: what a crash, a full disk or somebody's hand left behind, and how to mend it."""
+"""The command ``check``: what a crash, a full disk or somebody's hand left behind, and how to mend it."""
 
 import argparse
 from dataclasses import asdict
 
-from temp_file_manager.cli import open_manager, options, render
+from temp_file_manager.cli import options, render
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection.check import check
 from temp_file_manager.reports import Finding
 
@@ -16,7 +17,7 @@ def add_parser(commands: options.Commands) -> None:
         "look for what does not fit together, and mend it with --fix",
         execute,
         words="[--fix]",
-        more="The exit code is 0 when nothing is wrong, or nothing any more.",
+        more="The exit code is 0 when nothing is wrong, or when nothing is wrong any more.",
         json="print the findings as a JSON object",
     )
     parser.add_argument("--fix", action="store_true", help="mend what can be mended")
@@ -29,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager.open_manager(args) as manager:
+    with open_manager(args) as manager:
         findings = check(manager.context, fix=args.fix)
     if args.json:
         render.as_json({"findings": [asdict(finding) for finding in findings]})

@@ -1,4 +1,4 @@
-"""``completion``: a script that teaches a shell to complete the commands, their flags and file names."""
+"""The command ``completion``: a script that teaches a shell to complete the commands, their flags and file names."""
 
 import argparse
 
@@ -17,7 +17,7 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("shell", choices=("bash", "zsh"), help="which shell")
     options.add_json(parser, "print the script as a string in a JSON object")
-    parser.set_defaults(execute=execute, parsers=commands.choices)
+    parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:

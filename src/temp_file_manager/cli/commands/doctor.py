@@ -1,4 +1,4 @@
-"""``doctor``: what this machine and file system let the package do, and what to grant or change."""
+"""The command ``doctor``: what this machine and file system let the package do, and what to grant or change."""
 
 import argparse
 from dataclasses import asdict
@@ -16,8 +16,8 @@ def add_parser(commands: options.Commands) -> None:
         "say what this machine and file system can tell, and what to grant or change",
         execute,
         words="[DIR]",
-        more="It makes a file in DIR (where that is missing, in what is nearest above it) and removes it at once; a "
-        "registry is not made. The exit code is 1 when something is a problem.",
+        more="It makes a file in DIR (or, where DIR is missing, in the nearest directory above it) and removes it "
+        "at once; it makes no registry. The exit code is 1 when it finds a problem.",
         json="print a JSON object",
     )
     parser.add_argument("directory", nargs="?", metavar="DIR", help="where to look, instead of the base directory")

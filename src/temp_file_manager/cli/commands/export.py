@@ -1,8 +1,9 @@
-"""``export``: every record as a line of JSON, for ``import`` or another program."""
+"""The command ``export``: every record as a line of JSON, for ``import`` or another program."""
 
 import argparse
 
-from temp_file_manager.cli import open_manager, options, pages, render
+from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection import describe
 
 
@@ -13,8 +14,8 @@ def add_parser(commands: options.Commands) -> None:
         "export",
         "print every record as a line of JSON",
         execute,
-        more="Names that are no text come as JSON writes lone surrogates; import reads them back to the byte.",
-        json="the same, as there is no other form",
+        more="Names that are no text are written as JSON writes lone surrogates; import reads them back byte for byte.",
+        json="the same: there is no other form",
     )
     options.add_settings(parser)
 
@@ -25,7 +26,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager.open_manager(args) as manager:
+    with open_manager(args) as manager:
         for record in pages.records(manager.context):
             render.as_json(describe.stored(record), indent=None)
     return 0

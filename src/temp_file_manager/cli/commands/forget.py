@@ -1,9 +1,10 @@
-"""``forget``: drop records, leave their files."""
+"""The command ``forget``: records dropped, their files left."""
 
 import argparse
 
-from temp_file_manager.cli import open_manager, options, paths, render
-from temp_file_manager.storage.paths import absolute_all
+from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
+from temp_file_manager.manager import TempFileManager
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -27,18 +28,16 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
-    refuse = paths.Refusals()
-    forgotten = 0
-    with open_manager.open_manager(args) as manager:
-        for batch in paths.batches(args, refuse):
-            asked = list(dict.fromkeys(absolute_all(batch, "forget")))
-            known = manager.registry.get(asked)
-            forgotten += manager.registry.forget(known)
-            for path in asked:
-                if path not in known:
-                    refuse(path, "not registered")
-    if args.json:
-        render.as_json({"forgotten": forgotten, "not_registered": refuse.count}, indent=None)
-    else:
-        render.line(f"{render.count(forgotten, 'record')} forgotten; no file was touched.")
-    return 1 if refuse.count and not forgotten else 0
+    return work_through(args, _forget, _summary, some_suffice=True)
+
+
+def _forget(manager: TempFileManager, batch: list[str]) -> Answer:
+    asked = distinct(batch)
+    known = manager.registry.get(asked)
+    unknown = [(path, NOT_REGISTERED) for path in asked if path not in known]
+    return Answer(manager.registry.forget(known), unknown)
+
+
+def _summary(total: Total) -> tuple[dict[str, object], str]:
+    counts: dict[str, object] = {"forgotten": total.done, "not_registered": total.refused}
+    return counts, f"{render.count(total.done, 'record')} forgotten; no file was touched."

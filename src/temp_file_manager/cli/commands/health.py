@@ -1,11 +1,12 @@
-"""``health``: whether all is well, for people and for a container's health check."""
+"""The command ``health``: the state of all there is, for people and for a container's health check."""
 
 import argparse
 import os
 from dataclasses import replace
 
 from temp_file_manager import logs
-from temp_file_manager.cli import open_manager, options, render
+from temp_file_manager.cli import options, render
+from temp_file_manager.cli.open_manager import address_of, open_context_beside, open_manager
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryError
 from temp_file_manager.inspection import health
 from temp_file_manager.inspection.health import Grade, Health
@@ -25,8 +26,8 @@ def add_parser(commands: options.Commands) -> None:
         "say whether all is well, and if not what to do",
         execute,
         more="It makes neither the base directory nor a registry. The exit code is 0 when it is healthy, 1 when it is "
-        "degraded (sweeps go on, somebody should look), 2 when it is unhealthy or cannot be opened. A container's "
-        "HEALTHCHECK that puts up with degraded: temp-file-manager health || [ $? -eq 1 ]",
+        "degraded (sweeps go on, somebody should look), 2 when it is unhealthy or cannot be opened. For a "
+        "container's HEALTHCHECK that tolerates degraded: temp-file-manager health || [ $? -eq 1 ]",
         json="print a JSON object",
     )
     options.add_settings(parser)
@@ -39,7 +40,7 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting cannot be used.
     """
     settings, _ = options.effective(args)
-    found = replace(_examined(args, settings), registry=open_manager.address_of(settings).shown)
+    found = replace(_examined(args, settings), registry=address_of(settings).shown)
     if args.json:
         render.as_json(found.described())
     elif found.reasons:
@@ -51,8 +52,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _examined(args: argparse.Namespace, settings: Settings) -> Health:
-    address = open_manager.address_of(settings)
-    with open_manager.beside(args, settings) as context:
+    address = address_of(settings)
+    with open_context_beside(args, settings) as context:
         if address.file is None and not address.outlives_process:  # those of other processes, which cannot be seen
             return health.examine(context)
         try:
@@ -60,7 +61,7 @@ def _examined(args: argparse.Namespace, settings: Settings) -> Health:
             if address.file is not None and not os.path.lexists(address.file):
                 return health.examine(context, trouble=_why_not_made(address.file))
             if os.path.isdir(settings.base_dir) and os.access(settings.base_dir, os.W_OK | os.X_OK):
-                with open_manager.open_manager(args, told=(logs.registry_read_only,)) as manager:
+                with open_manager(args, unlogged=(logs.registry_read_only,)) as manager:
                     return health.examine(manager.context)
             trouble = ""
         except BaseDirectoryError as error:

@@ -1,4 +1,4 @@
-"""``hold``: run a command while no sweep removes a file, as ``flock`` does with a lock."""
+"""The command ``hold``: another command, run while no sweep removes a file, as ``flock`` runs one with a lock."""
 
 import argparse
 import os
@@ -6,7 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from temp_file_manager.cli import open_manager, options, render, signals
+from temp_file_manager.cli import options, render, signals
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.options import UsageError
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registering.hold import Hold
@@ -26,8 +27,9 @@ def add_parser(commands: options.Commands) -> None:
         "hold",
         "run a command while no sweep removes a registered file",
         execute,
-        more="The exit code is the command's: 127 when it is not found, 126 when it cannot be run, 128 and its number "
-        "when a signal ended it; 1 when the file is not registered or not there, and the command was not run.",
+        more="The exit code is the command's own; 127 when the command is not found, 126 when it cannot be run, "
+        "128 plus the signal's number when a signal ended it. It is 1, and the command is not run, when the "
+        "file is not registered or not there.",
         json="print a JSON object at the end, after what the command printed",
     )
     parser.usage = "%(prog)s [--json] [--config FILE] [settings] PATH -- COMMAND..."
@@ -47,7 +49,7 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError("name a COMMAND after the PATH: hold PATH -- COMMAND")
     if not args.path:
         raise UsageError("an empty PATH names no file")
-    with open_manager.open_manager(args) as manager:
+    with open_manager(args) as manager:
         try:
             hold = manager.hold(args.path)
         except (InvalidArgumentError, OSError) as error:

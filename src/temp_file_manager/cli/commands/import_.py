@@ -1,4 +1,4 @@
-"""``import``: put on record again what ``export`` printed, with its old age, ttl, tags and pin."""
+"""The command ``import``: the output of ``export`` put on record again, with old age, ttl, tags and pins."""
 
 import argparse
 import math
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from temp_file_manager.cli import exported_record, open_manager, options, paths, render
+from temp_file_manager.cli import exported_record, options, paths, render
 from temp_file_manager.cli.exported_record import Exported, NotImportedError
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import NewFile
 from temp_file_manager.registry import Registry
@@ -26,8 +27,9 @@ def add_parser(commands: options.Commands) -> None:
         "put on record what export printed, with its old age, ttl, tags and pin",
         execute,
         words="[FILE]",
-        more="A file that is gone, that is no longer the one that was exported, or that was registered again since is "
-        "refused, with the reason on standard error; so is a line that is no record. The others are imported.",
+        more="It refuses a file that is gone, that is no longer the one that was exported, or that was registered "
+        "again since, and a line that is no record, each with the reason on standard error. It imports all "
+        "others.",
         json="print the counts as a JSON object",
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="what to read; - is standard input")
@@ -43,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
     """
     refuse = paths.Refusals()
     imported = 0
-    with _opened(args.file) as stream, open_manager.open_manager(args) as manager:
+    with _opened(args.file) as stream, open_manager(args) as manager:
         for lines in paths.pieces(stream, b"\n", LONGEST_LINE, refuse):
             imported += _imported(manager, lines, refuse)
     if args.json:

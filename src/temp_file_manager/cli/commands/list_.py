@@ -1,10 +1,11 @@
-"""``list``: what is on record, or the part of it that is due."""
+"""The command ``list``: what is on record, or the part of it that is due."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from temp_file_manager.cli import open_manager, options, pages, render
+from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
@@ -26,26 +27,27 @@ def add_parser(commands: options.Commands) -> None:
         "print what is on record",
         execute,
         words="[--due] [--tag TAG] [--under DIR] [--older-than SECONDS] [--failed] [--kept] [--limit N]",
-        more="The oldest come first, and after them those with a ttl, the one that ends next first; with --due the "
-        "longest overdue. On a terminal a table; else a line a record: age in seconds, when it is due (now, the "
-        "seconds until then, pinned or held), bytes or -, path, with a space between.",
+        more="The oldest come first; after them those with a ttl, the one that ends next first. With --due the "
+        "longest overdue come first. A terminal gets a table. Otherwise each record is a line: its age in "
+        "seconds, when it is due (now, the seconds until then, pinned or held), its bytes or -, and its "
+        "path, with a space between them.",
         json="print one JSON object a line",
     )
-    parser.add_argument("--due", action="store_true", help="only what a cleanup now would take")
+    parser.add_argument("--due", action="store_true", help="only files that a cleanup now would take")
     parser.add_argument(
         "--tag",
         action="append",
         default=[],
         dest="tags",
         metavar="TAG",
-        help="only what has this tag; repeated: all of them",
+        help="only files with this tag; repeated: with all of them",
     )
-    parser.add_argument("--under", metavar="DIR", help="only what lies in this directory or below it")
+    parser.add_argument("--under", metavar="DIR", help="only files in this directory or below it")
     parser.add_argument(
-        "--older-than", type=options.seconds, metavar="SECONDS", help="only what was registered longer ago"
+        "--older-than", type=options.seconds, metavar="SECONDS", help="only files that were registered longer ago"
     )
-    parser.add_argument("--failed", action="store_true", help="only what could not be removed so far")
-    parser.add_argument("--kept", action="store_true", help="only what a pin or a hold keeps from sweeps")
+    parser.add_argument("--failed", action="store_true", help="only files that could not be removed so far")
+    parser.add_argument("--kept", action="store_true", help="only files that a pin or a hold keeps from sweeps")
     parser.add_argument("--limit", type=options.whole, metavar="N", help="at most so many")
     options.add_settings(parser)
 
@@ -56,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager.open_manager(args) as manager:
+    with open_manager(args) as manager:
         due = manager.context.due()
         write = _writer(due, as_json=args.json)
         for record in islice(_wanted(args, manager, due), args.limit):

@@ -1,17 +1,17 @@
-"""``pin``: keep files from every sweep, for a while or until ``unpin``."""
+"""The commands ``pin`` and ``unpin``: files kept from every sweep for a while, or from one to the other."""
 
 import argparse
-import math
-import os
 
-from temp_file_manager.cli import open_manager, options, paths, render
-from temp_file_manager.storage.paths import absolute_all
+from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registering.pin import GONE, pin_all, unpin_all
 from temp_file_manager.text import span
 
 
 def add_parser(commands: options.Commands) -> None:
-    """Declare the command."""
-    parser = options.add_command(
+    """Declare both commands."""
+    pin = options.add_command(
         commands,
         "pin",
         "keep registered files from every sweep, until unpin",
@@ -21,9 +21,21 @@ def add_parser(commands: options.Commands) -> None:
         "them is not registered, or not there any more.",
         json="print the counts as a JSON object",
     )
-    paths.add_paths(parser)
-    parser.add_argument("--ttl", type=options.seconds, metavar="SECONDS", help="how long, instead of until unpin")
-    options.add_settings(parser)
+    paths.add_paths(pin)
+    pin.add_argument("--ttl", type=options.seconds, metavar="SECONDS", help="how long, instead of until unpin")
+    options.add_settings(pin)
+    unpin = options.add_command(
+        commands,
+        "unpin",
+        "let sweeps have pinned files again",
+        execute_unpin,
+        words="[-0] PATH...",
+        more="A registered file that is not pinned may be unpinned, too. The exit code is 1 if any of them is not "
+        "registered.",
+        json="print the counts as a JSON object",
+    )
+    paths.add_paths(unpin)
+    options.add_settings(unpin)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -32,29 +44,36 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
-    refuse = paths.Refusals()
-    pinned = 0
-    with open_manager.open_manager(args) as manager:
-        registry = manager.registry
-        for batch in paths.batches(args, refuse):
-            asked = list(dict.fromkeys(absolute_all(batch, "pin")))
-            known = registry.get(asked)
-            until = math.inf if args.ttl is None else args.clock.wall() + args.ttl
-            registry.keep(known, until)
-            # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
-            gone = [path for path in known if not os.path.lexists(path)]
-            registry.release(gone)
-            pinned += len(known) - len(gone)
-            for path in asked:
-                if path not in known or path in gone:
-                    refuse(path, "it is not there any more" if path in known else "not registered")
-    _tell(args, pinned, refuse.count)
-    return 1 if refuse.count else 0
+
+    def pin(manager: TempFileManager, batch: list[str]) -> Answer:
+        until = None if args.ttl is None else args.clock.wall() + args.ttl
+        pinned = pin_all(manager.registry, distinct(batch), until)
+        unknown, gone = ([(path, NOT_REGISTERED) for path in pinned.unknown], [(path, GONE) for path in pinned.gone])
+        return Answer(len(pinned.kept), gone + unknown)
+
+    def summary(total: Total) -> tuple[dict[str, object], str]:
+        counts = {"pinned": total.done, "refused": total.refused, "ttl": args.ttl}
+        until = "until unpin" if args.ttl is None else f"for {span(args.ttl)}"
+        refused = f", {total.refused} refused" if total.refused else ""
+        return counts, f"{render.count(total.done, 'file')} pinned {until}{refused}."
+
+    return work_through(args, pin, summary)
 
 
-def _tell(args: argparse.Namespace, pinned: int, refused: int) -> None:
-    if args.json:
-        render.as_json({"pinned": pinned, "refused": refused, "ttl": args.ttl}, indent=None)
-        return
-    until = "until unpin" if args.ttl is None else f"for {span(args.ttl)}"
-    render.line(f"{render.count(pinned, 'file')} pinned {until}{f', {refused} refused' if refused else ''}.")
+def execute_unpin(args: argparse.Namespace) -> int:
+    """Unpin files and print how many; return 1 if any of the paths is not registered.
+
+    Raises:
+        TempFileError: a setting, a path or the registry cannot be used.
+    """
+
+    def unpin(manager: TempFileManager, batch: list[str]) -> Answer:
+        asked = distinct(batch)
+        unknown = unpin_all(manager.registry, asked)
+        return Answer(len(asked) - len(unknown), [(path, NOT_REGISTERED) for path in unknown])
+
+    def summary(total: Total) -> tuple[dict[str, object], str]:
+        counts: dict[str, object] = {"unpinned": total.done, "not_registered": total.refused}
+        return counts, f"{render.count(total.done, 'file')} unpinned."
+
+    return work_through(args, unpin, summary)

@@ -1,9 +1,11 @@
-"""``register``: put files on record."""
+"""The command ``register``: files put on record."""
 
 import argparse
 
 from temp_file_manager import logs
-from temp_file_manager.cli import open_manager, options, paths, render
+from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.targets import Answer, Total, work_through
+from temp_file_manager.manager import TempFileManager
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -14,7 +16,8 @@ def add_parser(commands: options.Commands) -> None:
         "put files on record, to be removed when they are due",
         execute,
         words="[-0] [--ttl SECONDS] [--tag TAG] PATH...",
-        more="Registering a file again restarts its age. What is refused is told on standard error, with the reason.",
+        more="Registering a file again restarts its age. A file that is refused is told on standard error, with "
+        "the reason, and makes the exit code 1.",
         json="print the counts as a JSON object",
     )
     paths.add_paths(parser)
@@ -33,23 +36,20 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
-    refuse = paths.Refusals()
-    registered = oversized = 0
-    with open_manager.open_manager(args, told=(logs.refused,)) as manager:
-        for batch in paths.batches(args, refuse):
-            report = manager.register_files(batch, ttl=args.ttl, tags=args.tags)
-            registered += report.registered
-            oversized += report.oversized
-            for path, reason in report.refused:
-                refuse(path, reason)
-    if args.json:
-        counts = {"registered": registered, "refused": refuse.count, "oversized": oversized}
-        render.as_json(counts, indent=None)
-    else:
-        render.line(f"{render.count(registered, 'file')} registered{_but(refuse.count, oversized)}.")
-    return 1 if refuse.count else 0
+
+    def register(manager: TempFileManager, batch: list[str]) -> Answer:
+        report = manager.register_files(batch, ttl=args.ttl, tags=args.tags)
+        return Answer(report.registered, report.refused, oversized=report.oversized)
+
+    return work_through(args, register, _summary, unlogged=(logs.refused,))
 
 
-def _but(refused: int, oversized: int) -> str:
-    more = {"refused": refused, "larger than size_limit": oversized}
-    return "".join(f", {number} {what}" for what, number in more.items() if number)
+def _summary(total: Total) -> tuple[dict[str, object], str]:
+    counts: dict[str, object] = {
+        "registered": total.done,
+        "refused": total.refused,
+        "oversized": total.oversized,
+    }
+    more = {"refused": total.refused, "larger than size_limit": total.oversized}
+    but = "".join(f", {number} {what}" for what, number in more.items() if number)
+    return counts, f"{render.count(total.done, 'file')} registered{but}."

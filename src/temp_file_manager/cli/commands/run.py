@@ -1,4 +1,4 @@
-"""``run``: sweep at an interval until a signal ends it."""
+"""The command ``run``: sweeps at an interval until a signal ends them."""
 
 import argparse
 import os
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from temp_file_manager import logs
-from temp_file_manager.cli import open_manager, options, render, service_extra, signals
+from temp_file_manager.cli import options, render, service_extra, signals
+from temp_file_manager.cli.open_manager import address_of, logging_to
 from temp_file_manager.errors import RegistryError, RegistryGoneError
 from temp_file_manager.events import Hook, SweepFailed
 from temp_file_manager.manager import TempFileManager
@@ -26,14 +27,16 @@ def add_parser(commands: options.Commands) -> None:
     parser = commands.add_parser(
         "run",
         help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
-        description="Sweeps at an interval until SIGTERM or Ctrl-C, and then removes nothing more. "
-        "Its records are those of the registry: what other commands and programs register there it sweeps, too, and "
-        "what is not due yet stays on record after it. With --registry memory: nobody else can register anything. "
+        description="Sweeps at an interval until SIGTERM or Ctrl-C, and removes nothing on its way out unless told to. "
+        "It also sweeps what other commands and programs register in the same registry; files that are not due stay on "
+        "record when it ends. With --registry memory: no other process can register anything. "
         "With the extra 'service' installed it also serves a page, an API and, if they are on, metrics.",
         usage="%(prog)s [--clear-on-exit] [--json] [--accept-clock] [--config FILE] [settings]",
     )
     parser.add_argument(
-        "--clear-on-exit", action="store_true", help="when a signal ends it, remove every registered file nobody keeps"
+        "--clear-on-exit",
+        action="store_true",
+        help="when a signal ends it, remove every registered file that nobody keeps",
     )
     options.add_accept_clock(parser)
     options.add_json(parser, "log JSON lines (unless --log-format is given) and print a JSON object at the end")
@@ -56,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     # Signals after the first change nothing: the chunk in hand is a moment's work. SIGINT also where a shell started us
     # with it ignored, as it does in the background: who sends it means it.
     last = ENDING if args.ends_process else ()
-    with signals.heard(ENDING, ignored_after=last) as pipe, open_manager.logging_to(settings):
+    with signals.heard(ENDING, ignored_after=last) as pipe, logging_to(settings):
         manager = TempFileManager.from_settings(
             settings,
             registry=settings.registry or SQLITE,
@@ -101,7 +104,7 @@ def _started(manager: TempFileManager, settings: Settings) -> None:
     logs.logger.info(
         f"Running: base_dir {printable(manager.base_dir)}, max_age {manager.max_age} seconds, "
         f"a sweep every {settings.cleanup_interval} seconds. Records are in "
-        f"{printable(open_manager.address_of(settings).shown)}{_sharing(manager)}"
+        f"{printable(address_of(settings).shown)}{_sharing(manager)}"
     )
 
 

@@ -1,8 +1,9 @@
-"""``stats``: how much is on record, how old it is, and how much of it is due."""
+"""The command ``stats``: how much is on record, how old it is, and how much of it is due."""
 
 import argparse
 
-from temp_file_manager.cli import open_manager, options, pages, render
+from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli.open_manager import address_of, open_manager
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
@@ -19,7 +20,7 @@ def add_parser(commands: options.Commands) -> None:
         "stats",
         "count what is on record, by age, and what is due",
         execute,
-        more="It walks through all records, so what happens meanwhile is counted or not.",
+        more="It walks through all records; a change meanwhile is counted or not.",
         json="print a JSON object",
     )
     options.add_settings(parser)
@@ -31,12 +32,12 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager.open_manager(args) as manager:
+    with open_manager(args) as manager:
         due = manager.context.due()
         counted = _Counted(due)
         for record in pages.records(manager.context):
             counted.add(record)
-        name = open_manager.address_of(options.effective(args)[0]).shown
+        name = address_of(options.effective(args)[0]).shown
         if args.json:
             render.as_json(counted.as_json(manager, name))
         else:

@@ -1,12 +1,15 @@
-"""``status``: what is known about files, and why a cleanup would take them or not."""
+"""The command ``status``: files' records, when they are due, and what the command ``sweep`` would do with them now."""
 
 import argparse
 
-from temp_file_manager.cli import open_manager, options, paths, render
+from temp_file_manager import logs
+from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
-from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.reports import FileStatus
-from temp_file_manager.storage.contract import Storage
+from temp_file_manager.inspection.prospects import Forecast, Prospects, prospects
+from temp_file_manager.manager import TempFileManager
+from temp_file_manager.records import Selection, Status, TempFile
+from temp_file_manager.rules import verdict
 from temp_file_manager.text import human_size, span, timestamp
 
 
@@ -15,10 +18,11 @@ def add_parser(commands: options.Commands) -> None:
     parser = options.add_command(
         commands,
         "status",
-        "explain files: registered or not, due or not, and why",
+        "say whether files are registered and due, and why",
         execute,
         words="[-0] PATH...",
-        more="The exit code is 1 if any of them is not registered.",
+        more="It is quick with many files; the command why tells more about each. The exit code is 1 if any of "
+        "them is not registered.",
         json="print one JSON object a line",
     )
     paths.add_paths(parser)
@@ -26,49 +30,44 @@ def add_parser(commands: options.Commands) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Explain files; return 1 if any of them is not registered.
+    """Say what is known about files; return 1 if any of them is not registered.
 
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
-    refuse = paths.Refusals()
-    unregistered = 0
-    with open_manager.open_manager(args) as manager:
-        context = manager.context
-        storage = context.storage_for(protect_open=context.settings.protect_open)
-        for batch in paths.batches(args, refuse):
-            due = context.due()
-            report = manager.statuses(batch)
-            unregistered += report.unregistered
-            for status in report.files:
-                _tell(status, due, storage, as_json=args.json)
-    return 1 if unregistered or refuse.count else 0
+
+    def status(manager: TempFileManager, batch: list[str]) -> Answer:
+        names, refused = nameable(batch)
+        found = prospects(manager.context, names)
+        for one in found:
+            _tell(one, as_json=args.json)
+        return Answer(refused=refused, unregistered=sum(one.record is None for one in found))
+
+    return work_through(args, status, unlogged=(logs.clock_distrusted, logs.clock_trusted))
 
 
-def _tell(status: FileStatus, due: Selection, storage: Storage, *, as_json: bool) -> None:
-    record = status.record
+def _tell(found: Prospects, *, as_json: bool) -> None:
+    record, due = found.record, Selection(found.asof, found.max_age)
+    would = _would(found.command_line)
     if as_json:
-        known = (
-            {} if record is None else describe.described(record, due) | {"if_swept_now": _prediction(record, storage)}
-        )
-        render.as_json({"path": status.path, "registered": record is not None} | known, indent=None)
+        known = {} if record is None else describe.described(record, due) | {"if_swept_now": would}
+        render.as_json({"path": found.path, "registered": record is not None} | known, indent=None)
         return
-    render.line(status.path if record else f"{status.path}: not registered")
-    for name, value in [] if record is None else _explained(record, status, due, storage):
+    render.line(found.path if record else f"{found.path}: not registered")
+    for name, value in [] if record is None else [*_explained(record, due), ("if swept now", would)]:
         render.line(f"  {name:<15}{value}")
 
 
-def _explained(record: TempFile, status: FileStatus, due: Selection, storage: Storage) -> list[tuple[str, str]]:
+def _explained(record: TempFile, due: Selection) -> list[tuple[str, str]]:
     ttl = None if record.due_at is None else record.due_at - record.registered_at
     return [
         ("registered", f"{describe.age(record, due)} ago, {timestamp(record.registered_at)}"),
-        ("due", f"{describe.when_due(record, due)}: {status.reason}"),
+        ("due", f"{describe.when_due(record, due)}: {verdict(record, due).reason}"),
         ("ttl", f"max_age, {span(due.max_age)}" if ttl is None else f"its own, {span(ttl)}"),
         ("size", human_size(record.size)),
         ("tags", ", ".join(record.tags) or "none"),
         ("failures", _failures(record, due)),
         ("identity", describe.identity(record.identity)),
-        ("if swept now", _prediction(record, storage)),
     ]
 
 
@@ -78,6 +77,8 @@ def _failures(record: TempFile, due: Selection) -> str:
     return f"{record.failures}; scheduled sweeps leave it alone for {span(record.retry_at - due.asof)}"
 
 
-def _prediction(record: TempFile, storage: Storage) -> str:
-    (outcome,) = storage.predict((record,))
-    return f"{outcome.status}: {outcome.reason}" if outcome.reason else str(outcome.status)
+def _would(forecast: Forecast) -> str:
+    # Why a file goes is said under "due".
+    reason = forecast.caveat if forecast.status is Status.REMOVED else forecast.reason
+    would = str(forecast.status or "left alone")
+    return f"{would}: {reason}" if reason else would

@@ -1,10 +1,11 @@
-"""``sweep``: remove what is due, now, and say of each file what became of it."""
+"""The command ``sweep``: what is due removed now, and each outcome told."""
 
 import argparse
 from contextlib import nullcontext
 
 from temp_file_manager import logs
-from temp_file_manager.cli import open_manager, options, progress
+from temp_file_manager.cli import options, progress
+from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.events import Hook
 
@@ -18,14 +19,17 @@ def add_parser(commands: options.Commands) -> None:
         execute,
         words="[-n] [--all] [--limit N] [--budget SECONDS] [--even-if-open] [--allow-large N] [--accept-clock] "
         "[--quiet]",
-        more="In a pipe each outcome is a line, as it happens; on a terminal only what was not simply removed is. The "
-        "exit code is 1 if any removal failed. What a sweep has begun it finishes, also when nobody reads its output.",
+        more="In a pipe each outcome is a line, as it happens; on a terminal only a file that was not simply "
+        "removed gets one. The exit code is 1 if any removal failed. A sweep is finished even if nobody "
+        "reads its output any more.",
         json="print one JSON object a line: each outcome, then the totals",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="change nothing, and print what would be done")
-    parser.add_argument("--all", action="store_true", help="every record, whatever its age")
+    parser.add_argument("--all", action="store_true", help="take every file on record, whatever its age")
     parser.add_argument(
-        "--even-if-open", action="store_true", help="also what somebody has open (TEMP_FILE_PROTECT_OPEN)"
+        "--even-if-open",
+        action="store_true",
+        help="remove files even if somebody has them open (else TEMP_FILE_PROTECT_OPEN decides)",
     )
     parser.add_argument(
         "--allow-large",
@@ -35,9 +39,9 @@ def add_parser(commands: options.Commands) -> None:
         help="remove up to N files that are due only because a setting has changed since the last sweep",
     )
     options.add_accept_clock(parser)
-    parser.add_argument("--limit", type=options.whole, metavar="N", help="at most so many files")
+    parser.add_argument("--limit", type=options.whole, metavar="N", help="handle at most so many files")
     parser.add_argument(
-        "--budget", type=options.seconds, metavar="SECONDS", help="begin nothing more (50 files at most) after this"
+        "--budget", type=options.seconds, metavar="SECONDS", help="begin no new chunk (50 files at most) after so long"
     )
     parser.add_argument("--quiet", action="store_true", help="print the totals alone")
     options.add_settings(parser)
@@ -53,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     teller = Teller(as_json=args.json, quiet=args.quiet)
     bar = None if args.dry_run or args.json or args.quiet else progress.bar()
     hooks: list[Hook] = [teller] if bar is None else [bar, teller]
-    with open_manager.open_manager(args, hooks=hooks, told=(logs.settled,)) as manager, bar or nullcontext():
+    with open_manager(args, hooks=hooks, unlogged=(logs.settled,)) as manager, bar or nullcontext():
         if args.accept_clock:
             manager.context.clock_guard.accept()
         report = manager.sweep(

@@ -1,4 +1,4 @@
-"""``version``: which version runs on what."""
+"""The command ``version``: the version of the package, of Python and of the platform."""
 
 import argparse
 
@@ -8,8 +8,8 @@ from temp_file_manager.cli import options, render
 
 def add_parser(commands: options.Commands) -> None:
     """Declare the command."""
-    about = "print the version, Python's and the platform"
-    parser = commands.add_parser("version", help=about, description=about)
+    about = "print the version of this package, of Python and of the platform"
+    parser = commands.add_parser("version", help=about, description=f"{about[:1].upper()}{about[1:]}.")
     options.add_json(parser)
     parser.set_defaults(execute=execute)
 

@@ -1,13 +1,15 @@
-"""``why``: the whole story of a file: what keeps it or takes it, from when, and who has it open."""
+"""The command ``why``: the whole story of a file: what keeps it or takes it, from when, and who has it open."""
 
 import argparse
 import math
 
 from temp_file_manager import logs
-from temp_file_manager.cli import open_manager, options, paths, render
-from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
-from temp_file_manager.inspection.why import Explanation, Forecast, Rule, why
+from temp_file_manager.inspection.prospects import Forecast, Rule
+from temp_file_manager.inspection.why import Explanation, why
+from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Status
 from temp_file_manager.storage.kernel.processes import FileUsers
 from temp_file_manager.text import human_size, span, timestamp
@@ -17,7 +19,7 @@ ADVICE = {
     Rule.HOLD: "A process holds it; that ends when it lets go or ends, however it ends.",
     Rule.PIN: "Somebody pinned it; that ends at its end, or by unpin.",
     Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
-    Rule.CLOCK: "Nothing is removed early because a clock jumped; the command sweep believes the clock.",
+    Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
     Rule.CLAIM: "Look again in a moment.",
     Rule.IN_USE: "It goes with the first sweep after whoever has it open has closed it; sweep --even-if-open takes it.",
@@ -35,7 +37,7 @@ def add_parser(commands: options.Commands) -> None:
     parser = options.add_command(
         commands,
         "why",
-        "tell the whole story of files: what keeps or takes them, from when, who has them open",
+        "tell the whole story of files: what keeps or removes them, from when, and who has them open",
         execute,
         words="[-0] PATH...",
         more="The exit code is 1 if any of them is not registered.",
@@ -51,20 +53,18 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
-    refuse = paths.Refusals()
-    unregistered = 0
     tell = _as_json if args.json else _tell
-    with open_manager.open_manager(args, told=(logs.clock_distrusted, logs.clock_trusted)) as manager:
-        for batch in paths.batches(args, refuse):
-            for path in batch:
-                try:
-                    story = why(manager.context, path)
-                except InvalidArgumentError as error:
-                    refuse(path, str(error))
-                    continue
-                unregistered += story.record is None
-                tell(story)
-    return 1 if unregistered or refuse.count else 0
+
+    def explain(manager: TempFileManager, batch: list[str]) -> Answer:
+        names, refused = nameable(batch)
+        unregistered = 0
+        for name in names:
+            story = why(manager.context, name)
+            unregistered += story.record is None
+            tell(story)
+        return Answer(refused=refused, unregistered=unregistered)
+
+    return work_through(args, explain, unlogged=(logs.clock_distrusted, logs.clock_trusted))
 
 
 def headline(story: Explanation) -> str:

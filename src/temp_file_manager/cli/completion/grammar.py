@@ -1,4 +1,4 @@
-"""What can be typed, as the parsers declare it: commands, their flags and what these take."""
+"""Grammar of the command line, as the parsers declare it: commands, their flags and what these take."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -76,12 +76,18 @@ def _flag(action: argparse.Action) -> Flag:
     takes_value = action.nargs != 0
     return Flag(
         tuple(action.option_strings),
-        _brief(action.help, ": ", "; "),
+        _brief(_about(action), ": ", "; "),
         (str(action.metavar or action.dest.upper())) if takes_value else "",
         takes_value and _takes_files(action),
         isinstance(action, argparse._AppendAction),
         action.dest in FIELDS,
     )
+
+
+def _about(action: argparse.Action) -> str | None:
+    # The flags of settings have no help of their own, as ``help settings`` explains them once for all commands.
+    setting = FIELDS.get(action.dest)
+    return action.help if setting is None else str(setting.metadata["about"])
 
 
 def _takes_files(action: argparse.Action) -> bool:

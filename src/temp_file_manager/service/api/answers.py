@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from temp_file_manager.inspection import overview
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.inspection.why import Rule
+from temp_file_manager.inspection.prospects import Rule
 from temp_file_manager.records import Status
 from temp_file_manager.service.api.models import Path, Step, reference
 

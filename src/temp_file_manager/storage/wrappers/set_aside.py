@@ -10,6 +10,7 @@ from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.kernel.statx import Look, looker
+from temp_file_manager.storage.paths import nearest_existing
 
 ASIDE = "aside"
 """The folder's name, in the package's own directory."""
@@ -55,10 +56,22 @@ class Aside:
             os.rename(name, number, src_dir_fd=directory, dst_dir_fd=here)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                detail = f"it lies on another file system than {self._folder}, which a paranoid removal needs"
-                raise NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail) from error
+                raise self._out_of_reach() from error
             raise
         self._finish(record, directory, name)
+
+    def foretell(self, directory: int) -> None:
+        """Return if the entries of a directory can be moved here, as far as looking can tell. Makes no folder.
+
+        Raises:
+            NotThatFile: they lie on another file system.
+        """
+        if os.fstat(directory).st_dev != os.stat(nearest_existing(self._folder)).st_dev:
+            raise self._out_of_reach()
+
+    def _out_of_reach(self) -> NotThatFile:
+        detail = f"it lies on another file system than {self._folder}, which a paranoid removal needs"
+        return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail)
 
     def finishes(self, record: TempFile) -> bool:
         """Remove what a killed sweep has left here of a record; say whether there was its file."""

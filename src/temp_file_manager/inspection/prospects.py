@@ -1,0 +1,267 @@
+"""Prospects of files: the rule that decides about each, from when, and what each kind of sweep would do now."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from temp_file_manager.context import Context
+from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
+from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
+from temp_file_manager.rules import due_at, verdict
+from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.kernel.file_flags import obstacle
+from temp_file_manager.storage.paths import AnyPath, absolute
+
+_PAGE = 1000
+_PAGES = 20
+"""Of what is due, so much is looked through for records that another sweep is at."""
+
+
+class Rule(StrEnum):
+    """What decides about a file."""
+
+    NOT_REGISTERED = "not registered"
+    HOLD = "hold"
+    PIN = "pin"
+    BACK_OFF = "back-off"
+    TTL = "ttl"
+    MAX_AGE = "max_age"
+    CLOCK = "clock"
+    LARGE_SWEEP = "large sweep"
+    CLAIM = "another sweep"
+    IN_USE = "in use"
+    UNKNOWN = "nothing can tell whether it is in use"
+    REPLACED = "replaced"
+    DIRECTORY_REPLACED = "directory replaced"
+    DOUBT = "nothing can tell whether it is the file"
+    GONE = "gone"
+    OBSTACLE = "cannot be removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What one kind of sweep would do with the file now.
+
+    Attributes:
+        status: What would become of the record; None: the sweep would leave it alone.
+        rule: What decides.
+        reason: Why, in words.
+        at: From when on such a sweep would take it up, seconds since the epoch: the past when it would now, infinity
+            when it never would; None when it is no matter of time.
+        caveat: What a removal would not achieve, in words: that nothing guarantees that the content is overwritten.
+    """
+
+    status: Status | None
+    rule: Rule
+    reason: str
+    at: float | None = None
+    caveat: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """Prospects of one path: what each kind of sweep would do. Nothing of it outlasts the moment: look again.
+
+    Attributes:
+        path: Absolute.
+        asof: The moment, by the wall clock.
+        record: None when it is not registered.
+        max_age: Seconds; what decides about records without their own ttl.
+        due_at: When its age or its ttl makes it due, seconds since the epoch; None when it is not registered.
+        cleanup: What a bare ``cleanup()`` would do, which asks nobody whether the file is open.
+        command_line: What ``temp-file-manager sweep`` would do; it protects open files if the settings say so.
+        scheduled: What a scheduled sweep would do; it backs off, too, and does not trust the wall clock.
+    """
+
+    path: str
+    asof: float
+    record: TempFile | None
+    max_age: float
+    due_at: float | None
+    cleanup: Forecast
+    command_line: Forecast
+    scheduled: Forecast
+
+    @property
+    def rule(self) -> Rule:
+        """What decides for scheduled sweeps, which heed every rule."""
+        return self.scheduled.rule
+
+
+def prospects(context: Context, names: Sequence[str]) -> list[Prospects]:
+    """Return what each kind of sweep would do with each of some paths; the guards are asked once for all.
+
+    Args:
+        context: Whose records and settings count.
+        names: As ``named`` returns them.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
+    known = context.registry.get(names)
+    asof, max_age = context.clock.wall(), context.max_age
+    forecasts = dict(zip(known, _forecasts(context, list(known.values()), asof), strict=True))
+    due = {name: _due_at(record, max_age) for name, record in known.items()}
+    nobody = (Forecast(None, Rule.NOT_REGISTERED, "not registered"),) * 3
+    return [
+        Prospects(name, asof, known.get(name), max_age, due.get(name), *forecasts.get(name, nobody)) for name in names
+    ]
+
+
+def named(path: AnyPath) -> str:
+    """Return a path made absolute, links not followed.
+
+    Raises:
+        TypeError: it is no path.
+        InvalidArgumentError: it is empty, or no file can have such a name.
+    """
+    name = os.fsdecode(path)
+    if not name:
+        raise InvalidArgumentError("an empty path names no file")
+    name = absolute(name)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"no file can be called {name!r}") from error
+    return name
+
+
+Forecasts = tuple[Forecast, Forecast, Forecast]
+"""What a bare cleanup, the command line and a scheduled sweep would do with one record."""
+
+
+def _forecasts(context: Context, records: list[TempFile], asof: float) -> Iterator[Forecasts]:
+    if not records:
+        return
+    due = Selection(asof, context.max_age)
+    bare = _predicted(context, context.storage, records)
+    protecting = _predicted(context, context.protecting, records) if context.settings.protect_open else bare
+    claimed = _claimed(context, records, due)
+    command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
+    for record, unasked, asked in zip(records, bare, protecting, strict=True):
+        taken = record.path in claimed
+        yield (
+            _forecast(record, due, unasked, taken),
+            command_line.forecast(record, asked, taken),
+            scheduled.forecast(record, asked, taken),
+        )
+
+
+def _predicted(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
+    """Return what a storage foretells, and what it cannot see: obstacles."""
+    by_name = storage is context.storage
+    odd = [by_name and "\0" in record.path for record in records]
+    told = iter(list(storage.predict(record for record, is_odd in zip(records, odd, strict=True) if not is_odd)))
+    return [
+        Outcome(record, Status.FAILED, Cause.OBSTACLE, "the path holds a NUL character")
+        if is_odd
+        else _hindered(next(told))
+        for record, is_odd in zip(records, odd, strict=True)
+    ]
+
+
+def _hindered(outcome: Outcome) -> Outcome:
+    record = outcome.record
+    why_not = obstacle(record.path) if outcome.status in (Status.REMOVED, Status.FAILED) else ""
+    return Outcome(record, Status.FAILED, Cause.OBSTACLE, why_not) if why_not else outcome
+
+
+class _Unattended:
+    """A sweep that distrusts the clock and asks before it removes much; a held-up scheduled one goes on as before."""
+
+    def __init__(self, context: Context, due: Selection, *, patient: bool) -> None:
+        self._trusting = due
+        self._reading = context.clock_guard.peek(records=True)
+        self._due = replace(due, asof=self._reading.asof, patient=patient)
+        self._former = _former(context, self._due)
+
+    def forecast(self, record: TempFile, outcome: Outcome, claimed: bool) -> Forecast:
+        """Return what it would do with a record."""
+        forecast = _forecast(record, self._former or self._due, outcome, claimed)
+        if self._former is not None and not self._due.patient:
+            return Forecast(None, Rule.LARGE_SWEEP, "a change of settings holds it up: it would remove nothing")
+        if forecast.status is None and forecast.rule in (Rule.TTL, Rule.MAX_AGE):
+            if self._former is not None and verdict(record, self._due).due:
+                reason = "a change of settings would remove unusually many files at once: see sweep --dry-run"
+                return Forecast(None, Rule.LARGE_SWEEP, reason)
+            if not self._reading.trusted and verdict(record, self._trusting).due:
+                return Forecast(None, Rule.CLOCK, f"the wall clock is not trusted: {self._reading.reason}")
+        return forecast
+
+
+def _former(context: Context, due: Selection) -> Selection | None:
+    """Return the selection by the settings before, where a change of them holds this one up."""
+    try:
+        context.large_sweep_guard.check(due, now=context.clock.elapsed())
+    except LargeSweepError as error:
+        return replace(due, max_age=error.former["max_age"])
+    return None
+
+
+def _forecast(record: TempFile, due: Selection, outcome: Outcome, claimed: bool) -> Forecast:
+    found = verdict(record, due)
+    rule = _time_rule(record, due)
+    if not found.due:
+        return Forecast(None, rule, found.reason, None if rule is Rule.HOLD else _at(record, due))
+    if claimed:
+        return Forecast(None, Rule.CLAIM, "another sweep is at it just now")
+    if outcome.status is Status.REMOVED:
+        return Forecast(Status.REMOVED, rule, found.reason, _at(record, due), outcome.reason)
+    return Forecast(outcome.status, _other_rule(outcome), outcome.reason)
+
+
+def _claimed(context: Context, records: list[TempFile], due: Selection) -> set[str]:
+    """Return the paths that another sweep has: each is missing at its place among what is due."""
+    sought = {record.path: _due_at(record, due.max_age) for record in records if verdict(record, due).due}
+    claimed: set[str] = set()
+    cursor: object | None = None
+    for _ in range(_PAGES if sought else 0):
+        page = context.registry.page(due, now=context.clock.elapsed(), limit=_PAGE, after=cursor)
+        for other in page.records:
+            sought.pop(other.path, None)
+        cursor = page.cursor
+        if cursor is None:
+            return claimed | sought.keys()
+        reached = _due_at(page.records[-1], due.max_age)
+        claimed |= {path for path, place in sought.items() if place < reached}
+        sought = {path: place for path, place in sought.items() if place >= reached}
+        if not sought:
+            break
+    return claimed
+
+
+def _due_at(record: TempFile, max_age: float) -> float:
+    return due_at(record.registered_at, record.due_at, max_age)
+
+
+def _time_rule(record: TempFile, due: Selection) -> Rule:
+    """Say which part of ``rules.verdict`` decides, in its order."""
+    if record.held:
+        return Rule.HOLD
+    if record.pinned_until is not None and record.pinned_until > due.asof:
+        return Rule.PIN
+    if due.patient and record.retry_at is not None and record.retry_at > due.asof:
+        return Rule.BACK_OFF
+    return Rule.MAX_AGE if record.due_at is None else Rule.TTL
+
+
+_RULES = {
+    Cause.GONE: Rule.GONE,
+    Cause.REPLACED: Rule.REPLACED,
+    Cause.IN_USE: Rule.IN_USE,
+    Cause.USE_UNKNOWN: Rule.UNKNOWN,
+    Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
+}
+
+
+def _other_rule(outcome: Outcome) -> Rule:
+    """Say what keeps, or spares, a file that is due."""
+    return _RULES.get(outcome.cause, Rule.OBSTACLE if outcome.status is Status.FAILED else Rule.DOUBT)
+
+
+def _at(record: TempFile, due: Selection) -> float:
+    pinned = -math.inf if record.pinned_until is None else record.pinned_until
+    retry = record.retry_at if due.patient and record.retry_at is not None else -math.inf
+    return max(_due_at(record, due.max_age), pinned, retry)
