@@ -124,7 +124,7 @@ def test_attackers_end_with_who_started_them(tmp_path: Path) -> None:
     make(tmp_path / "other", 1)
     program = (
         "import os, sys; from temp_file_manager.testing import swapper; swapping = swapper(*sys.argv[1:]); "
-        "print(swapping.__enter__()._processes[0].pid, flush=True); input(); os._exit(1)"
+        "print(swapping.__enter__().processes[0].pid, flush=True); input(); os._exit(1)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path / "one", tmp_path / "other"],
