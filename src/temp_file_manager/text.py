@@ -21,10 +21,16 @@ def masked(text: str) -> str:
     return re.sub(r"://[^\s]*@", "://…@", text)
 
 
-def span(seconds: float) -> str:
-    """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
+def span(seconds: float, *, units: int = 2, zero: bool = True) -> str:
+    """Write a length of time as people do: ``4.2 s``, ``5 min 3 s``, ``2 h 5 min``, ``3 d 4 h``.
+
+    Args:
+        seconds: How long it is.
+        units: The most units to write, 1 or 2: ``5 min`` or ``5 min 3 s``.
+        zero: Whether a second unit is written that is 0: ``5 min 0 s``.
+    """
     if seconds < 0:
-        return f"-{span(-seconds)}"
+        return f"-{span(-seconds, units=units, zero=zero)}"
     if seconds == math.inf:
         return "endless time"
     if seconds < 60:  # noqa: PLR2004 - seconds a minute
@@ -37,7 +43,8 @@ def span(seconds: float) -> str:
     ):
         if total >= size:
             whole, rest = divmod(total, size)
-            return f"{whole} {unit} {rest // smaller} {small_unit}"
+            second = f" {rest // smaller} {small_unit}" if units > 1 and (zero or rest >= smaller) else ""
+            return f"{whole} {unit}{second}"
     raise AssertionError(seconds)
 
 

@@ -1,9 +1,8 @@
-"""Curves and bars made of characters: pure functions of numbers."""
+"""Curves made of characters: pure functions of numbers."""
 
 from collections.abc import Iterable, Sequence
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_ENDS = " ▏▎▍▌▋▊▉"
 _EIGHTHS = 8
 
 GAP = 150.0
@@ -11,7 +10,7 @@ GAP = 150.0
 
 
 def columns(values: Iterable[tuple[float, float]], since: float, until: float, width: int) -> list[float | None]:
-    """Return what there was at most in each column of a curve; None where nobody looked.
+    """Return the highest value in each column of a curve; None where there is no sample.
 
     Args:
         values: Moments and what there was then, the oldest first; seconds since the epoch.
@@ -44,11 +43,3 @@ def curve(values: Sequence[float | None], rows: int) -> list[str]:
     heights = [0 if value is None else 1 + round(value / most * steps) for value in values]
     floors = range((rows - 1) * _EIGHTHS, -1, -_EIGHTHS)
     return ["".join(_LEVELS[min(max(height - floor, 0), _EIGHTHS)] for height in heights) for floor in floors]
-
-
-def bar(value: float, most: float, width: int) -> str:
-    """Return a bar as long as its share of ``width`` columns; what is more than nothing is seen."""
-    if not value or not most or width <= 0:
-        return ""
-    whole, rest = divmod(max(1, round(value / most * width * _EIGHTHS)), _EIGHTHS)
-    return (_LEVELS[-1] * whole + _ENDS[rest].strip())[:width]

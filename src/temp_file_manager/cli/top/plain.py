@@ -1,14 +1,9 @@
 """``top`` without a terminal: one picture, in lines and tables."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from temp_file_manager.cli import render
 from temp_file_manager.cli.top import words
 from temp_file_manager.cli.top.look import Picture
-from temp_file_manager.text import human_size, span, timestamp
-
-Row = tuple[str, ...]
+from temp_file_manager.text import human_size, timestamp
 
 _SWEEPS = 10
 
@@ -16,65 +11,46 @@ _SWEEPS = 10
 def tell(picture: Picture) -> None:
     """Print a picture."""
     found = picture.overview
-    health = found["health"]
-    for reason in health["reasons"]:
-        render.line(f"{health['status']}: {reason}")
-    render.table(("health", str(health["status"])), _figures(picture))
-    for name, rows in _tables(picture):
-        if rows:
-            render.line()
-            render.table(name, rows)
+    for reason in found["health"]["reasons"]:
+        render.line(f"{found['health']['status']}: {reason}")
+    render.table(("health", str(found["health"]["status"])), _figures(picture))
+    _outlook(picture)
     render.line()
     render.line(f"sweeps: {words.schedule(found)}")
-    rows = list(_sweeps(picture))
+    rows = [_sweep(row, found["at"]) for row in words.swept(found["sweeps"])]
     if rows:
-        render.table(("ended", "took", *words.COUNTS, "why"), rows)
+        render.table(("ended", "took", *words.COUNTS, "why"), rows[:_SWEEPS])
 
 
-def _figures(picture: Picture) -> list[Row]:
+def _figures(picture: Picture) -> list[tuple[str, str]]:
     found = picture.overview
-    stats, health, now = found["stats"], found["health"], found["at"]
     records = [sample.records for sample in picture.samples]
     return [
-        ("at", timestamp(now)),
-        ("base directory", health["base_dir"]),
-        ("registry", health["registry"]),
-        ("max_age", span(health["max_age"])),
-        ("files", words.count(stats["records"])),
-        ("bytes", human_size(stats["bytes"])),
+        ("at", timestamp(found["at"])),
+        ("base directory", found["health"]["base_dir"]),
+        ("registry", found["health"]["registry"]),
+        ("files", words.count(found["stats"]["records"])),
+        ("bytes", human_size(found["stats"]["bytes"])),
         ("last hour", f"{min(records):,} to {max(records):,} files"),
-        ("oldest", words.oldest(found)),
-        ("disk free", words.free(found["disk"])),
-        *words.totals(stats),
+        *words.figures(found).items(),
     ]
 
 
-def _tables(picture: Picture) -> Iterator[tuple[Row, list[Row]]]:
-    found = picture.outlook
+def _outlook(picture: Picture) -> None:
+    found, base = picture.outlook, picture.overview["health"]["base_dir"]
     assert found is not None  # noqa: S101 - a look ends with it
-    base, now = picture.overview["health"]["base_dir"], found["asof"]
-    parts = words.forecast(found)
-    yield ("due within", "files", "bytes"), [(label, words.count(n), human_size(size)) for label, n, size in parts]
-    yield ("oldest", "due", "size", "path"), [_file(item, base, now, "age", "due", "size") for item in found["oldest"]]
-    yield ("largest", "due", "age", "path"), [_file(item, base, now, "size", "due", "age") for item in found["largest"]]
+    parts = [(label, words.count(files), size) for label, files, size in words.forecast(found)]
+    render.line()
+    render.table(("due within", "files", "bytes"), parts)
+    for name, figures in (("oldest", ("age", "due", "size")), ("largest", ("size", "due", "age"))):
+        told = [(words.file(item, found["asof"]), words.inside(item["path"], base)) for item in found[name]]
+        if told:
+            render.line()
+            rows = [(*(file[figure] for figure in figures), path) for file, path in told]
+            render.table((name, *figures[1:], "path"), rows)
 
 
-def _file(item: dict[str, Any], base: str, now: float, *names: str) -> Row:
-    figures = {
-        "age": words.ago(item["registered_at"], now),
-        "due": words.due(item, now),
-        "size": human_size(item["size"]),
-    }
-    return (*(figures[name] for name in names), words.inside(item["path"], base))
-
-
-def _sweeps(picture: Picture) -> Iterator[Row]:
-    for row in words.swept(picture.overview["sweeps"])[:_SWEEPS]:
-        counts = (words.count(row.counts[name]) for name in words.COUNTS)
-        reasons = (f"{which}, {why}, such as {example}" for which, why, example in row.reasons)
-        yield (
-            f"{words.ago(row.at, picture.overview['at'])} ago",
-            row.took,
-            *counts,
-            "; ".join((*row.remarks, *reasons)),
-        )
+def _sweep(row: words.Swept, now: float) -> tuple[str, ...]:
+    counts = (words.count(row.counts[name]) for name in words.COUNTS)
+    reasons = (f"{told}, such as {example}" for told, example in row.reasons)
+    return f"{words.ago(row.at, now)} ago", row.took, *counts, "; ".join((*row.remarks, *reasons))

@@ -1,226 +1,219 @@
-"""How ``top`` looks on a terminal: as many lines as it has, each as wide as it is.
+"""How ``top`` looks on a terminal: tables beside and below each other, which rich measures, wraps and cuts.
 
 Names of files come last in a line: what a terminal makes wider or narrower than it should be, or writes from right to
-left, moves nothing that follows it.
+left, moves nothing that follows it. What comes from elsewhere is made harmless, and is never read as markup.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
+from rich.bar import Bar
+from rich.columns import Columns
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.layout import Layout
+from rich.rule import Rule
+from rich.table import Column, Table
 from rich.text import Text
 
 from temp_file_manager.cli.top import words
-from temp_file_manager.cli.top.chart import bar, columns, curve
-from temp_file_manager.cli.top.lines import GAP, fitted, flowing, headed, joined, shortened, sized, wrapped
+from temp_file_manager.cli.top.chart import columns, curve
 from temp_file_manager.cli.top.look import BACK, Picture
-from temp_file_manager.cli.top.words import COUNTS, ago, brief, count
-from temp_file_manager.text import human_size, printable, span, timestamp
+from temp_file_manager.cli.top.words import brief, count
+from temp_file_manager.text import human_size, printable, timestamp
 
 _WIDE, _HIGH = 72, 22
 """Columns and lines from which on what expires is beside what stands out; else one comes below the other."""
 
-_TALL, _SHORT = 30, 14
+_MIDDLE = 22
+"""Lines that forecast and files need at most."""
+
 _BROAD, _SLIM = 110, 60
-"""Lines and columns from which on there is more, or less, to each part."""
+"""Columns from which on the table of sweeps has all its columns, or most of them."""
 
 _GRADES = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "unknown": "red"}
-_CURVES = {"files": "cyan", "bytes": "magenta"}
-_STYLES = {"failed": "red", "kept": "yellow"}
+_STYLES = {"failed": "bold red", "kept": "bold yellow"}
 _RARE = ("gone", "replaced")
-_PARTS = 9  # lines of the forecast, with its head
-_AGO, _TOOK = 7, 9
+
+_GAP = (0, 2, 0, 0)
 
 _OLD = 10.0
 """Seconds after which an outlook, which is not made at every look, says how old it is."""
 
 
-Lines = list[Text]
-
-
-def draw(picture: Picture, width: int, height: int, interval: float) -> Text:
+def draw(console: Console, picture: Picture, interval: float) -> Layout:
     """Return a whole screen.
 
     Args:
+        console: Where it will be shown: what is shown depends on its size.
         picture: What is to be seen.
-        width: Columns of the terminal.
-        height: Its lines.
         interval: Seconds between two looks, which the last line tells.
     """
-    room = height - 1
-    lines = (_beside if width >= _WIDE and room >= _HIGH else _below)(picture, width, room)
-    lines = [*sized(lines, room), _footer(picture, width, interval)]
-    return Text("\n", no_wrap=True, overflow="crop").join(fitted(line, width) for line in lines)
+    width, room = console.width, console.height - 1
+
+    def part(shown: RenderableType, most: int) -> Layout:
+        lines = min(most, len(console.render_lines(shown)))
+        return Layout(shown, size=lines, visible=lines > 0)
+
+    beside = width >= _WIDE and room >= _HIGH
+    forecast, files, sweeps = _forecast(picture), _files(picture), _sweeps(picture, width)
+    head = [
+        Layout(_title(picture), size=1),
+        part(_reasons(picture, max(1, room // 8)), max(1, room // 4)),
+        part(_curves(picture, max(1, (room - 18) // 5) if beside else 1), room),
+        part(_figures(picture), max(2, room // 5)),
+    ]
+    body, screen = Layout(), Layout()
+    if beside:
+        both = Layout(size=min(_MIDDLE, room // 2))
+        both.split_row(Layout(forecast, ratio=2), Layout(Text(" "), size=2), Layout(files, ratio=3))
+        body.split_column(*head, both, Layout(sweeps))
+    else:
+        body.split_column(*head, part(sweeps, max(3, room // 4)), part(forecast, room), files)
+    # The body is shown in a layout, not split from it: so it is cut where the last line begins.
+    screen.split_column(Layout(body), Layout(_footer(picture, interval), size=1))
+    return screen
 
 
-def _beside(picture: Picture, width: int, room: int) -> Lines:
-    tall = room >= _TALL
-    space = [Text()] if tall else []
-    head = [_title(picture, width), *_reasons(picture, width, 4 if tall else 2), *space]
-    head += [*_curves(picture, width, max(1, (room - 18) // 5)), *_figures(picture, width, 4), *space]
-    rest = room - len(head)
-    below = min(len(_sweeps(picture, width, rest)), rest // 2)
-    middle = max(_PARTS, min(rest - below - len(space), len(_outstanding(picture, width, room))))
-    left = 52 if width >= _BROAD else 36
-    parts = sized(_forecast(picture, left), middle)
-    files = sized(_outstanding(picture, width - left - len(GAP), middle), middle)
-    both = [joined(one, other, left) for one, other in zip(parts, files, strict=True)]
-    return [*head, *both, *space, *_sweeps(picture, width, rest - middle - len(space))]
+def _grid(*columns: Column, expand: bool = False) -> Table:
+    return Table.grid(*columns, padding=_GAP, expand=expand)
 
 
-def _below(picture: Picture, width: int, room: int) -> Lines:
-    short = room < _SHORT
-    lines = [_title(picture, width), *_reasons(picture, width, 1 if short else 3), *_curves(picture, width, 1)]
-    lines += _figures(picture, width, 2 if short else 6)
-    lines += _sweeps(picture, width, max(3, room // 4))
-    return [*lines, *_forecast(picture, width), *_outstanding(picture, width, room)]
+def _number(header: str = "", *, style: str = "", min_width: int | None = None) -> Column:
+    return Column(header, justify="right", no_wrap=True, style=style, min_width=min_width)
+
+
+def _line(*parts: tuple[str, str]) -> Text:
+    """Return texts in their styles, in one line that is cut where there is no more room."""
+    return Text.assemble(*((printable(text), style) for text, style in parts), no_wrap=True, overflow="ellipsis")
+
+
+def _path(path: str, base: str, before: str = "") -> Table:
+    """Return a path in one line: where it is too long, its directory loses its end, and the name stays."""
+    directory, slash, name = words.inside(path, base).rpartition("/")
+    parts = [(before, True), (directory, False), (f"{slash}{name}", True)]
+    grid = Table.grid(*(Column(no_wrap=fixed) for text, fixed in parts if text))
+    grid.add_row(*(_line((text, "")) for text, _ in parts if text))
+    return grid
+
+
+def _headed(title: str, shown: RenderableType, note: str = "") -> Group:
+    heading = _line((title, "bold"), (f"  {note}" if note else "", "dim"))
+    return Group(Rule(heading, align="left", style="dim"), shown)
 
 
 # -- how it is
 
 
-def _title(picture: Picture, width: int) -> Text:
-    health, at = picture.overview["health"], timestamp(picture.overview["at"])
-    at = at if width >= _SLIM else at.rpartition(" ")[2]
+def _title(picture: Picture) -> Table:
+    health = picture.overview["health"]
     grade = "unknown" if picture.trouble else health["status"]
-    title = Text().append(f" {grade.upper()} ", f"bold reverse {_GRADES[grade]}")
-    title.append(GAP).append(shortened(health["base_dir"], max(8, width - len(title) - len(at) - 2 * len(GAP))), "bold")
-    return joined(title, Text(at, "dim"), width - len(at) - len(GAP))
+    grid = _grid(Column(no_wrap=True), Column(ratio=1), Column(), expand=True)
+    grid.add_row(
+        _line((f" {grade.upper()} ", f"bold reverse {_GRADES[grade]}")),
+        _line((health["base_dir"], "bold")),
+        _line((timestamp(picture.overview["at"]), "dim")),
+    )
+    return grid
 
 
-def _reasons(picture: Picture, width: int, rows: int) -> Lines:
-    """Return why it is not healthy, each reason in its share of the lines."""
+def _reasons(picture: Picture, most: int) -> Group:
+    """Return why it is not healthy: so many reasons at most."""
     health = picture.overview["health"]
     told = [(reason, _GRADES[health["status"]]) for reason in health["reasons"]]
     if picture.trouble:
         told.insert(0, (f"this is how it was: {picture.trouble}", "red"))
-    lines: Lines = []
-    for number, (reason, style) in enumerate(told[:rows]):
-        share = (rows - len(lines)) // (min(rows, len(told)) - number)
-        lines += wrapped(reason, style, width, share)
-    if len(told) > rows:
-        more = f"and {len(told) - rows} more"
-        lines[-1] = joined(lines[-1], Text(more, told[-1][1]), width - len(more) - len(GAP))
-    return lines
+    if len(told) > most:
+        told[most:] = [(f"and {len(told) - most} more", "dim")]
+    return Group(*(Text(printable(reason), style) for reason, style in told))
 
 
-def _curves(picture: Picture, width: int, rows: int) -> Lines:
+@dataclass(frozen=True)
+class _Curve:
+    """A curve of the last hour, as wide as there is room."""
+
+    values: list[tuple[float, float]]
+    until: float
+    rows: int
+    style: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shape = columns(self.values, self.until - BACK, self.until, options.max_width)
+        yield from (Text(line, self.style) for line in curve(shape, self.rows))
+
+
+def _curves(picture: Picture, rows: int) -> Table:
     """Return how many files and bytes there were in the last hour, in so many lines each."""
-    found = picture.overview
-    figures = {"files": count(found["stats"]["records"]), "bytes": human_size(found["stats"]["bytes"])}
-    values = {
-        "files": [(sample.at, float(sample.records)) for sample in picture.samples],
-        "bytes": [(sample.at, float(sample.bytes or 0)) for sample in picture.samples],
-    }
-    scale = 16 if width >= _SLIM else 0
-    lines = []
-    for name, style in _CURVES.items():
-        shape = columns(values[name], found["at"] - BACK, found["at"], max(0, width - 17 - scale))
-        most = max((value for value in shape if value is not None), default=0)
-        for row, drawn in enumerate(curve(shape, rows)):
-            line = (
-                Text()
-                .append(f"{'' if row else name:<5}", "dim")
-                .append(f"{'' if row else figures[name]:>10}{GAP}", "bold")
-            )
-            line.append(drawn, style)
-            top = count(most) if name == "files" else human_size(int(most))
-            lines.append(line if row or not scale else line.append(f"{GAP}max {top}", "dim"))
-    return lines
+    ends = [Column(style="dim", no_wrap=True) for _ in range(2)]
+    grid = _grid(ends[0], _number(style="bold", min_width=8), Column(ratio=1), ends[1], expand=True)
+    for name, style, figure in (("files", "cyan", count), ("bytes", "magenta", human_size)):
+        values = [(sample.at, sample.records if name == "files" else sample.bytes) for sample in picture.samples]
+        drawn = [(at, float(value or 0)) for at, value in values]
+        most = figure(int(max(value for _, value in drawn)))
+        grid.add_row(name, figure(values[-1][1]), _Curve(drawn, values[-1][0], rows, style), f"max {most}")
+    return grid
 
 
-def _figures(picture: Picture, width: int, rows: int) -> Lines:
-    """Return how it is now, and what was ever done, in so many lines at most."""
-    found = picture.overview
-    max_age = span(found["health"]["max_age"])
-    now = {
-        "oldest": words.oldest(found),
-        "disk free" if width >= _SLIM else "free": words.free(found["disk"]),
-        "max_age": max_age,
-    }
-    ever = words.totals(found["stats"])
-    failed = found["stats"]["failed"]
-    lines = flowing(((name, value, "bold") for name, value in now.items()), width, max(1, rows // 3))
-    styled = ((name, value, "bold red" if name == "failed" and failed else "bold") for name, value in ever)
-    return [*lines, *flowing(styled, width, rows - len(lines))]
+def _figures(picture: Picture) -> Columns:
+    """Return how it is now, and what was ever done."""
+    failed = picture.overview["stats"]["failed"]
+    styles = {"failed": "bold red"} if failed else {}
+    figures = words.figures(picture.overview).items()
+    return Columns([_line((f"{name} ", "dim"), (value, styles.get(name, "bold"))) for name, value in figures], _GAP)
 
 
-def _footer(picture: Picture, width: int, interval: float) -> Text:
-    said = f" ends{GAP}looks every {interval:g} s{GAP}curves: the last hour"
-    line = Text().append(" q ", "reverse").append(said, "dim")
-    version = Text(f"temp-file-manager {picture.overview['version']}", "dim")
-    return joined(line, version, width - len(version) - len(GAP)) if width >= _WIDE else line
+def _footer(picture: Picture, interval: float) -> Table:
+    grid = _grid(Column(ratio=1), Column(), expand=True)
+    said = f" ends  looks every {interval:g} s  curves: the last hour"
+    version = f"temp-file-manager {picture.overview['version']}"
+    grid.add_row(_line((" q ", "reverse"), (said, "dim")), _line((version, "dim")))
+    return grid
 
 
 # -- what was, and what comes
 
 
-def _forecast(picture: Picture, width: int) -> Lines:
+def _forecast(picture: Picture) -> Group:
     if picture.outlook is None:
-        return [headed("Due within", width), Text("looking at every file …", "dim")]
+        return _headed("Due within", Text("looking at every file …", "dim"))
     late = picture.overview["at"] - picture.outlook["asof"]
-    head = headed("Due within", width, f"{brief(late)} ago" if late >= _OLD else "")
-    parts = [(label, files, human_size(size)) for label, files, size in words.forecast(picture.outlook)]
+    parts = list(words.forecast(picture.outlook))
     most = max(files for _, files, _ in parts)
-    digits = max(6, len(count(most)))
-    lines = [head]
+    grid = _grid(_number(), _number(min_width=6), _number(style="dim"), Column(ratio=1), expand=True)
     for label, files, size in parts:
-        line = Text(f"{label:>6}{GAP}").append(f"{count(files):>{digits}}", "bold" if files else "dim")
-        line.append(f"{GAP}{size:>10}" if width > _PARTS + 36 else "", "dim")
-        room = width - len(line) - len(GAP)
-        lines.append(line.append(GAP).append(bar(files, most, room), "yellow" if label == "now" else "blue"))
-    return lines
+        drawn = Bar(most, 0, files, color="yellow" if label == "now" else "blue")
+        grid.add_row(label, Text(count(files), "bold" if files else "dim"), size, drawn)
+    return _headed("Due within", grid, f"{brief(late)} ago" if late >= _OLD else "")
 
 
-def _outstanding(picture: Picture, width: int, rows: int) -> Lines:
+def _files(picture: Picture) -> Layout:
     """Return the oldest and the largest files, half of the lines each."""
-    if picture.outlook is None:
-        return []
-    found, now = picture.outlook, picture.overview["at"]
-    if not found["oldest"]:
-        return [headed("Oldest", width), Text("Nothing is registered here.", "dim")]
-    half = rows // 2
-    oldest = [_file(picture, item, ago(item["registered_at"], now), width) for item in found["oldest"]]
-    largest = [_file(picture, item, human_size(item["size"]), width) for item in found["largest"]]
-    upper = [headed("Oldest", width), *oldest][: max(half, rows - len(largest) - 1)]
-    return [*upper, *[headed("Largest", width), *largest][: rows - len(upper)]]
+    found = picture.outlook or {}
+    if not found.get("oldest"):
+        nothing = Text("Nothing is registered here.", "dim")
+        return Layout(_headed("Oldest", nothing) if found else Text(" "))
+    layout = Layout()
+    base, now = picture.overview["health"]["base_dir"], picture.overview["at"]
+    for name, figure in (("oldest", "age"), ("largest", "size")):
+        grid = _grid(_number(min_width=10), Column(no_wrap=True), Column())
+        for item in found[name]:
+            file = words.file(item, now)
+            due = Text(file["due"], "red" if item["failures"] else "dim")
+            grid.add_row(file[figure], due, _path(item["path"], base))
+        layout.add_split(Layout(_headed(name.capitalize(), grid)))
+    return layout
 
 
-def _file(picture: Picture, item: dict[str, Any], figure: str, width: int) -> Text:
-    due = words.due(item, picture.overview["at"])
-    line = Text(f"{figure:>10}{GAP}")
-    if item["failures"]:
-        line.append(f"{due:<9}{GAP}", "red")
-    elif width >= _SLIM:
-        line.append(f"{due:<9}{GAP}", "dim")
-    name = words.inside(item["path"], picture.overview["health"]["base_dir"])
-    return line.append(shortened(name, max(1, width - len(line))))
-
-
-def _sweeps(picture: Picture, width: int, rows: int) -> Lines:
-    """Return the last sweeps, the newest first; where there is room, reasons have lines of their own."""
-    found, now, base = picture.overview, picture.overview["at"], picture.overview["health"]["base_dir"]
-    sweeps = words.swept(found["sweeps"])
-    shown = [name for name in COUNTS if width >= _BROAD or name not in _RARE]
-    took = _TOOK if width >= _SLIM else 0
-    names = "".join(f"{name:>{len(name) + 2}}" for name in shown)
-    lines = [headed("Sweeps", width, words.schedule(found))]
-    lines.append(Text(f"{'ago':>{_AGO}}{'took'[:took]:>{took}}{names}{GAP}why", "dim"))
-    spare = rows - len(lines) - len(sweeps)
-    for sweep in sweeps:
-        line = Text(f"{ago(sweep.at, now):>{_AGO}}{sweep.took[:took]:>{took}}")
-        for name in shown:
-            number = sweep.counts[name]
-            line.append(f"{count(number):>{len(name) + 2}}", _STYLES.get(name, "bold") if number else "dim")
-        apart = 0 < len(sweep.reasons) <= spare and width >= _SLIM
-        why = () if apart else [why for _, why, _ in sweep.reasons]
-        lines.append(line.append(f"{GAP}{printable('; '.join((*sweep.remarks, *why)))}", "dim"))
-        if apart:
-            spare -= len(sweep.reasons)
-            lines += [_reason(reason, base, width) for reason in sweep.reasons]
-    return lines[:rows]
-
-
-def _reason(reason: tuple[str, str, str], base: str, width: int) -> Text:
-    which, why, example = reason
-    line = Text(" " * (_AGO + len(GAP))).append(f"{which}: ", _STYLES.get(which.split()[-1], ""))
-    line.append(printable(why))
-    return line.append(f", such as {shortened(words.inside(example, base), max(1, width - len(line) - 10))}", "dim")
+def _sweeps(picture: Picture, width: int) -> Group:
+    """Return the last sweeps, the newest first."""
+    found, base = picture.overview, picture.overview["health"]["base_dir"]
+    shown = [name for name in words.COUNTS if width >= _BROAD or name not in _RARE]
+    before = ["ago", "took"] if width >= _SLIM else ["ago"]
+    heads = map(_number, (*before, *shown))
+    table = Table(*heads, Column("why", style="dim"), box=None, pad_edge=False, padding=_GAP, header_style="dim")
+    for sweep in words.swept(found["sweeps"]):
+        when = [words.ago(sweep.at, found["at"]), sweep.took][: len(before)]
+        numbers = [(name, sweep.counts[name]) for name in shown]
+        counts = [Text(count(number), _STYLES.get(name, "bold") if number else "dim") for name, number in numbers]
+        reasons = [_path(example, base, f"{told}, such as ") for told, example in sweep.reasons]
+        remarks = [_line(("; ".join(sweep.remarks), ""))] if sweep.remarks else []
+        table.add_row(*when, *counts, Group(*remarks, *reasons))
+    return _headed("Sweeps", table, words.schedule(found))

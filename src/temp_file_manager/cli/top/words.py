@@ -1,7 +1,6 @@
-"""What ``top`` says, in words and figures; where they go is for ``view`` and ``plain``."""
+"""Words and figures of ``top``, without a place on the screen: ``view`` and ``plain`` give them one."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from statistics import median
@@ -24,40 +23,29 @@ class Swept(NamedTuple):
 
     Attributes:
         at: When the last of them ended, seconds since the epoch.
-        sweeps: How many.
-        took: How long one took, in words.
+        took: How long that one took, in words.
         counts: By the names of ``COUNTS``.
         remarks: What else there is to say of it.
-        reasons: Why files were not simply removed: how many and what became of them, why, and the path of one.
+        reasons: Why files were not simply removed: how many, what became of them and why; and the path of one.
     """
 
     at: float
-    sweeps: int
     took: str
     counts: Mapping[str, int]
     remarks: tuple[str, ...]
-    reasons: tuple[tuple[str, str, str], ...]
+    reasons: tuple[tuple[str, str], ...]
 
 
 def brief(seconds: float) -> str:
     """Return a length of time in one unit: ``7 s``, ``3 h``."""
     if not math.isfinite(seconds):
         return NOTHING
-    if seconds < _MINUTE:
-        return f"{max(seconds, 0):.0f} s"
-    return " ".join(span(seconds).split()[:2])
+    return span(seconds, units=1) if seconds >= _MINUTE else f"{max(seconds, 0):.0f} s"
 
 
 def ago(at: float | str | None, now: float) -> str:
     """Return how long ago a moment was; numbers that JSON lacks come as strings."""
     return NOTHING if at is None else brief(now - float(at))
-
-
-def oldest(overview: Mapping[str, Any]) -> str:
-    """Return the age of the oldest file."""
-    found = overview["stats"]["oldest"]
-    age = 0.0 if found is None else overview["at"] - found
-    return NOTHING if found is None else brief(age) if age < _MINUTE else span(age)
 
 
 def took(seconds: float) -> str:
@@ -70,45 +58,46 @@ def count(number: float | None) -> str:
     return NOTHING if number is None else f"{number:,.0f}"
 
 
-def free(disk: Mapping[str, int | None]) -> str:
-    """Return how much of a disk is free."""
-    left, whole = disk["free"], disk["size"]
-    return f"{human_size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING
-
-
 def inside(path: str, base: str) -> str:
     """Return a path without the base directory that it may lie in."""
     return path.removeprefix(f"{base.rstrip('/')}/")
 
 
-def totals(stats: Mapping[str, float | None]) -> tuple[tuple[str, str], ...]:
-    """Return what was ever done, by every process that shares the registry: names and figures."""
-    return (
-        ("registered", count(stats["registered"])),
-        ("cleaned", count(stats["cleaned"])),
-        ("failed", count(stats["failed"])),
-        ("kept in use", count(stats["kept_in_use"])),
-        ("freed", human_size(int(stats["freed_bytes"] or 0))),
-        *((("kept unknown", count(unknown)),) if (unknown := stats["kept_unknown"]) else ()),
-    )
+def figures(overview: Mapping[str, Any]) -> dict[str, str]:
+    """Return how it is now, and what was ever done by every process that shares the registry."""
+    stats, (left, whole) = overview["stats"], (overview["disk"]["free"], overview["disk"]["size"])
+    age = None if stats["oldest"] is None else overview["at"] - stats["oldest"]
+    unknown = {"kept unknown": count(stats["kept_unknown"])} if stats["kept_unknown"] else {}
+    return {
+        "oldest": NOTHING if age is None else brief(age) if age < _MINUTE else span(age),
+        "disk free": f"{human_size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING,
+        "max_age": span(overview["health"]["max_age"]),
+        "registered": count(stats["registered"]),
+        "cleaned": count(stats["cleaned"]),
+        "failed": count(stats["failed"]),
+        "kept in use": count(stats["kept_in_use"]),
+        "freed": human_size(int(stats["freed_bytes"] or 0)),
+        **unknown,
+    }
 
 
-def forecast(outlook: Mapping[str, Any]) -> Iterator[tuple[str, int, int | None]]:
+def forecast(outlook: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     """Yield within how long so many files, and bytes, will be due, each counted where they are due first."""
-    bounds = [part["until"] for part in outlook["forecast"]]
-    for until, part in zip(bounds, outlook["forecast"], strict=True):
+    for part in outlook["forecast"]:
+        until = part["until"]
         label = "now" if until == 0 else "later" if until is None else brief(until)
-        yield label, part["files"], part["bytes"]
+        yield label, part["files"], human_size(part["bytes"])
 
 
-def due(item: Mapping[str, Any], now: float) -> str:
-    """Return when a file is due; when removing it has failed, how often."""
-    if item["failures"]:
-        return f"failed {item['failures']}x"
-    if item["due_at"] is None:
-        return "never"
-    left = float(item["due_at"]) - now
-    return "now" if left <= 0 else f"in {brief(left)}"
+def file(item: Mapping[str, Any], now: float) -> dict[str, str]:
+    """Return a file's age, size, and when it is due; when removing it has failed, how often."""
+    left = math.inf if item["due_at"] is None else float(item["due_at"]) - now
+    due = "never" if left == math.inf else "now" if left <= 0 else f"in {brief(left)}"
+    return {
+        "age": ago(item["registered_at"], now),
+        "due": f"failed {item['failures']}x" if item["failures"] else due,
+        "size": human_size(item["size"]),
+    }
 
 
 def schedule(overview: Mapping[str, Any]) -> str:
@@ -120,43 +109,30 @@ def schedule(overview: Mapping[str, Any]) -> str:
     gaps = [max(later["at"] - later["duration"] - former["at"], 0.0) for later, former in pairwise(times)]
     interval = median(gaps) if gaps else float(overview["scheduler"]["interval"])
     last, now = times[0]["at"], overview["at"]
-    every = re.sub(r" 0 \w+$", "", span(float(f"{interval:.3g}")))
+    every = f"by others every {span(float(f'{interval:.3g}'), zero=False)}"
     if now > last + 2 * interval + _LATE:
-        return f"by others every {every}, but none for {brief(now - last)}: does anything run?"
+        return f"{every}, but none for {brief(now - last)}: does anything run?"
     coming = last + interval - now
-    return (
-        f"by others every {every}, last {brief(now - last)} ago, next {f'in {brief(coming)}' if coming > 0 else 'now'}"
-    )
+    return f"{every}, last {brief(now - last)} ago, next {f'in {brief(coming)}' if coming > 0 else 'now'}"
 
 
-def swept(sweeps: Sequence[Mapping[str, Any]]) -> list[Swept]:
-    """Return the rows of the table of sweeps, the newest first."""
-    rows = []
+def swept(sweeps: Sequence[Mapping[str, Any]]) -> Iterator[Swept]:
+    """Yield the rows of the table of sweeps, the newest first."""
     for idle, group in groupby(sweeps, key=_is_idle):
         several = list(group)
-        rows += [_idle(several)] if idle else [_one(sweep) for sweep in several]
-    return rows
+        if idle:
+            found = "nothing to do" if len(several) == 1 else f"{len(several)} sweeps with nothing to do"
+            yield _row(several[0])._replace(remarks=(found,))
+        else:
+            yield from map(_row, several)
 
 
 def _is_idle(sweep: Mapping[str, Any]) -> bool:
     return sweep["scheduled"] and not sweep["stopped"] and not sum(sweep[name] for name in (*COUNTS, "skipped"))
 
 
-def _idle(sweeps: Sequence[Mapping[str, Any]]) -> Swept:
-    found = "nothing to do" if len(sweeps) == 1 else f"{len(sweeps)} sweeps with nothing to do"
-    return Swept(sweeps[0]["at"], len(sweeps), took(sweeps[0]["duration"]), dict.fromkeys(COUNTS, 0), (found,), ())
-
-
-def _one(sweep: Mapping[str, Any]) -> Swept:
-    remarks: tuple[str, ...] = ("asked for",) if not sweep["scheduled"] else ()
-    remarks += (f"ended by {sweep['stopped']}",) if sweep["stopped"] else ()
-    reasons = tuple(
-        (f"{count(reason['files'])} {reason['status']}", _plainly(reason["reason"]), reason["example"])
-        for reason in sweep["reasons"]
-    )
-    counts = {name: sweep[name] for name in COUNTS}
-    return Swept(sweep["at"], 1, took(sweep["duration"]), counts, remarks, reasons)
-
-
-def _plainly(reason: str) -> str:
-    return re.sub(r"^\[Errno \d+\] ", "", reason)
+def _row(sweep: Mapping[str, Any]) -> Swept:
+    remarks = ("asked for",) * (not sweep["scheduled"])
+    remarks += (f"ended by {sweep['stopped']}",) * bool(sweep["stopped"])
+    reasons = tuple((f"{count(r['files'])} {r['status']}, {r['reason']}", r["example"]) for r in sweep["reasons"])
+    return Swept(sweep["at"], took(sweep["duration"]), {name: sweep[name] for name in COUNTS}, remarks, reasons)
