@@ -63,6 +63,10 @@ class Screen:
     def text(self) -> str:
         return "\n".join(self.lines)
 
+    @property
+    def squeezed(self) -> str:
+        return re.sub(r"\s+", " ", self.text)
+
     def feed(self, text: str) -> None:
         text, self._rest = self._rest + text, ""
         at = 0
@@ -156,8 +160,8 @@ class Terminal:
             self.read(0.1)
 
     def shows(self, *texts: str) -> None:
-        """Wait until it shows all of them at once."""
-        self.until(lambda: all(text in self.screen.text for text in texts))
+        """Wait until it shows all of them at once, with whatever space between words, or a new line."""
+        self.until(lambda: all(text in self.screen.squeezed for text in texts))
 
     def ended(self, process: "subprocess.Popen[bytes]") -> int:
         """Wait for a process's end, taking what it writes, and return its code."""

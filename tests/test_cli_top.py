@@ -19,7 +19,7 @@ import command_line
 from command_line import MODULE, Say, environment, files, tfm
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.top import words
-from temp_file_manager.cli.top.chart import bar, columns, curve
+from temp_file_manager.cli.top.chart import columns, curve
 from temp_file_manager.cli.top.look import Lookout
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.inspection.overview import overview
@@ -70,13 +70,14 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert ["later", "1", "5", "B"] in rows
     assert ["1", "h", "now", "5", "B", old] in rows
     assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
-    assert figures(say("top", "--once").out) | {"at": ""} == found | {"at": ""}
+    moving = {"at": "", "disk free": ""}
+    assert figures(say("top", "--once").out) | moving == found | moving
 
 
 def test_what_sweeps_did_and_why(say: Say, folder: Path, manager: TempFileManager) -> None:
     (one,) = files(folder, "one")
     manager.register_file(one)
-    why = Reason("failed", "[Errno 1] Operation not permitted", 1200, f"{folder}/a\x1b[2Jb")
+    why = Reason("failed", "Operation not permitted", 1200, f"{folder}/a\x1b[2Jb")
     swept(manager, 1300, failed=1200, reasons=(why,), duration=2.0)
     for ago in (998, 698, 398):
         swept(manager, ago)
@@ -229,7 +230,7 @@ def test_an_outlook_is_rare(folder: Path, manager: TempFileManager, monkeypatch:
     assert outlooks == [1000.0, 1301.0]
 
 
-# -- curves and bars
+# -- curves
 
 
 def test_columns_of_a_curve() -> None:
@@ -246,11 +247,6 @@ def test_a_curve() -> None:
     assert curve([0, 0, None], 1) == ["▁▁ "]
     assert curve([0, 15, 7], 2) == [" █ ", "▁██"]
     assert curve([], 2) == ["", ""]
-
-
-def test_a_bar() -> None:
-    assert [bar(value, 8, 4) for value in (0, 0.001, 1, 4, 8)] == ["", "▏", "▌", "██", "████"]
-    assert bar(0, 0, 4) == bar(5, 8, 0) == bar(5, 8, -3) == ""
 
 
 # -- live
@@ -289,9 +285,9 @@ def test_it_shows_what_is_registered_meanwhile(screen: Terminal, folder: Path) -
         assert (screen.screen.alternate, screen.screen.cursor, screen.screen.wraps) == (True, False, False)
         assert not (folder / "base").exists()
         register(folder, "first.csv")
-        screen.shows(" HEALTHY", "files         1", "first.csv", "registered 1  ")
+        screen.shows(" HEALTHY", "files 1 ", "first.csv", "registered 1 ")
         register(folder, "second.csv")
-        screen.shows("files         2", "second.csv")
+        screen.shows("files 2 ", "second.csv")
         screen.type(b"xq")
         assert screen.ended(process) == 0
     assert screen.restored
@@ -379,14 +375,14 @@ def test_what_goes_wrong_meanwhile_is_shown(screen: Terminal, folder: Path, mana
     register(folder, "a")
     own = folder / "base" / ".temp-file-manager"
     with top(screen, folder) as process:
-        screen.shows("files         1")
+        screen.shows("files 1 ")
         own.rename(folder / "away")
         own.write_bytes(b"a file in its place")
-        screen.shows(" UNKNOWN ", "this is how it was: ", "registry.db cannot be read", "files    ")
+        screen.shows(" UNKNOWN ", "this is how it was: ", "registry.db cannot be read", "files ")
         own.unlink()
         (folder / "away").rename(own)
         screen.until(lambda: "this is how it was" not in screen.screen.text)
-        screen.shows(" HEALTHY ", "files         1")
+        screen.shows(" HEALTHY ", "files 1 ")
         screen.type(b"q")
         assert screen.ended(process) == 0
     assert screen.restored
@@ -400,8 +396,9 @@ def test_hostile_names_do_no_harm(screen: Terminal, folder: Path, manager: TempF
     for hours, path in enumerate(made):
         manager.files[path] = time.time() - 3600 * (hours + 1)
     with top(screen, folder, "--max-age", "1000000") as process:
-        screen.resize(120, 50)
-        screen.shows(r"\x1b[2J\x1b[31", r"]red[|]\nfiles 999\u202egnp", "[red]markup[link=x]", "עברית", "漢字")
+        screen.resize(160, 50)
+        name = r"\x1b[2J\x1b[31m[bold]red[|]\nfiles 999\u202egnp"
+        screen.shows(name, "[red]markup[link=x]", "עברית", "漢字", "Largest ")
         lines = screen.screen.lines
         heads = [line.index("Oldest ") for line in lines if "Oldest " in line]
         assert [line.index("Largest ") for line in lines if "Largest " in line] == heads
@@ -421,10 +418,11 @@ def test_it_follows_the_terminal(screen: Terminal, folder: Path, manager: TempFi
         screen.shows("Oldest")
         for width, height in ((100, 30), (40, 10), (120, 40), (1, 1), (20, 5), (72, 23), (71, 22), (200, 60)):
             screen.resize(width, height)
-            wanted = ("files", " q  ends") if width >= 20 else ("…",)
-            wanted += ("HEALTHY", "Due within", "Oldest", "Sweeps", "disk free") if height >= 22 else ()
-            screen.until(lambda wanted=wanted: all(text in screen.screen.text for text in wanted))
-            screen.until(lambda wanted=wanted: screen.screen.lines[-1].startswith(wanted[:2][-1]))
+            if width < 20:
+                continue  # nothing can be read there, and it goes on
+            wanted = ("HEALTHY", "files", "disk free", "Sweeps", "Due within", "Oldest")
+            screen.shows(*wanted[: 5 if height < 22 else 6] if height >= 10 else wanted[:1])
+            screen.until(lambda: screen.screen.lines[-1].startswith(" q  ends"))
         screen.type(b"q")
         assert screen.ended(process) == 0
     # What was being written when the terminal became smaller scrolls there, until it is drawn anew.
@@ -483,7 +481,7 @@ def test_importing_it_takes_no_terminal() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_every_size(folder: Path, manager: TempFileManager) -> None:
     """As many lines as the terminal has, as wide as it is, whatever there is to say."""
-    from rich.cells import cell_len
+    from rich.console import Console
 
     from temp_file_manager.cli.top.view import draw
 
@@ -498,6 +496,23 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
     for picture in (first, second, second._replace(samples=samples, trouble="x" * 300)):
         for width in (1, 2, 7, 20, 40, 59, 60, 71, 72, 80, 110, 250):
             for height in (1, 2, 3, 10, 15, 22, 23, 24, 31, 40, 90):
-                lines = draw(picture, width, height, 2.0).plain.split("\n")
+                console = Console(width=width, height=height, force_terminal=True)
+                lines = console.render_lines(draw(console, picture, 2.0))
                 assert len(lines) == height
-                assert {cell_len(line) for line in lines} == {width}, (width, height)
+                assert {sum(part.cell_length for part in line) for line in lines} == {width}, (width, height)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_long_path_keeps_its_name(folder: Path, manager: TempFileManager) -> None:
+    from rich.console import Console
+
+    from temp_file_manager.cli.top.view import draw
+
+    deep = folder / "directory with blanks" / ("d" * 100)
+    deep.mkdir(parents=True)
+    manager.register_files(files(deep, "name.csv"))
+    with closing(Lookout(Settings(base_dir=manager.base_dir))) as lookout:
+        *_, picture = lookout.look()
+    console = Console(width=80, height=24, force_terminal=True, color_system=None)
+    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, picture, 2.0))]
+    assert [line.endswith("…/name.csv") for line in lines if "name.csv" in line] == [True, True]

@@ -63,14 +63,15 @@ def _pictures(lookout: Lookout, first: Picture, interval: float) -> Iterator[tup
 
 def _shown(pictures: Iterator[tuple[Picture, float]], interval: float, pipe: Pipe) -> int:
     """Draw until a key or a signal ends it; return the signal's number, 0 for a key."""
-    keys = sys.stdin.fileno()
+    keys, drawn = sys.stdin.fileno(), None
     with _screen() as live:
         while True:
             picture, rest = next(pictures)
             until, ready = SystemClock.elapsed() + rest, [pipe.reader]
             while ready:
-                live.console.size = _size()
-                live.update(draw(live.console, picture, interval), refresh=True)
+                if drawn is not picture:
+                    live.console.size = _size()
+                    live.update(draw(live.console, picture, interval), refresh=True)
                 left = max(until - SystemClock.elapsed(), 0.0)
                 ready, _, _ = select.select([keys, pipe.reader], [], [], left)
                 if keys in ready and _ends(keys):
@@ -79,6 +80,7 @@ def _shown(pictures: Iterator[tuple[Picture, float]], interval: float, pipe: Pip
                 for number in numbers:
                     if number in _LEAVING:
                         return number
+                drawn = None if numbers else picture  # the terminal's size may have changed
 
 
 def _size() -> tuple[int, int]:

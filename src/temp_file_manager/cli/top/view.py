@@ -57,7 +57,7 @@ def draw(console: Console, picture: Picture, interval: float) -> Layout:
     forecast, files, sweeps = _forecast(picture), _files(picture), _sweeps(picture, width)
     head = [
         Layout(_title(picture), size=1),
-        part(_reasons(picture, max(1, room // 8)), max(1, room // 4)),
+        part(_reasons(picture, max(1, room // 8)), max(1, room // 3)),
         part(_curves(picture, max(1, (room - 18) // 5) if beside else 1), room),
         part(_figures(picture), max(2, room // 5)),
     ]
@@ -161,7 +161,7 @@ def _figures(picture: Picture) -> Columns:
 
 
 def _footer(picture: Picture, interval: float) -> Table:
-    grid = _grid(Column(ratio=1), Column(), expand=True)
+    grid = _grid(Column(no_wrap=True), Column(justify="right", ratio=1), expand=True)
     said = f" ends  looks every {interval:g} s  curves: the last hour"
     version = f"temp-file-manager {picture.overview['version']}"
     grid.add_row(_line((" q ", "reverse"), (said, "dim")), _line((version, "dim")))
