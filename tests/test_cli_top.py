@@ -511,7 +511,7 @@ def test_a_long_path_keeps_its_name(folder: Path, manager: TempFileManager) -> N
     deep = folder / "directory with blanks" / ("d" * 100)
     deep.mkdir(parents=True)
     manager.register_files(files(deep, "name.csv"))
-    with closing(Lookout(Settings(base_dir=manager.base_dir))) as lookout:
+    with closing(Lookout(Settings(base_dir=manager.base_dir), SystemClock())) as lookout:
         *_, picture = lookout.look()
     console = Console(width=80, height=24, force_terminal=True, color_system=None)
     lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, picture, 2.0))]
