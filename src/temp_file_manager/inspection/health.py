@@ -26,7 +26,6 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import MEMORY
 from temp_file_manager.rules import due_at
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.space import Room, room
@@ -237,7 +236,7 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         base_dir=context.base_dir,
         max_age=context.max_age,
         timestamp=context.clock.wall(),
-        registry=repr(registry) if registry.properties.outlives_process else MEMORY,
+        registry=registry.properties.address,
         base_there=os.path.isdir(context.base_dir),
         base_writable=os.access(context.base_dir, os.W_OK | os.X_OK),
         room=room(context.base_dir),

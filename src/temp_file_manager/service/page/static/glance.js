@@ -86,9 +86,8 @@ function request() {
 }
 
 function command(health) {
-  const file = /\('(.*)'\)$/.exec(health.registry)?.[1] ?? "";
-  const usual = !file || file === `${health.base_dir}/.temp-file-manager/registry.db`;
-  const where = usual ? "" : ` --registry ${quoted(`sqlite://${file}`)}`;
+  const usual = health.registry === `sqlite://${health.base_dir}/.temp-file-manager/registry.db`;
+  const where = usual ? "" : ` --registry ${quoted(health.registry)}`;
   return `temp-file-manager register --base-dir ${quoted(health.base_dir)}${where} PATH`;
 }
 
