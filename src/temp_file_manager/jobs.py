@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from temp_file_manager import logs
-from temp_file_manager.adopt.watched import adopt_watched
 from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
@@ -16,6 +15,7 @@ from temp_file_manager.sweeping.sweep import Bounds
 
 def sweep_job(context: Context) -> Job:
     """Return the job that adopts what is new in watched directories, and sweeps."""
+    from temp_file_manager.adopt.watched import adopt_watched  # noqa: PLC0415 - slow to import, and not all start
 
     def work(stop: Stop) -> None:
         adopt_watched(context, stop=stop)

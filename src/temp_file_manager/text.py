@@ -2,7 +2,6 @@
 
 import math
 import re
-from datetime import UTC, datetime
 
 
 def printable(text: str) -> str:
@@ -66,6 +65,8 @@ def human_size(count: int | None) -> str:
 
 def timestamp(seconds: float) -> str:
     """Return a time in UTC, as RFC 3339 writes it, or the bare number when no calendar has it."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - slow to import, and few print a moment
+
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
     except (OverflowError, ValueError, OSError):

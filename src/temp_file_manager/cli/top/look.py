@@ -1,4 +1,4 @@
-"""What ``top`` shows, looked up straight in the registry: beside any process that sweeps, or none."""
+"""Findings that ``top`` shows, looked up straight in the registry: beside any process that sweeps, or none."""
 
 import os
 from collections import deque

@@ -1,4 +1,4 @@
-"""How ``top`` looks on a terminal: tables beside and below each other, which rich measures, wraps and cuts.
+"""The picture of ``top`` on a terminal: tables beside and below each other, which rich measures, wraps and cuts.
 
 Names of files come last in a line: what a terminal makes wider or narrower than it should be, or writes from right to
 left, moves nothing that follows it. What comes from elsewhere is made harmless, and is never read as markup.

@@ -1,4 +1,4 @@
-"""How all is: for probes, for Prometheus, for the page."""
+"""The state of all: for probes, for Prometheus, for the page."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request

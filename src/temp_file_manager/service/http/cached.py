@@ -1,4 +1,4 @@
-"""What many ask for and one thread finds out."""
+"""Answers that many ask for and one thread finds out."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who may ask what: admission, which reads facts, and what asks it before anything else sees a request.
+"""The guard of the service: admission, which reads facts, and what asks it before anything else sees a request.
 
 A browser is taken for what it is: any page that its user visits can make it send requests to this machine, and by DNS
 rebinding read the answers. So a request must name a host that is meant, and come from no other page.

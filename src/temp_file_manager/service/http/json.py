@@ -1,4 +1,4 @@
-"""What handlers answer with."""
+"""JSON answers of handlers."""
 
 import math
 from json import dumps

@@ -1,4 +1,4 @@
-"""Who asks: the token that may do everything, and the cookie that lets a browser read."""
+"""Credentials of a request: the token that may do everything, and the cookie that lets a browser read."""
 
 import hmac
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Which handler answers which method."""
+"""Resources of the service: a path, and a handler for each method."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Where the service listens, and what to say when it cannot."""
+"""Addresses that the service listens at, and the words when it cannot."""
 
 import os
 import socket

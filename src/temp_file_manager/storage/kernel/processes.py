@@ -1,7 +1,6 @@
 """Processes that have a file open or mapped, as far as ``/proc`` shows them to this user."""
 
 import os
-import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -129,6 +128,8 @@ def is_kernel_thread(process: str) -> bool:
 
 
 def _command(process: str) -> str:
+    import shlex  # noqa: PLC0415 - slow to import, and few ask whose a file is
+
     try:
         with open(f"{process}/cmdline", "rb") as file:
             words = file.read(1 << 16).rstrip(b"\0").split(b"\0")
