@@ -52,8 +52,19 @@ def shown(page: Path) -> list[str]:
 def run(page: Path, folder: Path) -> list[str]:
     """Run the Python of a page in a folder, where ``/tmp/my_app`` is another one; return the lines it prints."""
     code = program(page).replace("/tmp/my_app", str(folder / "my_app"))
+    return _python(folder, "-c", code)
+
+
+def run_tests(page: Path, folder: Path) -> str:
+    """Run the tests in the Python of a page; return the line that sums them up."""
+    file = folder / "test_of_page.py"
+    file.write_text(program(page))
+    return _python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", file.name)[-1]
+
+
+def _python(folder: Path, *arguments: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", *arguments],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -61,7 +72,7 @@ def run(page: Path, folder: Path) -> list[str]:
         timeout=SECONDS,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
 

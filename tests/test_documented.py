@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pages import PAGES, README, ROOT, blocks, matches, run, shown, slug, spans
+from pages import PAGES, README, ROOT, blocks, matches, program, run, run_tests, shown, slug, spans
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.inspection.metrics import ManagerCollector
 from temp_file_manager.service.app import build
@@ -26,6 +26,13 @@ def test_examples_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
     told, printed = shown(page), run(page, tmp_path)
     assert len(told) == len(printed), printed
     assert [pair for pair in zip(told, printed, strict=True) if not matches(*pair)] == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "\nclass Test" in program(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_tests_on_a_page_pass(page: Path, tmp_path: Path) -> None:
+    assert re.match(r"\d+ passed in ", run_tests(page, tmp_path))
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
