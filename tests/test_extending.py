@@ -40,7 +40,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyRegistry:
     def opened(address: Address, base_dir: str, identify: Identify) -> Registry:
         return registry
 
-    monkeypatch.setitem(schemes.SCHEMES, "toy", Scheme(parse, opened))
+    monkeypatch.setitem(schemes.SCHEMES, "toy", Scheme(("toy:NAME",), parse, opened))
     return registry
 
 
@@ -70,6 +70,7 @@ def test_a_registry_is_a_row_of_schemes(toy: ToyRegistry, say: Say, folder: Path
     assert list(toy.files) == [path]
     assert say("list", "--registry", "toy:box").out.endswith(f"{path}\n")
     assert say("doctor", "--registry", "toy:box").out.count("registry: toy:box") == 1
+    assert "'toy:NAME'" in say("list", "--registry", "tye:box").err
 
 
 def test_a_wrapper_is_a_row_of_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,12 @@ class Scheme:
     """A kind of registry.
 
     Attributes:
+        forms: How its addresses are written.
         parse: Reads what follows the colon, for a base directory; raises RegistryError.
         open: Opens what was read, for a base directory; is given what identifies files.
     """
 
+    forms: tuple[str, ...]
     parse: Callable[[str, str], Address]
     open: Callable[[Address, str, Identify], Registry]
 
@@ -87,8 +89,8 @@ def _open_sqlite(address: Address, base_dir: str, identify: Identify) -> Registr
 
 
 SCHEMES: dict[str, Scheme] = {
-    "memory": Scheme(_parse_memory, _open_memory),
-    "sqlite": Scheme(_parse_sqlite, _open_sqlite),
+    "memory": Scheme(("memory:",), _parse_memory, _open_memory),
+    "sqlite": Scheme(("sqlite:", "sqlite:///PATH"), _parse_sqlite, _open_sqlite),
 }
 
 
@@ -104,10 +106,9 @@ def parse(address: str, base_dir: str) -> Address:
     """
     scheme, colon, rest = str(address).partition(":")
     if not colon or scheme not in SCHEMES:
+        forms = ", ".join(repr(form) for known in SCHEMES.values() for form in known.forms)
         # The scheme alone: what follows may hold a password.
-        raise RegistryError(
-            f"no registry is called {scheme!r}: give 'memory:', 'sqlite:', 'sqlite:///PATH' or a Registry object"
-        )
+        raise RegistryError(f"no registry is called {scheme!r}: give {forms} or a Registry object")
     return SCHEMES[scheme].parse(rest, base_dir)
 
 
