@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from command_line import environment
+from places import DOCS, ROOT
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 SECONDS = 60
 
 # ``print(…)  # what it shows``; what further lines show stands alone behind a #, in the lines below.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from places import ROOT
+
 TABLES = {"import", "memory", "idle", "register", "concurrency", "service", "secure", "clean", "waiting", "goals"}
 PUBLISHED = """
 import os, threading, time

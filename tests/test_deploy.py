@@ -20,13 +20,11 @@ import yaml
 import container
 from command_line import SETTINGS
 from container import Image, running, until
+from monitoring import DASHBOARD, QUERIES, RULES, dashboard_queries, tool
+from places import DEPLOY, ROOT
 from temp_file_manager.settings import Settings
 
-ROOT = Path(__file__).parent.parent
-DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
-DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "temp_file_manager.json").read_text())
-RULES = DEPLOY / "prometheus" / "temp_file_manager.rules.yml"
 UNIT = DEPLOY / "systemd" / "temp-file-manager.service"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KUBERNETES = "1.34"
@@ -52,21 +50,6 @@ SPECIFICATION = {
     "METRICS_BACKEND": "prometheus",
     "PROMETHEUS_PORT": "9090",
 }
-QUERIES = (  # section 8.1
-    "temp_files_active",
-    "rate(temp_files_cleaned_total[5m])",
-    "histogram_quantile(0.95, rate(temp_file_age_seconds_bucket[5m]))",
-    "histogram_quantile(0.95, rate(cleanup_duration_seconds_bucket[5m]))",
-)
-
-
-def tool(name: str) -> str:
-    """Return where a program is that is not Python's."""
-    found = shutil.which(name)
-    if found is None:
-        assert "CI" not in os.environ, f"{name} is not there: this was not tried"
-        pytest.skip(f"{name} is not there")
-    return found
 
 
 def said(*words: str | Path) -> str:
@@ -254,10 +237,6 @@ def test_the_runbook_has_a_heading_for_it(alert: dict[str, Any]) -> None:
     page, _, anchor = alert["annotations"]["runbook"].partition("#")
     headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
     assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def dashboard_queries() -> list[str]:
-    return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
 def test_dashboard(tmp_path: Path) -> None:

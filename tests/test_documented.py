@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pages import PAGES, README, ROOT, blocks, matches, program, run, run_tests, shown, slug, spans
+from pages import PAGES, README, blocks, matches, program, run, run_tests, shown, slug, spans
+from places import ROOT, TESTS
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.inspection.metrics import ManagerCollector
 from temp_file_manager.service.app import build
 from temp_file_manager.settings import FIELDS, PREFIX, Settings, variable
-
-TESTS = Path(__file__).parent
 
 # Decisions tell of what was, and the style guide how things would be called.
 FOR_USERS = [page for page in PAGES if page.parent.name != "decisions" and page.name != "style.md"]

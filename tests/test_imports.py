@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from places import ROOT
 from temp_file_manager import TempFileManager
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "temp_file_manager"
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -10,7 +10,8 @@ import pytest
 
 from command_line import environment, free_port
 from pages import README as PAGE
-from pages import ROOT, blocks, run
+from pages import blocks, run
+from places import ROOT
 from temp_file_manager.cli.options import shown
 from temp_file_manager.settings import FIELDS, variable
 

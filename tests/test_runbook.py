@@ -16,14 +16,14 @@ import pytest
 import small_disk
 from command_line import environment
 from pages import slug
+from places import DOCS, SPECIFICATION
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.completion import grammar
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.logs import logger
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 
-RUNBOOK = (Path(__file__).parent.parent / "docs" / "runbook.md").read_text()
-SPECIFICATION = Path(__file__).parent / "specification"
+RUNBOOK = (DOCS / "runbook.md").read_text()
 SECONDS = 60
 HOUR = 3600.0
 OVERRIDING = (1, 2, 3)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: root heeds modes without them

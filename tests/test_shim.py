@@ -13,9 +13,8 @@ import pytest
 
 import aiecs.tools.temp_file_manager as shim
 import temp_file_manager
+from places import ROOT
 from temp_file_manager import TempFileManager
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ from typing import Any, Optional, get_type_hints
 import pytest
 
 from aiecs.tools.temp_file_manager import TempFileManager, logger
+from places import SPECIFICATION
 from temp_file_manager import Settings, logs
 
-BLOCKS = Path(__file__).parent / "specification"
 Run = Callable[..., dict[str, Any]]
 
 
 def block(name: str, folder: Path) -> str:
-    text = (BLOCKS / f"{name}.txt").read_text()
+    text = (SPECIFICATION / f"{name}.txt").read_text()
     return text.replace("/tmp/", f"{folder}/").replace("/var/log/", f"{folder}/")
 
 

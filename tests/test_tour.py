@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from command_line import environment
+from places import ROOT
 
-TOUR = Path(__file__).parent.parent / "examples" / "tour.py"
+TOUR = ROOT / "examples" / "tour.py"
 
 
 def tour(*words: str, before: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

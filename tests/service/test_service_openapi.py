@@ -13,6 +13,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 import serving as kit
+from places import DOCS
 from serving import SECONDS, TOKEN, Client, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.service.api import openapi
@@ -28,7 +29,7 @@ EXAMPLES = 40
 """Of each kind, for each operation."""
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.written())
-COMMITTED = Path(__file__).parent.parent / "docs" / "openapi.json"
+COMMITTED = DOCS / "openapi.json"
 METHODS = [(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods]
 TRIED = [one for one in METHODS if one != ("/v1/events", "GET")]  # whose answer has no end
 

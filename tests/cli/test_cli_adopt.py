@@ -14,7 +14,7 @@ from contexts import timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt.watched import adopt_watched
 from temp_file_manager.testing import FakeClock
-from test_adoption import LATER, make, snapshot, special
+from trees import LATER, make, snapshot, special
 
 bare, folder, say = command_line.bare, command_line.folder, command_line.say
 

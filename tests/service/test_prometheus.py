@@ -24,10 +24,10 @@ import yaml
 import small_disk
 from command_line import SHIM, environment, free_port
 from container import until
+from monitoring import QUERIES, RULES, dashboard_queries, tool
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
 from temp_file_manager.sweeping.clock_guard import NAME, Moment, Watermark
-from test_deploy import QUERIES, RULES, dashboard_queries, tool
 
 ROOT = os.geteuid() == 0
 PATIENCE = 60.0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from places import DOCS, TESTS
 from temp_file_manager import testing
 from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.testing import (
@@ -32,7 +33,6 @@ from temp_file_manager.testing.hostile import attackers
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LINUX = sys.platform == "linux"
-DOCS = Path(__file__).parent.parent / "docs"
 KIT = ["FailingStorage", "busy", "filler", "holders", "limited", "openers", "read_only", "small_disk", "swapper"]
 
 
@@ -240,5 +240,5 @@ def test_each_says_what_it_proves_its_limits_and_an_example(name: str) -> None:
 def test_the_tests_that_the_threat_model_names_are_there() -> None:
     named = re.findall(r"`(test_\w+)::(test_\w+)`", (DOCS / "threat-model.md").read_text())
     assert len(named) > 10
-    sources = {file: (Path(__file__).parent / f"{file}.py").read_text() for file, _ in named}
+    sources = {file: "".join(there.read_text() for there in TESTS.rglob(f"{file}.py")) for file, _ in named}
     assert [f"{file}::{test}" for file, test in named if f"def {test}(" not in sources[file]] == []
