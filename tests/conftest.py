@@ -1,6 +1,53 @@
 """What every test file shares."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+from contexts import MakeManager
+from temp_file_manager import TempFileManager
+
+if TYPE_CHECKING:
+    from temp_file_manager.testing import FakeClock
 
 # Before anything imports it: its assertions are part of the tests.
 pytest.register_assert_rewrite("temp_file_manager.testing")
+
+
+@pytest.fixture
+def clock() -> "FakeClock":
+    from temp_file_manager.testing import FakeClock
+
+    return FakeClock()
+
+
+@pytest.fixture
+def make_manager(tmp_path: Path, clock: "FakeClock") -> Iterator[MakeManager]:
+    """Makes managers, by default of one base directory and durable, and closes them."""
+    made = []
+
+    def make(base: str = "base", **how: Any) -> TempFileManager:
+        manager = TempFileManager(tmp_path / base, **{"max_age": 100, "registry": "sqlite:", "clock": clock, **how})
+        made.append(manager)
+        return manager
+
+    yield make
+    for manager in made:
+        manager.close()
+
+
+@pytest.fixture(params=["memory:", "sqlite:"])
+def manager(request: pytest.FixtureRequest, make_manager: MakeManager) -> TempFileManager:
+    """A manager with each of the registries; files are due after 100 s."""
+    return make_manager(registry=request.param)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file in a directory of its own, which nobody has registered."""
+    path = tmp_path / "files" / "file"
+    path.parent.mkdir()
+    path.touch()
+    return path

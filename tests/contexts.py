@@ -1,11 +1,15 @@
 """Managers and contexts of which one part is another."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from temp_file_manager import TempFileManager, jobs
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
 from temp_file_manager.storage.contract import Storage
+
+MakeManager = Callable[..., TempFileManager]
+"""Takes a base directory's name, and what a manager takes."""
 
 JOBS = len(jobs.JOBS)
 """Threads of a manager that was started, each of which waits for the clock."""

@@ -543,3 +543,10 @@ def test_a_manager_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="'nosuch'") as caught:
         TempFileManager(tmp_path, registry="nosuch://user:secret@host")
     assert "secret" not in str(caught.value)
+
+
+def test_max_age_comes_from_the_settings_unless_it_is_given(tmp_path: Path) -> None:
+    settings = Settings(max_age=86400)
+    assert TempFileManager(tmp_path, settings=settings).max_age == 86400
+    given = int("3600")
+    assert TempFileManager(tmp_path, given, settings=settings).max_age == 3600

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from temp_file_manager import Settings, SettingsError, TempFileManager
+from temp_file_manager.cli import main
 from temp_file_manager.settings import ALIASES, FIELDS, variable
 
 SPECIFIED = {
@@ -288,3 +289,41 @@ def test_a_file_over_the_size_limit_is_registered_and_counted(tmp_path: Path, ca
     assert (report.registered, report.oversized, report.refused) == (2, 1, ())
     line = f"Temporary file larger than the limit: {paths[1]} (4 bytes, limit 3)"
     assert caplog.messages == [line, line]
+
+
+def test_settings_made_by_hand_are_checked() -> None:
+    with pytest.raises(SettingsError, match="cleanup_batch_size is 0: give a whole number") as caught:
+        Settings(cleanup_batch_size=0, max_age=math.nan)
+    assert len(caught.value.problems) == 2
+
+
+def test_settings_made_by_hand_are_read_like_any_other() -> None:
+    settings = Settings(log_level="debug", permission_mask="0600", secure_delete="no", size_limit="5")  # type: ignore[arg-type]  # on purpose
+    assert (settings.log_level, settings.permission_mask) == ("DEBUG", 0o600)
+    assert (settings.secure_delete, settings.size_limit) == (False, 5)
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[manger]\nmax_age = 86400\n", "has no table [manager]"),
+        (f"[manager]\nmax_age = {HUGE}\n", "give seconds"),
+        (f"[manager]\nmax_age = {'1' * 5000}\n", "is no TOML"),
+        ("[manager]\nx = " + "[" * 5000 + "]" * 5000, "is no TOML"),
+    ],
+)
+def test_a_file_that_means_harm(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, message: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(content)
+    assert main(["config", "--config", str(file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_age_of_hundreds_of_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--max-age", HUGE]) == 2
+    assert "give seconds" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="max_age"):
+        TempFileManager(tmp_path, int(HUGE))

@@ -1,4 +1,4 @@
-"""Directory trees to adopt files from, and what is in them."""
+"""Files to make, in directories or whole trees, and what a look at them tells."""
 
 import os
 import socket
@@ -50,3 +50,12 @@ def special(path: Path, kind: str) -> str:
     elif kind == "device":
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
     return Skip.LINK if "link" in kind else Skip.SPECIAL
+
+
+def numbered(folder: Path, count: int) -> list[str]:
+    """Make empty files that are called by their numbers, of three digits or more; return their paths."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{number:03}" for number in range(count)]
+    for path in paths:
+        path.touch()
+    return [str(path) for path in paths]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from contexts import timed
+from contexts import MakeManager, timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt import plan as adopting
@@ -30,7 +30,7 @@ from temp_file_manager.storage import tree as walking
 from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by_stat, listed_looker
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Entry, Skip, Tree
-from temp_file_manager.testing import FakeClock
+from temp_file_manager.testing import NOW, FakeClock
 from trees import DAY, LATER, make, snapshot, special
 
 ROOT = os.geteuid() == 0
@@ -884,3 +884,32 @@ def test_random_trees_are_swept_to_what_find_would_leave(tree: Path) -> None:
         assert swept_once(top).report.removed == len(going)
         left = {Path(where) / name for where, below, names in os.walk(top) for name in below + names}
         assert left == set(every) - going
+
+
+def test_adopting_leaves_alone_what_is_registered_meanwhile(
+    make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    """What an application registered between the look and the record lost its ttl and its tags."""
+    manager, application = make_manager(), make_manager()
+    real = manager.registry.add
+
+    def add(*args: Any, **how: Any) -> None:
+        application.register_file(file, ttl=86400, tags=("application",))
+        real(*args, **how)
+
+    planned = adopting.plan(file.parent, now=time.time() + 1000, max_age=100, known=manager.registry.get)
+    assert planned.files == 1
+    monkeypatch.setattr(manager.registry, "add", add)
+    adopting.adopt(manager.context, planned)
+    record = manager.status(file).record
+    assert record is not None
+    assert (record.due_at, record.tags) == (NOW + 86400, ("application",))
+
+
+def test_a_registry_in_the_directory_that_is_adopted_is_spared(make_manager: MakeManager, file: Path) -> None:
+    """Outside its usual directory it was adopted with the rest, and removed in time."""
+    manager = make_manager(registry=f"sqlite://{file.parent}/registry.db")
+    manager.register_file(file)
+    planned = adopting.plan(file.parent, now=time.time() + 1000, max_age=0, known=manager.registry.get)
+    adopting.adopt(manager.context, planned)
+    assert list(manager.files) == [str(file)]

@@ -11,10 +11,12 @@ import pytest
 
 import command_line
 from command_line import Say, files
+from contexts import MakeManager
 from temp_file_manager import TempFileManager
-from temp_file_manager.cli import exported_record, paths
+from temp_file_manager.cli import exported_record, main, paths
 from temp_file_manager.inspection import describe
 from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.text import printable
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -207,3 +209,32 @@ def test_infinite_times_are_json_that_everybody_reads() -> None:
     record = TempFile("/x", float("-inf"), float("inf"), identity=Identity(1, 2, 3, 4, 5))
     text = json.dumps(describe.stored(record), allow_nan=False)
     assert exported_record.read(text.encode()) == ("/x", float("-inf"), float("inf"), (), record.identity, None)
+
+
+def test_an_imported_pin_is_there_before_its_record_is_due(
+    make_manager: MakeManager,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A sweep between the record and its pin removed the file."""
+    manager = make_manager()
+    manager.register_file(file)
+    manager.files[str(file)] = 0.0
+    manager.pin(file)
+    assert main(["export", "--base-dir", manager.base_dir]) == 0
+    exported = tmp_path / "exported"
+    exported.write_text(capsys.readouterr().out)
+    manager.registry.forget([str(file)])
+    real, retired = SqliteRegistry.keep, []
+
+    def keep(*args: Any) -> tuple[str, ...]:
+        retired.append(manager.cleanup())
+        return real(*args)
+
+    monkeypatch.setattr(SqliteRegistry, "keep", keep)
+    assert main(["import", "--base-dir", manager.base_dir, str(exported)]) == 0
+    assert retired == [0]
+    assert file.exists()
+    assert manager.files == {str(file): 0.0}

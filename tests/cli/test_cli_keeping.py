@@ -221,17 +221,17 @@ def test_a_clock_that_jumped_is_told_once(say: Say, old: str, manager: TempFileM
 def test_who_cannot_be_seen_is_told() -> None:
     some = (FileUser(7, "cat", ("open for reading",)),)
     assert (
-        why._open(FileUsers(some, 9, 2, False), "a regular file")[-1][1] == "2 of 11 processes could not be looked into"
+        why.users(FileUsers(some, 9, 2, False), "a regular file")[-1][1] == "2 of 11 processes could not be looked into"
     )
-    assert why._open(FileUsers((), 9, 0, False), "a regular file")[-1][1].startswith("there may be processes")
-    assert why._open(FileUsers((), 9, 0, True), "a regular file") == [("open in", "no process")]
-    assert why._open(FileUsers(), "a link") == []
+    assert why.users(FileUsers((), 9, 0, False), "a regular file")[-1][1].startswith("there may be processes")
+    assert why.users(FileUsers((), 9, 0, True), "a regular file") == [("open in", "no process")]
+    assert why.users(FileUsers(), "a link") == []
 
 
 def test_what_is_told_of_times() -> None:
-    assert why._until(Forecast(None, Rule.PIN, "", float("inf")), 0) == " for ever"
-    assert why._until(Forecast(None, Rule.HOLD, ""), 0) == ""
-    assert why._until(Forecast(None, Rule.TTL, "", 60.0), 0) == " at least until 1970-01-01 00:01:00Z, for 1 min 0 s"
+    assert why.until(Forecast(None, Rule.PIN, "", float("inf")), 0) == " for ever"
+    assert why.until(Forecast(None, Rule.HOLD, ""), 0) == ""
+    assert why.until(Forecast(None, Rule.TTL, "", 60.0), 0) == " at least until 1970-01-01 00:01:00Z, for 1 min 0 s"
 
 
 def test_each_rule_that_needs_advice_has_it() -> None:

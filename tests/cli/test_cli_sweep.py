@@ -13,8 +13,9 @@ import pytest
 import command_line
 from command_line import Say, files
 from temp_file_manager import TempFileManager
-from temp_file_manager.cli import progress, render, sweep_output
+from temp_file_manager.cli import main, progress, render, sweep_output
 from temp_file_manager.reports import Finding
+from trees import numbered
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -317,3 +318,16 @@ def test_a_registry_that_is_none_is_told_in_a_line(say: Say, folder: Path) -> No
         assert (code, out) == (2, ""), command
         assert err.startswith("temp-file-manager: ")
         assert err.count("\n") == 1
+
+
+def test_the_command_line_asks_before_a_large_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbered(tmp_path / "files", 1200)
+    base = ["--base-dir", str(tmp_path / "base")]
+    assert main(["register", *numbered(tmp_path / "files", 1200), *base]) == 0
+    assert main(["sweep", "--quiet", *base]) == 0
+    capsys.readouterr()
+    assert main(["sweep", "--quiet", "--max-age", "0", *base]) == 1
+    assert "--allow-large" in capsys.readouterr().err
+    assert len(os.listdir(tmp_path / "files")) == 1200
+    assert main(["sweep", "--quiet", "--max-age", "0", "--allow-large", "1200", *base]) == 0
+    assert os.listdir(tmp_path / "files") == []

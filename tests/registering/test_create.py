@@ -9,7 +9,9 @@ from random import Random
 
 import pytest
 
+from contexts import MakeManager
 from temp_file_manager import InvalidArgumentError, TempFileManager
+from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.events import Event, FilesRegistered
 from temp_file_manager.inspection.check import check
 from temp_file_manager.storage import new_files
@@ -158,3 +160,43 @@ def test_a_forked_child_makes_its_own(manager: TempFileManager, way: str) -> Non
 
     path = in_child(child)
     assert manager.is_temp_file(path)
+
+
+def test_a_file_that_cannot_be_registered_leaves_nothing(
+    make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files without a name cannot be made, its descriptor, the file and a pending record were left."""
+    manager = make_manager()
+
+    def fails(*_: object) -> None:
+        raise RegistryFullError("on purpose")
+
+    monkeypatch.setattr(new_files, "create_nameless", lambda _: None)
+    monkeypatch.setattr(manager.context.registrar, "many", fails)
+    descriptors = []
+    for _ in range(2):  # the first opens what the registry keeps open
+        with pytest.raises(RegistryFullError, match="on purpose"):
+            manager.mkstemp()
+        assert (dict(manager.files), os.listdir(manager.base_dir)) == ({}, [".temp-file-manager"])
+        descriptors.append(len(os.listdir("/proc/self/fd")))
+    assert descriptors[1] <= descriptors[0]  # less: others of earlier tests may be collected
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
+def test_a_file_that_is_being_discarded_is_on_record(
+    make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, registry: str
+) -> None:
+    """Its record went first: who was killed between the two left a file that nobody would ever remove."""
+
+    manager = make_manager(registry=registry)
+
+    def killed(fd: int, path: str) -> None:
+        os.close(fd)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(new_files, "discard", killed)
+    with pytest.raises(KeyboardInterrupt):
+        manager.open("w", encoding="no such encoding")
+    names = [name for name in os.listdir(manager.base_dir) if name != ".temp-file-manager"]
+    assert len(names) == 1
+    assert [os.path.basename(path) for path in manager.files] == names

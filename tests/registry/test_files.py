@@ -3,7 +3,9 @@
 import copy
 import json
 import math
+import os
 import pickle
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
 from pathlib import Path
@@ -11,13 +13,15 @@ from typing import Any
 
 import pytest
 
+from contexts import MakeManager
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import NOTHING, Identity
 from temp_file_manager.registry import MemoryRegistry, Registry
 from temp_file_manager.registry.files import PAGE, StoredFiles
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
-from temp_file_manager.testing import NOW
+from temp_file_manager.testing import NOW, FakeClock
+from trees import numbered
 
 Files = MutableMapping[str, float]
 
@@ -196,3 +200,66 @@ def test_a_relative_name_is_not_a_name_at_the_root(
         report = manager.sweep()
         assert [outcome.record.path for outcome in report.outcomes] == ["name"]
         assert (tmp_path / "name").exists() is (address == "sqlite:")
+
+
+def test_a_missing_path_among_those_assigned_spoils_no_directory(make_manager: MakeManager, file: Path) -> None:
+    """What had no identity of its own left its directory without one, and nothing in it could be removed any more."""
+    manager = make_manager()
+    manager.register_file(file)
+    manager.files = {str(file): 0.0, str(file.with_name("missing")): 0.0}
+    report = manager.sweep()
+    assert (report.removed, report.gone, report.kept) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda manager, _: setattr(manager, "files", dict(manager.files)), id="assign"),
+        pytest.param(lambda manager, path: manager.files.update({path: 0.0}), id="backdate"),
+    ],
+)
+def test_leaving_spares_what_another_registered(
+    make_manager: MakeManager, file: Path, write: Callable[[TempFileManager, str], object]
+) -> None:
+    """Whoever wrote to ``files`` became the owner of what was in it, and took it along."""
+    make_manager().register_file(file)
+    with make_manager() as manager:
+        write(manager, str(file))
+    assert file.exists()
+
+
+def test_a_time_of_hundreds_of_digits(tmp_path: Path) -> None:
+    (path,) = numbered(tmp_path, 1)
+    manager = TempFileManager(tmp_path / "base")
+    manager.register_file(path, ttl=60)
+    before = manager.files[path]
+    with pytest.raises(ValueError, match="too large"):
+        manager.files[path] = int(HUGE)
+    assert manager.files == {path: before}
+
+
+def test_a_ttl_outlives_filtering_and_assigning_files(tmp_path: Path) -> None:
+    """The specification's own recipe in 8.3."""
+    short, long = numbered(tmp_path, 2)
+    clock = FakeClock()
+    manager = TempFileManager(tmp_path / "base", clock=clock)
+    manager.register_file(short, ttl=60)
+    manager.register_file(long, ttl=86400)
+    manager.files = {path: when for path, when in manager.files.items() if os.path.exists(path)}
+    clock.advance(4000)
+    assert manager.cleanup() == 1
+    assert list(manager.files) == [long]
+
+
+def test_infinite_times_on_a_file_with_a_ttl(tmp_path: Path) -> None:
+    (path,) = numbered(tmp_path, 1)
+    manager = TempFileManager(tmp_path / "base")
+    manager.register_file(path, ttl=60)
+    manager.files[path] = math.inf
+    assert not manager.status(path).due
+    manager.files[path] = time.time() - 7200
+    assert manager.status(path).due
+    assert manager.cleanup() == 1
+
+
+HUGE = "1" + "0" * 400

@@ -1,184 +1,18 @@
-"""The contract, kept by the registry in memory; and what only a dict in memory promises."""
+"""The contract, kept by each of the registries."""
 
-import copy
-import json
-import math
-import pickle
-import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import NewFile, Selection, TempFile
+from temp_file_manager import TempFileManager
 from temp_file_manager.registry import MemoryRegistry
-from temp_file_manager.registry.memory import queue
-from temp_file_manager.registry.memory.files import make_record
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
-from temp_file_manager.testing import NOW, RegistryContract, in_child
+from temp_file_manager.testing import NOW, RegistryContract
 
 
 class TestMemoryRegistry(RegistryContract):
     def make_registry(self) -> MemoryRegistry:
         return MemoryRegistry()
-
-
-def new(path: str, due_at: float | None = None, size: int | None = None, tags: tuple[str, ...] = ()) -> NewFile:
-    return (path, due_at, size, tags, None)
-
-
-@contextmanager
-def little_memory() -> Iterator[None]:
-    """Fail when what runs inside leaves more than 1 MB behind: the stale records of these tests are more."""
-    tracemalloc.start()
-    try:
-        yield
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert held < 1e6
-
-
-class TestMemory:
-    @pytest.fixture
-    def registry(self) -> MemoryRegistry:
-        return MemoryRegistry()
-
-    def find_nothing_due(self, registry: MemoryRegistry) -> None:
-        """Claim, as every scheduled sweep does: callers' writes to the dict cannot rebuild a heap themselves."""
-        assert not registry.claim(Selection(NOW, 1e9), now=NOW, lease=60, limit=9).records
-
-    @pytest.mark.parametrize(
-        "again",
-        [
-            pytest.param(lambda r, now: r.add((new("/m/a"),), now), id="add"),
-            pytest.param(lambda r, now: r.add((new("/m/a", now + 9.0),), now), id="add with ttl"),
-            pytest.param(lambda r, now: r.add_one("/m/a", now), id="add_one"),
-            pytest.param(lambda r, now: r.files.__setitem__("/m/a", now), id="files"),
-        ],
-    )
-    def test_heaps_stay_small_when_a_path_is_registered_over_and_over(
-        self, registry: MemoryRegistry, again: Callable[[MemoryRegistry, float], None]
-    ) -> None:
-        with little_memory():
-            for number in range(100_000):
-                again(registry, NOW + number)
-            self.find_nothing_due(registry)
-        assert len(registry.claim(Selection(NOW + 1e6, 0), now=NOW, lease=60, limit=9).records) == 1
-
-    @pytest.mark.parametrize(
-        "add",
-        [
-            pytest.param(lambda r, path: r.add((new(path),), NOW), id="add"),
-            pytest.param(lambda r, path: r.add((new(path, NOW + 9.0),), NOW), id="add with ttl"),
-            pytest.param(lambda r, path: r.add_one(path, NOW), id="add_one"),
-            pytest.param(lambda r, path: r.files.__setitem__(path, NOW), id="files"),
-        ],
-    )
-    def test_heaps_stay_small_when_files_come_and_go(
-        self, registry: MemoryRegistry, add: Callable[[MemoryRegistry, str], None]
-    ) -> None:
-        with little_memory():
-            for number in range(30_000):
-                add(registry, f"/m/{number}")
-                del registry.files[f"/m/{number}"]
-            self.find_nothing_due(registry)
-
-    def test_files_is_a_dict(self, registry: MemoryRegistry) -> None:
-        files = registry.files
-        assert isinstance(files, dict)
-        assert files == {}
-        files["/m/a"] = 5
-        files.update({"/m/b": 6.0}, named=7.0)
-        files.update([("/m/c", 8.0)])
-        files |= {"/m/d": 9.0}
-        files |= [("/m/e", 10.0)]
-        assert files is registry.files
-        assert files.setdefault("/m/f", 11.0) == 11.0
-        assert files.setdefault("/m/f", 12.0) == 11.0
-        expected = {
-            "/m/a": 5.0, "/m/b": 6.0, "named": 7.0, "/m/c": 8.0, "/m/d": 9.0, "/m/e": 10.0, "/m/f": 11.0,
-        }  # fmt: skip
-        assert files == expected
-        assert repr(files) == repr(expected)
-        assert json.loads(json.dumps(files)) == expected
-        assert files | {"x": 1.0} == {**expected, "x": 1.0}
-        assert registry.files == expected, "a | b makes a new dict"
-        # Every insertion counts, whichever method made it.
-        claimed = registry.claim(Selection(100.0, 0), now=0, lease=60, limit=99).records
-        assert [record.path for record in claimed] == list(expected)
-        assert files.popitem() == ("/m/f", 11.0)
-        assert files.pop("/m/a") == 5.0
-        with pytest.raises(KeyError):
-            files.pop("/m/a")
-        del files["/m/b"]
-        with pytest.raises(KeyError):
-            del files["/m/b"]
-        assert list(files) == ["named", "/m/c", "/m/d", "/m/e"]
-        files.clear()
-        assert (len(files), files) == (0, {})
-        with pytest.raises(ValueError):
-            files.update([("only",)])
-
-    def test_copies_are_plain_and_nobodys_registry(self, registry: MemoryRegistry) -> None:
-        registry.add((new("/m/a", NOW + 9, None, ("x",)),), NOW)
-        files = registry.files
-        for clone in (copy.copy(files), files.copy(), copy.deepcopy(files), pickle.loads(pickle.dumps(files))):
-            assert type(clone) is dict
-            assert clone == {"/m/a": NOW}
-            clone["/m/b"] = 1.0
-        for clone in (copy.deepcopy(files), pickle.loads(pickle.dumps(files))):
-            assert [type(when) for when in clone.values()] == [float]
-        assert files == {"/m/a": NOW}
-
-    def test_a_time_is_a_number(self, registry: MemoryRegistry) -> None:
-        files = registry.files
-        files["/m/a"] = NOW
-        with pytest.raises(InvalidArgumentError, match="NaN"):
-            files["/m/a"] = math.nan
-        with pytest.raises(InvalidArgumentError, match="NaN"):
-            files.update({"/m/b": math.nan})
-        with pytest.raises(InvalidArgumentError):
-            files.setdefault("/m/b")
-        with pytest.raises(InvalidArgumentError):
-            registry.replace([("/m/c", NOW), ("/m/b", math.nan)])
-        with pytest.raises(TypeError, match="number"):
-            files["/m/b"] = "12"  # type: ignore[assignment]  # on purpose
-        assert files == {"/m/a": NOW}
-
-    def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
-        registry.add((new("/m/a"),), NOW)
-        due = Selection(NOW + 1000, 100)
-        held = registry.claim(due, now=NOW, lease=60, limit=9).records[0]
-
-        def child() -> list[object]:
-            holds = registry.still_claimed(held)
-            return [holds, [record.path for record in registry.claim(due, now=NOW, lease=60, limit=9).records]]
-
-        with registry.lock:
-            assert in_child(child) == [False, ["/m/a"]]
-        assert registry.still_claimed(held)
-
-    def test_an_interrupted_claim_loses_nothing(
-        self, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        registry.add([new(f"/m/{number}") for number in range(5)], NOW)
-        real, made = make_record, []
-
-        def interrupted(*args: Any) -> TempFile:
-            made.append(args)
-            if len(made) == 3:
-                raise KeyboardInterrupt
-            return real(*args)
-
-        monkeypatch.setattr(queue, "make_record", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9)
-        later = registry.claim(Selection(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
-        assert len(later.records) == 5
 
 
 class TestSqliteRegistry(RegistryContract):
@@ -188,3 +22,13 @@ class TestSqliteRegistry(RegistryContract):
 
     def make_registry(self) -> SqliteRegistry:
         return SqliteRegistry(str(self.place / "registry.db"), str(self.place))
+
+
+def test_adding_only_what_is_new(manager: TempFileManager) -> None:
+    """There was no way to record a file unless it was on record."""
+    registry = manager.registry
+    registry.add([("/n/a", NOW + 5, None, ("x",), None)], NOW)
+    registry.add([(path, None, None, (), None) for path in ("/n/a", "/n/b")], NOW + 9, only_new=True)
+    assert dict(registry.files) == {"/n/a": NOW, "/n/b": NOW + 9}
+    known = registry.get(["/n/a"])["/n/a"]
+    assert (known.due_at, known.tags) == (NOW + 5, ("x",))

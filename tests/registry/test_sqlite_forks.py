@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from sqlite_files import registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Outcome, Selection, Status
+from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.testing import in_child
 
 ALL = Selection(1e10, 0, force=True)
@@ -429,3 +431,31 @@ def test_an_objects_fork_is_its_own(tmp_path: Path) -> None:
     connection.close()
     for manager in managers:
         manager.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of forking with threads, which is what is tested
+def test_threads_that_fork_together(tmp_path: Path) -> None:
+    """Each child starts anew with all that there is, not with what another thread's fork left over."""
+
+    def forks() -> int:
+        IN_FLIGHT.mark("sweep", "/p")
+        registries = [registry_at(tmp_path / f"{number}.db", tmp_path) for number in range(3)]
+        codes: list[int] = []
+
+        def fork() -> None:
+            for _ in range(100):
+                child = os.fork()
+                if child == 0:
+                    os._exit(bool(IN_FLIGHT.marks))
+                codes.append(os.waitpid(child, 0)[1])
+
+        threads = [threading.Thread(target=fork) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(codes) == 400
+        assert [len(registry.files) for registry in registries] == [0, 0, 0]
+        return sum(map(bool, codes))
+
+    assert in_child(forks) == 0

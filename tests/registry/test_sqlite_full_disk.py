@@ -1,7 +1,10 @@
 """A full disk, which is when sweeps are needed most: real ones of 4 MiB, and files that may not grow."""
 
+import itertools
 import multiprocessing
 import os
+import resource
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,14 +14,19 @@ from typing import Any
 import pytest
 
 import small_disk
+from command_line import tfm
 from small_disk import BLOCK, fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
+from sqlite_files import own
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.inspection.check import check
 from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry.sqlite.database import RESERVE
+from temp_file_manager.registry.sqlite.errors import in_our_words
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
-from temp_file_manager.testing import in_child
+from temp_file_manager.storage.kernel import space
+from temp_file_manager.storage.own_files import make_reserve
+from temp_file_manager.testing import in_child, limited
 
 ALL = Selection(1e10, 0, force=True)
 disk = small_disk.disk
@@ -384,3 +392,125 @@ class TestAFileThatMayNotGrow:
         assert manager.register_files(paths).registered == 50
         assert manager.sweep(force=True).removed == 50
         assert len(manager.files) == 0
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_file_that_cannot_be_made_on_a_full_disk_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """Excludes one that blames permissions where the disk has no inode left, or a full disk where it is not."""
+    monkeypatch.setattr(space, "is_full", lambda _: is_full)
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorname = "SQLITE_CANTOPEN"
+    assert isinstance(in_our_words("/s/r.db", error), RegistryFullError) is is_full
+
+
+class TestWithoutRoom:
+    def test_a_replacement_that_fails_detaches_nothing(self, registry: SqliteRegistry) -> None:
+        files = registry.files
+        no_more_pages(registry)
+        with pytest.raises(RegistryFullError):
+            registry.replace([(f"/p/{number:0100}", 1.0) for number in range(5000)])
+        assert list(files) == ["/p/a"]
+        registry.forget(["/p/a"])
+        assert list(files) == []
+
+    def test_a_closed_one_can_be_swept(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 60))
+        manager.close()
+        fill(disk)
+        assert manager.clear_all() == 60
+
+    def test_a_closed_one_can_be_read(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 60))
+        manager.close()
+        fill(disk)
+        assert len(list(manager.files)) == 60
+
+    def test_the_reserve_leaves_room_for_records(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 3, 0))
+        manager.close()
+        reserves = [own(disk) / f"registry.db-{end}" for end in ("reserve", "reserve-2")]
+        assert [reserve.stat().st_size for reserve in reserves] == [RESERVE, RESERVE]
+        for reserve in reserves:
+            reserve.unlink()
+        fill(disk, leave=2 * RESERVE)
+        manager = manager_of(disk)
+        assert [reserve.exists() for reserve in reserves] == [False, False]
+        assert manager.register_files(make(disk, 5, 0)).registered == 5
+
+    def test_a_reserve_is_whole_or_not_there(self, tmp_path: Path) -> None:
+        """Also when the kernel takes a part of it without an error, as before the end of a quota."""
+
+        def cut_short() -> None:
+            with limited(resource.RLIMIT_FSIZE, RESERVE // 2):
+                make_reserve(str(tmp_path / "reserve"), RESERVE)
+
+        in_child(cut_short)
+        assert os.listdir(tmp_path) == []
+        make_reserve(str(tmp_path / "reserve"), RESERVE)
+        assert (tmp_path / "reserve").stat().st_size == RESERVE
+
+    @pytest.mark.parametrize("disk", ["size=8m,nr_inodes=200"], indirect=True)
+    @pytest.mark.parametrize("opened", ["before", "after"])
+    def test_of_inodes(self, disk: Path | None, opened: str) -> None:
+        """There is room, but no file can be made: SQLite says neither that nor why."""
+        if disk is None:
+            return
+        manager = manager_of(disk)
+        manager.register_files(make(disk, 50))
+        if opened == "after":
+            manager.close()
+        numbers = itertools.count()
+
+        def take_one() -> None:
+            (disk / f"filler {next(numbers)}").touch()
+
+        until_full(OSError, take_one)
+        assert os.statvfs(disk).f_favail == 0
+        if opened == "after":
+            manager = manager_of(disk)
+        assert manager.clear_all() == 50
+
+    def test_for_the_file_that_tells_of_changes(self, disk: Path | None) -> None:
+        """Registering says so in our words, and reading needs none."""
+        if disk is None:
+            return
+        paths = make(disk, 3, 0)
+        assert in_child(lambda: manager_of(disk).register_files(paths[:2]).registered) == 2
+        manager = manager_of(disk)
+        assert len(manager.files) == 2
+        (own(disk) / "registry.db-changes").unlink(missing_ok=True)
+        fill(disk)
+        with pytest.raises(RegistryFullError, match=r"the disk of .* is full"):
+            manager.register_file(paths[2])
+        assert list(manager.files) == paths[:2]
+        listed = tfm("list", "--base-dir", str(disk / "base"))
+        assert (listed.returncode, listed.stderr) == (0, "")
+        assert [line.rpartition(" ")[2] for line in listed.stdout.splitlines()] == paths[:2]
+
+    def test_on_a_disk_made_read_only_after_a_kill(self, disk: Path | None) -> None:
+        """What can be read is read; what cannot be done is said in our words, and all is there later."""
+        if disk is None:
+            return
+        paths = make(disk, 3, 0)
+        assert in_child(lambda: manager_of(disk).register_files(paths).registered) == 3
+        assert (own(disk) / "registry.db-wal").stat().st_size > 0
+        assert mount("-o", "remount,ro", str(disk))
+        with closing(manager_of(disk)) as manager:
+            assert list(manager.files) == paths
+            with pytest.raises(RegistryError, match=r"registry\.db cannot be opened: Read-only file system"):
+                manager.register_files(paths)
+            with pytest.raises(RegistryError, match=r"registry\.db cannot be used: .* it is mounted read-only"):
+                manager.clear_all()
+        assert mount("-o", "remount,rw", str(disk))
+        assert manager_of(disk).clear_all() == 3

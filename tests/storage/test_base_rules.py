@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from temp_file_manager import TempFileManager
+from temp_file_manager.cli import main
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
-from temp_file_manager.storage import base_rules
+from temp_file_manager.storage import base_directory, base_rules
 from temp_file_manager.storage.base_rules import CLOSED, COMMON, Entry, Facts, refuse_foreign_private, unsafe
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.testing.processes import in_child
@@ -456,3 +458,44 @@ def test_what_only_unix_has_is_imported_when_it_is_needed() -> None:
         "sys.exit('pwd' in sys.modules)"
     )
     subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def test_a_refused_base_directory_is_not_made_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes one that makes directories below /etc and then says that it must not."""
+
+    def refuse(path: str) -> None:
+        raise BaseDirectoryError(0, "refused", path)
+
+    monkeypatch.setattr(base_directory, "refuse_unsafe", refuse)
+    with pytest.raises(BaseDirectoryError, match="refused"):
+        base_directory.make_base(str(tmp_path / "base"), durable=True)
+    assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize("base", ["/", "/etc", "/usr/lib", os.path.expanduser("~"), "/proc/self", "/tmp"])
+def test_a_base_that_is_not_ours_is_refused_with_exit_code_2(base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BaseDirectoryError, match="not to be used as a base directory"):
+        TempFileManager(base, registry="sqlite:")
+    assert main(["list", "--base-dir", base]) == 2
+    assert "not to be used as a base directory" in capsys.readouterr().err
+    assert not os.path.exists(os.path.join(base, ".temp-file-manager"))
+
+
+def test_a_private_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "base").mkdir(mode=0o700)
+    (tmp_path / "base" / ".temp-file-manager").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BaseDirectoryError):
+        TempFileManager(tmp_path / "base", registry="sqlite:")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_base_that_a_durable_registry_makes_is_private(tmp_path: Path) -> None:
+    former = os.umask(0)
+    try:
+        TempFileManager(tmp_path / "durable", registry="sqlite:").close()
+        TempFileManager(tmp_path / "plain")
+    finally:
+        os.umask(former)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("durable", "plain")]
+    assert modes == [0o700, 0o777]

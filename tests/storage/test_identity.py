@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import SweepReport, TempFileManager
-from temp_file_manager.records import Identity
+from temp_file_manager.records import NOTHING, Identity, Status, TempFile, sentence
 from temp_file_manager.storage import compare, identity
+from temp_file_manager.storage.compare import Directories
+from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import Examiner, same_file
 from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, look_by_stat, looker
+from temp_file_manager.testing import NOW
 
 CLEANUPS = 3000
 FILES = 500  # enough for the renamer to get its turn on a busy machine
@@ -341,3 +344,28 @@ def test_the_report_counts_what_was_replaced_and_kept(manager: TempFileManager, 
     assert isinstance(report, SweepReport)
     assert (report.replaced, report.retired, report.kept, report.removed) == (1, 1, 0, 0)
     assert stat.S_ISDIR(os.lstat(file).st_mode)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"parent_inode": 1}, "its directory is another one than when it was registered"),
+        ({"born": 0, "changed": 1}, "nothing can tell whether it is the file that was registered"),
+    ],
+)
+def test_what_is_kept_says_why(tmp_path: Path, changes: dict[str, int], reason: str) -> None:
+    """Excludes one that keeps a file and tells its user something else than the reason."""
+    path = tmp_path / "file"
+    path.write_text("x")
+    found = Examiner().examine(str(path))
+    assert found
+    record = TempFile(str(path), NOW, identity=found.identity._replace(**changes))
+    with Directories() as directories, pytest.raises(NotThatFile) as raised:
+        directories.compared(record)
+    assert (raised.value.status, sentence(raised.value.cause)) == (Status.KEPT, reason)
+
+
+def test_nothing_is_taken_for_no_file() -> None:
+    """Excludes one that gives what was not there a number that a file can have: 1 is the root of a tmpfs."""
+    assert Identity(0, 0, 0, 0, 0) == NOTHING
+    assert same_file(NOTHING, Seen(0o100600, 1, 0, 0, 0)) is False

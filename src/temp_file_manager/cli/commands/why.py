@@ -76,10 +76,16 @@ def headline(story: Explanation) -> str:
         return f"goes with the next sweep: {forecast.reason}"
     if forecast.status in (Status.GONE, Status.REPLACED):
         return f"its record goes with the next sweep: {forecast.reason}"
-    return f"stays{_until(forecast, story.asof)}: {forecast.reason}"
+    return f"stays{until(forecast, story.asof)}: {forecast.reason}"
 
 
-def _until(forecast: Forecast, asof: float) -> str:
+def until(forecast: Forecast, asof: float) -> str:
+    """Return until when a file stays, as the headline goes on after "stays"; nothing if nobody can tell.
+
+    Args:
+        forecast: What a sweep would do.
+        asof: When that was asked, in seconds since the epoch.
+    """
     if forecast.at is None:
         return ""
     if forecast.at == math.inf:
@@ -96,7 +102,7 @@ def _tell(story: Explanation) -> None:
 
 
 def _rows(story: Explanation) -> list[tuple[str, str]]:
-    there = [("there now", _there(story)), *_open(story.users, story.kind)]
+    there = [("there now", _there(story)), *users(story.users, story.kind)]
     record = story.record
     if record is None:
         return there
@@ -148,7 +154,13 @@ def _sameness(story: Explanation) -> str:
     return f"; now {words[story.same_file]}"
 
 
-def _open(found: FileUsers, kind: str) -> list[tuple[str, str]]:
+def users(found: FileUsers, kind: str) -> list[tuple[str, str]]:
+    """Return the rows, of a name and a value, that tell which processes have a file open.
+
+    Args:
+        found: What was seen of them.
+        kind: What is at the path, in words; only a regular file is asked about.
+    """
     if kind != "a regular file":
         return []
     rows = [("open in", f"process {pid}, {', '.join(ways)}: {command}") for pid, command, ways in found.processes]

@@ -1,4 +1,4 @@
-"""Pins, holds and files in use: what is kept is kept, from whichever sweep, for as long as it says."""
+"""Files in use: what anybody has open is kept, whether leases or /proc tell of it."""
 
 import fcntl
 import mmap
@@ -6,35 +6,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contexts import JOBS
-from temp_file_manager import InvalidArgumentError, TempFileManager
-from temp_file_manager.records import Cause, Status
-from temp_file_manager.registering.pin import Pinned, pin_all, unpin_all
+from temp_file_manager import TempFileManager
+from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import leases, mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse, take_lease
-from temp_file_manager.testing import FakeClock
+from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.testing import NOW, FakeClock
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture(params=["memory:", "sqlite:"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
-    manager = TempFileManager(tmp_path / "base", 100, registry=request.param, clock=clock)
-    yield manager
-    manager.close()
 
 
 @pytest.fixture
@@ -43,149 +31,6 @@ def file(manager: TempFileManager, tmp_path: Path) -> Path:
     path.write_text("x" * 5000)
     manager.register_file(path)
     return path
-
-
-# -- pins
-
-
-def test_a_pinned_file_stays_until_its_end(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
-    manager.pin(file, ttl=500)
-    clock.advance(499)
-    assert (manager.cleanup(), manager.cleanup(force=True), manager.clear_all()) == (0, 0, 0)
-    assert manager.status(file).reason == "pinned for another 1 s"
-    assert file.exists()
-    clock.advance(1)
-    assert manager.cleanup() == 1
-    assert not file.exists()
-
-
-def test_a_pin_without_an_end_ends_by_unpin(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
-    manager.pin(file)
-    clock.advance(1e9)
-    assert manager.clear_all() == 0
-    assert manager.status(file).reason == "pinned for another endless time"
-    manager.unpin(file)
-    manager.unpin(file)
-    assert manager.clear_all() == 1
-
-
-def test_a_pin_outlives_its_process(tmp_path: Path) -> None:
-    first = TempFileManager(tmp_path, registry="sqlite:")
-    path = tmp_path / "file"
-    path.touch()
-    first.register_file(path)
-    first.pin(path)
-    first.close()
-    second = TempFileManager(tmp_path, registry="sqlite:")
-    assert second.clear_all() == 0
-    second.unpin(path)
-    assert second.clear_all() == 1
-    second.close()
-
-
-@pytest.mark.parametrize("method", [TempFileManager.pin, TempFileManager.unpin, TempFileManager.hold])
-def test_what_is_not_registered_cannot_be_kept(
-    manager: TempFileManager, tmp_path: Path, method: Callable[..., Any]
-) -> None:
-    with pytest.raises(InvalidArgumentError, match="is not registered: register it"):
-        method(manager, tmp_path / "stranger")
-
-
-# -- holds
-
-
-def test_many_are_pinned_in_one_go(manager: TempFileManager, tmp_path: Path, file: Path) -> None:
-    gone, stranger = tmp_path / "gone", tmp_path / "stranger"
-    gone.touch()
-    manager.register_file(gone)
-    gone.rename(f"{gone}.before")
-    paths = [str(path) for path in (stranger, file, gone)]
-    done = pin_all(manager.registry, paths, None)
-    assert done == Pinned([str(file)], [str(stranger)], [str(gone)])
-    pins = {path: record.pinned_until for path, record in manager.registry.get(paths).items()}
-    assert pins == {str(file): float("inf"), str(gone): None}
-    assert unpin_all(manager.registry, paths) == [str(stranger)]
-    assert {record.pinned_until for record in manager.registry.get(paths).values()} == {None}
-
-
-def test_a_held_file_stays_from_every_sweep(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
-    with manager.hold(file) as hold, manager.hold(file):
-        clock.advance(1000)
-        assert (manager.cleanup(), manager.clear_all()) == (0, 0)
-        assert manager.status(file).reason.startswith("held: ")
-        assert hold.path == str(file)
-    assert manager.cleanup() == 1
-
-
-def test_leaving_the_managers_block_keeps_what_is_held(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.touch()
-    with TempFileManager(tmp_path / "base") as manager:
-        manager.register_file(path)
-        hold = manager.hold(path)
-    assert path.exists()
-    hold.close()
-    hold.close()
-
-
-def test_a_hold_that_nobody_keeps_ends(manager: TempFileManager, file: Path) -> None:
-    manager.hold(file)
-    assert manager.clear_all() == 1
-
-
-def test_a_replaced_file_cannot_be_held(tmp_path: Path) -> None:
-    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
-    path, new = tmp_path / "file", tmp_path / "new"
-    path.touch()
-    manager.register_file(path)
-    new.touch()
-    new.rename(path)
-    with pytest.raises(InvalidArgumentError, match="another file than the registered one"):
-        manager.hold(path)
-    path.unlink()
-    with pytest.raises(FileNotFoundError):
-        manager.hold(path)
-    manager.close()
-
-
-def test_a_hold_ends_with_its_process_however_it_ends(tmp_path: Path) -> None:
-    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
-    path = tmp_path / "file"
-    path.touch()
-    manager.register_file(path)
-    program = (
-        "import sys; from temp_file_manager import TempFileManager; "
-        "hold = TempFileManager(sys.argv[1], registry='sqlite:').hold(sys.argv[2]); print('held', flush=True); input()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", program, manager.base_dir, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    assert (manager.clear_all(), manager.cleanup(force=True)) == (0, 0)
-    holder.kill()
-    holder.communicate()
-    assert manager.clear_all() == 1
-    manager.close()
-
-
-def test_a_forked_child_ends_no_hold_of_its_parents(manager: TempFileManager, file: Path) -> None:
-    with manager.hold(file) as hold:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                hold.close()
-            finally:
-                os._exit(0)
-        os.waitpid(pid, 0)
-        assert manager.clear_all() == 0
-    assert manager.clear_all() == 1
-
-
-# -- files in use
 
 
 @contextmanager
@@ -374,9 +219,6 @@ def test_another_users_open_file_is_kept(tmp_path: Path) -> None:
     manager.close()
 
 
-# -- where leases do not decide
-
-
 @pytest.fixture
 def without_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that has none."""
@@ -423,3 +265,38 @@ def test_an_answer_leaves_no_descriptor_behind(manager: TempFileManager, file: P
         for _ in range(20):
             manager.sweep(force=True, protect_open=True)
         assert len(os.listdir("/proc/self/fd")) <= before  # less: others of earlier tests may be collected
+
+
+# -- what the kernel tells
+
+
+def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
+    """Excludes one that takes the lease of another file than the one it compared."""
+    path = os.fsencode(tmp_path / "file")
+    (tmp_path / "file").write_text("x")
+    seen = looker()(HERE, path)
+    before = seen._replace(inode=seen.inode + 1)
+    with pytest.raises(NotThatFile, match="changing") as raised:
+        InUse(None, lambda: NOW).secured(TempFile(os.fsdecode(path), NOW), HERE, path, before)
+    assert raised.value.status is Status.KEPT
+
+
+def test_a_proc_that_cannot_be_listed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes one that takes a /proc it cannot list for one in which nobody has anything open."""
+
+    def listdir(path: str) -> list[str]:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert processes.open_inodes() == (set(), False)
+
+
+@pytest.mark.parametrize("blind", ["open_inodes", "mapped_inodes"])
+def test_one_half_of_proc_is_not_enough(monkeypatch: pytest.MonkeyPatch, blind: str) -> None:
+    """Excludes one that calls a file free when it saw who opened it or who mapped it, and not both."""
+    monkeypatch.setattr(processes, "open_inodes", lambda: (set(), True))
+    monkeypatch.setattr(processes, "mapped_inodes", lambda: (set(), True))
+    monkeypatch.setattr(processes, "sees_all_processes", lambda: True)
+    assert InUse(None, lambda: NOW).free_by_proc(1) is True
+    monkeypatch.setattr(processes, blind, lambda: (set(), False))
+    assert InUse(None, lambda: NOW).free_by_proc(1) is None

@@ -1,0 +1,215 @@
+"""What only a registry in memory promises."""
+
+import copy
+import json
+import math
+import pickle
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
+from temp_file_manager.registry import MemoryRegistry
+from temp_file_manager.registry.memory import queue
+from temp_file_manager.registry.memory.files import make_record
+from temp_file_manager.registry.schemes import is_durable
+from temp_file_manager.testing import NOW, in_child
+
+
+def new(path: str, due_at: float | None = None, size: int | None = None, tags: tuple[str, ...] = ()) -> NewFile:
+    return (path, due_at, size, tags, None)
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Fail when what runs inside leaves more than 1 MB behind: the stale records of these tests are more."""
+    tracemalloc.start()
+    try:
+        yield
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1e6
+
+
+class TestMemory:
+    @pytest.fixture
+    def registry(self) -> MemoryRegistry:
+        return MemoryRegistry()
+
+    def find_nothing_due(self, registry: MemoryRegistry) -> None:
+        """Claim, as every scheduled sweep does: callers' writes to the dict cannot rebuild a heap themselves."""
+        assert not registry.claim(Selection(NOW, 1e9), now=NOW, lease=60, limit=9).records
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            pytest.param(lambda r, now: r.add((new("/m/a"),), now), id="add"),
+            pytest.param(lambda r, now: r.add((new("/m/a", now + 9.0),), now), id="add with ttl"),
+            pytest.param(lambda r, now: r.add_one("/m/a", now), id="add_one"),
+            pytest.param(lambda r, now: r.files.__setitem__("/m/a", now), id="files"),
+        ],
+    )
+    def test_heaps_stay_small_when_a_path_is_registered_over_and_over(
+        self, registry: MemoryRegistry, again: Callable[[MemoryRegistry, float], None]
+    ) -> None:
+        with little_memory():
+            for number in range(100_000):
+                again(registry, NOW + number)
+            self.find_nothing_due(registry)
+        assert len(registry.claim(Selection(NOW + 1e6, 0), now=NOW, lease=60, limit=9).records) == 1
+
+    @pytest.mark.parametrize(
+        "add",
+        [
+            pytest.param(lambda r, path: r.add((new(path),), NOW), id="add"),
+            pytest.param(lambda r, path: r.add((new(path, NOW + 9.0),), NOW), id="add with ttl"),
+            pytest.param(lambda r, path: r.add_one(path, NOW), id="add_one"),
+            pytest.param(lambda r, path: r.files.__setitem__(path, NOW), id="files"),
+        ],
+    )
+    def test_heaps_stay_small_when_files_come_and_go(
+        self, registry: MemoryRegistry, add: Callable[[MemoryRegistry, str], None]
+    ) -> None:
+        with little_memory():
+            for number in range(30_000):
+                add(registry, f"/m/{number}")
+                del registry.files[f"/m/{number}"]
+            self.find_nothing_due(registry)
+
+    def test_files_is_a_dict(self, registry: MemoryRegistry) -> None:
+        files = registry.files
+        assert isinstance(files, dict)
+        assert files == {}
+        files["/m/a"] = 5
+        files.update({"/m/b": 6.0}, named=7.0)
+        files.update([("/m/c", 8.0)])
+        files |= {"/m/d": 9.0}
+        files |= [("/m/e", 10.0)]
+        assert files is registry.files
+        assert files.setdefault("/m/f", 11.0) == 11.0
+        assert files.setdefault("/m/f", 12.0) == 11.0
+        expected = {
+            "/m/a": 5.0, "/m/b": 6.0, "named": 7.0, "/m/c": 8.0, "/m/d": 9.0, "/m/e": 10.0, "/m/f": 11.0,
+        }  # fmt: skip
+        assert files == expected
+        assert repr(files) == repr(expected)
+        assert json.loads(json.dumps(files)) == expected
+        assert files | {"x": 1.0} == {**expected, "x": 1.0}
+        assert registry.files == expected, "a | b makes a new dict"
+        # Every insertion counts, whichever method made it.
+        claimed = registry.claim(Selection(100.0, 0), now=0, lease=60, limit=99).records
+        assert [record.path for record in claimed] == list(expected)
+        assert files.popitem() == ("/m/f", 11.0)
+        assert files.pop("/m/a") == 5.0
+        with pytest.raises(KeyError):
+            files.pop("/m/a")
+        del files["/m/b"]
+        with pytest.raises(KeyError):
+            del files["/m/b"]
+        assert list(files) == ["named", "/m/c", "/m/d", "/m/e"]
+        files.clear()
+        assert (len(files), files) == (0, {})
+        with pytest.raises(ValueError):
+            files.update([("only",)])
+
+    def test_copies_are_plain_and_nobodys_registry(self, registry: MemoryRegistry) -> None:
+        registry.add((new("/m/a", NOW + 9, None, ("x",)),), NOW)
+        files = registry.files
+        for clone in (copy.copy(files), files.copy(), copy.deepcopy(files), pickle.loads(pickle.dumps(files))):
+            assert type(clone) is dict
+            assert clone == {"/m/a": NOW}
+            clone["/m/b"] = 1.0
+        for clone in (copy.deepcopy(files), pickle.loads(pickle.dumps(files))):
+            assert [type(when) for when in clone.values()] == [float]
+        assert files == {"/m/a": NOW}
+
+    def test_a_time_is_a_number(self, registry: MemoryRegistry) -> None:
+        files = registry.files
+        files["/m/a"] = NOW
+        with pytest.raises(InvalidArgumentError, match="NaN"):
+            files["/m/a"] = math.nan
+        with pytest.raises(InvalidArgumentError, match="NaN"):
+            files.update({"/m/b": math.nan})
+        with pytest.raises(InvalidArgumentError):
+            files.setdefault("/m/b")
+        with pytest.raises(InvalidArgumentError):
+            registry.replace([("/m/c", NOW), ("/m/b", math.nan)])
+        with pytest.raises(TypeError, match="number"):
+            files["/m/b"] = "12"  # type: ignore[assignment]  # on purpose
+        assert files == {"/m/a": NOW}
+
+    def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
+        registry.add((new("/m/a"),), NOW)
+        due = Selection(NOW + 1000, 100)
+        held = registry.claim(due, now=NOW, lease=60, limit=9).records[0]
+
+        def child() -> list[object]:
+            holds = registry.still_claimed(held)
+            return [holds, [record.path for record in registry.claim(due, now=NOW, lease=60, limit=9).records]]
+
+        with registry.lock:
+            assert in_child(child) == [False, ["/m/a"]]
+        assert registry.still_claimed(held)
+
+    def test_an_interrupted_claim_loses_nothing(
+        self, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry.add([new(f"/m/{number}") for number in range(5)], NOW)
+        real, made = make_record, []
+
+        def interrupted(*args: Any) -> TempFile:
+            made.append(args)
+            if len(made) == 3:
+                raise KeyboardInterrupt
+            return real(*args)
+
+        monkeypatch.setattr(queue, "make_record", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9)
+        later = registry.claim(Selection(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
+        assert len(later.records) == 5
+
+
+def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> None:
+    registry = MemoryRegistry()
+    registry.add_one("/p", 0.0)
+    due = Selection(1000.0, 100.0)
+    (first,) = registry.claim(due, now=0, lease=60, limit=1).records
+    registry.replace(list(registry.files.items()))
+    (second,) = registry.claim(due, now=0, lease=60, limit=1).records
+    registry.settle([Outcome(first, Status.SKIPPED)], 0)
+    assert registry.still_claimed(second)
+    registry.settle([Outcome(second, Status.SKIPPED)], 0)
+    assert len(registry.claim(due, now=0, lease=60, limit=1).records) == 1
+
+
+def test_a_claim_is_held_by_an_equal_record_too() -> None:
+    """Excludes one that holds a claimed record only for whoever has that very object."""
+    registry = MemoryRegistry()
+    registry.add_one("/s/a", NOW)
+    (record,) = registry.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
+    assert registry.still_claimed(TempFile(*record))
+    assert not registry.still_claimed(record._replace(generation=record.generation + 1))
+
+
+def test_a_record_in_memory_is_what_was_registered() -> None:
+    """Excludes one that says of a fresh record what no registration said: a failure, an end, a claim's number."""
+    registry = MemoryRegistry()
+    registry.add_one("/s/a", NOW)
+    assert registry.get(["/s/a"]) == {"/s/a": TempFile("/s/a", NOW)}
+
+
+def test_a_registry_that_has_nothing_to_check_finds_nothing() -> None:
+    """Excludes one whose answer to ``check`` cannot be gone through."""
+    assert MemoryRegistry().check(now=NOW, fix=True) == ()
+
+
+def test_a_registry_in_memory_outlives_nothing() -> None:
+    """Excludes one that calls every registry durable, unless it says otherwise."""
+    assert not is_durable(MemoryRegistry(), "/base")
+    assert not is_durable("memory:", "/base")

@@ -1,0 +1,39 @@
+"""Claims and records in the SQLite file: when they end, and what is left of them."""
+
+from contextlib import closing
+from pathlib import Path
+
+from temp_file_manager.records import Outcome, Selection, Status
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.testing import NOW
+
+
+def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(fresh: SqliteRegistry) -> None:
+    """Excludes one that ends claims only after that moment, though its records are free at it."""
+    fresh.add([("/s/a", None, None, (), None)], NOW)
+    assert fresh.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
+    assert fresh.check(now=NOW + 59.5, fix=False) == ()
+    assert [finding.kind for finding in fresh.check(now=NOW + 60, fix=False)] == ["lapsed claim"]
+
+
+def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
+    fresh: SqliteRegistry, tmp_path: Path
+) -> None:
+    """Excludes one that looks back in its first chunk only: what the other let go of would wait for a later sweep."""
+    due = Selection(NOW + 9, 0, force=True)
+    for second, path in enumerate(("/s/a", "/s/b", "/s/c")):
+        fresh.add([(path, None, None, (), None)], NOW + second)
+    with closing(SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))) as other:
+        (a,) = other.claim(due, now=NOW, lease=60, limit=1).records
+        (b,), cursor = fresh.claim(due, now=NOW, lease=60, limit=1)
+        other.settle([Outcome(a, Status.SKIPPED)], NOW)
+        rest = fresh.claim(due, now=NOW, lease=60, limit=9, after=cursor).records
+    assert (a.path, b.path, {record.path for record in rest}) == ("/s/a", "/s/b", {"/s/a", "/s/c"})
+
+
+def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> None:
+    """Excludes one whose file grows by each directory that ever held a file."""
+    fresh.add([("/s/a", None, None, (), None), ("/t/a", None, None, (), None)], NOW)
+    fresh.forget(["/s/a"])
+    with fresh.transactions.reading() as connection:
+        assert connection.execute("SELECT path FROM directories").fetchall() == [(b"/t",)]

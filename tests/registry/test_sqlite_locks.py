@@ -1,0 +1,121 @@
+"""Locks of the SQLite registry: no thread waits for itself, and no two for each other."""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+import small_disk
+from small_disk import fill, make, manager_of, no_more_pages, register_until_full
+from sqlite_files import new, registry_at
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.testing import in_child
+
+ALL = Selection(1e10, 0, force=True)
+
+
+disk = small_disk.disk
+
+
+class TestNobodyWaitsForItself:
+    @pytest.mark.parametrize("what", ["get", "forget", "pin"])
+    def test_asked_about_what_comes_from_itself(self, registry: SqliteRegistry, what: str) -> None:
+        """A generator that reads and writes the same registry while it is asked for paths."""
+
+        def paths() -> Iterator[str]:
+            registry.add([new("/p/b")], 1.0)
+            yield from registry.files
+
+        asked: dict[str, Callable[[], int]] = {
+            "get": lambda: len(registry.get(paths())),
+            "forget": lambda: registry.forget(paths()),
+            "pin": lambda: len(registry.keep(paths(), 5.0)),
+        }
+        assert in_child(asked[what]) == 2
+
+    def test_registering_while_a_full_disk_is_swept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sweep has one lock and the registration the other: each once waited for the other's."""
+
+        def both() -> int:
+            registry = registry_at(tmp_path / "r.db", tmp_path)
+            registry.add([new(f"/p/{number}") for number in range(3000)], 1.0)
+            no_more_pages(registry)
+            records = registry.claim(ALL, now=0, lease=60, limit=2000).records
+            assert {record.claim < 0 for record in records} == {True}
+            session, locked = registry.transactions, threading.Event()
+            writing = session.writing
+
+            def wanted() -> AbstractContextManager[sqlite3.Connection]:
+                locked.set()
+                return writing()
+
+            monkeypatch.setattr(session, "writing", wanted)
+            adding = threading.Thread(target=registry.add, args=([new("/q")], 2.0))
+            adding.start()
+            locked.wait()
+            assert registry.lock.locked()
+            registry.settle([Outcome(record, Status.REMOVED) for record in records], 2.0)
+            adding.join()
+            return len(registry.files)
+
+        assert in_child(both) == 1001
+
+    def test_two_threads_sweep_a_full_disk(self, disk: Path | None) -> None:
+        """What the second takes between the first's settling and its letting go stays the second's."""
+        if disk is None:
+            return
+
+        def sweeps() -> int:
+            manager = manager_of(disk)
+            registry = manager.registry
+            paths = make(disk, 100, 0)
+            manager.register_files(paths)
+            fill(disk)
+            register_until_full(manager, paths)
+            first = registry.claim(ALL, now=0, lease=60, limit=50)
+            second: list[TempFile] = []
+
+            class Claiming(logging.Handler):
+                """Hears that the first could not forget its records."""
+
+                def emit(self, _: logging.LogRecord) -> None:
+                    if not second:
+                        thread = threading.Thread(target=self.claim)
+                        thread.start()
+                        thread.join()
+
+                def claim(self) -> None:
+                    second.extend(registry.claim(ALL, now=0, lease=60, limit=50, after=first.cursor).records)
+
+            logging.getLogger("aiecs.tools.temp_file_manager").addHandler(Claiming())
+            registry.settle([Outcome(record, Status.REMOVED) for record in first.records], 0)
+            assert len(second) == 50
+            assert all(registry.still_claimed(record) for record in second)
+            registry.settle([Outcome(record, Status.SKIPPED) for record in second], 0)
+            (third,) = registry.claim(ALL, now=0, lease=60, limit=1).records
+            registry.settle([Outcome(third, Status.SKIPPED)], 0)
+            return len(manager.files)
+
+        assert in_child(sweeps) == 100
+
+    def test_a_file_that_was_moved_away_while_somebody_has_it(self, tmp_path: Path) -> None:
+        """As the message about a damaged one says; the new one begins with the same numbers."""
+
+        def anew() -> list[str]:
+            path = tmp_path / "r.db"
+            old = registry_at(path, tmp_path)
+            old.add([new("/p/a")], 1.0)
+            assert len(old.claim(ALL, now=0, lease=60, limit=9).records) == 1
+            for end in ("", "-wal", "-shm"):
+                os.rename(f"{path}{end}", f"{path}-old{end}")
+            other = registry_at(path, tmp_path)
+            other.add([new("/p/b")], 1.0)
+            return [record.path for record in other.claim(ALL, now=0, lease=60, limit=9).records]
+
+        assert in_child(anew) == ["/p/b"]

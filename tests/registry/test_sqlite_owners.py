@@ -1,0 +1,116 @@
+"""The first change in the SQLite file, which takes the numbers of a base directory and of an owner."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import small_disk
+from small_disk import fill, make, manager_of, register_until_full
+from sqlite_files import new, own, registry_at
+from temp_file_manager import TempFileManager
+from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.records import Outcome, Selection, Status
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.testing import in_child
+
+ALL = Selection(1e10, 0, force=True)
+
+
+disk = small_disk.disk
+
+
+class TestAFirstChangeThatComesToNothing:
+    """The numbers that it took are given to somebody else: whoever kept them had another's records."""
+
+    def test_on_a_full_disk(self, disk: Path | None) -> None:
+        if disk is None:
+            return
+        address = f"sqlite://{disk}/r.db"
+        one = TempFileManager(disk / "one", registry=address)
+        one.registry.moment()  # else the full disk stops it before its first transaction
+        mine, others = make(disk, 2, 0)
+        fill(disk)
+        with pytest.raises(RegistryFullError):
+            one.register_file(mine)
+        (disk / "filler").unlink()
+        one.register_file(mine)
+        other = TempFileManager(disk / "other", registry=address)
+        other.register_files([])
+        other.register_file(others)
+        assert list(one.files) == [mine]
+        assert list(other.files) == [others]
+        other.clear_all()
+        assert os.path.exists(mine)
+
+    def test_by_any_error(self, tmp_path: Path) -> None:
+        one = registry_at(tmp_path / "r.db", tmp_path / "one")
+        other = registry_at(tmp_path / "r.db", tmp_path / "other")
+        with pytest.raises(UnicodeEncodeError):
+            one.add([new("/one/\ud800")], 1.0)
+        other.add([new("/other/a")], 1.0)
+        assert list(one.files) == []
+        assert one.claim(ALL, now=0, lease=60, limit=9).records == ()
+
+    def test_its_lock_is_let_go(self, disk: Path | None) -> None:
+        """Whoever takes the same number next does not wait for it."""
+        if disk is None:
+            return
+
+        def sweep(registry: SqliteRegistry) -> int:
+            records = registry.claim(ALL, now=0, lease=60, limit=50).records
+            registry.settle([Outcome(record, Status.SKIPPED) for record in records], 0)
+            return len(records)
+
+        def sweeps() -> list[int]:
+            manager = manager_of(disk)
+            paths = make(disk, 100, 0)
+            manager.register_files(paths)
+            others = [registry_at(own(disk) / "registry.db", disk / "base") for _ in range(2)]
+            assert [len(other.files) for other in others] == [100, 100]
+            fill(disk)
+            register_until_full(manager, paths)
+            taken = [sweep(other) for other in others]
+            return taken + [other.transactions.owner for other in others]
+
+        assert in_child(sweeps) == [50, 50, 0, 0], "there was room after all: this test no longer tries what it says"
+
+
+def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who found that this base has no scope yet, a moment before it had one, leaves it to the thread that made it."""
+    registry = registry_at(tmp_path / "r.db", tmp_path)
+    reading = registry.transactions.database.reading
+
+    class Slow:
+        """A connection that answers, about the scope, what was true before the first registration."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def execute(self, statement: str, bound: Any = ()) -> Any:
+            found = self.connection.execute(statement, bound)
+            if statement == registry.transactions.sql["scope"]:
+                rows = found.fetchall()
+                registry.add([new("/p/first")], 1.0)
+                found = SimpleNamespace(fetchone=lambda: rows[0] if rows else None)
+            return found
+
+    @contextmanager
+    def slowly() -> Iterator[Slow]:
+        with reading() as connection:
+            yield Slow(connection)
+
+    monkeypatch.setattr(registry.transactions.database, "reading", slowly)
+    registry.stats()
+    monkeypatch.undo()
+    registry.add([new("/p/second")], 2.0)
+    assert sorted(registry.get(["/p/first", "/p/second"])) == ["/p/first", "/p/second"]
+    registry.close()
+    again = registry_at(tmp_path / "r.db", tmp_path)
+    assert sorted(again.get(["/p/first", "/p/second"])) == ["/p/first", "/p/second"]
+    again.close()

@@ -1,0 +1,64 @@
+"""Transactions that are interrupted: none is left open, and nobody is kept out."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contexts import MakeManager
+from sqlite_files import registry_at
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection whose user presses Ctrl-C while another's transaction is waited for."""
+
+    pressed = False
+
+    def execute(self, statement: str, *bound: Any) -> sqlite3.Cursor:
+        cursor = super().execute(statement, *bound)
+        if self.pressed and statement.startswith("BEGIN"):
+            raise KeyboardInterrupt  # Python sees to signals when SQLite has returned
+        return cursor
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Interrupted]:
+    """Those that are opened from now on."""
+    real, opened = sqlite3.connect, []
+
+    def connect(*words: Any, **more: Any) -> Interrupted:
+        opened.append(real(*words, factory=Interrupted, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    return opened
+
+
+def test_an_interrupt_while_a_transaction_is_waited_for_leaves_none_open(
+    make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, file: Path, connections: list[Interrupted]
+) -> None:
+    """It had begun by the time the interrupt was raised, and kept everybody out of the registry for good."""
+    manager = make_manager()
+    with monkeypatch.context() as patched:
+        patched.setattr(Interrupted, "pressed", True)
+        with pytest.raises(KeyboardInterrupt):
+            manager.register_file(file)
+    assert connections
+    assert not any(connection.in_transaction for connection in connections)
+    manager.register_file(file)
+    assert list(manager.files) == [str(file)]
+
+
+def test_a_lock_that_was_not_had_is_not_taken_for_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: list[Interrupted]
+) -> None:
+    """Excludes one that goes on without the transaction it asked for, or that keeps everybody out after it failed."""
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
+        with monkeypatch.context() as patched:
+            patched.setattr(Interrupted, "pressed", True)
+            with pytest.raises(KeyboardInterrupt):
+                registry.transactions.database.hold()
+        registry.add_one("/s/a", 1.0)
+        assert list(registry.files) == ["/s/a"]

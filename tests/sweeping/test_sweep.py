@@ -1,0 +1,139 @@
+"""A sweep: what it takes, and what it leaves to others that register, sweep or die meanwhile."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from contexts import JOBS, MakeManager
+from temp_file_manager import SweepFinished, TempFileManager
+from temp_file_manager.records import Selection, Status
+from temp_file_manager.sweeping.sweep import LEASE
+from temp_file_manager.testing import NOW, FakeClock, in_child
+from trees import numbered
+
+
+def test_a_dry_run_sees_what_dead_processes_left(make_manager: MakeManager, file: Path) -> None:
+    """It took their claims and holds for living ones, which a real sweep ends."""
+    manager = make_manager()
+    other = file.with_name("other")
+    other.touch()
+    manager.register_files([file, other])
+    holds = []
+
+    def held_and_claimed() -> int:
+        holds.append(manager.hold(file))
+        return len(manager.registry.claim(Selection(NOW, 0, force=True), now=0, lease=60, limit=9).records)
+
+    assert in_child(held_and_claimed) == 1
+    assert manager.sweep(force=True, dry_run=True).removed == 2
+    assert manager.sweep(force=True).removed == 2
+
+
+def test_an_age_beyond_what_sqlite_counts_to(manager: TempFileManager, file: Path) -> None:
+    """An int beyond SQLite's own reached the database as it was, which raised OverflowError at each cleanup."""
+    manager.register_file(file)
+    manager.max_age = 10**19
+    assert manager.cleanup() == 0
+    assert not manager.status(file).due
+
+
+def test_leaving_stops_the_scheduler_although_its_sweep_fails(
+    manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """The error left the thread running."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("on purpose")
+
+    manager.start()
+    clock.until_waiting(JOBS)
+    monkeypatch.setattr(manager.registry, "claim", fails)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        manager.__exit__(None, None, None)
+    assert not manager.context.scheduler.running
+
+
+@pytest.mark.parametrize("leave", [TempFileManager.clear_all, lambda manager: manager.__exit__(None, None, None)])
+def test_a_forced_sweep_leaves_what_is_registered_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave: Callable[[TempFileManager], object]
+) -> None:
+    """Of its own chunk, of a later one, and new."""
+    paths = numbered(tmp_path, 60)
+    manager = TempFileManager(tmp_path / "base")
+    manager.register_files(paths)
+    new = tmp_path / "new"
+    new.touch()
+    again = [paths[1], paths[55], str(new)]
+    real = os.remove
+
+    def remove(path: str) -> None:
+        real(path)
+        if path == paths[0]:
+            for other in again:
+                manager.register_file(other)
+
+    monkeypatch.setattr(os, "remove", remove)
+    leave(manager)
+    assert sorted(manager.files) == sorted(again)
+    assert all(os.path.exists(path) for path in again)
+    assert not any(os.path.exists(path) for path in paths if path not in again)
+
+
+def test_a_step_of_the_wall_clock_ends_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    manager = TempFileManager(tmp_path / "base", 0, clock=clock)
+    manager.register_files(numbered(tmp_path, 3))
+    clock.advance(1)
+    real, wall, inner = os.remove, clock.wall, []
+
+    def remove(path: str) -> None:
+        if not inner:
+            inner.append(0)
+            monkeypatch.setattr(clock, "wall", lambda: wall() + 61)
+            inner[0] = manager.cleanup()
+        real(path)
+
+    monkeypatch.setattr(os, "remove", remove)
+    assert manager.cleanup() == 3
+    assert inner == [0]
+
+
+def test_a_hook_that_exits_does_not_end_the_scheduler(tmp_path: Path) -> None:
+    clock = FakeClock()
+    seen: list[object] = []
+    manager = TempFileManager(tmp_path / "base", hooks=[lambda _: sys.exit(3), seen.append], clock=clock)
+    manager.sweep()
+    assert [type(event) for event in seen] == [SweepFinished]
+
+
+def test_a_dry_run_of_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    manager = TempFileManager("base")
+    manager.files["000"] = 0.0
+    assert (manager.sweep(dry_run=True).removed, manager.cleanup()) == (1, 1)
+
+
+def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes one that skips what is half a lease old and gives another reason, or none."""
+    clock, remove = FakeClock(), os.remove
+
+    def slow(path: str) -> None:
+        clock.advance(LEASE / 2)
+        remove(path)
+
+    with closing(TempFileManager(tmp_path / "base", clock=clock)) as manager:
+        for name in ("a", "b"):
+            (tmp_path / name).write_text("x")
+            manager.register_file(tmp_path / name)
+        monkeypatch.setattr(os, "remove", slow)
+        outcomes = manager.sweep(force=True).outcomes
+    assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
+        (Status.REMOVED, ""),
+        (Status.SKIPPED, "half of its claim's time is up"),
+        (Status.REMOVED, ""),
+    ]
