@@ -23,11 +23,6 @@ from temp_file_manager.testing import FakeClock
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def events() -> list[Event]:
     return []
 

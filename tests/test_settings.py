@@ -17,6 +17,8 @@ from temp_file_manager import Settings, SettingsError, TempFileManager
 from temp_file_manager.cli import main
 from temp_file_manager.settings import ALIASES, FIELDS, variable
 
+HUGE = "1" + "0" * 400
+
 SPECIFIED = {
     "TEMP_FILE_BASE_DIR": ("base_dir", "/tmp/aiecs_temp", "/tmp/aiecs_temp"),
     "TEMP_FILE_MAX_AGE": ("max_age", "3600", 3600),
@@ -301,9 +303,6 @@ def test_settings_made_by_hand_are_read_like_any_other() -> None:
     settings = Settings(log_level="debug", permission_mask="0600", secure_delete="no", size_limit="5")  # type: ignore[arg-type]  # on purpose
     assert (settings.log_level, settings.permission_mask) == ("DEBUG", 0o600)
     assert (settings.secure_delete, settings.size_limit) == (False, 5)
-
-
-HUGE = "1" + "0" * 400
 
 
 @pytest.mark.parametrize(

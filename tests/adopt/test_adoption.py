@@ -889,7 +889,7 @@ def test_random_trees_are_swept_to_what_find_would_leave(tree: Path) -> None:
 def test_adopting_leaves_alone_what_is_registered_meanwhile(
     make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    """What an application registered between the look and the record lost its ttl and its tags."""
+    """Once, what an application registered between the look and the record lost its ttl and its tags."""
     manager, application = make_manager(), make_manager()
     real = manager.registry.add
 
@@ -907,7 +907,7 @@ def test_adopting_leaves_alone_what_is_registered_meanwhile(
 
 
 def test_a_registry_in_the_directory_that_is_adopted_is_spared(make_manager: MakeManager, file: Path) -> None:
-    """Outside its usual directory it was adopted with the rest, and removed in time."""
+    """Once, outside its usual directory it was adopted with the rest, and removed in time."""
     manager = make_manager(registry=f"sqlite://{file.parent}/registry.db")
     manager.register_file(file)
     planned = adopting.plan(file.parent, now=time.time() + 1000, max_age=0, known=manager.registry.get)

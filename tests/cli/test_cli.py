@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -104,7 +105,13 @@ def test_flags_alone_mean_run_and_json_means_json(tmp_path: Path) -> None:
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Have ``run`` in this process get its SIGTERM as soon as it runs."""
     monkeypatch.setenv("TEMP_FILE_BASE_DIR", str(tmp_path / "base"))
-    monkeypatch.setattr(cli.run, "_started", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+    def told(record: logging.LogRecord) -> bool:
+        if record.getMessage().startswith("Running: "):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(logs.logger, "filters", [told])
 
 
 def test_run_leaves_the_process_as_it_was(started: None, capsys: pytest.CaptureFixture[str]) -> None:

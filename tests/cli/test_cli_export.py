@@ -218,7 +218,7 @@ def test_an_imported_pin_is_there_before_its_record_is_due(
     file: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A sweep between the record and its pin removed the file."""
+    """Once, a sweep between the record and its pin removed the file."""
     manager = make_manager()
     manager.register_file(file)
     manager.files[str(file)] = 0.0

@@ -227,7 +227,8 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
     }
     monkeypatch.setattr(progress, "import_module", modules.__getitem__)
     monkeypatch.setattr(progress, "PATIENCE", 0)
-    monkeypatch.setattr(progress, "_seen", lambda: True)
+    monkeypatch.setattr(progress, "render", SimpleNamespace(on_terminal=lambda: True))
+    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
     return lambda: drawn
 
 

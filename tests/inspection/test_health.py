@@ -108,11 +108,6 @@ def test_the_specifications_names() -> None:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 

@@ -59,11 +59,6 @@ ALWAYS = {
 MANY = Settings(max_files=2)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(params=["memory:", "sqlite:"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", 100, registry=request.param, settings=MANY, clock=clock)) as made:

@@ -18,11 +18,6 @@ from temp_file_manager.testing import NOW, FakeClock
 AGE = 100.0
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(params=["memory:", "sqlite:"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", AGE, registry=request.param, clock=clock)) as made:

@@ -165,7 +165,7 @@ def test_a_forked_child_makes_its_own(manager: TempFileManager, way: str) -> Non
 def test_a_file_that_cannot_be_registered_leaves_nothing(
     make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where files without a name cannot be made, its descriptor, the file and a pending record were left."""
+    """Once, where files without a name cannot be made, its descriptor, the file and a pending record were left."""
     manager = make_manager()
 
     def fails(*_: object) -> None:
@@ -186,7 +186,7 @@ def test_a_file_that_cannot_be_registered_leaves_nothing(
 def test_a_file_that_is_being_discarded_is_on_record(
     make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, registry: str
 ) -> None:
-    """Its record went first: who was killed between the two left a file that nobody would ever remove."""
+    """Once, its record went first: who was killed between the two left a file that nobody would ever remove."""
 
     manager = make_manager(registry=registry)
 

@@ -98,7 +98,7 @@ def test_a_forked_child_ends_no_hold_of_its_parents(manager: TempFileManager, re
 
 
 def test_a_hold_that_is_collected_while_a_lock_is_held_ends_later(manager: TempFileManager, file: Path) -> None:
-    """The collector ended it there and then, for which it waited for the lock that its own thread held."""
+    """Once, the collector ended it there and then, for which it waited for the lock that its own thread held."""
     manager.register_file(file)
 
     def collected() -> int:
@@ -111,7 +111,7 @@ def test_a_hold_that_is_collected_while_a_lock_is_held_ends_later(manager: TempF
 
 
 def test_closing_ends_no_hold(make_manager: MakeManager, file: Path) -> None:
-    """Closing the manager told other sweeps that whoever held the file was dead."""
+    """Once, closing the manager told other sweeps that whoever held the file was dead."""
     with make_manager() as manager:
         manager.register_file(file)
         hold = manager.hold(file)
@@ -122,7 +122,7 @@ def test_closing_ends_no_hold(make_manager: MakeManager, file: Path) -> None:
 
 
 def test_holding_a_link_to_a_pipe_waits_for_nobody(manager: TempFileManager, tmp_path: Path, file: Path) -> None:
-    """Opening the pipe that a link leads to by now waited for a writer, for good."""
+    """Once, opening the pipe that a link leads to by now waited for a writer, for good."""
     link = tmp_path / "link"
     link.symlink_to(file)
     manager.register_file(link)

@@ -78,7 +78,7 @@ def test_many_are_pinned_in_one_go(manager: TempFileManager, tmp_path: Path, reg
 
 
 def test_a_pin_outlives_a_sweep_under_a_wrong_clock(manager: TempFileManager, clock: FakeClock, file: Path) -> None:
-    """Pins that ended before the latest time a sweep had ever seen were taken for ended."""
+    """Once, pins that ended before the latest time a sweep had ever seen were taken for ended."""
     clock.set(wall=NOW + 86400)
     manager.cleanup()
     clock.set(wall=NOW)
@@ -92,7 +92,7 @@ def test_a_pin_outlives_a_sweep_under_a_wrong_clock(manager: TempFileManager, cl
 def test_a_pin_outlives_another_bases_sweep_under_a_wrong_clock(
     make_manager: MakeManager, tmp_path: Path, clock: FakeClock, file: Path
 ) -> None:
-    """A sweep dropped what had ended by its own clock, the pins of every base directory in the file."""
+    """Once, a sweep dropped what had ended by its own clock, the pins of every base directory in the file."""
     registry = f"sqlite://{tmp_path}/shared/registry.db"
     fast = make_manager("fast", registry=registry, clock=FakeClock(NOW + 7200))
     manager = make_manager(registry=registry)

@@ -11,11 +11,14 @@ from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.records import Status
 from trees import numbered
 
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+NOBODY = 65534
+
 
 def test_registering_in_a_new_directory_says_nothing_of_older_records(
     make_manager: MakeManager, tmp_path: Path, file: Path
 ) -> None:
-    """The directory's new identity was taken for that of all its records: a stranger's file passed for replaced."""
+    """Once, a directory's new identity was taken for that of all its records: a stranger's file passed for replaced."""
     manager = make_manager()
     manager.register_file(file)
     file.parent.rename(tmp_path / "away")
@@ -30,10 +33,6 @@ def test_registering_in_a_new_directory_says_nothing_of_older_records(
         str(new): Status.REMOVED,
     }
     assert str(file) in manager.files
-
-
-ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-NOBODY = 65534
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])

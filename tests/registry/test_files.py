@@ -25,6 +25,8 @@ from trees import numbered
 
 Files = MutableMapping[str, float]
 
+HUGE = "1" + "0" * 400
+
 
 @pytest.fixture(params=["memory", "sqlite", "mapping over memory"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Files]:
@@ -203,7 +205,7 @@ def test_a_relative_name_is_not_a_name_at_the_root(
 
 
 def test_a_missing_path_among_those_assigned_spoils_no_directory(make_manager: MakeManager, file: Path) -> None:
-    """What had no identity of its own left its directory without one, and nothing in it could be removed any more."""
+    """Once, what had no identity of its own left its directory without one, and nothing in it could be removed."""
     manager = make_manager()
     manager.register_file(file)
     manager.files = {str(file): 0.0, str(file.with_name("missing")): 0.0}
@@ -221,7 +223,7 @@ def test_a_missing_path_among_those_assigned_spoils_no_directory(make_manager: M
 def test_leaving_spares_what_another_registered(
     make_manager: MakeManager, file: Path, write: Callable[[TempFileManager, str], object]
 ) -> None:
-    """Whoever wrote to ``files`` became the owner of what was in it, and took it along."""
+    """Once, whoever wrote to ``files`` became the owner of what was in it, and took it along."""
     make_manager().register_file(file)
     with make_manager() as manager:
         write(manager, str(file))
@@ -260,6 +262,3 @@ def test_infinite_times_on_a_file_with_a_ttl(tmp_path: Path) -> None:
     manager.files[path] = time.time() - 7200
     assert manager.status(path).due
     assert manager.cleanup() == 1
-
-
-HUGE = "1" + "0" * 400

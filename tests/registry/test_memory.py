@@ -189,7 +189,7 @@ def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> Non
 
 
 def test_a_claim_is_held_by_an_equal_record_too() -> None:
-    """Excludes one that holds a claimed record only for whoever has that very object."""
+    """Excludes code that holds a claimed record only for whoever has that very object."""
     registry = MemoryRegistry()
     registry.add_one("/s/a", NOW)
     (record,) = registry.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
@@ -198,18 +198,18 @@ def test_a_claim_is_held_by_an_equal_record_too() -> None:
 
 
 def test_a_record_in_memory_is_what_was_registered() -> None:
-    """Excludes one that says of a fresh record what no registration said: a failure, an end, a claim's number."""
+    """Excludes code that says of a fresh record what no registration said: a failure, an end, a claim's number."""
     registry = MemoryRegistry()
     registry.add_one("/s/a", NOW)
     assert registry.get(["/s/a"]) == {"/s/a": TempFile("/s/a", NOW)}
 
 
 def test_a_registry_that_has_nothing_to_check_finds_nothing() -> None:
-    """Excludes one whose answer to ``check`` cannot be gone through."""
+    """Excludes code whose answer to ``check`` cannot be gone through."""
     assert MemoryRegistry().check(now=NOW, fix=True) == ()
 
 
 def test_a_registry_in_memory_outlives_nothing() -> None:
-    """Excludes one that calls every registry durable, unless it says otherwise."""
+    """Excludes code that calls every registry durable, unless it says otherwise."""
     assert not is_durable(MemoryRegistry(), "/base")
     assert not is_durable("memory:", "/base")

@@ -25,7 +25,7 @@ class TestSqliteRegistry(RegistryContract):
 
 
 def test_adding_only_what_is_new(manager: TempFileManager) -> None:
-    """There was no way to record a file unless it was on record."""
+    """Once, there was no way to record a file unless it was on record."""
     registry = manager.registry
     registry.add([("/n/a", NOW + 5, None, ("x",), None)], NOW)
     registry.add([(path, None, None, (), None) for path in ("/n/a", "/n/b")], NOW + 9, only_new=True)

@@ -9,7 +9,7 @@ from temp_file_manager.testing import NOW
 
 
 def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(fresh: SqliteRegistry) -> None:
-    """Excludes one that ends claims only after that moment, though its records are free at it."""
+    """Excludes code that ends claims only after that moment, though its records are free at it."""
     fresh.add([("/s/a", None, None, (), None)], NOW)
     assert fresh.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
     assert fresh.check(now=NOW + 59.5, fix=False) == ()
@@ -19,7 +19,7 @@ def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(fresh: SqliteRegistry) 
 def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
     fresh: SqliteRegistry, tmp_path: Path
 ) -> None:
-    """Excludes one that looks back in its first chunk only: what the other let go of would wait for a later sweep."""
+    """Excludes code that looks back in its first chunk only: what the other let go of would wait for a later sweep."""
     due = Selection(NOW + 9, 0, force=True)
     for second, path in enumerate(("/s/a", "/s/b", "/s/c")):
         fresh.add([(path, None, None, (), None)], NOW + second)
@@ -32,7 +32,7 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
 
 
 def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> None:
-    """Excludes one whose file grows by each directory that ever held a file."""
+    """Excludes code whose file grows by each directory that ever held a file."""
     fresh.add([("/s/a", None, None, (), None), ("/t/a", None, None, (), None)], NOW)
     fresh.forget(["/s/a"])
     with fresh.transactions.reading() as connection:

@@ -398,7 +398,7 @@ class TestAFileThatMayNotGrow:
 def test_a_file_that_cannot_be_made_on_a_full_disk_is_told_as_that(
     monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
-    """Excludes one that blames permissions where the disk has no inode left, or a full disk where it is not."""
+    """Excludes code that blames permissions where the disk has no inode left, or a full disk where it is not."""
     monkeypatch.setattr(space, "is_full", lambda _: is_full)
     error = sqlite3.OperationalError("unable to open database file")
     error.sqlite_errorname = "SQLITE_CANTOPEN"

@@ -39,7 +39,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[Interrupted]:
 def test_an_interrupt_while_a_transaction_is_waited_for_leaves_none_open(
     make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, file: Path, connections: list[Interrupted]
 ) -> None:
-    """It had begun by the time the interrupt was raised, and kept everybody out of the registry for good."""
+    """Once, it had begun by the time the interrupt was raised, and kept everybody out of the registry for good."""
     manager = make_manager()
     with monkeypatch.context() as patched:
         patched.setattr(Interrupted, "pressed", True)
@@ -54,7 +54,7 @@ def test_an_interrupt_while_a_transaction_is_waited_for_leaves_none_open(
 def test_a_lock_that_was_not_had_is_not_taken_for_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: list[Interrupted]
 ) -> None:
-    """Excludes one that goes on without the transaction it asked for, or that keeps everybody out after it failed."""
+    """Excludes code that goes on without the transaction it asked for, or that keeps everybody out after it failed."""
     with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
         with monkeypatch.context() as patched:
             patched.setattr(Interrupted, "pressed", True)

@@ -461,7 +461,7 @@ def test_what_only_unix_has_is_imported_when_it_is_needed() -> None:
 
 
 def test_a_refused_base_directory_is_not_made_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Excludes one that makes directories below /etc and then says that it must not."""
+    """Excludes code that makes directories below /etc and then says that it must not."""
 
     def refuse(path: str) -> None:
         raise BaseDirectoryError(0, "refused", path)

@@ -109,11 +109,6 @@ class Sweep:
         return [(outcome.record.path, str(outcome.status)) for outcome in self.outcomes]
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def hung(storage: Abandoning, inner: Hanging, clock: FakeClock, *paths: str, times: int = 1) -> Sweep:
     """Remove these; what hangs, so many times, is given up."""
     sweep = Sweep(lambda: storage.remove(records(*paths), willing), storage, clock)

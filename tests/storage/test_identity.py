@@ -354,7 +354,7 @@ def test_the_report_counts_what_was_replaced_and_kept(manager: TempFileManager, 
     ],
 )
 def test_what_is_kept_says_why(tmp_path: Path, changes: dict[str, int], reason: str) -> None:
-    """Excludes one that keeps a file and tells its user something else than the reason."""
+    """Excludes code that keeps a file and tells its user something else than the reason."""
     path = tmp_path / "file"
     path.write_text("x")
     found = Examiner().examine(str(path))
@@ -366,6 +366,6 @@ def test_what_is_kept_says_why(tmp_path: Path, changes: dict[str, int], reason: 
 
 
 def test_nothing_is_taken_for_no_file() -> None:
-    """Excludes one that gives what was not there a number that a file can have: 1 is the root of a tmpfs."""
+    """Excludes code that gives what was not there a number that a file can have: 1 is the root of a tmpfs."""
     assert Identity(0, 0, 0, 0, 0) == NOTHING
     assert same_file(NOTHING, Seen(0o100600, 1, 0, 0, 0)) is False

@@ -271,7 +271,7 @@ def test_an_answer_leaves_no_descriptor_behind(manager: TempFileManager, file: P
 
 
 def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
-    """Excludes one that takes the lease of another file than the one it compared."""
+    """Excludes code that takes the lease of another file than the one it compared."""
     path = os.fsencode(tmp_path / "file")
     (tmp_path / "file").write_text("x")
     seen = looker()(HERE, path)
@@ -282,7 +282,7 @@ def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_proc_that_cannot_be_listed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Excludes one that takes a /proc it cannot list for one in which nobody has anything open."""
+    """Excludes code that takes a /proc it cannot list for one in which nobody has anything open."""
 
     def listdir(path: str) -> list[str]:
         raise PermissionError(path)
@@ -293,7 +293,7 @@ def test_a_proc_that_cannot_be_listed_tells_nothing(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("blind", ["open_inodes", "mapped_inodes"])
 def test_one_half_of_proc_is_not_enough(monkeypatch: pytest.MonkeyPatch, blind: str) -> None:
-    """Excludes one that calls a file free when it saw who opened it or who mapped it, and not both."""
+    """Excludes code that calls a file free when it saw who opened it or who mapped it, and not both."""
     monkeypatch.setattr(processes, "open_inodes", lambda: (set(), True))
     monkeypatch.setattr(processes, "mapped_inodes", lambda: (set(), True))
     monkeypatch.setattr(processes, "sees_all_processes", lambda: True)

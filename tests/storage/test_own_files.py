@@ -16,7 +16,7 @@ def own_files(manager: TempFileManager) -> set[str]:
 
 
 def test_the_packages_own_files_are_kept_when_reached_by_a_link(make_manager: MakeManager, tmp_path: Path) -> None:
-    """Only their usual path was looked at: a sweep removed the registry it was reading."""
+    """Once, only their usual path was looked at: a sweep removed the registry it was reading."""
     manager = make_manager()
     link = tmp_path / "link"
     link.symlink_to(Path(manager.base_dir, ".temp-file-manager"))
@@ -28,7 +28,7 @@ def test_the_packages_own_files_are_kept_when_reached_by_a_link(make_manager: Ma
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
 def test_the_packages_own_files_are_kept_when_written_into_files(make_manager: MakeManager, registry: str) -> None:
-    """What comes through ``files`` is not looked at by ``register_file``, and was removed."""
+    """Once, what comes through ``files`` is not looked at by ``register_file``, and was removed."""
     before = own_files(make_manager())
     manager = make_manager(registry=registry)
     manager.files[f"{manager.base_dir}/.temp-file-manager/registry.db"] = 0.0
@@ -53,7 +53,7 @@ def test_the_packages_own_files_are_never_registered(tmp_path: Path, registry: s
 def test_a_reserve_is_made_when_four_times_as_much_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, made: bool
 ) -> None:
-    """Excludes one that miscounts free bytes: it would take the last of a small disk, or never make a reserve."""
+    """Excludes code that miscounts free bytes: it would take the last of a small disk, or never make a reserve."""
     monkeypatch.setattr(
         os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks, f_frsize=512, f_blocks=100, f_files=0)
     )

@@ -47,11 +47,6 @@ class Ears:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def ears() -> Ears:
     return Ears()
 

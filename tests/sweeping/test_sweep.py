@@ -17,7 +17,7 @@ from trees import numbered
 
 
 def test_a_dry_run_sees_what_dead_processes_left(make_manager: MakeManager, file: Path) -> None:
-    """It took their claims and holds for living ones, which a real sweep ends."""
+    """Once, it took their claims and holds for living ones, which a real sweep ends."""
     manager = make_manager()
     other = file.with_name("other")
     other.touch()
@@ -34,7 +34,7 @@ def test_a_dry_run_sees_what_dead_processes_left(make_manager: MakeManager, file
 
 
 def test_an_age_beyond_what_sqlite_counts_to(manager: TempFileManager, file: Path) -> None:
-    """An int beyond SQLite's own reached the database as it was, which raised OverflowError at each cleanup."""
+    """Once, an int beyond SQLite's own reached the database as it was, which raised OverflowError at each cleanup."""
     manager.register_file(file)
     manager.max_age = 10**19
     assert manager.cleanup() == 0
@@ -44,7 +44,7 @@ def test_an_age_beyond_what_sqlite_counts_to(manager: TempFileManager, file: Pat
 def test_leaving_stops_the_scheduler_although_its_sweep_fails(
     manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """The error left the thread running."""
+    """Once, the error left the thread running."""
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("on purpose")
@@ -119,7 +119,7 @@ def test_a_dry_run_of_a_relative_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Excludes one that skips what is half a lease old and gives another reason, or none."""
+    """Excludes code that skips what is half a lease old and gives another reason, or none."""
     clock, remove = FakeClock(), os.remove
 
     def slow(path: str) -> None:
