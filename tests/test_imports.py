@@ -1,4 +1,4 @@
-"""The shape of the house: what imports what, who holds the knife, and how large anything may get."""
+"""The shape of the house: what imports what, what is private, who holds the knife, and how large anything may get."""
 
 import ast
 import subprocess
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from places import ROOT
+from places import ROOT, TESTS
 from temp_file_manager import TempFileManager
 
 SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "temp_file_manager"
 FILES = sorted(SOURCE.rglob("*.py"))
+TEST_FILES = sorted(TESTS.rglob("*.py"))
 
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
@@ -94,6 +95,59 @@ def test_imports_of_storage_are_found() -> None:
     assert list(of_storage(example)) == ["local", "kernel.space"]
     found = set(of_storage((PACKAGE / "registry" / "sqlite" / "database.py").read_text()))
     assert found == {"base_rules", "kernel.mounts", "own_files"}
+
+
+OF_OTHERS = {"_replace", "_asdict", "_make", "_fields", "_exit"}
+"""Public in spite of its underscore: named tuples' methods, and ``os._exit``."""
+OF_ARGPARSE = {"parser._actions", "argparse._AppendAction"}
+"""The grammar of a parser, which argparse shows in no other way: read in one place, for completion."""
+
+
+@pytest.mark.parametrize("file", FILES + TEST_FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_what_is_private_is_read_by_its_owner_alone(file: Path) -> None:
+    allowed = OF_ARGPARSE if file == PACKAGE / "cli" / "completion" / "grammar.py" else set()
+    assert set(private_reads(ast.parse(file.read_text()))) == allowed
+
+
+def private_reads(node: ast.AST, own: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the reads of an underscore that no class around them owns, and imports of a private name."""
+    if isinstance(node, ast.ClassDef):
+        own |= {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef)}
+        own |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and is_self(n.value)}
+    if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_self(node.value) and node.attr not in own:
+        yield ast.unparse(node)
+    elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("temp_file_manager"):
+        yield from (alias.name for alias in node.names if is_private(alias.name))
+    for child in ast.iter_child_nodes(node):
+        yield from private_reads(child, own)
+
+
+def is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in {"self", "cls"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in OF_OTHERS
+
+
+def test_private_reads_are_found() -> None:
+    """Or the test above looks for the wrong thing."""
+    example = """
+from temp_file_manager.manager import _helper
+class Box:
+    def __init__(self): self._size = 1
+    def __eq__(self, other): return self._size == other._size
+    def peek(self, other): return other._lid, other.__class__, row._replace(a=1)
+"""
+    assert list(private_reads(ast.parse(example))) == ["_helper", "other._lid"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_module_says_what_it_is(file: Path) -> None:
+    """By a noun, with a full stop: "Reports: …", not "What …"."""
+    first = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n")[0]
+    assert first.endswith(".")
+    assert first.split()[0] not in {"What", "Which", "Who", "Whose", "Whether", "How", "Where", "When", "Why"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
