@@ -151,7 +151,7 @@ def _overlay(folder: Path) -> Iterator[bool]:
 
 
 def _python_image(image: Image) -> None:
-    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    python = Path(sys.executable).resolve()
     for directory in list(python.parents)[:-1]:  # as in an image, anybody may start it
         inside = image.root / str(directory).lstrip("/")
         inside.chmod(inside.stat().st_mode | 0o555)

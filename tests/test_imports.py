@@ -118,6 +118,10 @@ def private_reads(node: ast.AST, own: frozenset[str] = frozenset()) -> Iterator[
         yield ast.unparse(node)
     elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("temp_file_manager"):
         yield from (alias.name for alias in node.names if is_private(alias.name))
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("getattr", "setattr")):
+        named = node.args[1] if len(node.args) > 1 else None
+        if isinstance(named, ast.Constant) and is_private(str(named.value)) and not is_self(node.args[0]):
+            yield f"{ast.unparse(node.args[0])}.{named.value}"
     for child in ast.iter_child_nodes(node):
         yield from private_reads(child, own)
 
@@ -138,8 +142,9 @@ class Box:
     def __init__(self): self._size = 1
     def __eq__(self, other): return self._size == other._size
     def peek(self, other): return other._lid, other.__class__, row._replace(a=1)
+    def poke(self, other): monkeypatch.setattr(other, "_lid", 0), setattr(self, "_lid", 0)
 """
-    assert list(private_reads(ast.parse(example))) == ["_helper", "other._lid"]
+    assert list(private_reads(ast.parse(example))) == ["_helper", "other._lid", "other._lid"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))

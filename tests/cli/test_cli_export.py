@@ -201,7 +201,7 @@ def test_one_step_for_those_of_one_time(
     )
     assert say("import", stdin=out.encode()).code == 0
     assert added == [2, 2, 1, 2], "what is pinned first as what is never due"
-    monkeypatch.setattr(paths, "_CHUNK", 100)
+    monkeypatch.setattr(paths, "CHUNK", 100)
     assert say("import", stdin=out.encode()).out == "5 records imported, 0 refused.\n"
 
 

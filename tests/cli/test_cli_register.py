@@ -125,7 +125,7 @@ def test_a_line_without_end_costs_little_and_is_refused(
 
 
 def test_lines_of_all_lengths_come_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "_CHUNK", 3)
+    monkeypatch.setattr(paths, "CHUNK", 3)
     lines = [b"x" * length for length in range(1, 9)]
     refused = []
     found = paths.pieces(io.BytesIO(b"\n".join(lines)), b"\n", 6, lambda subject, _: refused.append(subject))

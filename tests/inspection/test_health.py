@@ -17,7 +17,8 @@ import pytest
 import small_disk
 from contexts import JOBS, timed
 from small_disk import fill
-from temp_file_manager import Settings, TempFileManager, jobs
+from temp_file_manager import Settings, TempFileManager
+from temp_file_manager.adopt import watched
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
@@ -263,7 +264,7 @@ def test_a_scheduler_that_died(opened: Opener, clock: FakeClock, monkeypatch: py
 
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # pytest has its own, which minds
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "adopt_watched", die)
+        patched.setattr(watched, "adopt_watched", die)
         before = threading.enumerate()
         manager.start()
         for thread in set(threading.enumerate()) - set(before):

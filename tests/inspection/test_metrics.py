@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import tfm
 from contexts import JOBS, removing_by
-from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager, jobs
+from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager
+from temp_file_manager.adopt import watched
 from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
@@ -254,7 +255,7 @@ class TestValues:
         def broken(*_: object, **__: object) -> None:
             raise RegistryError("on purpose")
 
-        monkeypatch.setattr(jobs, "adopt_watched", broken)
+        monkeypatch.setattr(watched, "adopt_watched", broken)
         durable.start()
         clock.until_waiting(JOBS)
         assert scraped(durable)["temp_file_sweep_errors_total"] == 1

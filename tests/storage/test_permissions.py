@@ -34,7 +34,7 @@ def place() -> Iterator[Path]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each way in which a mode is changed."""
     if request.param.startswith("an opened"):
-        monkeypatch.setattr(permissions, "_POINT_AT", 0)
+        monkeypatch.setattr(permissions, "POINT_AT", 0)
     elif request.param == "no /proc":
         real = os.chmod
 
@@ -146,7 +146,7 @@ def test_without_o_path_a_file_that_we_may_not_read_says_so(place: Path, monkeyp
     if not ROOT_IS_RUNNING:
         print("not tried: root reads everything, and others cannot be become")
         return
-    monkeypatch.setattr(permissions, "_POINT_AT", 0)
+    monkeypatch.setattr(permissions, "POINT_AT", 0)
     path = made(place / "file", 0o200, STRANGER)
     assert as_user(STRANGER, lambda: restrict(str(path), 0o600)) == "Permission denied"
 

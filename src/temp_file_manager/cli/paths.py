@@ -14,7 +14,8 @@ STANDARD_INPUT = "-"
 LONGEST_PATH = 1 << 16
 """Bytes; far more than any system takes, and all that a line that never ends may cost."""
 
-_CHUNK = 1 << 16
+CHUNK = 1 << 16
+"""Bytes read from standard input at a time."""
 
 
 class Refusals:
@@ -103,7 +104,7 @@ def pieces(stream: BinaryIO, end: bytes, longest: int, refuse: Callable[[str, st
 def _read(stream: BinaryIO) -> bytes:
     # read() waits until the whole chunk is there, which from a tail -f it may never be.
     read_some: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
-    return read_some(_CHUNK)
+    return read_some(CHUNK)
 
 
 def _fitting(found: Iterable[bytes], longest: int, refuse: Callable[[str, str], None]) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ import os
 import stat
 
 # Opens nothing: a reader's lease, a pipe's writer, a device and a file without read permission never notice.
-_POINT_AT = getattr(os, "O_PATH", 0)
+POINT_AT = getattr(os, "O_PATH", 0)
+"""Opens a file to name it, and for nothing else; 0 where the system cannot."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
@@ -48,13 +49,13 @@ def restrict(path: str, mask: int) -> str:
         Nothing when the mode is ``mask`` now, else the reason why it was left.
     """
     try:
-        return _restrict_in_place(path, mask) if _POINT_AT else _restrict_opened(path, mask)
+        return _restrict_in_place(path, mask) if POINT_AT else _restrict_opened(path, mask)
     except (OSError, ValueError) as error:
         return _in_words(error)
 
 
 def _restrict_in_place(path: str, mask: int) -> str:
-    descriptor = os.open(path, _POINT_AT | _NO_LINK)
+    descriptor = os.open(path, POINT_AT | _NO_LINK)
     try:
         seen = os.fstat(descriptor)
         reason = _why_left(seen)

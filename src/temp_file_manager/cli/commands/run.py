@@ -93,7 +93,11 @@ def _running(
             render.problem(f"cannot start sweeping: {error}")
             return None
         _started(manager, settings)
-        return _arrived(pipe)
+        number = _arrived(pipe)
+    if number == _GONE:
+        logs.registry_gone()  # now, as the last word: no job logs any more
+        return None
+    return signal.Signals(number).name
 
 
 def _cleared(manager: TempFileManager, settings: Settings) -> int:
@@ -142,11 +146,8 @@ def _ending_with_its_registry(pipe: signals.Pipe) -> Hook:
     return hear
 
 
-def _arrived(pipe: signals.Pipe) -> str | None:
-    """Wait for one of ``ENDING``, and return its name; None when the registry is gone."""
+def _arrived(pipe: signals.Pipe) -> int:
+    """Wait for one of ``ENDING``, or for the end of the registry; return which it is."""
     while (number := os.read(pipe.reader, 1)[0]) not in (*ENDING, _GONE):
         pass
-    if number == _GONE:
-        logs.registry_gone()
-        return None
-    return signal.Signals(number).name
+    return number
