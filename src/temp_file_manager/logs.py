@@ -165,7 +165,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102
         from datetime import UTC, datetime  # noqa: PLC0415 - slow to import, as json is, and few log JSON
-        from json import dumps  # noqa: PLC0415
+        from json import dumps  # noqa: PLC0415 - likewise
 
         entry = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from contexts import MakeManager, timed
+from renamer import RENAMER
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt import plan as adopting
@@ -528,17 +529,6 @@ def test_a_directory_swapped_after_it_was_seen_leads_nowhere(
         patched.setattr("temp_file_manager.storage.tree.os.open", opening)
         assert list(walked.entries()) == []
     assert skipped == [("sub", Skip.VANISHED)]
-
-
-RENAMER = """
-import ctypes, sys
-swap = ctypes.CDLL(None).renameat2
-one, other = (name.encode() for name in sys.argv[1:])
-print("swapping", flush=True)
-while True:
-    for _ in range(1000):
-        swap(-100, one, -100, other, 2)
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")

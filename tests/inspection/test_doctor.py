@@ -3,9 +3,7 @@
 import json
 import os
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 
 import command_line
 from command_line import Say
+from mounts import mounted
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import doctor
@@ -91,20 +90,6 @@ def test_leases_are_tried_for_real(tmp_path: Path) -> None:
         assert found(examine(tmp_path))["write leases"].level is Level.OK
     else:
         print("not tried: no file system here whose leases decide")
-
-
-@contextmanager
-def mounted(directory: Path, *commands: list[str]) -> Iterator[None]:
-    done = [subprocess.run(command, capture_output=True, text=True, check=False) for command in commands]
-    try:
-        if any(one.returncode for one in done):
-            print(f"not tried: {commands}: {done[-1].stderr}")
-            pytest.skip("cannot mount here")
-        yield
-    finally:
-        for one in done:
-            if one.returncode == 0 and "remount" not in str(one.args):
-                subprocess.run(["umount", "-l", directory], check=True)
 
 
 @pytest.mark.skipif(not ROOT, reason="mounts")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from contexts import timed
+from mounts import mounted
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
@@ -541,21 +542,6 @@ def test_what_is_marked_as_never_to_be_changed(case: Case, kind: str, what: str,
         assert_agree(getattr(story, kind), case.swept(kind))
     finally:
         subprocess.run(["chattr", f"-{mark}", target], check=True)
-
-
-@contextlib.contextmanager
-def mounted(directory: Path, *commands: list[str]) -> Iterator[None]:
-    """Mount over ``directory`` by these commands, and unmount whatever happens."""
-    done = [subprocess.run(command, capture_output=True, text=True, check=False) for command in commands]
-    try:
-        if any(one.returncode for one in done):
-            print(f"not tried: {commands}: {done[-1].stderr}")
-            pytest.skip("cannot mount here")
-        yield
-    finally:
-        for one in done:
-            if one.returncode == 0 and "remount" not in str(one.args):
-                subprocess.run(["umount", "-l", directory], check=True)
 
 
 @pytest.mark.skipif(not ROOT, reason="mounts")

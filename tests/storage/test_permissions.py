@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from renamer import RENAMER
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.permissions import foreign, foreign_at, restrict
@@ -271,17 +272,6 @@ def test_a_file_swapped_after_each_look(
     assert mode(victim) == 0o640
     original = path if pending else path.with_name("aside")
     assert mode(original) == (0o644 if reason else 0o600)
-
-
-RENAMER = """
-import ctypes, sys
-swap = ctypes.CDLL(None).renameat2
-one, other = (name.encode() for name in sys.argv[1:])
-print("swapping", flush=True)
-while True:
-    for _ in range(1000):
-        swap(-100, one, -100, other, 2)
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")

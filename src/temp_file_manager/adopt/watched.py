@@ -109,7 +109,7 @@ def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]
 
     One with a key that this version does not know is wrong: it may be what keeps files from being adopted.
     """
-    from json import loads  # noqa: PLC0415
+    from json import loads  # noqa: PLC0415 - slow to import, and few adopt
 
     try:
         listed = loads(text or "[]")

@@ -80,8 +80,7 @@ def _parse_sqlite(rest: str, base_dir: str) -> Address:
 
 
 def _open_sqlite(address: Address, base_dir: str, identify: Identify) -> Registry:
-    # In memory nobody needs SQLite.
-    from temp_file_manager.registry.sqlite.registry import SqliteRegistry  # noqa: PLC0415
+    from temp_file_manager.registry.sqlite.registry import SqliteRegistry  # noqa: PLC0415 - in memory nobody needs SQLite
 
     assert address.file is not None  # noqa: S101 - see _parse_sqlite
     synchronous = address.options.get("synchronous", "normal").upper()

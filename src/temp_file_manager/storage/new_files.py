@@ -56,7 +56,7 @@ def random_path(directory: str, prefix: str, suffix: str) -> str:
 
 def create_directory(directory: str, prefix: str, suffix: str) -> str:
     """Create an empty directory with mode 0700 and return its absolute path."""
-    import tempfile  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415 - likewise
 
     return tempfile.mkdtemp(suffix, prefix, os.path.abspath(directory))
 
