@@ -7,12 +7,13 @@
     ├── SettingsError          (also a ValueError)   one message for all problems of a configuration
     ├── RegistryError                                a registry that cannot be opened or used
     │   ├── RegistryFullError                        its disk is full
-    │   └── RegistryGoneError                        it was taken away while in use
+    │   ├── RegistryGoneError                        it was taken away while in use
+    │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class TempFileError(Exception):
@@ -41,6 +42,16 @@ class RegistryFullError(RegistryError):
 
 class RegistryGoneError(RegistryError):
     """A registry that was removed or replaced while this process had it open: only a new start finds the one there."""
+
+
+class RecordClaimedError(RegistryError):
+    """A sweep is at work on a record, and has not come to an end in time: nothing was changed. ``paths`` are those."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = tuple(paths)
+        first, more = self.paths[0], len(self.paths) - 1
+        others = f" and {more} more" if more else ""
+        super().__init__(f"a sweep is at work on {first!r}{others}, or was stopped at it: try again")
 
 
 class LargeSweepError(TempFileError):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from temp_file_manager.chunks import Outcomes
 from temp_file_manager.errors import TempFileError
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.reports import SweepReport
@@ -88,12 +89,12 @@ def oversized(path: str, size: int, limit: int) -> None:
     logger.warning(f"Temporary file larger than the limit: {printable(path)} ({size} bytes, limit {limit})")
 
 
-def settled(outcomes: Iterable[Outcome]) -> None:
+def settled(outcomes: Outcomes) -> None:
     """Say what became of each record of a chunk."""
-    debug = logger.isEnabledFor(logging.DEBUG)
-    if not debug:
-        outcomes = [o for o in outcomes if o.status in _TOLD_OF or (o.cause and o.status is Status.REMOVED)]
-    for outcome in outcomes:
+    told: Iterable[Outcome] = outcomes
+    if not logger.isEnabledFor(logging.DEBUG):
+        told = (o for o in outcomes.told() if o.status in _TOLD_OF or (o.cause and o.status is Status.REMOVED))
+    for outcome in told:
         status, path = outcome.status, printable(str(outcome.record.path))
         if status is Status.REMOVED and not outcome.cause:
             logger.debug(f"Removed temporary file: {path}")

@@ -201,14 +201,6 @@ class Outcome(NamedTuple):
         return sentence(self.cause, self.detail)
 
 
-def failed(record: TempFile, error: Exception) -> Outcome:
-    """Return the outcome of a removal that raised."""
-    told = isinstance(error, OSError) and error.filename is not None and error.errno in errno.errorcode
-    if told and error.strerror == os.strerror(error.errno):  # type: ignore[attr-defined]  # an OSError, see above
-        return Outcome(record, Status.FAILED, Cause.REFUSED, errno.errorcode[error.errno])  # type: ignore[attr-defined]
-    return Outcome(record, Status.FAILED, Cause.ERROR, str(error) or repr(error))
-
-
 RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
 
 

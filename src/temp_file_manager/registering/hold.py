@@ -11,8 +11,9 @@ from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Identity
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage.identity import same_file
-from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.kernel.statx import HERE, looker, signed
+
+_SWEPT = "it was removed before it could be held"
 
 
 class Hold:
@@ -37,16 +38,17 @@ class Hold:
         finally:
             if not held:
                 os.close(descriptor)
-        if not held:
+        if not held:  # forgotten since it was looked up, most likely by a sweep that ``keep`` waited for
+            if not os.path.lexists(path):
+                raise FileNotFoundError(2, _SWEPT, path)
             raise InvalidArgumentError(f"{path!r} has been forgotten meanwhile: register it, then hold it")
         self._registry, self._process = registry, os.getpid()
         # The garbage collector may come while locks are held, so that what nobody closes is only noted to be released.
         self._dropped = weakref.finalize(self, _drop, registry, path, descriptor)
-        # A sweep may have been at this very file; from here on none begins with it.
-        IN_FLIGHT.wait(path)
+        # Whoever removed it may have been no sweep, or one that ended before this began.
         if not os.fstat(descriptor).st_nlink or not os.path.lexists(path):
             self.close()
-            raise FileNotFoundError(2, "a sweep removed it before it could be held", path)
+            raise FileNotFoundError(2, _SWEPT, path)
 
     def close(self) -> None:
         """Let sweeps have it again; may be called again."""

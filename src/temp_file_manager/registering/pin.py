@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage.in_flight import IN_FLIGHT
 
 GONE = "it is not there any more"
 
@@ -36,9 +35,7 @@ def pin_all(registry: Registry, paths: Iterable[str], until: float | None) -> Pi
     """
     asked = list(paths)
     known = set(registry.keep(asked, math.inf if until is None else until))
-    # Looked at after the pin, which no sweep that begins from here on passes: what is there now stays.
-    for path in known:
-        IN_FLIGHT.wait(path)
+    # Looked at after the pin, which waits for sweeps and is passed by none: what is there now stays.
     gone = [path for path in asked if path in known and not os.path.lexists(path)]
     registry.release(gone)
     kept = known.difference(gone)

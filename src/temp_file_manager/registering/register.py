@@ -1,19 +1,19 @@
-"""Registration: files are looked at, put on record, and looked at again where a sweep was near."""
+"""Registration: files are looked at and put on record, with no sweep in between."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Clock
+from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.records import Identity, NewFile
-from temp_file_manager.registry import Registry
+from temp_file_manager.registry import Looked, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
-from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.storage.own_files import is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 
@@ -22,6 +22,13 @@ Found = tuple[int | None, Identity | None]
 
 Judge = Callable[[str, Identity | None], str]
 """Says of a path, and of the file found there, why it is not to be registered; nothing when it is."""
+
+
+Look = Callable[[str], Found | str | None]
+"""Says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
+
+_SWEPT = "removed by a sweep while it was being registered"
+_CLAIMED = "a sweep is at work on it, and has not come to an end in time"
 
 
 def _anything(path: str, identity: Identity | None) -> str:
@@ -56,17 +63,16 @@ class Registrar:
         path = absolute(file_path)
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
-        moment = IN_FLIGHT.last_move
+        settlements = self._registry.settlements
         if not os.path.isfile(path) or is_own(path):
             logs.refused(path)
             return
         size = None if self._size_limit is None else size_of(path)
-        if due_at is None and size is None and not tags:
-            self._registry.add_one(path, now)
-        else:
-            self._registry.add(((path, due_at, size, labels(tags), None),), now)
-        if (IN_FLIGHT.last_move != moment or IN_FLIGHT.marks) and self._lost(path):
-            return
+        plain = due_at is None and size is None and not tags
+        if not (plain and self._registry.add_one(path, now, settlements)):
+            row = (path, due_at, size, labels(tags), None)
+            if self._refused([row], now, settlements, self._look(_anything)):
+                return
         logs.registered(path)
         oversized = self._oversized(path, size)
         if self._hooks.hooks:
@@ -80,7 +86,7 @@ class Registrar:
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)
         words = labels(tags)
-        moment, others = IN_FLIGHT.last_move, self._registry.moment()
+        settlements = self._registry.settlements
         rows: list[NewFile] = []
         refused = []
         look = self._look(judge)
@@ -94,11 +100,8 @@ class Registrar:
                 logs.refused(path, found)
             else:
                 rows.append((path, due_at, found[0], words, found[1]))
-        if rows:
-            self._registry.add(rows, now)
-        moved = IN_FLIGHT.last_move != moment or IN_FLIGHT.marks or self._registry.moment() != others
-        lost = {path for path, *_ in rows if moved and self._lost(path)}
-        refused += [(path, "removed by a sweep meanwhile") for path in lost]
+        lost = self._refused(rows, now, settlements, look) if rows else {}
+        refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
         logs.registered_all(kept)
         oversized = tuple(path for path, size in kept.items() if self._oversized(path, size))
@@ -106,8 +109,7 @@ class Registrar:
             self._hooks.emit(FilesRegistered(tuple(kept), oversized))
         return RegisterReport(len(kept), len(oversized), tuple(refused))
 
-    def _look(self, judge: Judge) -> Callable[[str], Found | str | None]:
-        """Return what says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
+    def _look(self, judge: Judge) -> Look:
         examine = Examiner().examine if self._registry.properties.keeps_identity else None
 
         def look(path: str) -> Found | str | None:
@@ -144,19 +146,27 @@ class Registrar:
         if reason:
             logs.mode_left(path, mask, reason)
 
-    def _lost(self, path: str) -> bool:
-        """Wait if a sweep is at this very path; return whether one took the file before the record was written."""
-        # A sweep that comes later finds the new record, and leaves the file alone: who is at no path now never will be.
-        hangs = bool(IN_FLIGHT.marks) and not IN_FLIGHT.wait(path)
-        if not hangs and os.path.isfile(path):
-            return False
-        # The record first: if somebody makes and registers the file anew after this, forgetting spares that.
-        records = self._registry.get((path,))
-        if not hangs and os.path.isfile(path):
-            return False
-        self._registry.forget(records.values())
-        logs.refused(path, "a removal hangs there" if hangs else "removed by a sweep while it was being registered")
-        return True
+    def _refused(self, rows: Sequence[NewFile], now: float, settlements: int, look: Look) -> dict[str, str]:
+        """Put rows on record; return the paths of those that could not be, each with the reason."""
+        claimed: dict[str, str] = {}
+        gone: dict[str, str] = {}
+
+        def again(rows: Sequence[NewFile]) -> list[NewFile]:
+            gone.clear()
+            found = [(row, look(row[0])) for row in rows]
+            gone.update((row[0], _SWEPT) for row, file in found if not isinstance(file, tuple))
+            return [(*row[:2], file[0], row[3], file[1]) for row, file in found if isinstance(file, tuple)]
+
+        while rows:
+            try:
+                self._registry.add(rows, now, looked=Looked(settlements, again))
+                break
+            except RecordClaimedError as error:
+                claimed |= dict.fromkeys(error.paths, _CLAIMED)
+                rows = [row for row in rows if row[0] not in claimed]
+        for path, reason in (claimed | gone).items():
+            logs.refused(path, reason)
+        return claimed | gone
 
     def _oversized(self, path: str, size: int | None) -> bool:
         limit = self._size_limit

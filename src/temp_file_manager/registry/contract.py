@@ -5,22 +5,21 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 
 * every method that takes many takes them in bulk, so that a network registry pays one round trip;
 * every time is given to it: a registry reads no clock. It looks at no user's file, either;
-* a claim is a lease with a limit, so that a claimer that dies blocks nothing for long;
-* a registry survives a fork by itself: the child takes no lock over, holds no claim, loses no record;
-* a generation, not a lock, tells whether a record is still the one that was claimed.
+* a claim excludes: whoever wants to change a claimed record waits for the claim's end, and nobody else waits;
+* a registry survives a fork by itself: the child takes no lock over, holds no claim, loses no record.
 """
 
 import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from threading import Lock
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol
 
-from temp_file_manager.records import Identity, NewFile, Outcome, Selection, TempFile
+from temp_file_manager.records import Identity, NewFile, Selection, TempFile
+from temp_file_manager.registry.card import Properties
+from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.reports import Finding
 
 Identify = Callable[[str], Identity]
@@ -30,40 +29,6 @@ Holder = Literal["this process"]
 
 THIS_PROCESS: Final = "this process"
 """The holder of what is kept until this process ends, however it ends."""
-
-
-class SharedBy(StrEnum):
-    """The reach of a registry: who can use the same records at a time."""
-
-    PROCESS = "process"
-    HOST = "host"
-    HOSTS = "hosts"
-
-
-@dataclass(frozen=True, slots=True)
-class Properties:
-    """The card of a registry: what differs from one to another, and matters to those who use it.
-
-    Attributes:
-        address: Where it is, as it may be shown: without credentials.
-        outlives_process: Whether records are still there when every process that used them has ended.
-        keeps_identity: Whether it keeps the identity of each file, so that another one is not taken for it.
-        shared_by: Who can use the same records at a time.
-        files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
-    """
-
-    address: str
-    outlives_process: bool = False
-    keeps_identity: bool = False
-    shared_by: SharedBy = SharedBy.PROCESS
-    files: tuple[str, ...] = ()
-
-
-class Claim(NamedTuple):
-    """Records taken for removal, and where this sweep's next claim goes on."""
-
-    records: tuple[TempFile, ...]
-    cursor: object
 
 
 class Page(NamedTuple):
@@ -112,19 +77,43 @@ class Forecast(NamedTuple):
 
 
 class Records(Protocol):
-    """Files on record. Each call is all or nothing, and of what is given at once the last of two alike wins."""
+    """Files on record. Each call is all or nothing, and of what is given at once the last of two alike wins.
+
+    What changes a record that is claimed waits until it no longer is, and then acts on what it finds. The wait is
+    bounded, by ``Registry.patience``; the thread that has the claim does not wait at all.
+
+    Raises:
+        RecordClaimedError: the claim went on for longer; nothing was changed.
+    """
+
+    @property
+    @abstractmethod
+    def settlements(self) -> int:
+        """A number that grows when claims are settled. Costs nothing, and may be behind: to be read before a look."""
 
     @abstractmethod
-    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+    def add(
+        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+    ) -> None:
         """Record files registered at ``now``, all or none; with ``only_new``, those that are not on record.
 
-        A path that is known starts anew: its age, ttl, tags and failures are replaced, a claim on it is
-        cancelled, and its generation changes.
+        A path that is known starts anew: its age, ttl, tags and failures are replaced. With ``looked``, what a sweep
+        may have removed since that look is looked at again in the step that records it.
         """
 
-    def add_one(self, path: str, now: float) -> None:
-        """Do ``add`` for one file without a ttl or tags. A registry overrides it where a batch of one is dear."""
-        self.add(((path, None, None, (), None),), now)
+    def add_one(self, path: str, now: float, settlements: int) -> bool:
+        """Do ``add`` for one file without a ttl or tags, where that is cheaper and can be done at once.
+
+        Args:
+            path: Which.
+            now: As in ``add``.
+            settlements: As in ``Looked``.
+
+        Returns:
+            False, and nothing was done: ``add`` is to do it.
+        """
+        del path, now, settlements
+        return False
 
     @abstractmethod
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
@@ -132,7 +121,7 @@ class Records(Protocol):
 
     @abstractmethod
     def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
-        """Return a part of what is on record, and take nothing.
+        """Return a part of what is on record, and take nothing. Waits for nobody.
 
         Args:
             selection: Which records, in which order; in that of ``OVERDUE``, what ``claim`` would take. None: every
@@ -145,9 +134,7 @@ class Records(Protocol):
 
     @abstractmethod
     def amend(self, path: str, registered_at: float) -> bool:
-        """Give a record another time; the rest stays, and a ttl counts from the new time.
-
-        It is no registration. All the same a claim on it is cancelled, and its generation changes.
+        """Give a record another time; the rest stays, and a ttl counts from the new time. It is no registration.
 
         Returns:
             False, and changes nothing, when the path is not on record.
@@ -172,12 +159,21 @@ class Claims(Protocol):
     """Records that sweeps work on, each in one sweep's hands at a time. For the sweeper, and nobody else."""
 
     @abstractmethod
-    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
-        """Take due records, the longest overdue first, so that nobody else takes them.
+    def claim(
+        self,
+        due: Selection,
+        *,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None = None,
+        settling: Settlement | None = None,
+    ) -> Claim:
+        """Take due records, the longest overdue first, and keep everybody else from them.
 
-        A record is overdue since its ``due_at``, or since ``registered_at + max_age``. A claim ends by
-        ``settle``, by ``add`` of the same path, by forgetting, or ``lease`` seconds after ``now``; until then no
-        other claim holds the record. The cost depends on what is due, not on what is recorded.
+        A record is overdue since its ``due_at``, or since ``registered_at + max_age``. A claim ends by ``settle``,
+        with its process, or, for the next claim that is made, ``lease`` seconds after ``now``. The cost depends on
+        what is due, not on what is recorded.
 
         Args:
             due: Which records; ``rules.verdict`` decides.
@@ -188,36 +184,26 @@ class Claims(Protocol):
             after: The cursor that this sweep's claim before returned; None begins a sweep. A forced sweep takes
                 nothing that is registered, or registered again, after it began. What a sweep has
                 settled as failed it does not claim again, nor does a sweep that began before.
+            settling: A claim to be settled first, in the same step; see ``settle``.
         """
 
     @abstractmethod
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """End claims: forget what is retired, keep the rest.
+    def settle(self, settlement: Settlement) -> None:
+        """End a claim: forget what is retired, keep the rest.
 
         A failed record has one failure more. It and a kept one are left alone by sweeps that have begun, and by
-        scheduled ones until ``rules.retry_at`` of its failures and ``now``; a skipped one is free at once. An outcome
-        of an older generation, or of a claim that is no longer held, changes nothing.
+        scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``; a skipped one, and what was not
+        worked on, is free at once. What ``Other.under_way`` says of stays claimed, without a lease: until
+        ``Claim.only`` it is settled as well, or its process ends. What is no longer under this claim is left as it is.
         """
-
-    @abstractmethod
-    def still_claimed(self, record: TempFile) -> bool:
-        """Say whether a claimed record is still what was claimed: asked just before each removal."""
-
-    def moment(self) -> object:
-        """Return a value that differs from an earlier one when files may be missing that were there then.
-
-        Because another process's sweep was at work between the two, or a known path was registered again. Asked
-        before looking whether a file exists and after recording it. (Sweeps of this process: see ``in_flight``.)
-        """
-        return None
 
 
 class Keeps(Protocol):
     """Pins and holds: what keeps paths from every sweep.
 
-    They belong to a path: they outlast a new registration and writes to ``files``, and end a claim on it. A pin has no
-    holder, outlasts every process, and goes with ``forget``. A hold ends with its holder: this process; a forked
-    child does not inherit it.
+    They belong to a path: they outlast a new registration and writes to ``files``. A pin has no holder, outlasts every
+    process, and goes with ``forget``. A hold ends with its holder: this process; a forked child does not inherit it.
+    ``keep`` waits for claims as ``Records`` do, and so never keeps what a sweep is removing.
     """
 
     @abstractmethod
@@ -289,12 +275,15 @@ class Registry(Records, Claims, Keeps, Journal):
 
     Attributes:
         properties: Its card.
-        lock: Taken for each change of records but those that come through ``files``: whoever holds it may read and
-            write ``files`` steadily, as far as this process goes. A lock of its own in a forked child.
+        lock: Taken for each change of records but those that come through ``files`` and, where records outlive the
+            process, those of sweeps: whoever holds it may read and write ``files`` steadily, as far as this process
+            goes. A lock of its own in a forked child.
+        patience: Seconds that whoever wants to change a claimed record waits for the claim's end, at most.
     """
 
     properties: Properties
     lock: Lock
+    patience: float = 5.0
 
     def __init__(self) -> None:
         self._to_release: deque[str] = deque()

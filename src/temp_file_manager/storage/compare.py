@@ -4,7 +4,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import PENDING, Cause, Identity, Status, TempFile
+from temp_file_manager.chunks import Place
+from temp_file_manager.records import PENDING, Cause, Identity, Status
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_directory, same_file
 from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, looker
@@ -38,23 +39,21 @@ class Directories:
         for descriptor in self._open.values():
             os.close(descriptor)
 
-    def compared(self, record: TempFile) -> tuple[int, bytes, Seen]:
+    def compared(self, place: Place) -> tuple[int, Seen]:
         """Return where the entry is and what it is, when it is the file that was registered.
 
-        Without an identity the path alone says which file is meant, and no directory is opened.
+        Without an identity the path alone says which file is meant; it is the name, and no directory is opened.
 
         Raises:
             NotThatFile: it is not, or nothing can tell.
             OSError: it cannot be looked at; FileNotFoundError when it is gone.
         """
         look = self._look = self._look or looker()
-        identity = record.identity
+        directory, name, identity = place
         if identity is None:
-            path = os.fsencode(record.path)
-            return HERE, path, self._ours(look(HERE, path))
-        directory, _, name = os.fsencode(record.path).rpartition(b"/")
+            return HERE, self._ours(look(HERE, name))
         if identity.inode == PENDING.inode:
-            look(HERE, os.fsencode(record.path))
+            look(HERE, directory + b"/" + name)
             raise NotThatFile(Status.KEPT, Cause.PENDING)
         descriptor = self._open.get(directory)
         if descriptor is None:
@@ -67,7 +66,7 @@ class Directories:
             raise NotThatFile(Status.KEPT, Cause.OTHER_DIRECTORY)
         same = same_file(identity, seen)
         if same:
-            return descriptor, name, self._ours(seen)
+            return descriptor, self._ours(seen)
         if same is None:
             raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
         raise NotThatFile(Status.REPLACED, Cause.REPLACED)

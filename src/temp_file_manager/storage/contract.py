@@ -1,27 +1,119 @@
 """The storage contract: everything that a sweep asks of a remover of files."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
+from temp_file_manager.chunks import Chunk, Other
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
 
-Gate = Callable[[TempFile], Cause | None]
-"""Says why a record's file must stay after all; None when it may go."""
+T = TypeVar("T")
+
+
+def _no_time() -> float:
+    return 0.0
+
+
+def _nobody(at: int, other: Other | None) -> None:
+    """Tell nobody."""
+
+
+class Removal:
+    """The removal of one chunk: how far it has come, what was not simply removed, and whether it may go on.
+
+    Args:
+        records: What is to be removed.
+        first: Where it begins.
+        elapsed: What tells the time; seconds on a clock that nobody sets.
+        enough: When no more files are to be begun: the rest is for another chunk.
+        deadline: When no file may be removed any more: the claim nears its end.
+        still: Says whether a record is still what was claimed; see ``Claim``.
+        came_back: Told when a removal that was given up (``Other.under_way``) comes back, by the thread that it hung
+            in: its position, and what became of the file if it was not removed.
+
+    Attributes:
+        done: So many of the first have been worked on.
+        others: Which of those were not simply removed, by position.
+        asked: The position whose removal was allowed last, and so may be under way; -1 before the first.
+        over: Whether nobody waits for it any more.
+    """
+
+    def __init__(
+        self,
+        records: Chunk,
+        *,
+        first: int = 0,
+        elapsed: Callable[[], float] = _no_time,
+        enough: float = math.inf,
+        deadline: float = math.inf,
+        still: Callable[[int], bool] | None = None,
+        came_back: Callable[[int, Other | None], None] = _nobody,
+    ) -> None:
+        self.records = records
+        self.done = first
+        self.others: dict[int, Other] = {}
+        self.asked = -1
+        self.over = False
+        self.came_back = came_back
+        self._elapsed = elapsed
+        self._enough = enough
+        self._deadline = deadline
+        self._still = still
+
+    def each(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """Yield what is to be removed: position, and the value there. Whoever asks for the next is done with one."""
+        elapsed, enough = self._elapsed, self._enough
+        for at in range(self.done, len(column)):
+            if self.over or elapsed() >= enough:
+                return
+            yield at, column[at]
+            self.done = at + 1
+
+    def may_go(self, at: int) -> bool:
+        """Say whether a file may be removed now. Asked when only the removal itself is left to do; notes why not."""
+        # Before ``over`` is read: whoever gives up sets the one and then reads the other, so that either this sees
+        # that nobody waits any more, or it is seen that the removal may be under way.
+        self.asked = at
+        if self.over:
+            cause = Cause.ABANDONED
+        elif self._elapsed() >= self._deadline:
+            cause = Cause.LEASE_ENDED
+        elif self._still is None or self._still(at):
+            return True
+        else:
+            cause = Cause.CLAIM_ENDED
+        self.others[at] = Other(Status.SKIPPED, cause)
+        return False
+
+    def note(self, at: int, status: Status, cause: Cause, detail: str = "") -> None:
+        """Note what became of a file that was not simply removed."""
+        self.others[at] = Other(status, cause, detail)
+
+    def part(self, first: int, last: int) -> "Removal":
+        """Return a removal of some of the records, under the same claim; positions stay what they are."""
+        return Removal(
+            self.records.part(0, last),
+            first=first,
+            elapsed=self._elapsed,
+            enough=self._enough,
+            deadline=self._deadline,
+            still=self._still,
+            came_back=self.came_back,
+        )
 
 
 class Storage(Protocol):
     """Removes files, and foretells it. ``LocalStorage``'s docstrings are the contract; wrappers keep it."""
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        """Remove one file a record, and yield what became of it before the next one is looked at.
+    def remove(self, removal: Removal) -> None:
+        """Remove one file a record, in order, until all are done or it is enough.
 
-        Args:
-            records: What to remove.
-            gate: Asked about each at the last moment, when only the removal itself is left to do.
+        Each is asked about by ``Removal.may_go``, and what was not simply removed is noted there. One bad file never
+        stops it.
         """
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
-        """Yield what ``remove`` would, as far as looking can tell."""
+        """Yield what ``remove`` would make of each, as far as looking can tell."""
 
 
 class NotThatFile(Exception):  # noqa: N818 - no error: an answer that ends the removal of one file
@@ -29,10 +121,8 @@ class NotThatFile(Exception):  # noqa: N818 - no error: an answer that ends the 
 
     def __init__(self, status: Status, cause: Cause, detail: str = "") -> None:
         super().__init__(detail or cause)
-        self.status = status
-        self.cause = cause
-        self.detail = detail
+        self.other = Other(status, cause, detail)
 
     def outcome(self, record: TempFile) -> Outcome:
         """Return what becomes of the record."""
-        return Outcome(record, self.status, self.cause, self.detail)
+        return Outcome(record, *self.other)

@@ -5,9 +5,10 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
-from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
+from temp_file_manager.chunks import Place, failed, place_of
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
-from temp_file_manager.storage.contract import Gate, NotThatFile
+from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.own_files import is_own
 from temp_file_manager.storage.wrappers.set_aside import Aside
@@ -34,38 +35,19 @@ class LocalStorage:
         self._aside = aside
         self._owner_check = owner_check
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        """Remove one file a record, and yield what became of it before the next one is looked at.
-
-        Args:
-            records: What to remove.
-            gate: Asked about each at the last moment, when only the removal itself is left to do.
-        """
+    def remove(self, removal: Removal) -> None:
+        """Remove one file a record, in order, until all are done or it is enough; see ``Storage``."""
+        places = removal.records.places()
         in_use = self._in_use() if self._in_use else None
+        if places is None and in_use is None and not self._owner_check:
+            _remove_by_path(removal)
+            return
+        if places is None:
+            places = [_place(record) for record in removal.records]
         aside = None if self._aside is None else Aside(self._aside)
         with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
-            for record in records:
-                if record.identity is not None or in_use is not None or self._owner_check:
-                    yield _remove_compared(record, directories, gate, in_use, aside)
-                    continue
-                cause = gate(record)
-                if cause:
-                    yield Outcome(record, Status.SKIPPED, cause)
-                    continue
-                try:
-                    if is_own(record.path):
-                        yield Outcome(record, Status.KEPT, Cause.OWN)
-                        continue
-                    # One argument, looked up at each call: callers' tests replace os.remove. No exists() before
-                    # it: that is a system call more, and its answer is old by the time of the removal.
-                    os.remove(record.path)
-                except (FileNotFoundError, NotADirectoryError):
-                    yield Outcome(record, Status.GONE, Cause.GONE)
-                except Exception as error:  # one bad file never stops a sweep
-                    yield failed(record, error)
-                else:
-                    # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-                    yield _new_outcome(Outcome, (record, Status.REMOVED, Cause.NONE, ""))
+            for at, place in removal.each(places):
+                _remove_compared(removal, at, place, directories, in_use, aside)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
@@ -76,45 +58,60 @@ class LocalStorage:
                 yield _predicted(record, directories, in_use, aside)
 
 
+def _remove_by_path(removal: Removal) -> None:
+    for at, path in removal.each(removal.records.paths()):
+        try:
+            if is_own(path):
+                removal.note(at, Status.KEPT, Cause.OWN)
+            elif removal.may_go(at):
+                # One argument, looked up at each call: callers' tests replace os.remove. No exists() before it: that
+                # is a system call more, and its answer is old by the time of the removal.
+                os.remove(path)
+        except (FileNotFoundError, NotADirectoryError):
+            removal.note(at, Status.GONE, Cause.GONE)
+        except Exception as error:  # one bad file never stops a sweep
+            removal.others[at] = failed(error)
+
+
 def _remove_compared(
-    record: TempFile, directories: Directories, gate: Gate, in_use: InUse | None, aside: Aside | None
-) -> Outcome:
+    removal: Removal, at: int, place: Place, directories: Directories, in_use: InUse | None, aside: Aside | None
+) -> None:
     held = None
+    _, name, identity = place
     try:
-        directory, name, seen = directories.compared(record)
+        directory, seen = directories.compared(place)
         if in_use is not None:
-            held = in_use.secured(record, directory, name, seen)
-            if record.identity is not None:
+            held = in_use.secured(removal.records[at], directory, name, seen)
+            if identity is not None:
                 # Opening took time: whoever may rename here can have put another file in its place.
-                directories.compared(record)
-        cause = gate(record)
-        if cause:
-            return Outcome(record, Status.SKIPPED, cause)
-        if record.identity is None:
-            os.remove(record.path)
+                directories.compared(place)
+        if not removal.may_go(at):
+            return
+        if identity is None:
+            os.remove(os.fsdecode(name))
         elif aside is not None:
-            aside.remove(record, directory, name)
+            aside.remove(removal.records[at], directory, name)
         else:
             os.unlink(name, dir_fd=directory)
     except NotThatFile as other:
-        return other.outcome(record)
+        removal.others[at] = other.other
     except (FileNotFoundError, NotADirectoryError):
-        if aside is None or not aside.finishes(record):
-            return Outcome(record, Status.GONE, Cause.GONE)
+        if aside is None or not aside.finishes(removal.records[at]):
+            removal.note(at, Status.GONE, Cause.GONE)
     except Exception as error:  # one bad file never stops a sweep
-        return failed(record, error)
+        removal.others[at] = failed(error)
     finally:
         if held is not None:
             os.close(held)
-    return _new_outcome(Outcome, (record, Status.REMOVED, Cause.NONE, ""))
 
 
 def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: Aside | None) -> Outcome:
     try:
-        directory, name, seen = directories.compared(record)
+        place = _place(record)
+        directory, seen = directories.compared(place)
         if stat.S_ISDIR(seen.mode):
             return Outcome(record, Status.FAILED, Cause.DIRECTORY)
-        held = None if in_use is None else in_use.secured(record, directory, name, seen)
+        held = None if in_use is None else in_use.secured(record, directory, place[1], seen)
         if held is not None:
             os.close(held)
         if aside is not None and record.identity is not None:
@@ -124,10 +121,11 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None,
     except (FileNotFoundError, NotADirectoryError):
         return Outcome(record, Status.GONE, Cause.GONE)
     except (OSError, TypeError, ValueError) as error:
-        return failed(record, error)
+        return Outcome(record, *failed(error))
     if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
         return Outcome(record, Status.FAILED, Cause.OBSTACLE, "its directory may not be written to")
     return Outcome(record, Status.REMOVED)
 
 
-_new_outcome = tuple.__new__
+def _place(record: TempFile) -> Place:
+    return place_of(record) if record.identity is not None else (b"", os.fsencode(record.path), None)

@@ -1,25 +1,29 @@
-"""One sweep: claim → remove → settle, a chunk at a time.
+"""One sweep: claim → remove → settle, a chunk at a time; settling one and claiming the next are one step.
 
 kill -9 may interrupt it anywhere: a record outlives its file and is retired by the next sweep, never the
 other way round.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from temp_file_manager import logs
+from temp_file_manager.chunks import Other, Outcomes
 from temp_file_manager.clock import Clock
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile, sentence
-from temp_file_manager.registry import Claim, Page
+from temp_file_manager.records import Outcome, Selection, Status, sentence
+from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
-from temp_file_manager.storage.contract import Gate, Storage
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.history import History
 
-CHUNK = 50
-"""Records claimed at a time, at most: what a killed process leaves claimed, and what one lease must cover."""
+CHUNK = 500
+"""Records claimed at a time, at most: what a killed process leaves claimed."""
+
+ENOUGH = 0.05
+"""Seconds after which no more files of a claim are begun: so long, and not longer, others wait for a claimed record."""
 
 LEASE = 60.0
 """Seconds a claim lasts. A sweep stops using it at half, so that a stalled one never acts on a lapsed claim."""
@@ -37,12 +41,6 @@ class Bounds:
 _EXPLAINED = (Status.REPLACED, Status.KEPT, Status.FAILED)
 
 
-class _Chunk:
-    """Who is in flight: the removal of one chunk."""
-
-    over = False
-
-
 class _Tally:
     """The report in the making."""
 
@@ -55,15 +53,17 @@ class _Tally:
     def handled(self) -> int:
         return sum(self.counts.values()) - self.counts[Status.SKIPPED]
 
-    def add(self, outcomes: list[Outcome]) -> None:
-        statuses = [outcome.status for outcome in outcomes]
-        for status in self.counts:  # a Counter would hash each member, which an Enum does in Python
-            self.counts[status] += statuses.count(status)
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        if isinstance(outcomes, Outcomes):
+            self.counts[Status.REMOVED] += len(outcomes) - len(outcomes.others)
+            told = list(outcomes.told())
+        else:
+            told = list(outcomes)
+        for outcome in told:
+            self.counts[outcome.status] += 1
+            self._explain(outcome)
         if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
             self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
-        if statuses.count(Status.REMOVED) < len(statuses):  # most often all were, and there is nothing to explain
-            for outcome in outcomes:
-                self._explain(outcome)
 
     def _explain(self, outcome: Outcome) -> None:
         if outcome.status not in _EXPLAINED:
@@ -83,13 +83,19 @@ class Source(Protocol):
     def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the records that ``claim`` would take, in its order, without taking them."""
 
-    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
-        """Take records; none when there are no more."""
+    def claim(
+        self,
+        due: Selection,
+        *,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None = None,
+        settling: Settlement | None = None,
+    ) -> Claim:
+        """Take records, none when there are no more, and first hear what became of those before."""
 
-    def still_claimed(self, record: TempFile) -> bool:
-        """Say whether a record is still what was taken."""
-
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+    def settle(self, settlement: Settlement) -> None:
         """Hear what became of what was taken."""
 
 
@@ -127,16 +133,10 @@ class Sweeper:
         return report
 
     def _run(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:
-        chunks = self._planned if dry_run else self._removed
         tally = _Tally()
         began = self._clock.elapsed()
-        cursor = None
-        while not (stopped := self._stopped(bounds, tally.handled, began)):
-            size = self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
-            outcomes, cursor = chunks(storage, due, size, cursor)
-            tally.add(outcomes)
-            if cursor is None:
-                break
+        ended = self._planned if dry_run else self._removed
+        stopped = ended(due, bounds, storage, tally, began)
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
@@ -158,51 +158,73 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _planned(
-        self, storage: Storage, due: Selection, size: int, cursor: object | None
-    ) -> tuple[list[Outcome], object | None]:
-        page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-        return list(storage.predict(page.records)), page.cursor
+    def _planned(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
+        cursor = None
+        while not (stopped := self._stopped(bounds, tally.handled, began)):
+            size = self._size(bounds, tally)
+            page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
+            tally.add(list(storage.predict(page.records)))
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return stopped
 
-    def _removed(
-        self, storage: Storage, due: Selection, size: int, cursor: object | None
-    ) -> tuple[list[Outcome], object | None]:
-        now = self._clock.elapsed()
-        deadline = now + LEASE / 2
-        claim = self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor)
-        if not claim.records:
-            return [], None
-        outcomes: list[Outcome] = []
-        sweep = _Chunk()
+    def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
+        cursor, settling = None, None
         try:
-            outcomes.extend(storage.remove(claim.records, self._gate(sweep, deadline)))
+            while not (stopped := self._stopped(bounds, tally.handled, began)):
+                claim, begun = self._claimed(due, self._size(bounds, tally), cursor, settling)
+                settling = None
+                if not claim.records:
+                    break
+                cursor, settling = claim.cursor, self._worked_on(claim, storage, begun)
+                tally.add(settling.outcomes)
+                logs.settled(settling.outcomes)
+                if self._hooks.hooks:
+                    # Before the next claim: a hook may register, pin or forget whatever it likes.
+                    settled, settling = settling, None
+                    self._registry.settle(settled)
+                    self._hooks.emit(RecordsSettled(tuple(settled.outcomes)))
         finally:
-            sweep.over = True  # first: a worker that was abandoned may be at the gate
-            IN_FLIGHT.clear(sweep)
-            self._settle(claim.records, outcomes)
-        return outcomes, claim.cursor
+            if settling is not None:
+                self._registry.settle(settling)
+        return stopped
 
-    def _gate(self, sweep: _Chunk, deadline: float) -> Gate:
-        """Return what asks, at the moment a record's file would go, whether it still may; its path is marked first."""
-        mark, still_claimed, elapsed = IN_FLIGHT.mark, self._registry.still_claimed, self._clock.elapsed
+    def _size(self, bounds: Bounds, tally: _Tally) -> int:
+        return self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
 
-        def gate(record: TempFile) -> Cause | None:
-            mark(sweep, record.path)
-            if sweep.over:
-                IN_FLIGHT.clear(sweep)
-                return Cause.SWEEP_OVER
-            if elapsed() >= deadline:
-                return Cause.LEASE_ENDED
-            return None if still_claimed(record) else Cause.CLAIM_ENDED
+    def _claimed(
+        self, due: Selection, size: int, cursor: object | None, settling: Settlement | None
+    ) -> tuple[Claim, float]:
+        now = self._clock.elapsed()
+        return self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor, settling=settling), now
 
-        return gate
+    def _worked_on(self, claim: Claim, storage: Storage, begun: float) -> Settlement:
+        elapsed = self._clock.elapsed
+        removal = Removal(
+            claim.records,
+            elapsed=elapsed,
+            enough=elapsed() + ENOUGH,
+            deadline=begun + LEASE / 2,
+            still=claim.still,
+            came_back=lambda at, other: self._came_back(claim.only(at), other),
+        )
+        try:
+            storage.remove(removal)
+        except BaseException:
+            removal.over = True  # first: a worker that was abandoned may be about to ask whether it may go on
+            self._registry.settle(self._settlement(claim, removal))
+            raise
+        removal.over = True
+        return self._settlement(claim, removal)
 
-    def _settle(self, records: tuple[TempFile, ...], outcomes: list[Outcome]) -> None:
-        if len(outcomes) < len(records):
-            # Interrupted: what was not tried is free at once, not when its lease ends.
-            tried = {outcome.record.path for outcome in outcomes}
-            outcomes += [Outcome(r, Status.SKIPPED, Cause.INTERRUPTED) for r in records if r.path not in tried]
-        self._registry.settle(outcomes, self._clock.wall())
-        logs.settled(outcomes)
-        if self._hooks.hooks:
-            self._hooks.emit(RecordsSettled(tuple(outcomes)))
+    def _settlement(self, claim: Claim, removal: Removal) -> Settlement:
+        return Settlement(claim, removal.done, removal.others, self._clock.wall())
+
+    def _came_back(self, claim: Claim, other: Other | None) -> None:
+        """Settle what was abandoned and has come back, in the thread that it hung in."""
+        others = {0: other._replace(status=Status.SKIPPED)} if other else {}
+        try:
+            self._registry.settle(Settlement(claim, 1, others, self._clock.wall()))
+        except RegistryError as error:  # its claim ends with this process
+            logs.not_forgotten(1, error)

@@ -1,0 +1,128 @@
+"""Chunks: records that a sweep works on together, in columns, and what became of them.
+
+What was simply removed costs no record and no outcome: either is made for whoever asks for one.
+"""
+
+import errno
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self, overload
+
+from temp_file_manager.records import Cause, Identity, Outcome, Status, TempFile
+
+Place = tuple[bytes, bytes, Identity | None]
+"""A directory, a name in it, and which file was registered there: what a removal that compares needs of a record."""
+
+
+class Other(NamedTuple):
+    """What became of a record whose file was not simply removed; the fields are those of ``Outcome``."""
+
+    status: Status
+    cause: Cause
+    detail: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the removal was given up while it hangs: it may yet go through, and the record stays claimed."""
+        return self.status is Status.FAILED and self.cause is Cause.HUNG
+
+
+def failed(error: Exception) -> Other:
+    """Return what became of a file whose removal raised."""
+    told = isinstance(error, OSError) and error.filename is not None and error.errno in errno.errorcode
+    if told and error.strerror == os.strerror(error.errno):  # type: ignore[attr-defined]  # an OSError, see above
+        return Other(Status.FAILED, Cause.REFUSED, errno.errorcode[error.errno])  # type: ignore[attr-defined]
+    return Other(Status.FAILED, Cause.ERROR, str(error) or repr(error))
+
+
+_REMOVED = Other(Status.REMOVED, Cause.NONE)
+
+
+class Chunk(Sequence[TempFile]):
+    """Records as their source holds them. A sequence: a record is made at each access.
+
+    Args:
+        rows: What the source holds of each.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+    @abstractmethod
+    def record(self, row: Any) -> TempFile:
+        """Make the record of a row."""
+
+    def paths(self) -> Sequence[str]:
+        """Return the path of each."""
+        return [record.path for record in self]
+
+    def places(self) -> Sequence[Place] | None:
+        """Return the place of each; None when a path is all that is known of these files."""
+        return None
+
+    def part(self, first: int, last: int) -> Self:
+        """Return some of them, as a chunk."""
+        return type(self)(self.rows[first:last])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> TempFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TempFile]: ...
+    def __getitem__(self, index: int | slice) -> TempFile | Sequence[TempFile]:
+        if isinstance(index, slice):
+            return [self.record(row) for row in self.rows[index]]
+        return self.record(self.rows[index])
+
+
+class Made(Chunk):
+    """Records that are made already."""
+
+    __slots__ = ()
+
+    def record(self, row: TempFile) -> TempFile:  # noqa: D102 - see Chunk
+        return row
+
+    def places(self) -> Sequence[Place] | None:  # noqa: D102 - see Chunk
+        if all(record.identity is None for record in self.rows):
+            return None
+        return [place_of(record) for record in self.rows]
+
+
+def place_of(record: TempFile) -> Place:
+    """Return the place of a record."""
+    directory, _, name = os.fsencode(record.path).rpartition(b"/")
+    return directory, name, record.identity
+
+
+class Outcomes(Sequence[Outcome]):
+    """What became of the first ``done`` records of a chunk: all were removed but ``others``, which are by position."""
+
+    __slots__ = ("done", "others", "records")
+
+    def __init__(self, records: Sequence[TempFile], done: int, others: Mapping[int, Other]) -> None:
+        self.records = records
+        self.done = done
+        self.others = others
+
+    def __len__(self) -> int:
+        return self.done
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Outcome]: ...
+    def __getitem__(self, index: int | slice) -> Outcome | Sequence[Outcome]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(self.done))]
+        at = range(self.done)[index]
+        return Outcome(self.records[at], *self.others.get(at, _REMOVED))
+
+    def told(self) -> Iterable[Outcome]:
+        """Yield those of the others, in order."""
+        return (self[at] for at in sorted(self.others) if at < self.done)

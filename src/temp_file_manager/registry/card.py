@@ -1,0 +1,31 @@
+"""The card of a registry: what differs from one to another."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SharedBy(StrEnum):
+    """The reach of a registry: who can use the same records at a time."""
+
+    PROCESS = "process"
+    HOST = "host"
+    HOSTS = "hosts"
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The card of a registry: what differs from one to another, and matters to those who use it.
+
+    Attributes:
+        address: Where it is, as it may be shown: without credentials.
+        outlives_process: Whether records are still there when every process that used them has ended.
+        keeps_identity: Whether it keeps the identity of each file, so that another one is not taken for it.
+        shared_by: Who can use the same records at a time.
+        files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
+    """
+
+    address: str
+    outlives_process: bool = False
+    keeps_identity: bool = False
+    shared_by: SharedBy = SharedBy.PROCESS
+    files: tuple[str, ...] = ()
