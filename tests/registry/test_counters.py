@@ -21,9 +21,10 @@ import small_disk
 from command_line import tfm
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
+from temp_file_manager.chunks import Other
 from temp_file_manager.inspection.check import check
 from temp_file_manager.inspection.overview import oldest
-from temp_file_manager.records import NewFile, Order, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, NewFile, Order, Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite import database
 from temp_file_manager.registry.sqlite.database import Database
@@ -414,16 +415,34 @@ def test_a_forecast_and_orders_are_what_a_plain_look_at_every_record_tells(
     chunk=st.integers(1, 50),
 )
 def test_ages_are_counted_alike_in_whatever_chunks(ages: list[float], chunk: int) -> None:
-    now = 1e9
-    outcomes = [Outcome(TempFile(f"/f/{number}", now - age), Status.GONE) for number, age in enumerate(ages)]
     told: dict[str, float] = {}
-    for first in range(0, len(outcomes), chunk):
-        for name, value in counters.of_settled(outcomes[first : first + chunk], now).items():
+    for first in range(0, len(ages), chunk):
+        for name, value in counters.of_settled(ages[first : first + chunk], 0, ()).items():
             told[name] = told.get(name, 0) + value
     found = counters.ages(told)
-    real = [max(0.0, now - outcome.record.registered_at) for outcome in outcomes]
+    real = [max(0.0, age) for age in ages]
     assert found.counts == tuple(sum(age <= bound for age in real) for bound in (*counters.AGES, math.inf))
     assert math.isclose(found.sum, sum(real), abs_tol=1e-3)
+
+
+def test_what_was_not_simply_removed_is_told_apart() -> None:
+    statuses = (Status.REMOVED, Status.GONE, Status.REPLACED, Status.KEPT, Status.FAILED, Status.SKIPPED)
+    others = [Other(status, Cause.NONE) for status in statuses]
+    others += [Other(Status.KEPT, cause) for cause in (Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)]
+    told = counters.of_settled([1.0, math.inf, 3.0, 4.0, -5.0], 70, others)
+    found = counters.ages(told)
+    assert (found.counts[0], found.counts[-1]) == (4, 5)
+    assert math.isfinite(found.sum)
+    assert {name: value for name, value in told.items() if not name.startswith("age")} == {
+        "removed": 3,
+        "gone": 1,
+        "replaced": 1,
+        "kept": 4,
+        "failed": 1,
+        "freed_bytes": 70,
+        "kept_in_use": 2,
+        "kept_unknown": 1,
+    }
 
 
 @given(durations=st.lists(st.sampled_from(counters.DURATIONS) | st.floats(0, 1000), max_size=40))

@@ -6,11 +6,12 @@ they are right after ``kill -9`` of whoever did the work, and of whoever tells t
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from temp_file_manager.records import RETIRED, Cause, Outcome, Status
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import Cause, Status
 
 REGISTERED = "registered"
 FREED_BYTES = "freed_bytes"
@@ -25,6 +26,9 @@ DURATIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300
 
 _AGE, _DURATION = "age", "duration"
 
+_OLDEST = 1e10
+"""Seconds; no clock has been set to what lies so far back."""
+
 _KEPT = {Cause.IN_USE: KEPT_IN_USE, Cause.USE_UNKNOWN: KEPT_UNKNOWN}
 
 
@@ -36,43 +40,35 @@ class Histogram(NamedTuple):
     sum: float
 
 
-def of_settled(outcomes: Sequence[Outcome], now: float) -> dict[str, float]:
-    """Return what the settlement of a chunk adds to the totals.
+def of_settled(ages: Sequence[float], freed: float, others: Iterable[Other]) -> dict[str, float]:
+    """Return what the settlement of a chunk adds to the totals; of records that were still claimed.
 
     Args:
-        outcomes: Those that count: of records that were still claimed.
-        now: Seconds since the epoch.
+        ages: Seconds, of all that are retired, in any order.
+        freed: Bytes of the files that were removed.
+        others: What became of those that were not simply removed.
     """
-    removed, freed, ages = Status.REMOVED, 0, []
-    others = []
-    for outcome in outcomes:  # most were removed: this loop is nearly all that totals cost a sweep
-        record, status, *_ = outcome
-        if status is removed:
-            ages.append(now - record.registered_at)
-            if record.size:
-                freed += record.size
-        else:
-            others.append(outcome)
-    more = defaultdict(float, {str(removed): len(ages), FREED_BYTES: float(freed)})
-    for record, status, cause, _ in others:
-        if status is not Status.SKIPPED:
+    more: defaultdict[str, float] = defaultdict(float)
+    more[str(Status.REMOVED)] = len(ages)
+    for status, cause, _ in others:
+        if status is Status.GONE or status is Status.REPLACED:
+            more[str(Status.REMOVED)] -= 1
+        if status is not Status.SKIPPED and status is not Status.REMOVED:
             more[str(status)] += 1
-        if status in RETIRED:
-            ages.append(now - record.registered_at)
-        elif status is Status.KEPT and cause in _KEPT:
+        if status is Status.KEPT and cause in _KEPT:
             more[_KEPT[cause]] += 1
-    ages.sort()
-    more |= _buckets(_AGE, AGES, _sane(ages, now))
+    more[FREED_BYTES] = float(freed)
+    more |= _buckets(_AGE, AGES, _sane(sorted(ages)))
     return {name: value for name, value in more.items() if value}
 
 
-def _sane(ages: list[float], now: float) -> list[float]:
+def _sane(ages: list[float]) -> list[float]:
     """Return sorted ages with those that no file can have cut short.
 
     The clock went back, or a caller wrote infinity to ``files``: sums would go down, or never be a number again.
     """
-    if ages and (ages[0] < 0 or ages[-1] > now):
-        return [min(max(age, 0.0), now) for age in ages]
+    if ages and (ages[0] < 0 or ages[-1] > _OLDEST):
+        return [min(max(age, 0.0), _OLDEST) for age in ages]
     return ages
 
 
