@@ -45,10 +45,9 @@ class TempFile(NamedTuple):
         failures: How many removals have failed since it was registered.
         size: Bytes when it was registered, where the registry keeps it.
         tags: The caller's own words.
-        generation: Changes whenever the path is registered again. Compare it, and nothing else; a registry
-            that numbers records only when they are claimed says 0 before.
+        generation: The record's number, where the registry keeps identities: a path that is registered again gets
+            another; else 0.
         identity: Which file was registered, where the registry keeps it; None: the path is all that is known.
-        claim: The claim that holds it, for registries that number claims apart; else 0.
         pinned_until: Until when no sweep removes it, seconds since the epoch; infinity without an end.
         held: Whether somebody holds it, and no sweep removes it for as long.
     """
@@ -62,7 +61,6 @@ class TempFile(NamedTuple):
     tags: tuple[str, ...] = ()
     generation: int = 0
     identity: Identity | None = None
-    claim: int = 0
     pinned_until: float | None = None
     held: bool = False
 

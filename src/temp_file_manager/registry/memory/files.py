@@ -79,7 +79,7 @@ def inherited(path: str, when: SupportsFloat) -> Details | None:
 
 
 class MemoryFiles(dict[str, float]):
-    """Path → time of registration: a real dict whose insertions are also put on the registry's heaps.
+    """Path → time of registration: a real dict whose insertions are also put where they become due.
 
     Attributes:
         begun: How many unknown paths callers have written to it.
@@ -130,12 +130,12 @@ class MemoryFiles(dict[str, float]):
         return dict, (dict(self),)
 
 
-def make_record(stamp: Stamp, generation: int = 0) -> TempFile:
+def make_record(stamp: Stamp) -> TempFile:
     """Return the record for others to see; its ``registered_at`` is the stamp itself."""
     details = stamp.details
     if details is None:
         # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), generation, None, 0, None, False))
+        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False))
     return TempFile(
         stamp.path,
         stamp,
@@ -144,7 +144,6 @@ def make_record(stamp: Stamp, generation: int = 0) -> TempFile:
         details.failures,
         details.size,
         details.tags,
-        generation,
     )
 
 

@@ -1,19 +1,20 @@
-"""Heaps beside the dict of the registry in memory: what is due next, and what is out on a claim.
+"""Places beside the dict of the registry in memory: what is due next, and what is out on a claim.
 
-The dict is the truth; a heap entry counts only while it is what the dict holds. So callers' deletions need no
-attention: what they leave in a heap is dropped when it comes up, or when the heap outgrows the dict.
+The dict is the truth; an entry in one of the places counts only while it is what the dict holds. So callers' deletions
+need no attention: what they leave is dropped when it comes up, or when the place outgrows the dict.
 """
 
 import itertools
 import math
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Self
 
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
+from temp_file_manager.registry.memory.out import Out
 from temp_file_manager.rules import due_at
 
-_SLACK = 64  # stale heap entries that are not worth a rebuild
+_SLACK = 64  # stale entries that are not worth a rebuild
 
 
 class DueQueue:
@@ -21,19 +22,22 @@ class DueQueue:
 
     Attributes:
         files: The live dict.
-        claims: What is out, by path.
+        claims: What is out.
+        numbers: What everything that needs an order takes the next of.
         pins: Until when sweeps leave a path alone.
         held: How often a path is held; sweeps leave it alone.
-        by_age: The heap of records without a ttl.
+        run: Records without details, in the order of their times, each registered under the registry's lock.
     """
 
     def __init__(self, numbers: "itertools.count[int]") -> None:
         self.files = MemoryFiles(self.push)
-        self.claims: dict[str, TempFile] = {}
+        self.claims: list[Out] = []
         self.numbers = numbers
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
-        self.by_age: list[Stamp] = []
+        self.run: list[Stamp] = []
+        self._taken = 0  # how far into the run
+        self._by_age: list[Stamp] = []  # what has no ttl, and came out of order or without the lock
         self._by_due: list[tuple[float, int, Stamp]] = []  # the number keeps stamps from being compared
         self._aside: dict[str, Stamp] = {}  # failed ones, until a later sweep begins
 
@@ -42,13 +46,22 @@ class DueQueue:
         other = object.__new__(type(self))
         other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
         other.pins, other.held = self.pins, self.held
-        other.by_age, other._by_due, other._aside = self.by_age.copy(), self._by_due.copy(), self._aside.copy()
+        other.run, other._taken = self.run.copy(), self._taken
+        other._by_age, other._by_due, other._aside = self._by_age.copy(), self._by_due.copy(), self._aside.copy()
         return other
+
+    def append(self, stamp: Stamp) -> None:
+        """Put a record in its place that was registered just now, under the registry's lock."""
+        run = self.run
+        if stamp.details is None and (not run or run[-1] <= stamp):
+            run.append(stamp)
+        else:
+            self.push(stamp)
 
     def push(self, stamp: Stamp) -> None:
         """Put a record in its place."""
         if stamp.details is None or stamp.details.due_at is None:
-            heappush(self.by_age, stamp)
+            heappush(self._by_age, stamp)
         else:
             heappush(self._by_due, (stamp.details.due_at, next(self.numbers), stamp))
 
@@ -59,7 +72,7 @@ class DueQueue:
     def begin(self, due: Selection) -> "int | Everything":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
         if due.force:
-            return Everything(self.files, due)
+            return Everything(self.files, due, timed=bool(self._by_due))
         self.shrink()
         for path, stamp in list(self._aside.items()):
             if self.files.get(path) is not stamp:
@@ -68,12 +81,6 @@ class DueQueue:
                 del self._aside[path]
                 self.push(stamp)
         return next(self.numbers)
-
-    def keep(self, path: str) -> None:
-        """End the claim on a path that has been pinned or is held now."""
-        claim = self.claims.pop(path, None)
-        if claim is not None and self.files.get(path) is claim.registered_at:
-            self.push(self.files[path])  # type: ignore[arg-type]  # every insertion makes a Stamp
 
     def free(self, path: str) -> None:
         """Put a record in its place that a pin or a hold had kept from it."""
@@ -92,88 +99,140 @@ class DueQueue:
         """Say whether a pin or a hold keeps sweeps away."""
         return path in self.held or self.pins.get(path, -math.inf) > asof
 
-    def take(self, due: Selection, sweep: "int | Everything", limit: int) -> tuple[TempFile, ...]:
-        """Take due records that are current and not out, for a sweep that ``begin`` began."""
-        stamps = sweep.next(self, limit) if isinstance(sweep, Everything) else self._next(due, sweep, limit)
-        generation = next(self.numbers)  # one for all: a path is taken but once at a time
-        records = tuple([make_record(stamp, generation) for stamp in stamps])
-        for record in records:
-            self.claims[record.path] = record
-        return records
+    def claims_on(self, path: str) -> Out | None:
+        """Return the claim that a path is out on."""
+        return next((out for out in self.claims if path in out.paths), None)
 
     def is_free(self, stamp: Stamp) -> bool:
         """Say whether a record is current and not out."""
-        claim = self.claims.get(stamp.path)
-        return self.files.get(stamp.path) is stamp and (claim is None or claim.registered_at is not stamp)
+        return self.files.get(stamp.path) is stamp and self.claims_on(stamp.path) is None
 
-    def _next(self, due: Selection, sweep: int, limit: int) -> list[Stamp]:
-        """Pop what is due off the two heaps, the longest overdue first."""
-        by_age, by_due, asof, max_age = self.by_age, self._by_due, due.asof, due.max_age
+    def take(self, due: Selection, sweep: "int | Everything", limit: int) -> list[Stamp]:
+        """Return due records that are current and not out, for a sweep that ``begin`` began; they are in no place."""
+        if isinstance(sweep, Everything):
+            return sweep.next(self, limit)
+        return self._next_of_run(due, limit) or self._sorted_out(due, sweep, limit)
+
+    def _next_of_run(self, due: Selection, limit: int) -> list[Stamp]:
+        """Return what comes next in the run; nothing when others come before it, or have to be left out."""
+        run, asof, max_age = self.run, due.asof, due.max_age
+        if self.pins or self.held or self._is_timely(due):
+            return []
+        part = run[self._taken : self._taken + limit]
+        while part and not asof - part[-1] > max_age:
+            half = part[len(part) // 2]  # by halves: mostly all are due, or none
+            del part[-1 if asof - half > max_age else len(part) // 2 :]
+        self._pass(len(part))
+        if self.claims:
+            return [stamp for stamp in part if self.is_free(stamp)]
+        get = self.files.get
+        return [stamp for stamp in part if get(stamp.path) is stamp]
+
+    def _is_timely(self, due: Selection) -> bool:
+        """Say whether a heap has something due."""
+        by_age, by_due = self._by_age, self._by_due
+        return bool((by_due and by_due[0][0] <= due.asof) or (by_age and due.asof - by_age[0] > due.max_age))
+
+    def _pass(self, records: int) -> None:
+        self._taken += records
+        if self._taken > len(self.run) // 2:
+            del self.run[: self._taken]
+            self._taken = 0
+
+    def _sorted_out(self, due: Selection, sweep: int, limit: int) -> list[Stamp]:
+        """Take one by one from the run and the two heaps, the longest overdue first."""
         keeping = self.pins or self.held
-        found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be on a heap twice
-        while len(found) < limit:
-            timed = by_due and by_due[0][0] <= asof
-            if by_age and asof - by_age[0] > max_age and not (timed and by_due[0][0] < by_age[0] + max_age):
-                stamp = heappop(by_age)
-                if stamp.details is not None and stamp.details.due_at is not None:
-                    continue  # a rebuild put it here; its own time is on the other heap
-            elif timed:
-                stamp = heappop(by_due)[2]
-            else:
-                break
+        found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be in two places
+        while len(found) < limit and (stamp := self._longest_overdue(due)) is not None:
             if not self.is_free(stamp):
                 continue
             tried = stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due))
-            if tried or (keeping and self.is_kept(stamp.path, asof)):
+            if tried or (keeping and self.is_kept(stamp.path, due.asof)):
                 self._aside[stamp.path] = stamp
             else:
                 found[stamp.path] = stamp
         return list(found.values())
 
+    def _longest_overdue(self, due: Selection) -> Stamp | None:
+        run, by_age, by_due, max_age = self.run, self._by_age, self._by_due, due.max_age
+        oldest = run[self._taken] if self._taken < len(run) else None
+        heaped = bool(by_age) and (oldest is None or by_age[0] < oldest)
+        oldest = by_age[0] if heaped else oldest
+        if oldest is not None and not due.asof - oldest > max_age:
+            oldest = None
+        if by_due and by_due[0][0] <= due.asof and not (oldest is not None and oldest + max_age < by_due[0][0]):
+            return heappop(by_due)[2]
+        if oldest is None:
+            return None
+        if heaped:
+            return heappop(by_age)
+        self._pass(1)
+        return oldest
+
     def shrink(self) -> None:
-        """Rebuild the heaps when stale entries have made one twice as long as the dict."""
+        """Rebuild when stale entries have made a place twice as long as the dict."""
         most = 2 * len(self.files) + _SLACK
-        if len(self.by_age) > most or len(self._by_due) > most:
+        if len(self.run) - self._taken > most or len(self._by_age) > most or len(self._by_due) > most:
             self.rebuild()
 
     def rebuild(self) -> None:
-        """Make the heaps anew from the dict.
+        """Make all places anew from the dict.
 
-        In place and in one step: a caller who writes to the dict without the lock meanwhile has stored in the dict
-        before it pushes, so what it writes is in the copy, or is pushed onto the copy. What is out, or waits aside, is
-        in the copy too; ``take`` sorts that out.
+        A caller who writes to the dict without the lock meanwhile has stored in the dict before it pushes, so what it
+        writes is among what the dict holds, or is pushed afterwards, or both. What is out, or waits aside, is among it
+        too; ``take`` sorts that out.
         """
         self._by_due.clear()
-        self.by_age[:] = self.files.values()  # type: ignore[assignment]  # every insertion makes a Stamp
-        for stamp in self.by_age.copy():
-            if stamp.details is not None and stamp.details.due_at is not None:
+        self._by_age.clear()
+        stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+        self.run[:] = sorted(stamp for stamp in stamps if stamp.details is None)
+        self._taken = 0
+        for stamp in stamps:
+            if stamp.details is not None:
                 self.push(stamp)
-        heapify(self.by_age)
 
 
 class Everything:
-    """Records that a forced sweep began with: what is registered later, also again, is not its business."""
+    """Records that a forced sweep began with: what is registered later, also again, is not its business.
 
-    def __init__(self, files: MemoryFiles, due: Selection) -> None:
-        max_age, self._asof = due.max_age, due.asof
-        # The dict and not the heaps, whatever became of those. The longest overdue last, where lists are popped.
+    Args:
+        files: The live dict: not the places, whatever became of those.
+        due: What the sweep wants.
+        timed: Whether some may have a ttl.
+    """
+
+    def __init__(self, files: MemoryFiles, due: Selection, *, timed: bool) -> None:
+        self._asof = due.asof
         self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
-        self._stamps.reverse()
-        self._stamps.sort(key=lambda stamp: overdue_since(stamp, max_age), reverse=True)
+        if timed:
+            self._stamps.sort(key=lambda stamp: overdue_since(stamp, due.max_age))
+        else:
+            self._stamps.sort()
+        self._next = 0
         self._passed: list[Stamp] = []
 
     def next(self, queue: DueQueue, limit: int) -> list[Stamp]:
         """Return the next ones that are free; those passed before that are free again come first."""
-        again = [stamp for stamp in self._passed if queue.files.get(stamp.path) is stamp]
-        self._stamps += reversed(again)
+        get = queue.files.get
+        again = [stamp for stamp in self._passed if get(stamp.path) is stamp]
         self._passed = []
         found: list[Stamp] = []
-        while self._stamps and len(found) < limit:
-            stamp = self._stamps.pop()
-            self._passed.append(stamp)
-            if queue.is_free(stamp) and not queue.is_kept(stamp.path, self._asof):
-                found.append(stamp)
+        while len(found) < limit and (part := self._part(again, limit - len(found))):
+            self._passed += part
+            part = [stamp for stamp in part if get(stamp.path) is stamp]
+            if queue.claims or queue.pins or queue.held:
+                part = [s for s in part if queue.is_free(s) and not queue.is_kept(s.path, self._asof)]
+            found += part
         return found
+
+    def _part(self, again: list[Stamp], limit: int) -> list[Stamp]:
+        part = again[:limit]
+        if part:
+            del again[:limit]
+            return part
+        first = self._next
+        self._next += limit
+        return self._stamps[first : first + limit]
 
 
 def overdue_since(stamp: Stamp, max_age: float) -> float:

@@ -4,20 +4,23 @@ import itertools
 import math
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from heapq import heappush
-from threading import Lock
+from threading import Condition, Lock, get_ident
 from types import MappingProxyType
 
+from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import RETIRED, NewFile, Order, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry.contract import Claim, Forecast, Holder, Note, Page, Properties, Registry, Stats
-from temp_file_manager.registry.counters import REGISTERED, of_settled
+from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.card import Properties
+from temp_file_manager.registry.claim import Claim, Looked, Settlement
+from temp_file_manager.registry.contract import Forecast, Holder, Note, Page, Registry, Stats
+from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.memory.files import Details, MemoryFiles, Stamp, inherited, make_stamp
+from temp_file_manager.registry.memory.out import Out, Stamps
 from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
+from temp_file_manager.registry.memory.settling import end_lapsed, settle
 from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
-from temp_file_manager.rules import retry_at
 
 
 class MemoryRegistry(Registry):
@@ -25,21 +28,25 @@ class MemoryRegistry(Registry):
 
     properties = Properties("memory:")
 
+    settlements = 0
+
     def __init__(self) -> None:
         super().__init__()
-        self.lock = Lock()
         self._numbers = itertools.count(1)
         self._registered = 0
         self._counters: defaultdict[str, float] = defaultdict(float)
         self._notes: dict[str, deque[Note]] = {}
         self._queue = DueQueue(self._numbers)
-        self._leases: dict[int, float] = {}  # when the claims of a generation lapse
+        self._renew_lock()
         at_fork(self, MemoryRegistry._after_fork)
+
+    def _renew_lock(self) -> None:
+        self.lock = Lock()
+        self._settled = Condition(self.lock)
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
-        self.lock = Lock()
-        self._leases.clear()
+        self._renew_lock()
         self._queue.claims.clear()
         self._queue.held.clear()
         self._queue.rebuild()
@@ -50,7 +57,7 @@ class MemoryRegistry(Registry):
         return self._queue.files
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """See ``Registry.replace``."""
+        """See ``Registry.replace``. Waits for no claim, as it comes through ``files``: it ends them."""
         stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         with self.lock:
             former, queue = self._queue, DueQueue(self._numbers)
@@ -58,33 +65,57 @@ class MemoryRegistry(Registry):
             for stamp in stamps:
                 queue.files.put(stamp)
             queue.files.begun = former.files.begun + len(queue.files.keys() - former.files.keys())
-            self._queue, self._leases = queue, {}
+            for out in former.claims:
+                out.end()
+            self._queue = queue
 
-    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+    def add(
+        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+    ) -> None:
         """See ``Records.add``."""
-        stamps = []
-        for path, due_at, size, tags, _ in files:
-            details = Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None
-            stamps.append(make_stamp(path, now, details))
-        with self.lock:
-            put, known = self.files.put, self.files if only_new else ()
+        rows = list(files)
+        with self._excluding([path for path, *_ in rows if not (only_new and path in self.files)]):
+            if looked is not None and looked.settlements != self.settlements:
+                rows = list(looked.again(rows))
+            stamps = [_stamp(file, now) for file in rows]
+            queue, known = self._queue, self.files if only_new else ()
             for stamp in stamps:
                 if stamp.path not in known:
-                    put(stamp)
+                    _store(queue.files, stamp.path, stamp)
+                    queue.append(stamp)
                     self._registered += 1
-            self._queue.shrink()
+            queue.shrink()
 
-    def add_one(self, path: str, now: float) -> None:
-        """See ``Records.add_one``. Every ``register_file`` passes here: ``put``, with its two calls spelt out."""
+    def add_one(self, path: str, now: float, settlements: int) -> bool:
+        """See ``Records.add_one``. Every ``register_file`` passes here."""
         stamp = Stamp(now)
         stamp.path = path
         with self.lock:
             queue = self._queue
+            if self.settlements != settlements or (queue.claims and queue.claims_on(path)):
+                return False
             _store(queue.files, path, stamp)
-            heappush(queue.by_age, stamp)
+            queue.append(stamp)
             self._registered += 1
-            if not len(queue.by_age) & 1023:  # now and then is often enough
+            if not self._registered & 1023:  # now and then is often enough
                 queue.shrink()
+            return True
+
+    @contextmanager
+    def _excluding(self, paths: Collection[str]) -> Iterator[None]:
+        """Hold the lock while none of ``paths`` is claimed."""
+        with self.lock:
+            claims = self._queue.claims
+            if claims and not self._settled.wait_for(lambda: self._is_free(paths), self.patience):
+                raise RecordClaimedError(path for path in paths if self._queue.claims_on(path))
+            yield
+
+    def _is_free(self, paths: Collection[str]) -> bool:
+        """Say whether nothing is claimed of ``paths``. The thread that has claimed it is not to wait for itself."""
+        outs = [(path, out) for path in paths if (out := self._queue.claims_on(path))]
+        if any(out.thread == get_ident() for _, out in outs):
+            raise RecordClaimedError(path for path, _ in outs)
+        return not outs
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``. Takes no lock: callers ask while they hold it."""
@@ -99,7 +130,7 @@ class MemoryRegistry(Registry):
             order = None if selection is None else selection.order
             return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
         with self._mended():
-            self._free_lapsed(now)
+            end_lapsed(self._queue, now)
             queue = self._queue.copy()
         return Walk(due(queue, selection, limit), queue.record).page(0, limit)
 
@@ -107,77 +138,61 @@ class MemoryRegistry(Registry):
         with self.lock:
             return list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
 
-    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
+    def claim(
+        self,
+        due: Selection,
+        *,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None = None,
+        settling: Settlement | None = None,
+    ) -> Claim:
         """See ``Claims.claim``. The cursor is the sweep's number, or what is left of everything."""
         self.release_pending()
         with self._mended():
-            self._free_lapsed(now)
-            sweep = after if isinstance(after, int | Everything) else self._queue.begin(due)
-            records = self._queue.take(due, sweep, limit)
-            if records:
-                self._leases[records[0].generation] = now + lease
-            return Claim(records, sweep)
+            if settling is not None:
+                self._settle(settling)
+            end_lapsed(self._queue, now)
+            queue = self._queue
+            sweep = after if isinstance(after, int | Everything) else queue.begin(due)
+            stamps = queue.take(due, sweep, limit)
+            out = Out(queue.files, stamps, now + lease)
+            if stamps:
+                queue.claims.append(out)
+            return Claim(Stamps(stamps), sweep, out, out.still)
 
     @contextmanager
     def _mended(self) -> Iterator[None]:
-        """Hold the lock; when what is done under it is interrupted, leave no record on no heap and in no claim."""
+        """Hold the lock; when what is done under it is interrupted, leave no record in no place and in no claim."""
         with self.lock:
+            before = self._queue.claims.copy()
             try:
                 yield
             except BaseException:
-                for path, record in list(self._queue.claims.items()):
-                    if record.generation not in self._leases:
-                        del self._queue.claims[path]
+                self._queue.claims[:] = [out for out in self._queue.claims if out in before]
                 self._queue.rebuild()
                 raise
 
-    def still_claimed(self, record: TempFile) -> bool:
-        """See ``Claims.still_claimed``. The stamp is compared by identity: a clock may give the same time twice."""
-        queue, path = self._queue, record.path
-        claim = queue.claims.get(path)
-        # "is" first: comparing two tuples field by field costs more than the rest.
-        return (claim is record or claim == record) and queue.files.get(path) is record.registered_at
-
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
+    def settle(self, settlement: Settlement) -> None:
         """See ``Claims.settle``."""
-        settled = []
         with self._mended():
-            files, claims = self._queue.files, self._queue.claims
-            for outcome in outcomes:
-                record, status, *_ = outcome
-                path = record.path
-                claim = claims.get(path)
-                if claim is not record and claim != record:
-                    continue
-                del claims[path]
-                stamp = files.get(path)
-                if stamp is not record.registered_at:
-                    continue
-                settled.append(outcome)
-                if status in RETIRED:
-                    self._retire(path, stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
-                elif status is not Status.SKIPPED:
-                    self._set_aside(record, record.failures + (status is Status.FAILED), now)
-                else:
-                    self._queue.push(stamp)  # type: ignore[arg-type]  # every insertion makes a Stamp
-            if not claims:
-                self._leases.clear()
-            self._add_up(of_settled(settled, now))
+            self._settle(settlement)
+
+    def _settle(self, settlement: Settlement) -> None:
+        counted = settle(self._queue, settlement)
+        if counted is not None:
+            self._add_up(counted)
+            self.settlements += 1
+            self._settled.notify_all()
 
     def _add_up(self, more: Mapping[str, float]) -> None:
         for name, value in more.items():  # for so few what Counter.update does takes twice as long
             self._counters[name] += value
 
-    def _retire(self, path: str, stamp: Stamp) -> None:
-        # A caller who writes without the lock may have come between the look and this: what is its stays.
-        found = self.files.pop(path, stamp)
-        if found is not stamp:
-            self.files[path] = found
-        self._queue.pins.pop(path, None)
-
     def amend(self, path: str, registered_at: float) -> bool:
         """See ``Records.amend``."""
-        with self.lock:
+        with self._excluding((path,)):
             known = path in self.files
             if known:
                 self.files[path] = registered_at
@@ -185,9 +200,10 @@ class MemoryRegistry(Registry):
 
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``. A record's stamp tells whether it is still that one."""
-        with self.lock:
+        dropped = list(what)
+        with self._excluding([one if isinstance(one, str) else one.path for one in dropped]):
             forgotten = 0
-            for one in what:
+            for one in dropped:
                 path = one if isinstance(one, str) else one.path
                 meant = isinstance(one, str) or self.files.get(path) is one.registered_at
                 if meant and self.files.pop(path, None) is not None:
@@ -199,16 +215,16 @@ class MemoryRegistry(Registry):
 
     def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.keep``."""
+        wanted = tuple(paths)
         self.release_pending()
-        with self.lock:
+        with self._excluding(wanted):
             queue = self._queue
-            known = tuple(path for path in paths if path in queue.files)
+            known = tuple(path for path in wanted if path in queue.files)
             for path in known:
                 if holder is None:
                     queue.pins[path] = until
                 else:
                     queue.held[path] = queue.held.get(path, 0) + 1
-                queue.keep(path)
             return known
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
@@ -269,28 +285,10 @@ class MemoryRegistry(Registry):
     def close(self) -> None:
         """See ``Registry.close``: there is nothing to let go of."""
 
-    def _set_aside(self, record: TempFile, failures: int, now: float) -> None:
-        # All numbers come from one rising sequence: the sweep that tried has a lower one, as has every sweep
-        # that has begun; those still to begin get a higher one.
-        number = next(self._queue.numbers)
-        details = Details(record.due_at, retry_at(failures, now), failures, number, record.size, record.tags)
-        stamp = make_stamp(record.path, record.registered_at, details)
-        _store(self.files, record.path, stamp)
-        self._queue.set_aside(stamp)
 
-    def _free_lapsed(self, now: float) -> None:
-        # In the order they were given, so looking stops at the first that still holds.
-        lapsed = set(itertools.takewhile(lambda generation: self._leases[generation] <= now, self._leases))
-        if not lapsed:
-            return
-        for generation in lapsed:
-            del self._leases[generation]
-        for path, record in list(self._queue.claims.items()):
-            if record.generation in lapsed:
-                del self._queue.claims[path]
-                stamp = self.files.get(path)
-                if isinstance(stamp, Stamp) and stamp is record.registered_at:
-                    self._queue.push(stamp)
+def _stamp(file: NewFile, now: float) -> Stamp:
+    path, due_at, size, tags, _ = file
+    return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
 
 
 _store = dict.__setitem__

@@ -51,9 +51,8 @@ def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
         batch: So many are looked for at a time.
     """
     sweep = queue.begin(selection)
-    while records := queue.take(selection, sweep, batch):
-        for record in records:
-            yield record.registered_at  # type: ignore[misc]  # the stamp itself
+    while stamps := queue.take(selection, sweep, batch):
+        yield from stamps
 
 
 def in_order(stamps: list[Stamp], order: Order | None) -> Iterable[Stamp]:

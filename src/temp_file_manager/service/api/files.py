@@ -14,7 +14,7 @@ from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
-from temp_file_manager.registry.contract import SharedBy
+from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
 from temp_file_manager.service.api.models import Order, PageQuery, PathQuery, Paths, Registration

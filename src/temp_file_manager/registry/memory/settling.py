@@ -1,0 +1,103 @@
+"""Ends of claims in memory: what becomes of records that were out."""
+
+import math
+from dataclasses import replace
+
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import RETIRED, Status
+from temp_file_manager.registry.claim import Settlement
+from temp_file_manager.registry.counters import of_settled
+from temp_file_manager.registry.memory.files import Details, Stamp, make_stamp
+from temp_file_manager.registry.memory.out import Out
+from temp_file_manager.registry.memory.queue import DueQueue
+from temp_file_manager.rules import retry_at
+
+
+def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
+    """End a claim, under the registry's lock; see ``Claims.settle``.
+
+    Returns:
+        What it adds to the counters; None when there is no such claim any more.
+    """
+    out, now = settlement.claim.number, settlement.at
+    if out not in queue.claims:
+        return None
+    done, others, stamps = settlement.done, settlement.others, settlement.claim.records.rows
+    told = [(stamps[at], other) for at, other in others.items() if stamps[at].path in out.paths]
+    gone = stamps
+    if others or done < len(stamps) or len(out.paths) != len(stamps):
+        gone = [stamp for at, stamp in enumerate(stamps[:done]) if at not in others and stamp.path in out.paths]
+        for stamp in stamps[done:]:
+            _free(queue, out, stamp)
+    removed = [stamp for stamp in gone if _retire(queue, out, stamp)]
+    told = [(stamp, other) for stamp, other in told if _end(queue, out, stamp, other, now)]
+    ages = [now - stamp for stamp in removed] + [now - stamp for stamp, other in told if other.status in RETIRED]
+    removed += [stamp for stamp, other in told if other.status is Status.REMOVED]
+    freed = sum(stamp.details.size or 0 for stamp in removed if stamp.details is not None)
+    if not out.paths:
+        queue.claims.remove(out)
+    return of_settled(ages, freed, [other for _, other in told])
+
+
+def end_lapsed(queue: DueQueue, now: float) -> None:
+    """Give back what claims hold whose time is up."""
+    for out in [out for out in queue.claims if out.lapses_at <= now]:
+        queue.claims.remove(out)
+        for path in out.paths:
+            stamp = queue.files.get(path)
+            if isinstance(stamp, Stamp):
+                queue.push(stamp)
+        out.end()
+
+
+def _retire(queue: DueQueue, out: Out, stamp: Stamp) -> bool:
+    """Forget a record if it is still the one that was claimed."""
+    path = stamp.path
+    out.paths.discard(path)
+    mine = out.hung.pop(path, stamp)
+    # A caller who writes without the lock may come between a look and this: what is its stays.
+    found = queue.files.pop(path, None)
+    if found is not mine:
+        if found is not None:
+            queue.files.put(found)  # type: ignore[arg-type]  # every insertion makes a Stamp
+        return False
+    if queue.pins:
+        queue.pins.pop(path, None)
+    return True
+
+
+def _free(queue: DueQueue, out: Out, stamp: Stamp) -> bool:
+    """Give a record back; say whether it is still the one that was claimed."""
+    out.paths.discard(stamp.path)
+    stamp = out.hung.pop(stamp.path, stamp)
+    if queue.files.get(stamp.path) is not stamp:
+        return False
+    queue.push(stamp)
+    return True
+
+
+def _end(queue: DueQueue, out: Out, stamp: Stamp, other: Other, now: float) -> bool:
+    """Settle a record that was not simply removed; say whether that counts."""
+    if other.status in RETIRED:
+        return _retire(queue, out, stamp)
+    if other.status is Status.SKIPPED or queue.files.get(stamp.path) is not stamp:
+        return _free(queue, out, stamp)
+    later = _put_off(queue, stamp, failed=other.status is Status.FAILED, now=now)
+    if other.under_way:
+        out.hung[stamp.path] = later
+        out.lapses_at = math.inf
+    else:
+        out.paths.discard(stamp.path)
+        queue.set_aside(later)
+    return True
+
+
+def _put_off(queue: DueQueue, stamp: Stamp, *, failed: bool, now: float) -> Stamp:
+    # All numbers come from one rising sequence: the sweep that tried has a lower one, as has every sweep that has
+    # begun; those still to begin get a higher one.
+    before = stamp.details or Details()
+    failures, number = before.failures + failed, next(queue.numbers)
+    details = replace(before, retry_at=retry_at(failures, now), failures=failures, last_sweep=number)
+    later = make_stamp(stamp.path, stamp, details)
+    dict.__setitem__(queue.files, stamp.path, later)
+    return later
