@@ -20,7 +20,7 @@ class FilesRegistered:
 
 @dataclass(frozen=True, slots=True)
 class RecordsSettled:
-    """A chunk of at most 50 claimed records is done with: one outcome each."""
+    """A chunk of at most 500 claimed records is done with: one outcome each."""
 
     outcomes: tuple[Outcome, ...]
 

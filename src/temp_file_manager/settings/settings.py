@@ -69,10 +69,10 @@ class Settings:
         None, values.whole(1), "bytes, 1 or more", "a larger file is registered with a warning"
     )
     cleanup_batch_size: int = _setting(
-        100,
+        500,
         values.whole(1, 10_000),
         "a whole number from 1 to 10000",
-        "records claimed at a time; more than 50 is 50",
+        "records claimed at a time; more than 500 is 500",
     )
     cleanup_threads: int = _setting(
         4, values.whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files"

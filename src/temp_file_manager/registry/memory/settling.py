@@ -23,17 +23,18 @@ def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
     if out not in queue.claims:
         return None
     done, others, stamps = settlement.done, settlement.others, settlement.claim.records.rows
-    told = [(stamps[at], other) for at, other in others.items() if stamps[at].path in out.paths]
-    gone = stamps
-    if others or done < len(stamps) or len(out.paths) != len(stamps):
-        gone = [stamp for at, stamp in enumerate(stamps[:done]) if at not in others and stamp.path in out.paths]
+    if not others and done == len(stamps) == len(out.paths) and not out.hung:
+        told, removed = [], _retire_all(queue, out, stamps)  # most often, and ten times as fast
+    else:
+        told = [(stamps[at], other) for at, other in others.items() if stamps[at].path in out.paths]
+        simply = [stamp for at, stamp in enumerate(stamps[:done]) if at not in others and stamp.path in out.paths]
+        removed = [stamp for stamp in simply if _retire(queue, out, stamp)]
+        told = [(stamp, other) for stamp, other in told if _end(queue, out, stamp, other, now)]
         for stamp in stamps[done:]:
             _free(queue, out, stamp)
-    removed = [stamp for stamp in gone if _retire(queue, out, stamp)]
-    told = [(stamp, other) for stamp, other in told if _end(queue, out, stamp, other, now)]
     ages = [now - stamp for stamp in removed] + [now - stamp for stamp, other in told if other.status in RETIRED]
     removed += [stamp for stamp, other in told if other.status is Status.REMOVED]
-    freed = sum(stamp.details.size or 0 for stamp in removed if stamp.details is not None)
+    freed = sum([stamp.details.size or 0 for stamp in removed if stamp.details is not None])
     if not out.paths:
         queue.claims.remove(out)
     return of_settled(ages, freed, [other for _, other in told])
@@ -50,20 +51,32 @@ def end_lapsed(queue: DueQueue, now: float) -> None:
         out.end()
 
 
+def _retire_all(queue: DueQueue, out: Out, stamps: list[Stamp]) -> list[Stamp]:
+    """Forget all that is out on a claim; return those that were still what was claimed."""
+    out.paths.clear()
+    pop = queue.files.pop
+    found = [pop(stamp.path, None) for stamp in stamps]
+    return [stamp for stamp, other in zip(stamps, found, strict=True) if _was(queue, stamp, other)]
+
+
 def _retire(queue: DueQueue, out: Out, stamp: Stamp) -> bool:
-    """Forget a record if it is still the one that was claimed."""
+    """Forget a record; say whether it was still the one that was claimed."""
     path = stamp.path
     out.paths.discard(path)
-    mine = out.hung.pop(path, stamp)
-    # A caller who writes without the lock may come between a look and this: what is its stays.
-    found = queue.files.pop(path, None)
-    if found is not mine:
-        if found is not None:
-            queue.files.put(found)  # type: ignore[arg-type]  # every insertion makes a Stamp
-        return False
-    if queue.pins:
-        queue.pins.pop(path, None)
-    return True
+    return _was(queue, out.hung.pop(path, stamp), queue.files.pop(path, None))
+
+
+def _was(queue: DueQueue, stamp: Stamp, found: float | None) -> bool:
+    """Say whether what was taken out of the dict is the record that was claimed; else it is put back.
+
+    A caller who writes without the lock may come between a look and a deletion: so that follows no look.
+    """
+    if found is stamp:
+        queue.pins.pop(stamp.path, None)
+        return True
+    if found is not None:
+        queue.files.put(found)  # type: ignore[arg-type]  # every insertion makes a Stamp
+    return False
 
 
 def _free(queue: DueQueue, out: Out, stamp: Stamp) -> bool:
