@@ -18,7 +18,7 @@ from temp_file_manager.events import Event, FilesRegistered, RecordsSettled, Swe
 from temp_file_manager.records import Status
 from temp_file_manager.registry import MemoryRegistry
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweeping.sweep import CHUNK
+from temp_file_manager.sweeping.sweep import CHUNK, ENOUGH
 from temp_file_manager.testing import FakeClock
 
 
@@ -49,14 +49,14 @@ def due_files(manager: TempFileManager, clock: FakeClock, count: int) -> list[st
     paths = [make(Path(manager.base_dir), f"{number:03}") for number in range(count)]
     for number, path in enumerate(paths):
         manager.register_file(path)
-        manager.files[path] = clock.wall() - 1000 + number
+        manager.files[path] = clock.wall() - 10_000 + number
     return paths
 
 
 # -- bounds, dry runs --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("limit", "stopped"), [(0, "limit"), (7, "limit"), (CHUNK + 7, "limit"), (1000, "")])
+@pytest.mark.parametrize(("limit", "stopped"), [(0, "limit"), (7, "limit"), (CHUNK + 7, "limit"), (2 * CHUNK + 1, "")])
 @pytest.mark.parametrize("force", [False, True])
 def test_limit_is_how_many_are_handled(
     manager: TempFileManager, clock: FakeClock, limit: int, stopped: str, force: bool
@@ -84,16 +84,32 @@ def test_budget_stops_between_chunks(
     real = os.remove
 
     def remove(path: str) -> None:
-        clock.advance(0.1)
+        clock.advance(0.5 * ENOUGH / CHUNK)
         real(path)
 
     monkeypatch.setattr(os, "remove", remove)
     assert manager.sweep(budget=0).stopped == "budget"
-    report = manager.sweep(budget=7.5)
+    report = manager.sweep(budget=0.75 * ENOUGH)
     assert (report.removed, report.stopped) == (2 * CHUNK, "budget")
-    assert report.duration == pytest.approx(10)
-    report = manager.sweep(budget=7.5)
+    assert report.duration == pytest.approx(ENOUGH)
+    report = manager.sweep(budget=0.75 * ENOUGH)
     assert (report.removed, report.stopped) == (CHUNK, "")
+
+
+def test_a_slow_disk_makes_smaller_chunks(
+    manager: TempFileManager, clock: FakeClock, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wants one of a chunk's files waits no longer for it than usual."""
+    due_files(manager, clock, 25)
+    real = os.remove
+
+    def remove(path: str) -> None:
+        clock.advance(ENOUGH / 10)
+        real(path)
+
+    monkeypatch.setattr(os, "remove", remove)
+    assert manager.sweep().removed == 25
+    assert [len(event.outcomes) for event in events if isinstance(event, RecordsSettled)] == [10, 10, 5]
 
 
 @pytest.mark.parametrize("bound", [{"limit": -1}, {"budget": -1}, {"budget": float("nan")}])

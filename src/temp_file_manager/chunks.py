@@ -108,7 +108,7 @@ class Outcomes(Sequence[Outcome]):
     def __init__(self, records: Sequence[TempFile], done: int, others: Mapping[int, Other]) -> None:
         self.records = records
         self.done = done
-        self.others = others
+        self.others = {at: other for at, other in others.items() if at < done}
 
     def __len__(self) -> int:
         return self.done
@@ -125,4 +125,4 @@ class Outcomes(Sequence[Outcome]):
 
     def told(self) -> Iterable[Outcome]:
         """Yield those of the others, in order."""
-        return (self[at] for at in sorted(self.others) if at < self.done)
+        return (self[at] for at in sorted(self.others))

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import MemoryRegistry
+from temp_file_manager.records import NewFile, Selection, TempFile
+from temp_file_manager.registry import MemoryRegistry, Settlement
 from temp_file_manager.registry.memory import queue
-from temp_file_manager.registry.memory.files import make_record
+from temp_file_manager.registry.memory.files import Stamp
 from temp_file_manager.registry.schemes import is_durable
 from temp_file_manager.testing import NOW, in_child
 
@@ -50,7 +50,7 @@ class TestMemory:
         [
             pytest.param(lambda r, now: r.add((new("/m/a"),), now), id="add"),
             pytest.param(lambda r, now: r.add((new("/m/a", now + 9.0),), now), id="add with ttl"),
-            pytest.param(lambda r, now: r.add_one("/m/a", now), id="add_one"),
+            pytest.param(lambda r, now: r.add_one("/m/a", now, 0), id="add_one"),
             pytest.param(lambda r, now: r.files.__setitem__("/m/a", now), id="files"),
         ],
     )
@@ -68,7 +68,7 @@ class TestMemory:
         [
             pytest.param(lambda r, path: r.add((new(path),), NOW), id="add"),
             pytest.param(lambda r, path: r.add((new(path, NOW + 9.0),), NOW), id="add with ttl"),
-            pytest.param(lambda r, path: r.add_one(path, NOW), id="add_one"),
+            pytest.param(lambda r, path: r.add_one(path, NOW, 0), id="add_one"),
             pytest.param(lambda r, path: r.files.__setitem__(path, NOW), id="files"),
         ],
     )
@@ -146,61 +146,65 @@ class TestMemory:
     def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
         registry.add((new("/m/a"),), NOW)
         due = Selection(NOW + 1000, 100)
-        held = registry.claim(due, now=NOW, lease=60, limit=9).records[0]
+        registry.claim(due, now=NOW, lease=60, limit=9)
 
         def child() -> list[object]:
-            holds = registry.still_claimed(held)
-            return [holds, [record.path for record in registry.claim(due, now=NOW, lease=60, limit=9).records]]
+            return [record.path for record in registry.claim(due, now=NOW, lease=60, limit=9).records]
 
         with registry.lock:
-            assert in_child(child) == [False, ["/m/a"]]
-        assert registry.still_claimed(held)
+            assert in_child(child) == ["/m/a"]
+        assert not registry.claim(due, now=NOW, lease=60, limit=9).records
 
     def test_an_interrupted_claim_loses_nothing(
         self, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         registry.add([new(f"/m/{number}") for number in range(5)], NOW)
-        real, made = make_record, []
+        real = queue.DueQueue.take
 
-        def interrupted(*args: Any) -> TempFile:
-            made.append(args)
-            if len(made) == 3:
-                raise KeyboardInterrupt
-            return real(*args)
+        def interrupted(*args: Any) -> list[Stamp]:
+            real(*args)
+            raise KeyboardInterrupt
 
-        monkeypatch.setattr(queue, "make_record", interrupted)
+        monkeypatch.setattr(queue.DueQueue, "take", interrupted)
         with pytest.raises(KeyboardInterrupt):
             registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9)
-        later = registry.claim(Selection(NOW + 1000, 100), now=NOW + 60, lease=60, limit=9)
-        assert len(later.records) == 5
+        monkeypatch.undo()
+        assert len(registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9).records) == 5
 
 
 def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> None:
     registry = MemoryRegistry()
-    registry.add_one("/p", 0.0)
+    assert registry.add_one("/p", 0.0, 0)
     due = Selection(1000.0, 100.0)
-    (first,) = registry.claim(due, now=0, lease=60, limit=1).records
+    first = registry.claim(due, now=0, lease=60, limit=1)
     registry.replace(list(registry.files.items()))
-    (second,) = registry.claim(due, now=0, lease=60, limit=1).records
-    registry.settle([Outcome(first, Status.SKIPPED)], 0)
-    assert registry.still_claimed(second)
-    registry.settle([Outcome(second, Status.SKIPPED)], 0)
-    assert len(registry.claim(due, now=0, lease=60, limit=1).records) == 1
+    assert first.still is not None
+    assert not first.still(0)
+    second = registry.claim(due, now=60, lease=60, limit=1)
+    registry.settle(Settlement(first, 0, {}, 0))
+    assert not registry.claim(due, now=60, lease=60, limit=1).records
+    registry.settle(Settlement(second, 0, {}, 0))
+    assert len(registry.claim(due, now=60, lease=60, limit=1).records) == 1
 
 
-def test_a_claim_is_held_by_an_equal_record_too() -> None:
-    """Excludes code that holds a claimed record only for whoever has that very object."""
+@pytest.mark.parametrize("order", [sorted, lambda times: sorted(times, reverse=True)], ids=["rising", "falling"])
+def test_what_was_registered_in_any_order_is_taken_in_that_of_time(order: Callable[[range], list[int]]) -> None:
+    """The list of those in order and the heap of the rest are one queue."""
     registry = MemoryRegistry()
-    registry.add_one("/s/a", NOW)
-    (record,) = registry.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
-    assert registry.still_claimed(TempFile(*record))
-    assert not registry.still_claimed(record._replace(generation=record.generation + 1))
+    for number in order(range(0, 300, 2)):
+        registry.add_one(f"/m/{number}", float(number), 0)
+    registry.files.update({f"/m/{number}": float(number) for number in range(1, 300, 2)})
+    found, after = [], None
+    while (claim := registry.claim(Selection(200.5, 0), now=0, lease=60, limit=7, after=after)).records:
+        found += [record.registered_at for record in claim.records]
+        after = claim.cursor
+    assert found == [float(number) for number in range(201)]
 
 
 def test_a_record_in_memory_is_what_was_registered() -> None:
     """Excludes code that says of a fresh record what no registration said: a failure, an end, a claim's number."""
     registry = MemoryRegistry()
-    registry.add_one("/s/a", NOW)
+    assert registry.add_one("/s/a", NOW, 0)
     assert registry.get(["/s/a"]) == {"/s/a": TempFile("/s/a", NOW)}
 
 

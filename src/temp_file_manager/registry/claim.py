@@ -24,7 +24,7 @@ class Claim(NamedTuple):
     still: Callable[[int], bool] | None = None
 
     def only(self, at: int) -> "Claim":
-        """Return the claim as far as it is on one record."""
+        """Return the claim as far as it is on one record, which may be settled before the rest is, or after."""
         return self._replace(records=self.records.part(at, at + 1), still=None)
 
 
@@ -34,7 +34,7 @@ class Settlement(NamedTuple):
     Attributes:
         claim: Which.
         done: So many of its first records were worked on; the rest is free again, as if never taken.
-        others: Which of those were not simply removed, by position.
+        others: Which of those were not simply removed, by position; what is noted beyond ``done`` means nothing.
         at: Seconds since the epoch.
     """
 

@@ -79,17 +79,18 @@ class Forecast(NamedTuple):
 class Records(Protocol):
     """Files on record. Each call is all or nothing, and of what is given at once the last of two alike wins.
 
-    What changes a record that is claimed waits until it no longer is, and then acts on what it finds. The wait is
-    bounded, by ``Registry.patience``; the thread that has the claim does not wait at all.
+    What changes a record at a path that is claimed waits until it no longer is, and then acts on what it finds; with
+    ``only_new`` what is on record is not changed. The wait is bounded, by ``Registry.patience``; the thread that has
+    the claim does not wait at all. Only writes to a ``files`` in memory wait for nobody; see ``Claim.still``.
 
     Raises:
-        RecordClaimedError: the claim went on for longer; nothing was changed.
+        RecordClaimedError: the claim went on for longer; nothing was changed. It has all of the paths that are claimed.
     """
 
     @property
     @abstractmethod
     def settlements(self) -> int:
-        """A number that grows when claims are settled. Costs nothing, and may be behind: to be read before a look."""
+        """A number that grows when claims end, however. Costs nothing, and may be behind: to be read before a look."""
 
     @abstractmethod
     def add(
@@ -222,7 +223,7 @@ class Keeps(Protocol):
 
     @abstractmethod
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
-        """Let sweeps have records again: end the pins, or undo one ``keep`` of this holder's.
+        """Let sweeps have records again: end the pins, or undo one ``keep`` of this holder's. Waits for nobody.
 
         Returns:
             Those of the paths that are on record, kept before or not.
@@ -300,7 +301,10 @@ class Registry(Records, Claims, Keeps, Journal):
 
     @abstractmethod
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """Forget every record and record these instead. Mappings handed out before are detached, unchanged."""
+        """Forget every record and record these instead. Mappings handed out before are detached, unchanged.
+
+        Where ``Claim.still`` is given it waits for nobody, as other writes to ``files`` do; else for each claim.
+        """
 
     @abstractmethod
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:

@@ -47,7 +47,6 @@ class Out:
         stamp = self._stamps[at]
         return self._files.get(stamp.path) is stamp
 
-    def end(self) -> None:
-        """Have nothing out any more."""
+    def lose(self) -> None:
+        """Have nothing more to remove. What is being removed at this moment stays out, by its path."""
         self._files = {}
-        self.paths.clear()

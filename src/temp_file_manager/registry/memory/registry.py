@@ -57,7 +57,7 @@ class MemoryRegistry(Registry):
         return self._queue.files
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """See ``Registry.replace``. Waits for no claim, as it comes through ``files``: it ends them."""
+        """See ``Registry.replace``. Waits for no claim, as it comes through ``files``."""
         stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         with self.lock:
             former, queue = self._queue, DueQueue(self._numbers)
@@ -65,8 +65,9 @@ class MemoryRegistry(Registry):
             for stamp in stamps:
                 queue.files.put(stamp)
             queue.files.begun = former.files.begun + len(queue.files.keys() - former.files.keys())
-            for out in former.claims:
-                out.end()
+            queue.claims = former.claims
+            for out in queue.claims:
+                out.lose()
             self._queue = queue
 
     def add(
@@ -130,7 +131,7 @@ class MemoryRegistry(Registry):
             order = None if selection is None else selection.order
             return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
         with self._mended():
-            end_lapsed(self._queue, now)
+            self._end_lapsed(now)
             queue = self._queue.copy()
         return Walk(due(queue, selection, limit), queue.record).page(0, limit)
 
@@ -153,7 +154,7 @@ class MemoryRegistry(Registry):
         with self._mended():
             if settling is not None:
                 self._settle(settling)
-            end_lapsed(self._queue, now)
+            self._end_lapsed(now)
             queue = self._queue
             sweep = after if isinstance(after, int | Everything) else queue.begin(due)
             stamps = queue.take(due, sweep, limit)
@@ -183,8 +184,15 @@ class MemoryRegistry(Registry):
         counted = settle(self._queue, settlement)
         if counted is not None:
             self._add_up(counted)
-            self.settlements += 1
-            self._settled.notify_all()
+            self._claims_ended()
+
+    def _end_lapsed(self, now: float) -> None:
+        if end_lapsed(self._queue, now):
+            self._claims_ended()
+
+    def _claims_ended(self) -> None:
+        self.settlements += 1
+        self._settled.notify_all()
 
     def _add_up(self, more: Mapping[str, float]) -> None:
         for name, value in more.items():  # for so few what Counter.update does takes twice as long

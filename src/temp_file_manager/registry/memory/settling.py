@@ -26,7 +26,7 @@ def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
     if not others and done == len(stamps) == len(out.paths) and not out.hung:
         told, removed = [], _retire_all(queue, out, stamps)  # most often, and ten times as fast
     else:
-        told = [(stamps[at], other) for at, other in others.items() if stamps[at].path in out.paths]
+        told = [(stamps[at], other) for at, other in others.items() if at < done and stamps[at].path in out.paths]
         simply = [stamp for at, stamp in enumerate(stamps[:done]) if at not in others and stamp.path in out.paths]
         removed = [stamp for stamp in simply if _retire(queue, out, stamp)]
         told = [(stamp, other) for stamp, other in told if _end(queue, out, stamp, other, now)]
@@ -40,15 +40,17 @@ def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
     return of_settled(ages, freed, [other for _, other in told])
 
 
-def end_lapsed(queue: DueQueue, now: float) -> None:
-    """Give back what claims hold whose time is up."""
-    for out in [out for out in queue.claims if out.lapses_at <= now]:
+def end_lapsed(queue: DueQueue, now: float) -> bool:
+    """Give back what claims hold whose time is up; say whether there were any."""
+    lapsed = [out for out in queue.claims if out.lapses_at <= now]
+    for out in lapsed:
         queue.claims.remove(out)
         for path in out.paths:
             stamp = queue.files.get(path)
             if isinstance(stamp, Stamp):
                 queue.push(stamp)
-        out.end()
+        out.lose()
+    return bool(lapsed)
 
 
 def _retire_all(queue: DueQueue, out: Out, stamps: list[Stamp]) -> list[Stamp]:

@@ -1,5 +1,6 @@
 """Pages of the registry in memory: records in an order, as far as somebody has asked for them."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry.contract import Page
 from temp_file_manager.registry.memory.files import Stamp
+from temp_file_manager.registry.memory.out import Out
 from temp_file_manager.registry.memory.queue import DueQueue
 
 
@@ -50,8 +52,10 @@ def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
         selection: What they want.
         batch: So many are looked for at a time.
     """
-    sweep = queue.begin(selection)
+    sweep, out = queue.begin(selection), Out(queue.files, [], math.inf)
+    queue.claims.append(out)
     while stamps := queue.take(selection, sweep, batch):
+        out.paths.update(stamp.path for stamp in stamps)
         yield from stamps
 
 
