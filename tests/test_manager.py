@@ -104,7 +104,7 @@ def test_a_slow_disk_makes_smaller_chunks(
     real = os.remove
 
     def remove(path: str) -> None:
-        clock.advance(ENOUGH / 10)
+        clock.advance(ENOUGH / 9.5)
         real(path)
 
     monkeypatch.setattr(os, "remove", remove)
@@ -372,7 +372,7 @@ def test_what_cannot_be_opened_leaves_nothing(
 def test_what_cannot_be_recorded_leaves_nothing(
     manager: TempFileManager, base: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error("on purpose")
 
     monkeypatch.setattr(manager.registry, "add", fail)

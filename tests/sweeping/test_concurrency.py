@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temp_file_manager.storage.in_flight import IN_FLIGHT
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.events import Event, FilesRegistered, RecordsSettled, SweepFinished
 from temp_file_manager.records import Status
-from temp_file_manager.storage.in_flight import IN_FLIGHT
 from temp_file_manager.sweeping.sweep import CHUNK
 from temp_file_manager.testing import NOW, FakeClock
 

@@ -15,10 +15,12 @@ from contexts import JOBS, removing_by
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
-from temp_file_manager.records import Cause, Outcome, Status
+from temp_file_manager.records import Cause, Status
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.reports import Reason, SweepReport
+from temp_file_manager.storage.contract import Removal
+from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.sweeping.history import STEPS, SWEEPS, History
 from temp_file_manager.testing import FailingStorage, FakeClock
 from temp_file_manager.testing.processes import in_child
@@ -236,13 +238,12 @@ class TestReasons:
     def test_of_many_kinds_the_first_are_told(self, manager: TempFileManager, tmp_path: Path) -> None:
         paths = self.make(manager, tmp_path, 120)
 
-        class Inventive(FailingStorage):
-            def _failed(self, record: object) -> Outcome:
-                outcome = super()._failed(record)  # type: ignore[arg-type]  # a record
-                detail = f"reason {paths.index(outcome.record.path) % 30}"
-                return outcome._replace(cause=Cause.ERROR, detail=detail)
+        class Inventive(LocalStorage):
+            def remove(self, removal: Removal) -> None:
+                for at, path in removal.each(removal.records.paths()):
+                    removal.note(at, Status.FAILED, Cause.ERROR, f"reason {paths.index(path) % 30}")
 
-        manager = removing_by(manager, Inventive(errno.EIO))
+        manager = removing_by(manager, Inventive())
         report = manager.sweep(force=True)
         assert report.failed == 120
         assert [reason.reason for reason in report.reasons] == [f"reason {number}" for number in range(20)]

@@ -19,7 +19,7 @@ from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFi
 from temp_file_manager.records import Status
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.scheduler import SWEEP
-from temp_file_manager.sweeping.sweep import CHUNK
+from temp_file_manager.sweeping.sweep import CHUNK, ENOUGH
 from temp_file_manager.testing import FakeClock, in_child
 
 PATIENCE = 60.0
@@ -132,7 +132,7 @@ def test_stop_finishes_the_chunk_in_hand(
     tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3 * CHUNK):
-        manager.register_file(make(tmp_path, f"{number:03}"))
+        manager.register_file(make(tmp_path, f"{number:04}"))
     clock.advance(1000)
     reached, release, real = threading.Event(), threading.Event(), os.remove
 
@@ -253,7 +253,7 @@ def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
 def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
     tmp_path: Path, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(cleanup_timeout=5, cleanup_interval=7)
+    settings = Settings(cleanup_timeout=ENOUGH / 2, cleanup_interval=7)
     manager = TempFileManager(tmp_path, 100, settings=settings, clock=clock, hooks=[ears])
     for number in range(2 * CHUNK):
         manager.register_file(make(tmp_path, f"{number:03}"))
@@ -261,7 +261,7 @@ def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
     real = os.remove
 
     def remove(path: str) -> None:
-        clock.advance(0.1)
+        clock.advance(ENOUGH / CHUNK)
         real(path)
 
     monkeypatch.setattr(os, "remove", remove)

@@ -11,6 +11,8 @@ import pytest
 from contexts import JOBS, MakeManager
 from temp_file_manager import SweepFinished, TempFileManager
 from temp_file_manager.records import Selection, Status
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage import local, own_files
 from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock, in_child
 from trees import numbered
@@ -61,20 +63,21 @@ def test_leaving_stops_the_scheduler_although_its_sweep_fails(
 def test_a_forced_sweep_leaves_what_is_registered_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave: Callable[[TempFileManager], object]
 ) -> None:
-    """Of its own chunk, of a later one, and new."""
+    """In the thread that sweeps: of a later chunk, and new. What it has claimed itself it is refused at once."""
     paths = numbered(tmp_path, 60)
-    manager = TempFileManager(tmp_path / "base")
+    manager = TempFileManager(tmp_path / "base", settings=Settings(cleanup_batch_size=50))
+    manager.registry.patience = 1e6
     manager.register_files(paths)
     new = tmp_path / "new"
     new.touch()
-    again = [paths[1], paths[55], str(new)]
+    again = [paths[55], str(new)]
     real = os.remove
 
     def remove(path: str) -> None:
         real(path)
         if path == paths[0]:
-            for other in again:
-                manager.register_file(other)
+            refused = manager.register_files([paths[1], *again]).refused
+            assert [path for path, _ in refused] == [paths[1]]
 
     monkeypatch.setattr(os, "remove", remove)
     leave(manager)
@@ -120,20 +123,22 @@ def test_a_dry_run_of_a_relative_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Excludes code that skips what is half a lease old and gives another reason, or none."""
-    clock, remove = FakeClock(), os.remove
+    clock, is_own = FakeClock(), own_files.is_own
+    looks: list[str] = []
 
-    def slow(path: str) -> None:
-        clock.advance(LEASE / 2)
-        remove(path)
+    def slow(path: str) -> bool:
+        if looks.append(path) or len(looks) == 1:
+            clock.advance(LEASE / 2)
+        return is_own(path)
 
     with closing(TempFileManager(tmp_path / "base", clock=clock)) as manager:
         for name in ("a", "b"):
             (tmp_path / name).write_text("x")
             manager.register_file(tmp_path / name)
-        monkeypatch.setattr(os, "remove", slow)
+        monkeypatch.setattr(local, "is_own", slow)
         outcomes = manager.sweep(force=True).outcomes
     assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
-        (Status.REMOVED, ""),
         (Status.SKIPPED, "half of its claim's time is up"),
+        (Status.REMOVED, ""),
         (Status.REMOVED, ""),
     ]
