@@ -1,14 +1,18 @@
 """``files`` of a registry whose records are elsewhere: the mapping that callers write to, over any ``Records``."""
 
 import math
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, Sequence, ValuesView
 from threading import Lock
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from weakref import ref
 
 from temp_file_manager.records import NOTHING, Identity, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Identify, Page, Records, Registry, Stats
 from temp_file_manager.registry.memory.files import Details, Stamp, inherited, make_stamp
+from temp_file_manager.registry.waiting import until_free
+
+T = TypeVar("T")
 
 PAGE = 1000
 """Records read at a time, at most: a walk through a million holds this many."""
@@ -25,6 +29,14 @@ def unidentified(path: str) -> Identity:
     return NOTHING
 
 
+Change = Callable[[Callable[[], int]], int]
+"""Calls what changes records, as often as it takes, and returns what that does."""
+
+
+def _at_once(attempt: Callable[[], int]) -> int:
+    return attempt()
+
+
 class StoredFiles(MutableMapping[str, float]):
     """Path → time of registration, as a dict in all that a caller can tell but for two things.
 
@@ -35,11 +47,13 @@ class StoredFiles(MutableMapping[str, float]):
         records: What it is a mapping of. None of the methods used here may take the registry's ``lock``, which callers
             hold.
         identify: Tells which file is at an unknown path that is written to it.
+        change: Calls what changes records, again while they are claimed if ``records`` does not wait by itself.
     """
 
-    def __init__(self, records: Records, identify: Identify) -> None:
+    def __init__(self, records: Records, identify: Identify, change: Change = _at_once) -> None:
         self._records = records
         self._identify = identify
+        self._change = change
         self._detached: dict[str, float] | None = None
 
     def detach(self, files: dict[str, float]) -> None:
@@ -58,15 +72,18 @@ class StoredFiles(MutableMapping[str, float]):
         stamp = make_stamp(path, when)  # refuses what is no time
         if self._detached is not None:
             self._detached[path] = stamp
-        elif not self._records.amend(path, float(stamp)):
+        elif not self._change(lambda: self._records.amend(path, float(stamp))):
             # If somebody else has registered it since, that came after this write, and stays.
             self._records.add(((path, None, None, (), self._identify(path)),), float(stamp), only_new=True)
 
     def __delitem__(self, path: str) -> None:
         if self._detached is not None:
             del self._detached[path]
-        elif not isinstance(path, str) or not self._records.forget((path,), keeps=True):
+        elif not isinstance(path, str) or not self._forgotten((path,)):
             raise KeyError(path)
+
+    def _forgotten(self, paths: Sequence[str]) -> int:
+        return self._change(lambda: self._records.forget(paths, keeps=True))
 
     def __len__(self) -> int:
         return self._records.stats().records if self._detached is None else len(self._detached)
@@ -139,7 +156,7 @@ class StoredFiles(MutableMapping[str, float]):
             self._detached.clear()
             return
         for page in self._pages():
-            self._records.forget([record.path for record in page], keeps=True)
+            self._forgotten([record.path for record in page])
 
     def update(self, *others: Any, **named: float) -> None:
         """Record what ``dict.update`` would store."""
@@ -204,7 +221,10 @@ def stamp_of(record: TempFile) -> Stamp:
 
 
 class Store(Records, Protocol):
-    """Records that take no lock, and can be replaced as a whole."""
+    """Records that take no lock and wait for no claim, and can be replaced as a whole.
+
+    What is claimed is refused by ``waiting.StillClaimedError``, or by ``RecordClaimedError`` if no wait would help.
+    """
 
     def replace(self, files: Sequence[Timed]) -> None:
         """Forget every record and record these instead, in one step: all or nothing.
@@ -214,7 +234,7 @@ class Store(Records, Protocol):
 
 
 class StoredRegistry(Registry):
-    """A registry over records that are elsewhere: the lock, the mapping, and ``replace``.
+    """A registry over records that are elsewhere: the lock, the mapping, ``replace``, and the wait for claims.
 
     Args:
         records: Where they are.
@@ -228,12 +248,24 @@ class StoredRegistry(Registry):
         self._identify = identify
         self._mapping: ref[StoredFiles] | None = None
 
+    def _until_free(self, attempt: Callable[[], T]) -> T:
+        return until_free(attempt, self.patience)
+
+    def changed(self, attempt: Callable[[], T]) -> T:
+        """Return what a change of records returns. The lock is taken for each attempt, and let go while it waits."""
+
+        def locked() -> T:
+            with self.lock:
+                return attempt()
+
+        return until_free(locked, self.patience)
+
     @property
     def files(self) -> StoredFiles:
         """The live mapping, the same object for as long as somebody holds it."""
         mapping = self._mapping() if self._mapping else None
         if mapping is None:
-            mapping = StoredFiles(self._records, self._identify)
+            mapping = StoredFiles(self._records, self._identify, self._until_free)
             self._mapping = ref(mapping)
         return mapping
 
@@ -244,8 +276,7 @@ class StoredRegistry(Registry):
         rows = [(self._anew(stamp, known.get(path)), float(stamp)) for path, stamp in stamps.items()]
         mapping = self._mapping() if self._mapping else None
         before = None if mapping is None else mapping.copy()
-        with self.lock:
-            self._records.replace(rows)
+        self.changed(lambda: self._records.replace(rows))
         if mapping is not None and before is not None:
             mapping.detach(before)
             self._mapping = None
@@ -256,11 +287,17 @@ class StoredRegistry(Registry):
         size, identity = (known.size, known.identity) if known else (None, self._identify(path))
         return path, due_at, size, tags, identity
 
-    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+    @property
+    def settlements(self) -> int:
+        """See ``Records.settlements``."""
+        return self._records.settlements
+
+    def add(
+        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+    ) -> None:
         """See ``Records.add``."""
         rows = list(files)  # before the lock: it may be read from this very registry
-        with self.lock:
-            self._records.add(rows, now, only_new=only_new)
+        self.changed(lambda: self._records.add(rows, now, only_new=only_new, looked=looked))
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``."""
@@ -272,14 +309,12 @@ class StoredRegistry(Registry):
 
     def amend(self, path: str, registered_at: float) -> bool:
         """See ``Records.amend``."""
-        with self.lock:
-            return self._records.amend(path, registered_at)
+        return self.changed(lambda: self._records.amend(path, registered_at))
 
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``."""
         dropped = list(what)
-        with self.lock:
-            return self._records.forget(dropped, keeps=keeps)
+        return self.changed(lambda: self._records.forget(dropped, keeps=keeps))
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""

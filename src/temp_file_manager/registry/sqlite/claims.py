@@ -1,277 +1,261 @@
 """Claims in the SQLite registry: taking records for a sweep, and settling what became of them."""
 
 import itertools
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
-from json import dumps, loads
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from json import dumps
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from temp_file_manager import logs
-from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.records import RETIRED, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry.contract import Claim, Page
-from temp_file_manager.registry.counters import of_settled
-from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.own_claims import Held
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, Position, Row, candidates, every, record_of
+from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.records import Selection
+from temp_file_manager.registry.claim import Claim, Settlement
+from temp_file_manager.registry.contract import Page
+from temp_file_manager.registry.sqlite.claimed import Claimed
+from temp_file_manager.registry.sqlite.inserts import next_number
+from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way, candidates, every, record_of
+from temp_file_manager.registry.sqlite.settling import settle
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.reports import Finding
-from temp_file_manager.rules import retry_at
+
+
+class _Wanted(NamedTuple):
+    """What a claim asks for."""
+
+    due: Selection
+    now: float
+    limit: int
 
 
 class SqliteClaims:
-    """Claims of one scope, and pages of what is due. ``settle`` and ``ended`` want the registry's lock to be held."""
+    """Claims of one scope, and pages of what is due."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, claimed: Claimed) -> None:
         self._transactions = transactions
+        self._claimed = claimed
         self.after_fork()
 
     def after_fork(self) -> None:
         """Claim nothing: what there is here is the parent's."""
-        self._held = Held(self._transactions.changes.value, self._remaining)
-        self._locks = itertools.count(-1, -1)  # numbers of claims that are locks: nobody else can write meanwhile
+        self._claimed.after_fork()
         self._looks_back = True
-        self._owed: tuple[Outcome, ...] = ()  # removed, and not forgotten yet
+        self._locks = itertools.count(-1, -1)
+        self._locked = 0  # the claim that is a lock: nobody else can write meanwhile
+        self._hanging: dict[int, int] = {}  # such claims, and those that what hung under them is claimed by since
+        self._owed: tuple[Settlement, ...] = ()  # of what was removed, and could not be forgotten yet
 
     def let_go(self) -> None:
         """Claim nothing any more: what a sweep still has in hand it leaves, and others may take."""
-        self._held.clear()
+        self._claimed.let_go()
+
+    # -- pages
 
     def page(self, selection: Selection | None, now: float, limit: int, after: object | None) -> Page:
         """Return a page of what is due and free, or without a selection of everything; see ``Records.page``."""
-        if after is None and selection is not None:
-            with suppress(RegistryError):  # one that can only be read shows what dead processes left as theirs
-                self._free(now, dead=True)
         with self._transactions.reading() as connection:
             position = after if isinstance(after, Position) else self._start(connection)
-            sql, bound = self._transactions.sql, self._bound(now)
             if selection is None:
-                rows = every(connection, sql, position, bound, limit)
+                rows = every(connection, self._transactions.sql, position, self._bound(), limit)
             else:
-                rows = candidates(connection, sql, selection, position, bound, limit)
+                free = self._free(self._claimed.ended(connection, now), self._dead_holders(connection))
+                rows = candidates(connection, self._transactions.sql, selection, position, free, limit)
         return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
 
     def _start(self, connection: Connection) -> Position:
-        return Position(
-            connection.execute(self._transactions.sql["number"]).fetchone()[0], epoch=self._transactions.epoch
-        )
+        return Position(next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)
 
-    def _bound(self, now: float) -> dict[str, Any]:
-        return {"scope": self._transactions.scope, "owner": self._transactions.owner, "now": now}
+    def _bound(self) -> dict[str, Any]:
+        return {"scope": self._transactions.scope, "owner": self._transactions.owner}
 
-    def claim(self, due: Selection, now: float, lease: float, limit: int, after: object | None) -> Claim:
-        """See ``Claims.claim``. Found without the lock that writers need, and taken with it, if still free."""
+    def _free(self, ended: list[int], dead: list[int]) -> dict[str, Any]:
+        """Return the parameters by which records are found that neither a claim nor a pin nor a hold keeps."""
+        return self._bound() | {"ended": dumps(ended), "dead": dumps(dead)}
+
+    def _dead_holders(self, connection: Connection) -> list[int]:
+        holders = connection.execute(self._transactions.sql["holders"]).fetchall()
+        mine, owners = self._transactions.owner, self._transactions.owners
+        return [holder for (holder,) in holders if holder != mine and not owners.alive(holder)]
+
+    # -- taking
+
+    def claim(
+        self, due: Selection, now: float, lease: float, limit: int, after: object | None, settling: Settlement | None
+    ) -> Claim:
+        """See ``Claims.claim``. On a full disk, which takes no claim, what is to be removed is locked instead."""
         self._transactions.latest = max(self._transactions.latest, due.asof)
-        if after is None and self._owed:
-            self.settle((), due.asof)
-        self._free(now, dead=after is None)
-        self._looks_back |= after is None
-        position = after if isinstance(after, Position) else None
-        while True:
-            with self._transactions.reading() as connection:
-                position = position or self._start(connection)
-                if position.epoch != self._transactions.epoch:
-                    position = position.rewound(self._transactions.epoch)
-                rows, position = self._next(connection, due, position, now, limit)
-            if not rows:
-                return Claim((), position)
-            records = self._take(rows, due.asof, now, lease)
-            if records:  # else another sweep was faster: on to what follows
-                return Claim(tuple(records), position)
+        way = after if isinstance(after, Way) else None
+        wanted = _Wanted(due, now, limit)
+        self._looks_back |= way is None
+        if settling is not None:
+            _go_back(settling)
+        elif way is None and not self._owed:
+            way = self._nothing_due(wanted)
+            if way is not None:
+                return Claim(Taken([]), way)
+        try:
+            return self._taken(wanted, lease, way, settling)
+        except RegistryFullError as error:
+            self._owe(settling, error)
+            return self._taken_by_lock(wanted, way)
+
+    def _nothing_due(self, wanted: _Wanted) -> Way | None:
+        """Return the way of a sweep that has nothing to do, which then waits for nobody who writes."""
+        with self._transactions.reading() as connection:
+            if self._claimed.any(connection) or self._dead_holders(connection):
+                return None
+            position, free = self._start(connection), self._free([], [])
+            found = candidates(connection, self._transactions.sql, wanted.due, position, free, 1)
+        return None if found else Way(position)
+
+    def _taken(self, wanted: _Wanted, lease: float, way: Way | None, settling: Settlement | None) -> Claim:
+        claimed, begun = self._claimed, list[int]()
+        owed = (*self._owed, settling) if settling else self._owed
+        try:
+            with self._writing(settling, begun) as connection:
+                over = self._settle(connection, owed, begun)
+                ended = claimed.ended(connection, wanted.now)
+                holders = [] if way else self._dead_holders(connection)
+                self._end(connection, ended, holders)
+                start, rows, end = self._next(connection, wanted, way, self._free([], []))
+                if rows:
+                    begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+            self._settled(owed, over)
+            if ended or holders:
+                self._transactions.owners.dead(remove=True)
+            return self._claim(begun[-1] if rows else 0, rows, way, start, end)
+        except BaseException:  # also an interrupt when it is written already: then it is nobody's
+            claimed.forget_all(begun)
+            raise
+
+    def _end(self, connection: Connection, claims: list[int], holders: list[int]) -> None:
+        if claims:
+            self._claimed.end(connection, claims)
+        for holder in holders:
+            connection.execute(self._transactions.sql["drop_holder"], {"holder": holder})
+        if claims or holders:
+            self._transactions.rewind()
+
+    def _claim(self, number: int, rows: list[Row], way: Way | None, start: Position, end: Position) -> Claim:
+        way = way or Way(start)
+        way.go(start, end)
+        return Claim(Taken(rows), way, number)
 
     def _next(
-        self, connection: Connection, due: Selection, position: Position, now: float, limit: int
-    ) -> tuple[list[Row], Position]:
-        bound = self._bound(now)
-        rows = candidates(connection, self._transactions.sql, due, position, bound, limit)
-        following = position.after(rows)
+        self, connection: Connection, wanted: _Wanted, way: Way | None, free: dict[str, Any]
+    ) -> tuple[Position, list[Row], Position]:
+        """Return where rows were looked for, those that were found, and where the next are to be."""
+        sql, epoch = self._transactions.sql, self._transactions.epoch
+        due, limit = wanted.due, wanted.limit
+        position = way.position if way else self._start(connection)
+        if position.epoch != epoch:
+            position = position.rewound(epoch)
+        rows = candidates(connection, sql, due, position, free, limit)
+        end = position.after(rows)
         if len(rows) < limit and not position.at_start and self._looks_back:
             # At the end one look from the start: other processes may have freed what lies behind.
             known = {row[ID] for row in rows}
-            again = candidates(
-                connection, self._transactions.sql, due, position.rewound(self._transactions.epoch), bound, limit
-            )
+            again = candidates(connection, sql, due, position.rewound(epoch), free, limit)
             rows += [row for row in again if row[ID] not in known][: limit - len(rows)]
-        return rows, following
+        return position, rows, end
 
-    def _take(self, rows: list[Row], asof: float, now: float, lease: float) -> list[TempFile]:
-        try:
-            return self._take_by_claim(rows, asof, now, lease)
-        except RegistryFullError:
-            return self._take_by_lock(rows, asof, now)
-
-    def _take_by_claim(self, rows: list[Row], asof: float, now: float, lease: float) -> list[TempFile]:
-        transactions = self._transactions
-        claim = 0
-        try:
-            with transactions.writing() as connection:
-                transactions.owners.enter(transactions.owner)
-                free = self._still_free(connection, rows, asof, now)
-                if not free:
-                    return []
-                claim = take_numbers(connection, transactions.sql, 1)
-                ids = {row[ID]: row[DIRECTORY] for row in free}
-                bound = {
-                    "id": claim,
-                    "scope": transactions.scope,
-                    "claimer": transactions.owner,
-                    "lapses_at": now + lease,
-                }
-                connection.execute(transactions.sql["add_claim"], bound | {"files": dumps(list(ids))})
-                self._held.add(claim, ids, asof)
-        except BaseException:
-            self._held.drop(claim)
-            raise
-        return [record_of(row, claim) for row in free]
-
-    def _take_by_lock(self, rows: list[Row], asof: float, now: float) -> list[TempFile]:
-        """Take rows without writing anything, by keeping every other writer out until they are settled.
-
-        For a full disk: claims cannot be written there, and removing files is what it needs.
-        """
-        database = self._transactions.database
+    def _taken_by_lock(self, wanted: _Wanted, way: Way | None) -> Claim:
+        """Take rows without writing anything, by keeping every other writer out until they are settled."""
+        database, lock = self._transactions.database, next(self._locks)
         connection = database.hold()
-        claim = next(self._locks)
         try:
-            free = self._still_free(connection, rows, asof, now)
-            self._held.add(claim, {row[ID]: row[DIRECTORY] for row in free}, asof)
+            # What cannot be ended is passed over. So is what is owed: the way of this sweep leads on behind it.
+            ended = self._claimed.ended(connection, wanted.now) + [one.claim.number for one in self._owed]
+            free = self._free(ended, self._dead_holders(connection))
+            start, rows, end = self._next(connection, wanted, way, free)
         except BaseException:
-            self._held.drop(claim)
             database.let_go()
             raise
-        if not free:
-            self._held.drop(claim)
+        if rows:
+            self._locked = lock
+        else:
             database.let_go()
-        return [record_of(row, claim) for row in free]
+        return self._claim(lock if rows else 0, rows, way, start, end)
 
-    def _still_free(self, connection: Connection, rows: list[Row], asof: float, now: float) -> list[Row]:
-        bound = {"ids": dumps([row[ID] for row in rows]), "now": now, "asof": asof}
-        free = {number for (number,) in connection.execute(self._transactions.sql["still_free"], bound)}
-        return [row for row in rows if row[ID] in free]
+    # -- settling
 
-    def _free(self, now: float, *, dead: bool) -> None:
-        """End claims that have lapsed and, with ``dead``, claims and holds of processes that are no more."""
-        claims = list(self._lapsed(now, dead=dead))
-        holders = list(self._dead_holders()) if dead else []
-        if claims or holders:
-            # On a full disk they stay: what has lapsed is free all the same, and the rest is soon.
-            with suppress(RegistryFullError):
-                self._end(claims, holders)
-            self._transactions.owners.dead(remove=True)
+    def settle(self, settlement: Settlement) -> None:
+        """See ``Claims.settle``. What a full disk kept from being settled is settled with the next."""
+        _go_back(settlement)
+        owed, begun = (*self._owed, settlement), list[int]()
+        try:
+            with self._writing(settlement, begun) as connection:
+                over = self._settle(connection, owed, begun)
+        except RegistryFullError as error:
+            self._owe(settlement, error)
+        else:
+            self._settled(owed, over)
 
-    def _lapsed(self, now: float, *, dead: bool) -> Iterator[int]:
-        transactions = self._transactions
-        with transactions.reading() as connection:
-            claims = connection.execute(transactions.sql["claims"]).fetchall()
-        for number, claimer, lapses_at in claims:
-            if lapses_at <= now or (dead and not self._lives(claimer)):
-                yield number
+    def _writing(self, settling: Settlement | None, begun: list[int]) -> AbstractContextManager[Connection]:
+        """Give a transaction: the one that a lock holds open, if that is settled; ``begun`` are claims made in it."""
+        held = settling is not None and settling.claim.number == self._locked != 0
+        return self._transactions.writing(held=held, undo=lambda: self._claimed.forget_all(begun))
 
-    def _dead_holders(self) -> Iterator[int]:
-        with self._transactions.reading() as connection:
-            holders = connection.execute(self._transactions.sql["holders"]).fetchall()
-        yield from (holder for (holder,) in holders if not self._lives(holder))
+    def _settle(self, connection: Connection, settlements: tuple[Settlement, ...], begun: list[int]) -> list[int]:
+        """Settle claims, as far as they have not ended; return those of which nothing is left."""
+        over, any_settled = [], False
+        for settlement in settlements:
+            number, records = settlement.claim.number, {row[ID] for row in settlement.claim.records.rows}
+            if number == self._locked != 0:
+                self._locked, claimed = 0, records
+            else:
+                number = self._hanging.get(number, number)
+                claimed = self._claimed.records(connection, number)
+            settled = claimed & records
+            if settled:
+                any_settled = True
+                hung = settle(self._transactions, connection, settlement, settled)
+                claimed = (claimed - settled) | hung
+                self._leave(connection, number, claimed, hung, begun)
+            if not claimed:
+                over.append(number)
+        if any_settled:
+            connection.execute(self._transactions.sql["count_settlement"])
+        return over
 
-    def _lives(self, owner: int) -> bool:
-        return owner == self._transactions.owner or self._transactions.owners.alive(owner)
+    def _leave(self, connection: Connection, number: int, left: set[int], hung: set[int], begun: list[int]) -> None:
+        if number > 0:
+            self._claimed.reduce(connection, number, left, hung=bool(hung))
+        elif hung:
+            begun.append(self._claimed.begin(connection, hung, math.inf))
+            self._hanging[number] = begun[-1]
 
-    def _end(self, claims: list[int], holders: list[int]) -> None:
-        with self._transactions.writing() as connection:
-            connection.execute(self._transactions.sql["drop_claims"], {"ids": dumps(claims)})
-            for holder in holders:
-                connection.execute(self._transactions.sql["drop_holder"], {"holder": holder})
-        self._transactions.changed()
+    def _settled(self, settlements: tuple[Settlement, ...], over: list[int]) -> None:
+        self._claimed.forget_all(over)
+        done = set(map(id, settlements))
+        self._owed = tuple(one for one in self._owed if id(one) not in done)
+
+    def _owe(self, settling: Settlement | None, error: RegistryFullError) -> None:
+        """Remember a settlement that a full disk kept from being written. The sweep goes on: it may yet make room."""
+        if settling is None:
+            return
+        self._looks_back = False
+        if settling.claim.number > 0:  # else its lock has gone: others may do what they like with its records
+            self._owed += (settling,)
+        logs.not_forgotten(settling.done, error)
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
         """Yield claims and holds that nobody has any more; with ``fix``, end them."""
-        claims, holders = list(self._lapsed(now, dead=True)), list(self._dead_holders())
+        with self._transactions.reading() as connection:
+            claims, holders = self._claimed.ended(connection, now), self._dead_holders(connection)
         if fix and (claims or holders):
-            self._end(claims, holders)
+            with self._transactions.writing() as connection:
+                self._end(connection, claims, holders)
         for number in claims:
             why = "its sweep was killed or has stalled; the next sweep takes its records over"
             yield Finding("lapsed claim", f"claim {number}", why, fix)
         for holder in holders:
             yield Finding("hold of a dead process", f"process {holder}", "the next sweep ends it", fix)
 
-    def still_claimed(self, record: TempFile) -> bool:
-        """See ``Claims.still_claimed``."""
-        return self._held.still_claimed(record)
 
-    def _remaining(self, claim: int, records: list[int]) -> set[int]:
-        with self._transactions.reading() as connection:
-            claimed = self._claimed(connection, claim)
-            bound = {"ids": dumps(records), "asof": self._held.asof(claim)}
-            rows = connection.execute(self._transactions.sql["still_there"], bound).fetchall()
-        return claimed & {row[0] for row in rows}
-
-    def _claimed(self, connection: Connection, claim: int) -> set[int]:
-        """Return what is under a claim, as far as it is held here, too."""
-        held = set(self._held.records(claim))
-        if claim < 0:
-            return held
-        row = connection.execute(self._transactions.sql["claimed"], {"id": claim}).fetchone()
-        return held & set(loads(row[0])) if row else set()
-
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """See ``Claims.settle``. What a full disk kept from being settled is settled with the next."""
-        by_claim: dict[int, list[Outcome]] = {}
-        for outcome in (*self._owed, *outcomes):
-            if self._held.knows(outcome.record.claim):
-                by_claim.setdefault(outcome.record.claim, []).append(outcome)
-        self._owed = ()
-        if not by_claim:
-            return
-        self._transactions.changes.announce_removals()
-        lock = min(by_claim)
-        try:
-            with self._finishing(locked=lock < 0) as connection:
-                for claim, settled in by_claim.items():
-                    self._settle(connection, claim, settled, now)
-        except RegistryFullError as error:
-            # The files are gone and their records stay for now. The sweep goes on: it may yet make room.
-            self._looks_back = False
-            self._owed = tuple(
-                outcome for claim in by_claim if claim != lock or lock > 0 for outcome in by_claim[claim]
-            )
-            logs.not_forgotten(sum(map(len, by_claim.values())), error)
-            by_claim = {lock: by_claim[lock]} if lock < 0 else {}
-        for claim, settled in by_claim.items():
-            self._held.release(claim, [outcome.record.generation for outcome in settled])
-            self._transactions.epoch += any(outcome.status is Status.SKIPPED for outcome in settled)
-        if lock < 0:
-            self._held.drop(lock)
-
-    def _finishing(self, *, locked: bool) -> AbstractContextManager[Connection]:
-        return self._transactions.database.finishing() if locked else self._transactions.writing()
-
-    def _settle(self, connection: Connection, claim: int, outcomes: list[Outcome], now: float) -> None:
-        held, claimed = self._held.records(claim), self._claimed(connection, claim)
-        tried = {o.record.generation: o for o in outcomes if o.record.generation in claimed}
-        # What was forgotten or registered again after its file was dealt with is another's, and counts nothing here.
-        rows = connection.execute(self._transactions.sql["those_there"], {"ids": dumps(list(tried))})
-        outcomes = [tried[number] for (number,) in rows]
-        retired = {o.record.generation: held[o.record.generation] for o in outcomes if o.status in RETIRED}
-        if retired:
-            size = sum([o.record.size or 0 for o in outcomes if o.status in RETIRED])
-            self._transactions.unpin(connection, retired)
-            self._transactions.retire(connection, retired, float(size))
-        self._transactions.count(connection, of_settled(outcomes, now))
-        left = [o for o in outcomes if o.status is Status.FAILED or o.status is Status.KEPT]
-        if left:
-            number = take_numbers(connection, self._transactions.sql, 1)
-            failures = [o.record.failures + (o.status is Status.FAILED) for o in left]
-            connection.executemany(
-                self._transactions.sql["put_off"],
-                [
-                    (number, count, retry_at(count, now), o.record.generation)
-                    for o, count in zip(left, failures, strict=True)
-                ],
-            )
-        rest = list(claimed.difference(tried))
-        if claim < 0:
-            return
-        if rest:
-            connection.execute(self._transactions.sql["keep_claim"], {"id": claim, "files": dumps(rest)})
-        else:
-            connection.execute(self._transactions.sql["drop_claims"], {"ids": dumps([claim])})
+def _go_back(settlement: Settlement) -> None:
+    """Let a sweep go on behind what it has worked on: the rest of its claim is free."""
+    rows, way = settlement.claim.records.rows, settlement.claim.cursor
+    if settlement.done < len(rows) and isinstance(way, Way):
+        way.back(rows[: settlement.done])

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, get_ident
 
 from temp_file_manager import logs
 from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
@@ -83,6 +83,7 @@ class Database:
         self._write_lock = Lock()
         self._read_lock = Lock()
         self._look_lock = Lock()
+        self._holder = 0  # the thread that holds a transaction open
 
     def _before_fork(self) -> None:
         self._write_lock.acquire()
@@ -114,6 +115,7 @@ class Database:
         Args:
             undo: Called when it comes to nothing, before anybody else can begin one.
         """
+        self._refuse_holder()
         with self._write_lock, self.translated():
             try:
                 connection = self._begin()
@@ -125,23 +127,35 @@ class Database:
 
     def hold(self) -> sqlite3.Connection:
         """Begin a transaction that ``finishing`` or ``let_go`` ends; until then nobody else can write."""
+        self._refuse_holder()
         self._write_lock.acquire()
         try:
             with self.translated():
-                return self._begin()
+                connection = self._begin()
         except BaseException:
             self._write_lock.release()
             raise
+        self._holder = get_ident()
+        return connection
+
+    def _refuse_holder(self) -> None:
+        """Return unless this thread would wait for itself, as in a signal's handler while it sweeps a full disk."""
+        if self._holder == get_ident():
+            raise full(self.path)
 
     @contextmanager
-    def finishing(self) -> Iterator[sqlite3.Connection]:
-        """Give the transaction that ``hold`` began, and end it."""
+    def finishing(self, undo: Callable[[], None] = lambda: None) -> Iterator[sqlite3.Connection]:
+        """Give the transaction that ``hold`` began, and end it; ``undo`` as in ``writing``."""
         try:
             with self.translated():
                 connection = self._connection_to_write()
                 with self._ended(connection):
                     yield connection
+        except BaseException:
+            undo()
+            raise
         finally:
+            self._holder = 0
             self._write_lock.release()
 
     def let_go(self) -> None:

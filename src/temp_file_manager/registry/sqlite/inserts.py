@@ -21,10 +21,18 @@ WHERE files.id < ?
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
-    """Take ``count`` numbers that nobody ever gets again; return the first."""
+    """Take ``count`` numbers that nobody ever gets again; return the first.
+
+    Also before records are deleted, whose numbers are taken by their being there.
+    """
     connection.execute(sql["take_numbers"], {"count": count})
+    return next_number(connection, sql) - count
+
+
+def next_number(connection: Connection, sql: dict[str, str]) -> int:
+    """Return the number that the next record takes."""
     (last,) = connection.execute(sql["number"]).fetchone()
-    return int(last) - count + 1
+    return int(last) + 1
 
 
 def add_files(
@@ -53,7 +61,7 @@ def add_files(
     """
     places = [place_of(file[0]) for file, _ in files]
     directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _ in places}}
-    first = take_numbers(connection, sql, len(files))
+    first = next_number(connection, sql)
     rows = [
         (
             number,

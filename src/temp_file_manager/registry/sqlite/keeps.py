@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
+from threading import Lock, get_ident
 
 from temp_file_manager.registry.contract import Holder
+from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, NAME, Row
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
 class SqliteKeeps:
-    """Pins and holds of one scope; the registry's lock must be held.
+    """Pins and holds of one scope.
 
     A lock file tells other processes whether a holder's process lives, as it does for claims.
     """
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, claimed: Claimed) -> None:
         self._transactions = transactions
-        self._holding = 0
+        self._claimed = claimed
+        self.after_fork()
 
     @property
     def holding(self) -> bool:
@@ -26,13 +29,15 @@ class SqliteKeeps:
     def after_fork(self) -> None:
         """Hold nothing: what there is here is the parent's."""
         self._holding = 0
+        self._counting = Lock()
 
     def keep(self, paths: Sequence[str], until: float, holder: Holder | None) -> tuple[str, ...]:
-        """See ``Keeps.keep``."""
+        """See ``Keeps.keep``. Waits for nobody: what is claimed is refused."""
         transactions = self._transactions
         with transactions.writing() as connection:
             rows = {path: transactions.row(connection, path) for path in paths}
             known = {path: row for path, row in rows.items() if row is not None}
+            self._claimed.refuse(connection, {row[ID]: path for path, row in known.items()}, get_ident())
             owner = None if holder is None else transactions.owner
             if known and owner is not None:
                 transactions.owners.enter(owner)
@@ -40,16 +45,15 @@ class SqliteKeeps:
             for path in kept:
                 self._keep(connection, known[path], until, owner)
         if holder is not None:
-            self._holding += len(kept)
-        transactions.changed()
+            self._hold(len(kept))
+        transactions.rewind()
         return kept
 
     def _keep(self, connection: Connection, row: Row, until: float, owner: int | None) -> None:
         transactions = self._transactions
-        bound = {"scope": transactions.scope, "directory": row[DIRECTORY], "name": row[NAME], "id": row[ID]}
+        bound = {"scope": transactions.scope, "directory": row[DIRECTORY], "name": row[NAME]}
         if owner is None:
             connection.execute(transactions.sql["unpin"], bound)
-        connection.execute(transactions.sql["unclaim"], bound)
         connection.execute(transactions.sql["keep"], bound | {"until": until, "holder": owner})
 
     def release(self, paths: Iterable[str], holder: Holder | None) -> tuple[str, ...]:
@@ -66,6 +70,10 @@ class SqliteKeeps:
                 elif row is not None:
                     bound = {"directory": row[DIRECTORY], "name": row[NAME]}
                     connection.execute(transactions.sql["unpin"], bound)
-        self._holding -= ended
-        transactions.changed()
+        self._hold(-ended)
+        transactions.rewind()
         return tuple(known)
+
+    def _hold(self, more: int) -> None:
+        with self._counting:
+            self._holding += more

@@ -3,13 +3,27 @@
 import math
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
+from threading import get_ident
 
 from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Forecast, Page, Records, Stats
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, ID, SIZE, Row, in_order, record_of
+from temp_file_manager.registry.sqlite.inserts import take_numbers
+from temp_file_manager.registry.sqlite.rows import (
+    DIRECTORY,
+    DIRECTORY_PATH,
+    ID,
+    NAME,
+    SIZE,
+    Row,
+    in_order,
+    path_at,
+    record_of,
+)
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 # Not with the other statements, as it has no fixed length.
@@ -22,39 +36,65 @@ SELECT until, count(*), total(size) FROM (
 
 
 class SqliteRecords(Records):
-    """Records of one scope, read and written without the registry's lock.
+    """Records of one scope, read and written without the registry's lock. Waits for nobody: what is claimed is refused.
 
     Args:
         transactions: Where they are made.
+        claimed: What is claimed.
         claims: Gives pages of what is due.
     """
 
-    def __init__(self, transactions: Transactions, claims: SqliteClaims) -> None:
+    def __init__(self, transactions: Transactions, claimed: Claimed, claims: SqliteClaims) -> None:
         self._transactions = transactions
+        self._claimed = claimed
         self._claims = claims
 
-    def add(self, files: Iterable[NewFile], now: float, *, only_new: bool = False) -> None:
+    @property
+    def settlements(self) -> int:
+        """See ``Records.settlements``."""
+        return self._transactions.settlements
+
+    def add(
+        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+    ) -> None:
         """See ``Records.add``."""
         transactions = self._transactions
-        rows = [(file, now) for file in files]
-        if not rows:
+        wanted: Sequence[NewFile] = list(files)
+        if not wanted:
             return
         with transactions.writing() as connection:
-            known = transactions.add(connection, rows, only_new=only_new)
+            if not only_new and self._claimed.any(connection):
+                self._claimed.refuse(connection, self._claimed_at(connection, wanted), get_ident())
+            settlements = transactions.count_settlements(connection)
+            if looked is not None and looked.settlements != settlements:
+                wanted = looked.again(wanted)
+            if wanted:
+                transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
+        transactions.settlements = settlements
         latest = transactions.latest
-        behind = now <= latest or any(file[1] is not None and file[1] <= latest for file, _ in rows)
-        if known or behind:
-            transactions.changed(behind=behind)
+        if now <= latest or any(file[1] is not None and file[1] <= latest for file in wanted):
+            transactions.rewind()
+
+    def _claimed_at(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
+        """Return the records that files would replace and that are claimed: ids with their paths."""
+        transactions = self._transactions
+        places = ((path, transactions.place(path)) for path, *_ in files)
+        found = [(path, connection.execute(transactions.sql["claimed_at"], place).fetchone()) for path, place in places]
+        return {row[0]: path for path, row in found if row is not None}
 
     def replace(self, files: Sequence[Timed]) -> None:
         """See ``Store.replace``."""
         transactions = self._transactions
         with transactions.writing() as connection:
+            rows = connection.execute(transactions.sql["claimed_files"], {"scope": transactions.scope})
+            claimed = {number: path_at(directory, name) for number, directory, name in rows}
+            self._claimed.refuse(connection, claimed, get_ident())
+            take_numbers(connection, transactions.sql, 0)
             owners = transactions.owners_of(connection, (file[0] for file, _ in files))
             for statement in ("forget_all", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
             transactions.add(connection, list(files), owners=owners)
-        transactions.changed()
+        transactions.rewind()
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``."""
@@ -80,13 +120,14 @@ class SqliteRecords(Records):
             row = transactions.row(connection, path)
             if row is None:
                 return False
+            self._claimed.refuse(connection, {row[ID]: path}, get_ident())
             old = record_of(row)
             due_at = None if old.due_at is None else old.due_at + (registered_at - old.registered_at)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = registered_at
             file = (path, due_at, old.size, old.tags, old.identity)
             transactions.add(connection, [(file, registered_at)], owners=transactions.owners_of(connection, (path,)))
-        transactions.changed()
+        transactions.rewind()
         return True
 
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
@@ -94,11 +135,12 @@ class SqliteRecords(Records):
         transactions = self._transactions
         with transactions.writing() as connection:
             found = self._meant(connection, what)
+            paths = {number: path_at(row[DIRECTORY_PATH], row[NAME]) for number, row in found.items()}
+            self._claimed.refuse(connection, paths, get_ident())
             if not keeps:
                 transactions.unpin(connection, found)
             directories = {number: row[DIRECTORY] for number, row in found.items()}
             transactions.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
-        transactions.changed(behind=False)
         return len(found)
 
     def _meant(self, connection: Connection, what: Iterable[str | TempFile]) -> dict[int, Row]:

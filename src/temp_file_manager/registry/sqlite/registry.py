@@ -3,13 +3,15 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from threading import Lock
 from types import MappingProxyType
 
-from temp_file_manager.records import Outcome, Selection, TempFile
-from temp_file_manager.registry.contract import Claim, Forecast, Holder, Identify, Note, Properties, SharedBy
+from temp_file_manager.records import Selection
+from temp_file_manager.registry.card import Properties, SharedBy
+from temp_file_manager.registry.claim import Claim, Settlement
+from temp_file_manager.registry.contract import Forecast, Holder, Identify, Note
 from temp_file_manager.registry.files import StoredRegistry, unidentified
+from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.integrity import inspect
 from temp_file_manager.registry.sqlite.journal import SqliteJournal
@@ -41,10 +43,11 @@ class SqliteRegistry(StoredRegistry):
         self, path: str, base_dir: str, *, synchronous: str = "NORMAL", identify: Identify = unidentified
     ) -> None:
         self.transactions = Transactions(path, base_dir, synchronous, self._in_child)
-        self._claims = SqliteClaims(self.transactions)
-        self._keeps = SqliteKeeps(self.transactions)
+        claimed = Claimed(self.transactions)
+        self._claims = SqliteClaims(self.transactions, claimed)
+        self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
-        self._stored = SqliteRecords(self.transactions, self._claims)
+        self._stored = SqliteRecords(self.transactions, claimed, self._claims)
         super().__init__(self._stored, identify)
         self.properties = Properties(
             f"sqlite://{printable(path)}",
@@ -74,39 +77,33 @@ class SqliteRegistry(StoredRegistry):
         """See ``Registry.forecast``."""
         return self._stored.forecast(selection, bounds)
 
-    def claim(self, due: Selection, *, now: float, lease: float, limit: int, after: object | None = None) -> Claim:
-        """See ``Claims.claim``."""
+    def claim(
+        self,
+        due: Selection,
+        *,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None = None,
+        settling: Settlement | None = None,
+    ) -> Claim:
+        """See ``Claims.claim``. Takes no lock but the file's: whoever holds this one may wait for the claim's end."""
         self.release_pending()
-        return self._claims.claim(due, now, lease, limit, after)
+        return self._claims.claim(due, now, lease, limit, after, settling)
 
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """See ``Claims.settle``."""
-        outcomes = list(outcomes)
-        # On a full disk the write lock is taken already, and whoever adds takes it after this lock.
-        locked = any(outcome.record.claim < 0 for outcome in outcomes)
-        with nullcontext() if locked else self.lock:
-            self._claims.settle(outcomes, now)
-
-    def still_claimed(self, record: TempFile) -> bool:
-        """See ``Claims.still_claimed``."""
-        return self._claims.still_claimed(record)
-
-    def moment(self) -> bytes:
-        """See ``Claims.moment``."""
-        return self.transactions.changes.both()
+    def settle(self, settlement: Settlement) -> None:
+        """See ``Claims.settle``, and ``claim`` about locks."""
+        self._claims.settle(settlement)
 
     def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.keep``."""
         wanted = list(paths)  # before the lock: it may be read from this very registry
         self.release_pending()
-        with self.lock:
-            return self._keeps.keep(wanted, until, holder)
+        return self.changed(lambda: self._keeps.keep(wanted, until, holder))
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
-        """See ``Keeps.release``."""
-        wanted = list(paths)
-        with self.lock:
-            return self._keeps.release(wanted, holder)
+        """See ``Keeps.release``; and ``claim``, which calls it, about locks."""
+        return self._keeps.release(list(paths), holder)
 
     def write(
         self,

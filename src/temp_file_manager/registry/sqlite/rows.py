@@ -2,12 +2,15 @@
 
 import math
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
+from itertools import groupby
 from json import loads
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
+from temp_file_manager.chunks import Chunk, Place
 from temp_file_manager.records import Identity, Order, Selection, TempFile
 from temp_file_manager.rules import due_at
 
@@ -15,7 +18,8 @@ Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
 directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
 
-ID, DIRECTORY, NAME, REGISTERED_AT, DUE_AT, SIZE = 0, 1, 3, 4, 5, 8
+ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, FAILURES, SIZE = 0, 1, 2, 3, 4, 5, 7, 8
+_IDENTITY = slice(10, 15)
 
 _START = (-math.inf, 0)
 
@@ -60,11 +64,31 @@ class Position:
         """Whether nothing lies behind it."""
         return self.aged == _START and self.timed == _START
 
-    def after(self, rows: list[Row]) -> "Position":
+    def after(self, rows: Sequence[Row]) -> "Position":
         """Return the position behind these rows, which were read from here."""
         aged = [(row[REGISTERED_AT], row[ID]) for row in rows if row[DUE_AT] is None]
         timed = [(row[DUE_AT], row[ID]) for row in rows if row[DUE_AT] is not None]
         return replace(self, aged=aged[-1] if aged else self.aged, timed=timed[-1] if timed else self.timed)
+
+
+class Way:
+    """The way of one sweep through what is due, claim by claim.
+
+    Attributes:
+        position: The place that it has got to.
+    """
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self._from = position
+
+    def go(self, start: Position, end: Position) -> None:
+        """Have claimed what lies between two places."""
+        self._from, self.position = start, end
+
+    def back(self, rows: Sequence[Row]) -> None:
+        """Go back behind the first rows of the last claim: the rest of it was not worked on."""
+        self.position = self._from.after(rows)
 
 
 def candidates(
@@ -77,7 +101,7 @@ def candidates(
         sql: The statements by name.
         due: Which records.
         position: Where to go on.
-        bound: ``scope``, ``owner`` and ``now``.
+        bound: ``scope``, ``owner``; ``ended`` and ``dead``: claims and holders that keep nothing, as JSON arrays.
         limit: How many at most.
     """
     bound = bound | {
@@ -168,28 +192,44 @@ def _overdue_since(row: Row, max_age: float) -> float:
     return due_at(row[REGISTERED_AT], row[DUE_AT], max_age)
 
 
-def record_of(row: Row, claim: int = 0) -> TempFile:
+def record_of(row: Row) -> TempFile:
     """Return a row as others see it."""
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
     words = tuple(loads(tags)) if tags else ()
-    known = _new(Identity, identity)
+    path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
         TempFile,
-        (
-            path_at(directory, name),
-            registered_at,
-            due_at,
-            retry_at,
-            failures,
-            size,
-            words,
-            number,
-            known,
-            claim,
-            pinned,
-            held == 1,
-        ),
+        (path, registered_at, due_at, retry_at, failures, size, words, number, known, 0, pinned, held == 1),
     )
+
+
+class Taken(Chunk):
+    """Rows that were claimed together."""
+
+    __slots__ = ()
+
+    def record(self, row: Row) -> TempFile:  # noqa: D102 - see Chunk
+        return record_of(row)
+
+    def paths(self) -> list[str]:  # noqa: D102 - see Chunk
+        return [path_at(row[DIRECTORY_PATH], row[NAME]) for row in self.rows]
+
+    def places(self) -> list[Place]:  # noqa: D102 - see Chunk
+        return [
+            (
+                b"" if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
+                row[NAME],
+                _new(Identity, row[_IDENTITY]),
+            )
+            for row in self.rows
+        ]
+
+
+def consecutive(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the ranges that numbers make, first and last of each."""
+    ordered = sorted(numbers)
+    groups = [[number for _, number in group] for _, group in groupby(enumerate(ordered), lambda one: one[1] - one[0])]
+    return [(group[0], group[-1]) for group in groups]
 
 
 _new = tuple.__new__

@@ -9,11 +9,10 @@ from sqlite3 import Connection
 from types import MappingProxyType
 
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.change_signal import Changes
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.inserts import add_files, drop_empty, take_numbers
 from temp_file_manager.registry.sqlite.owners import Owners
-from temp_file_manager.registry.sqlite.rows import Row, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
 
 
@@ -26,17 +25,17 @@ class Transactions:
         owner: The number of this object in this process; 0 until its first change.
         epoch: Grows with whatever puts a due record behind the position of a running sweep.
         latest: The latest moment that a sweep has read ages at.
-        changes: Tells other sweeps, of this process and of others, that records may have changed under their claims.
+        settlements: How many claims had ended when this object last asked; see ``Records.settlements``.
         owners: Which owners live.
     """
 
     def __init__(self, path: str, base_dir: str, synchronous: str, after_fork: Callable[[], None]) -> None:
         self.sql = load_statements()
         self.scope = 0
+        self.settlements = 0
         self._base = os.fsencode(os.path.realpath(base_dir))
         self._after_fork = after_fork
         self.database = Database(path, synchronous, self._in_child)
-        self.changes = Changes(f"{path}-changes", self.database.translated)
         self.owners = Owners(f"{path}-claimers")
         self._begin()
 
@@ -51,17 +50,23 @@ class Transactions:
         self._after_fork()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a transaction that writes: all of what is done in it, or nothing."""
+    def writing(self, *, held: bool = False, undo: Callable[[], None] = lambda: None) -> Iterator[Connection]:
+        """Give a transaction that writes: all of what is done in it, or nothing.
+
+        Args:
+            held: The one that ``database.hold`` began.
+            undo: Called when it comes to nothing, before anybody else can begin one.
+        """
         entered, scope = False, 0
 
-        def undo() -> None:
+        def undo_all() -> None:
             # Numbers that were taken in a transaction that came to nothing are given to somebody else.
             if entered:
                 self.scope, self.owner = scope, 0
                 self.owners.leave()
+            undo()
 
-        with self.database.writing(undo) as connection:
+        with self.database.finishing(undo_all) if held else self.database.writing(undo_all) as connection:
             if not self.owner:
                 entered, scope = True, self.scope
                 self._enter(connection)
@@ -124,7 +129,8 @@ class Transactions:
             records: Which.
             size: The sum of their sizes in bytes.
         """
-        connection.execute(self.sql["retire"], {"ids": dumps(list(records))})
+        take_numbers(connection, self.sql, 0)
+        connection.executemany(self.sql["retire"], consecutive(records))
         counted = {"scope": self.scope, "more": -len(records), "bytes": -size, "registered": 0}
         connection.execute(self.sql["count_records"], counted)
         drop_empty(connection, self.sql, records.values())
@@ -138,10 +144,12 @@ class Transactions:
         """Let go of what is open; the next use opens it again. While ``busy``, others are told that we live."""
         if not busy:
             self.owners.leave()
-        self.changes.close()
         self.database.close()
 
-    def changed(self, *, behind: bool = True) -> None:
-        """Say that records changed under claims; ``behind``: and that running sweeps look from the start again."""
-        self.epoch += behind
-        self.changes.announce()
+    def rewind(self) -> None:
+        """Let running sweeps look from the start again."""
+        self.epoch += 1
+
+    def count_settlements(self, connection: Connection) -> int:
+        """Return how many claims have ended."""
+        return int(connection.execute(self.sql["settlements"]).fetchone()[0])

@@ -1,6 +1,7 @@
 -- Every statement of the SQLite registry, by name. :name is bound by name, ? in executemany by position.
 -- Sizes are summed by total(), in floating point: sum() fails where an integer would overflow.
 -- A fragment stands for its text wherever its name is in braces.
+-- Records take the numbers behind the last without a write to "numbers"; whatever deletes records writes it first.
 
 -- fragment: file
 files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
@@ -11,19 +12,34 @@ files.id, directories.id, directories.path, files.name, registered_at, due_at, r
        EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 
 -- fragment: unclaimed
-files.id NOT IN (SELECT value FROM claims, json_each(claims.files) WHERE lapses_at > :now)
+coalesce((
+      SELECT CASE WHEN claim IN (SELECT value FROM json_each(:ended)) THEN 0 ELSE last END
+      FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1
+  ), 0) < files.id
 
 -- fragment: unkept
-NOT EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof)
+NOT EXISTS (
+      SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
+        AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
+  )
+
+-- fragment: last
+max(last, coalesce((SELECT max(id) FROM files), 0))
 
 -- name: number
-SELECT last FROM numbers
+SELECT {last} FROM numbers
 
 -- name: registry
 SELECT registry FROM numbers
 
 -- name: take_numbers
-UPDATE numbers SET last = last + :count
+UPDATE numbers SET last = {last} + :count
+
+-- name: settlements
+SELECT settlements FROM numbers
+
+-- name: count_settlement
+UPDATE numbers SET settlements = settlements + 1
 
 -- name: add_scope
 INSERT OR IGNORE INTO scopes (base) VALUES (:base)
@@ -168,39 +184,49 @@ WHERE files.id IN (
     ORDER BY size DESC, id LIMIT :limit
 ) ORDER BY size DESC, files.id
 
--- name: still_free
-SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
-  AND {unclaimed}
-  AND {unkept}
-
--- name: still_there
-SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))
-  AND {unkept}
+-- name: any_claim
+SELECT EXISTS (SELECT 1 FROM claimed)
 
 -- name: add_claim
-INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, :files)
+INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, '[]')
+
+-- name: add_range
+INSERT INTO claimed (first, last, claim) VALUES (?, ?, ?)
 
 -- name: claims
 SELECT id, claimer, lapses_at FROM claims
 
--- name: claimed
-SELECT files FROM claims WHERE id = :id
+-- name: ranges
+SELECT first, last FROM claimed WHERE claim = :claim
 
--- name: unclaim
-UPDATE claims SET files = (SELECT json_group_array(value) FROM json_each(claims.files) WHERE value <> :id)
-WHERE scope = :scope
+-- name: claims_on
+SELECT wanted.value, claims.id, claimer
+FROM json_each(:ids) AS wanted
+  JOIN claimed ON first = (SELECT max(first) FROM claimed WHERE first <= wanted.value) AND last >= wanted.value
+  JOIN claims ON claims.id = claimed.claim
 
--- name: drop_claims
-DELETE FROM claims WHERE id IN (SELECT value FROM json_each(:ids))
+-- name: claimed_at
+SELECT files.id FROM directories JOIN files ON files.directory = directories.id
+WHERE directories.scope = :scope AND directories.path = :path AND name = :name
+  AND coalesce((SELECT last FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1), 0) >= files.id
 
--- name: keep_claim
-UPDATE claims SET files = :files WHERE id = :id
+-- name: claimed_files
+SELECT files.id, directories.path, files.name
+FROM claims JOIN claimed ON claimed.claim = claims.id JOIN files ON files.id BETWEEN first AND last
+  JOIN directories ON directories.id = files.directory
+WHERE claims.scope = :scope
 
--- name: those_there
-SELECT files.id FROM json_each(:ids) AS wanted CROSS JOIN files ON files.id = wanted.value
+-- name: outlast
+UPDATE claims SET lapses_at = :lapses_at WHERE id = :claim
+
+-- name: drop_ranges
+DELETE FROM claimed WHERE claim = ?
+
+-- name: drop_claim
+DELETE FROM claims WHERE id = ?
 
 -- name: retire
-DELETE FROM files WHERE id IN (SELECT value FROM json_each(:ids))
+DELETE FROM files WHERE id BETWEEN ? AND ?
 
 -- name: put_off
 UPDATE files SET tried = ?, failures = ?, retry_at = ? WHERE id = ?
