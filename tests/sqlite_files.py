@@ -5,8 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from temp_file_manager.records import NewFile
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import Cause, NewFile, Status
+from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.registry.sqlite.rows import path_at
 
 
 def new(path: str) -> NewFile:
@@ -15,6 +18,20 @@ def new(path: str) -> NewFile:
 
 def registry_at(path: Path, base: Path) -> SqliteRegistry:
     return SqliteRegistry(str(path), str(base))
+
+
+def over(claim: Claim, status: Status = Status.REMOVED, *, at: float = 0.0, done: int | None = None) -> Settlement:
+    """The end of a claim, of whose first ``done`` records the same became."""
+    count = len(claim.records) if done is None else done
+    others = {} if status is Status.REMOVED else dict.fromkeys(range(count), Other(status, Cause.ERROR))
+    return Settlement(claim, count, others, at)
+
+
+def claimed(registry: SqliteRegistry) -> list[str]:
+    """The paths that somebody has claimed."""
+    with registry.transactions.reading() as connection:
+        found = connection.execute(registry.transactions.sql["claimed_files"], {"scope": registry.transactions.scope})
+        return sorted(path_at(directory, name) for _, directory, name in found)
 
 
 def own(disk: Path) -> Path:

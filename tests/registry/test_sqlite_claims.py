@@ -3,7 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from temp_file_manager.records import Outcome, Selection, Status
+from sqlite_files import over
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import NOW
 
@@ -24,11 +25,12 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
     for second, path in enumerate(("/s/a", "/s/b", "/s/c")):
         fresh.add([(path, None, None, (), None)], NOW + second)
     with closing(SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))) as other:
-        (a,) = other.claim(due, now=NOW, lease=60, limit=1).records
-        (b,), cursor = fresh.claim(due, now=NOW, lease=60, limit=1)
-        other.settle([Outcome(a, Status.SKIPPED)], NOW)
-        rest = fresh.claim(due, now=NOW, lease=60, limit=9, after=cursor).records
-    assert (a.path, b.path, {record.path for record in rest}) == ("/s/a", "/s/b", {"/s/a", "/s/c"})
+        theirs = other.claim(due, now=NOW, lease=60, limit=1)
+        ours = fresh.claim(due, now=NOW, lease=60, limit=1)
+        other.settle(over(theirs, Status.SKIPPED))
+        rest = fresh.claim(due, now=NOW, lease=60, limit=9, after=ours.cursor)
+    assert [list(claim.records.paths()) for claim in (theirs, ours)] == [["/s/a"], ["/s/b"]]
+    assert set(rest.records.paths()) == {"/s/a", "/s/c"}
 
 
 def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> None:

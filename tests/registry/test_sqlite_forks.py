@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from sqlite_files import registry_at
+from sqlite_files import claimed, over, registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Outcome, Selection, Status
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.testing import in_child
 
 ALL = Selection(1e10, 0, force=True)
@@ -186,12 +185,13 @@ def test_what_a_child_writes_after_its_parent_has_closed_is_there(tmp_path: Path
 EXITING = """
 import json, os, sys
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Selection, Outcome, Status
+from temp_file_manager.records import Selection
+from temp_file_manager.registry import Settlement
 base, uses = sys.argv[1:]
 manager = TempFileManager(base, registry="sqlite:")
 paths = [manager.mkstemp()[1] for _ in range(3)]
 registry = manager.registry
-claimed = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=2).records
+claim = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=2)
 own = f"{base}/.temp-file-manager"
 locks = os.listdir(f"{own}/registry.db-claimers")
 pid = os.fork()
@@ -199,20 +199,19 @@ if pid == 0:
     if uses == "leaves":
         manager.__exit__(None, None, None)
     elif uses != "nothing":
-        assert not any(registry.still_claimed(record) for record in claimed)
-        taken = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=9).records
-        assert [record.path for record in taken] == paths[2:], taken
+        taken = registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=9)
+        assert taken.records.paths() == paths[2:], taken
         if uses == "settles":
-            registry.settle([Outcome(record, Status.SKIPPED) for record in (*taken, *claimed)], 0)
+            for one in (taken, claim):
+                registry.settle(Settlement(one, 0, {}, 0))
     sys.exit(3)
 _, code = os.waitpid(pid, 0)
 print(json.dumps({
     "code": os.waitstatus_to_exitcode(code),
     "locks": set(locks) == set(os.listdir(f"{own}/registry.db-claimers")) and len(locks),
-    "holds": [registry.still_claimed(record) for record in claimed],
     "files": sorted(manager.files) == sorted(paths) and all(map(os.path.exists, paths)),
     "free": len(registry.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=9).records),
-    "left": registry.settle([Outcome(record, Status.REMOVED) for record in claimed], 0) or len(manager.files),
+    "left": registry.settle(Settlement(claim, 2, {}, 0)) or len(manager.files),
 }))
 """
 
@@ -223,7 +222,6 @@ def test_a_child_that_exits_as_programs_do_takes_nothing_with_it(tmp_path: Path,
     assert run(EXITING, tmp_path / "base", uses) == {
         "code": 3,
         "locks": 1,
-        "holds": [True, True],
         "files": True,
         "free": 1,
         "left": 1,
@@ -285,7 +283,7 @@ def test_a_pool_forked_by_this_process(tmp_path: Path, manager: TempFileManager,
     paths = make(tmp_path / "files", "f", 80)
     (held,) = make(tmp_path / "files", "held", 1)
     manager.register_file(held)
-    (record,) = manager.registry.claim(ALL, now=0, lease=60, limit=1).records
+    claim = manager.registry.claim(ALL, now=0, lease=60, limit=1)
     workers = [
         multiprocessing.get_context("fork").Process(target=manager.register_files, args=(paths[first::4],))
         for first in range(4)
@@ -296,8 +294,9 @@ def test_a_pool_forked_by_this_process(tmp_path: Path, manager: TempFileManager,
         worker.join()
         assert worker.exitcode == 0
     assert sorted(manager.files) == sorted([*paths, held])
-    assert manager.registry.still_claimed(record)
-    manager.registry.settle([Outcome(record, Status.SKIPPED)], 0)
+    assert claimed(manager.registry) == [held]
+    manager.registry.settle(over(claim, Status.SKIPPED))
+    assert claimed(manager.registry) == []
     assert verdict(own) == "ok"
 
 
@@ -317,7 +316,7 @@ def test_a_killed_parents_claim_is_free_while_its_child_lives(tmp_path: Path, ma
                     os.close(end)
                     if uses:
                         assert len(manager.files) == 3
-                        assert registry.claim(ALL, now=0, lease=60, limit=9).records == ()
+                        assert len(registry.claim(ALL, now=0, lease=60, limit=9).records) == 0
                     os.write(writer, f"{os.getpid()}\n".encode())
                     os.read(wait, 1)
                 else:
@@ -329,13 +328,13 @@ def test_a_killed_parents_claim_is_free_while_its_child_lives(tmp_path: Path, ma
         with open(reader) as pipe:
             child = int(pipe.readline())
             try:
-                assert manager.registry.claim(ALL, now=0, lease=60, limit=9).records == ()
+                assert len(manager.registry.claim(ALL, now=0, lease=60, limit=9).records) == 0
                 os.kill(parent, signal.SIGKILL)
                 os.waitpid(parent, 0)
                 os.kill(child, 0)  # it lives
                 claim = manager.registry.claim(ALL, now=0, lease=60, limit=9)
-                assert [record.path for record in claim.records] == paths
-                manager.registry.settle([Outcome(record, Status.SKIPPED) for record in claim.records], 0)
+                assert claim.records.paths() == paths
+                manager.registry.settle(over(claim, Status.SKIPPED))
                 os.kill(child, 0)
             finally:
                 os.close(end)
@@ -373,25 +372,24 @@ class TestClosing:
             return
         assert len(open_files()) >= 3
         manager.close()
-        assert [path for path in open_files() if not path.endswith("-changes")] == []
-        assert sorted(os.listdir(own)) == ["registry.db", "registry.db-changes", "registry.db-claimers",
-                                           "registry.db-reserve", "registry.db-reserve-2"]  # fmt: skip
+        assert open_files() == []
+        names = ["registry.db", "registry.db-claimers", "registry.db-reserve", "registry.db-reserve-2"]
+        assert sorted(os.listdir(own)) == names
         assert os.listdir(own / "registry.db-claimers") == []
 
     def test_what_it_had_claimed_is_free(self, tmp_path: Path, manager: TempFileManager) -> None:
         """At once, to another process, and what it says of it afterwards changes nothing."""
         paths = make(tmp_path / "files", "f", 2)
         manager.register_files(paths)
-        claimed = manager.registry.claim(ALL, now=0, lease=60, limit=9).records
+        claim = manager.registry.claim(ALL, now=0, lease=60, limit=9)
         manager.close()
         other = TempFileManager(manager.base_dir, registry="sqlite:")
-        taken = other.registry.claim(ALL, now=0, lease=60, limit=9).records
-        assert [record.path for record in taken] == paths
-        manager.registry.settle([Outcome(record, Status.REMOVED) for record in claimed], 0)
-        assert not any(manager.registry.still_claimed(record) for record in claimed)
-        assert all(other.registry.still_claimed(record) for record in taken)
+        taken = other.registry.claim(ALL, now=0, lease=60, limit=9)
+        assert taken.records.paths() == paths
+        manager.registry.settle(over(claim))
+        assert claimed(other.registry) == paths
         assert sorted(manager.files) == paths
-        other.registry.settle([Outcome(record, Status.SKIPPED) for record in taken], 0)
+        other.registry.settle(over(taken, Status.SKIPPED))
         other.close()
         assert len(manager.registry.claim(ALL, now=0, lease=60, limit=9).records) == 2, "and it claims again"
 
@@ -408,9 +406,9 @@ class TestClosing:
 
     def test_in_a_child_it_closes_the_childs(self, tmp_path: Path, manager: TempFileManager) -> None:
         manager.register_files(make(tmp_path / "files", "f", 2))
-        (record,) = manager.registry.claim(ALL, now=0, lease=60, limit=1).records
+        claim = manager.registry.claim(ALL, now=0, lease=60, limit=1)
         assert in_child(lambda: [manager.close(), len(manager.files), manager.close()]) == [None, 2, None]
-        assert manager.registry.still_claimed(record)
+        assert claimed(manager.registry) == claim.records.paths()
         other = TempFileManager(manager.base_dir, registry="sqlite:")
         assert len(other.registry.claim(ALL, now=0, lease=60, limit=9).records) == 1
         other.close()
@@ -438,7 +436,6 @@ def test_threads_that_fork_together(tmp_path: Path) -> None:
     """Each child starts anew with all that there is, not with what another thread's fork left over."""
 
     def forks() -> int:
-        IN_FLIGHT.mark("sweep", "/p")
         registries = [registry_at(tmp_path / f"{number}.db", tmp_path) for number in range(3)]
         codes: list[int] = []
 
@@ -446,7 +443,7 @@ def test_threads_that_fork_together(tmp_path: Path) -> None:
             for _ in range(100):
                 child = os.fork()
                 if child == 0:
-                    os._exit(bool(IN_FLIGHT.marks))
+                    os._exit(len(registries[0].files))
                 codes.append(os.waitpid(child, 0)[1])
 
         threads = [threading.Thread(target=fork) for _ in range(4)]

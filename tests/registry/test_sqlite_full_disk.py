@@ -16,11 +16,13 @@ import pytest
 import small_disk
 from command_line import tfm
 from small_disk import BLOCK, fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
-from sqlite_files import own
+from sqlite_files import claimed, over, own
 from temp_file_manager import TempFileManager
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, NewFile, Selection, Status, TempFile
+from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.sqlite.database import RESERVE
 from temp_file_manager.registry.sqlite.errors import in_our_words
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -341,10 +343,8 @@ class TestAFileThatMayNotGrow:
 
     def test_what_cannot_be_claimed_is_locked_and_settled(self, registry: SqliteRegistry, tmp_path: Path) -> None:
         """Nobody else takes it meanwhile, nor writes; then there is room, and all goes on."""
-        records = registry.claim(ALL, now=0, lease=60, limit=2000).records
-        assert len(records) == 2000
-        assert len({record.claim for record in records}) == 1
-        assert all(registry.still_claimed(record) for record in records[:5])
+        claim = registry.claim(ALL, now=0, lease=60, limit=2000)
+        assert (len(claim.records), claimed(registry)) == (2000, [])
 
         def other() -> list[object]:
             import sqlite3
@@ -359,30 +359,32 @@ class TestAFileThatMayNotGrow:
         thread.start()
         thread.join()
         assert answer == [3000, 3000]
-        registry.settle([Outcome(record, Status.REMOVED) for record in records], 2.0)
+        registry.settle(over(claim))
         assert registry.stats().records == len(list(registry.files)) == 1000
-        assert not any(registry.still_claimed(record) for record in records[:5])
+        registry.settle(over(claim))  # again: it has ended
         registry.add(self.files("/second", 100), 2.0)
-        rest = registry.claim(ALL, now=0, lease=60, limit=2000).records
-        assert len(rest) == 1100
-        registry.settle([Outcome(record, Status.SKIPPED) for record in rest], 2.0)
+        rest = registry.claim(ALL, now=0, lease=60, limit=2000)
+        assert len(claimed(registry)) == 1100
+        registry.settle(over(rest, Status.SKIPPED))
         assert registry.check(now=0, fix=False) == ()
 
     def test_what_was_locked_and_not_removed_stays(self, registry: SqliteRegistry) -> None:
-        records = registry.claim(ALL, now=0, lease=60, limit=2000).records
+        claim = registry.claim(ALL, now=0, lease=60, limit=2000)
         statuses = (Status.REMOVED, Status.SKIPPED, Status.FAILED, Status.KEPT)
-        outcomes = [Outcome(record, statuses[number % 4]) for number, record in enumerate(records)]
-        registry.settle(outcomes, 1000.0)
+        others = {number: Other(statuses[number % 4], Cause.ERROR) for number in range(2000) if number % 4}
+        registry.settle(Settlement(claim, 2000, others, 1000.0))
         assert registry.stats().records == 2500
-        left = registry.get(record.path for record in records)
+        left = registry.get(claim.records.paths())
         assert len(left) == 1500
-        for record, status, *_ in outcomes:
-            if status is not Status.REMOVED:
-                now = left[record.path]
-                assert (now.failures, now.retry_at is None) == (status is Status.FAILED, status is Status.SKIPPED)
-        again = registry.claim(Selection(1001.0, 0, patient=True), now=0, lease=60, limit=2500).records
-        assert len(again) == 1500, "what has failed or was kept is left alone for a while"
-        registry.settle([Outcome(record, Status.SKIPPED) for record in again], 1001.0)
+        for number, other in others.items():
+            now = left[claim.records[number].path]
+            assert (now.failures, now.retry_at is None) == (
+                other.status is Status.FAILED,
+                other.status is Status.SKIPPED,
+            )
+        again = registry.claim(Selection(1001.0, 0, patient=True), now=0, lease=60, limit=2500)
+        assert len(again.records) == 1500, "what has failed or was kept is left alone for a while"
+        registry.settle(over(again, Status.SKIPPED))
 
     def test_a_sweep_of_real_files(self, registry: SqliteRegistry, tmp_path: Path) -> None:
         manager = TempFileManager(tmp_path, registry=registry)
@@ -481,7 +483,7 @@ class TestWithoutRoom:
             manager = manager_of(disk)
         assert manager.clear_all() == 50
 
-    def test_for_the_file_that_tells_of_changes(self, disk: Path | None) -> None:
+    def test_for_a_first_change(self, disk: Path | None) -> None:
         """Registering says so in our words, and reading needs none."""
         if disk is None:
             return
@@ -489,7 +491,6 @@ class TestWithoutRoom:
         assert in_child(lambda: manager_of(disk).register_files(paths[:2]).registered) == 2
         manager = manager_of(disk)
         assert len(manager.files) == 2
-        (own(disk) / "registry.db-changes").unlink(missing_ok=True)
         fill(disk)
         with pytest.raises(RegistryFullError, match=r"the disk of .* is full"):
             manager.register_file(paths[2])

@@ -12,8 +12,9 @@ import pytest
 
 import small_disk
 from small_disk import fill, make, manager_of, no_more_pages, register_until_full
-from sqlite_files import new, registry_at
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from sqlite_files import new, over, registry_at
+from temp_file_manager.records import Selection, Status
+from temp_file_manager.registry import Claim
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
@@ -46,8 +47,8 @@ class TestNobodyWaitsForItself:
             registry = registry_at(tmp_path / "r.db", tmp_path)
             registry.add([new(f"/p/{number}") for number in range(3000)], 1.0)
             no_more_pages(registry)
-            records = registry.claim(ALL, now=0, lease=60, limit=2000).records
-            assert {record.claim < 0 for record in records} == {True}
+            claim = registry.claim(ALL, now=0, lease=60, limit=2000)
+            assert claim.number < 0
             session, locked = registry.transactions, threading.Event()
             writing = session.writing
 
@@ -60,7 +61,7 @@ class TestNobodyWaitsForItself:
             adding.start()
             locked.wait()
             assert registry.lock.locked()
-            registry.settle([Outcome(record, Status.REMOVED) for record in records], 2.0)
+            registry.settle(over(claim))
             adding.join()
             return len(registry.files)
 
@@ -79,7 +80,7 @@ class TestNobodyWaitsForItself:
             fill(disk)
             register_until_full(manager, paths)
             first = registry.claim(ALL, now=0, lease=60, limit=50)
-            second: list[TempFile] = []
+            second: list[Claim] = []
 
             class Claiming(logging.Handler):
                 """Hears that the first could not forget its records."""
@@ -91,15 +92,15 @@ class TestNobodyWaitsForItself:
                         thread.join()
 
                 def claim(self) -> None:
-                    second.extend(registry.claim(ALL, now=0, lease=60, limit=50, after=first.cursor).records)
+                    second.append(registry.claim(ALL, now=0, lease=60, limit=50, after=first.cursor))
 
             logging.getLogger("aiecs.tools.temp_file_manager").addHandler(Claiming())
-            registry.settle([Outcome(record, Status.REMOVED) for record in first.records], 0)
-            assert len(second) == 50
-            assert all(registry.still_claimed(record) for record in second)
-            registry.settle([Outcome(record, Status.SKIPPED) for record in second], 0)
-            (third,) = registry.claim(ALL, now=0, lease=60, limit=1).records
-            registry.settle([Outcome(third, Status.SKIPPED)], 0)
+            registry.settle(over(first))
+            assert [len(claim.records) for claim in second] == [50]
+            registry.settle(over(second[0], Status.SKIPPED))
+            third = registry.claim(ALL, now=0, lease=60, limit=1)
+            assert len(third.records) == 1
+            registry.settle(over(third, Status.SKIPPED))
             return len(manager.files)
 
         assert in_child(sweeps) == 100
@@ -116,6 +117,6 @@ class TestNobodyWaitsForItself:
                 os.rename(f"{path}{end}", f"{path}-old{end}")
             other = registry_at(path, tmp_path)
             other.add([new("/p/b")], 1.0)
-            return [record.path for record in other.claim(ALL, now=0, lease=60, limit=9).records]
+            return list(other.claim(ALL, now=0, lease=60, limit=9).records.paths())
 
         assert in_child(anew) == ["/p/b"]

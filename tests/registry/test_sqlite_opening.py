@@ -183,7 +183,7 @@ class TestPermissions:
         (lock,) = [name for name in found if name.startswith("registry.db-claimers/")]
         files = [
             "registry.db",
-            *(f"registry.db-{end}" for end in ("wal", "shm", "changes", "reserve", "reserve-2")),
+            *(f"registry.db-{end}" for end in ("wal", "shm", "reserve", "reserve-2")),
             lock,
         ]
         folders = [".", "registry.db-claimers"]

@@ -12,10 +12,10 @@ import pytest
 
 import small_disk
 from small_disk import fill, make, manager_of, register_until_full
-from sqlite_files import new, own, registry_at
+from sqlite_files import new, over, own, registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import Outcome, Selection, Status
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
@@ -33,7 +33,6 @@ class TestAFirstChangeThatComesToNothing:
             return
         address = f"sqlite://{disk}/r.db"
         one = TempFileManager(disk / "one", registry=address)
-        one.registry.moment()  # else the full disk stops it before its first transaction
         mine, others = make(disk, 2, 0)
         fill(disk)
         with pytest.raises(RegistryFullError):
@@ -55,7 +54,7 @@ class TestAFirstChangeThatComesToNothing:
             one.add([new("/one/\ud800")], 1.0)
         other.add([new("/other/a")], 1.0)
         assert list(one.files) == []
-        assert one.claim(ALL, now=0, lease=60, limit=9).records == ()
+        assert len(one.claim(ALL, now=0, lease=60, limit=9).records) == 0
 
     def test_its_lock_is_let_go(self, disk: Path | None) -> None:
         """Whoever takes the same number next does not wait for it."""
@@ -63,9 +62,9 @@ class TestAFirstChangeThatComesToNothing:
             return
 
         def sweep(registry: SqliteRegistry) -> int:
-            records = registry.claim(ALL, now=0, lease=60, limit=50).records
-            registry.settle([Outcome(record, Status.SKIPPED) for record in records], 0)
-            return len(records)
+            claim = registry.claim(ALL, now=0, lease=60, limit=50)
+            registry.settle(over(claim, Status.SKIPPED))
+            return len(claim.records)
 
         def sweeps() -> list[int]:
             manager = manager_of(disk)
