@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from sqlite_files import execute
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.records import NewFile
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 
 BLOCK = 4096
@@ -82,6 +84,14 @@ def no_more_pages(registry: SqliteRegistry) -> None:
     with registry.transactions.database.writing() as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def fill_pages(registry: SqliteRegistry, files: list[NewFile]) -> None:
+    """Record every second of these in pages that are full, in a file that may not grow: a claim takes many ranges."""
+    registry.add(files, 1.0)
+    registry.forget([file[0] for file in files[1::2]])
+    execute(registry.transactions.database.path, "VACUUM")
+    no_more_pages(registry)
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:

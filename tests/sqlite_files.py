@@ -39,7 +39,7 @@ def own(disk: Path) -> Path:
     return disk / "base" / ".temp-file-manager"
 
 
-def execute(path: Path, statement: str) -> Any:
+def execute(path: Path | str, statement: str) -> Any:
     """Run a statement in a connection of its own; return the first row."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         return connection.execute(statement).fetchone()

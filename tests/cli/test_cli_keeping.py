@@ -49,6 +49,15 @@ def test_a_pinned_file_stays_until_unpin(say: Say, old: str) -> None:
     assert say("sweep").lines[0] == f"removed {old}"
 
 
+def test_what_a_sweep_is_at_work_on_is_not_pinned(say: Say, old: str, manager: TempFileManager) -> None:
+    """It is no bad usage: the same command may do it a moment later."""
+    claim = manager.registry.claim(manager.context.due(), now=0, lease=60, limit=1)
+    assert [record.path for record in claim.records] == [old]
+    code, _, error = say("pin", "old")
+    assert code == 1
+    assert f"a sweep is at work on '{old}'" in error
+
+
 def test_a_pin_may_end(say: Say, old: str, manager: TempFileManager) -> None:
     assert say("pin", "old", "--ttl", "90").out == "1 file pinned for 1 min 30 s.\n"
     record = manager.status(old).record

@@ -15,7 +15,18 @@ import pytest
 
 import small_disk
 from command_line import tfm
-from small_disk import BLOCK, fill, make, manager_of, mount, no_more_pages, register_until_full, together, until_full
+from small_disk import (
+    BLOCK,
+    fill,
+    fill_pages,
+    make,
+    manager_of,
+    mount,
+    no_more_pages,
+    register_until_full,
+    together,
+    until_full,
+)
 from sqlite_files import claimed, over, own
 from temp_file_manager import TempFileManager
 from temp_file_manager.chunks import Other
@@ -318,8 +329,7 @@ class TestAFileThatMayNotGrow:
     def registry(self, tmp_path: Path) -> Iterator[SqliteRegistry]:
         """A registry of 3000 records whose every page is in use, and which may not have another."""
         registry = SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))
-        registry.add(self.files("/first", 3000), 1.0)
-        no_more_pages(registry)
+        fill_pages(registry, self.files("/first", 6000))
         yield registry
         registry.close()
 
@@ -327,7 +337,7 @@ class TestAFileThatMayNotGrow:
         return [(f"{directory}/{number:04}", None, None, ("tag",), None) for number in range(count)]
 
     def test_registering_is_refused_and_loses_nothing(self, registry: SqliteRegistry) -> None:
-        paths = [file[0] for file in self.files("/first", 3000)]
+        paths = [file[0] for file in self.files("/first", 6000)]
         before = registry.get(paths)
         refused: list[Callable[[], object]] = [
             lambda: registry.add(self.files("/second", 1000), 2.0),
@@ -509,9 +519,8 @@ class TestWithoutRoom:
         assert mount("-o", "remount,ro", str(disk))
         with closing(manager_of(disk)) as manager:
             assert list(manager.files) == paths
-            with pytest.raises(RegistryError, match=r"registry\.db cannot be opened: Read-only file system"):
-                manager.register_files(paths)
-            with pytest.raises(RegistryError, match=r"registry\.db cannot be used: .* it is mounted read-only"):
-                manager.clear_all()
+            for change in (lambda: manager.register_files(paths), manager.clear_all):
+                with pytest.raises(RegistryError, match=r"registry\.db cannot be used: .* it is mounted read-only"):
+                    change()
         assert mount("-o", "remount,rw", str(disk))
         assert manager_of(disk).clear_all() == 3

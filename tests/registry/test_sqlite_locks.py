@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import small_disk
-from small_disk import fill, make, manager_of, no_more_pages, register_until_full
+from small_disk import fill, fill_pages, make, manager_of, register_until_full
 from sqlite_files import new, over, registry_at
 from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry import Claim
@@ -45,16 +46,16 @@ class TestNobodyWaitsForItself:
 
         def both() -> int:
             registry = registry_at(tmp_path / "r.db", tmp_path)
-            registry.add([new(f"/p/{number}") for number in range(3000)], 1.0)
-            no_more_pages(registry)
+            fill_pages(registry, [new(f"/p/{number:04}") for number in range(6000)])
             claim = registry.claim(ALL, now=0, lease=60, limit=2000)
             assert claim.number < 0
             session, locked = registry.transactions, threading.Event()
             writing = session.writing
 
-            def wanted() -> AbstractContextManager[sqlite3.Connection]:
-                locked.set()
-                return writing()
+            def wanted(*, held: bool = False, **more: Any) -> AbstractContextManager[sqlite3.Connection]:
+                if not held:
+                    locked.set()
+                return writing(held=held, **more)
 
             monkeypatch.setattr(session, "writing", wanted)
             adding = threading.Thread(target=registry.add, args=([new("/q")], 2.0))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contexts import MakeManager
-from sqlite_files import registry_at
+from sqlite_files import new, registry_at
 
 
 class Interrupted(sqlite3.Connection):
@@ -60,5 +60,5 @@ def test_a_lock_that_was_not_had_is_not_taken_for_one(
             patched.setattr(Interrupted, "pressed", True)
             with pytest.raises(KeyboardInterrupt):
                 registry.transactions.database.hold()
-        registry.add_one("/s/a", 1.0)
+        registry.add([new("/s/a")], 1.0)
         assert list(registry.files) == ["/s/a"]

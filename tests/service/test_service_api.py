@@ -103,6 +103,17 @@ def test_register_status_forget(client: Client, manager: TempFileManager) -> Non
     assert Path(a).exists()
 
 
+def test_what_a_sweep_is_at_work_on_is_not_forgotten(client: Client, manager: TempFileManager) -> None:
+    """Whoever asks is told to come again; nothing of the request is done."""
+    a, b = make(manager, "a", "b")
+    manager.registry.patience = 0.0
+    manager.register_files([a, b])
+    claim = manager.registry.claim(manager.context.due(force=True), now=0, lease=60, limit=1)
+    answer = client.post("/v1/files/forget", {"paths": [a, b]})
+    assert_problem(answer, 409, f"a sweep is at work on '{claim.records[0].path}'")
+    assert len(manager.files) == 2
+
+
 def test_what_cannot_be_registered_is_refused_with_the_reason(client: Client, manager: TempFileManager) -> None:
     base = manager.base_dir
     (good,) = make(manager, "good")

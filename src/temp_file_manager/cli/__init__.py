@@ -33,7 +33,7 @@ from temp_file_manager.cli.commands import (
 )
 from temp_file_manager.cli.options import Parser, UsageError
 from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
+from temp_file_manager.errors import LargeSweepError, RecordClaimedError, RegistryFullError, TempFileError
 
 COMMANDS = (
     run,
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock or SystemClock())
         render.flush()
-    except (RegistryFullError, LargeSweepError) as error:
+    except (RegistryFullError, RecordClaimedError, LargeSweepError) as error:
         render.problem(error)
         return FAILED
     except TempFileError as error:

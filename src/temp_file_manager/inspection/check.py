@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 
 from temp_file_manager.context import Context
-from temp_file_manager.records import Outcome, Status
+from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
@@ -66,5 +67,12 @@ def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:
 
 def _finding(context: Context, outcome: Outcome, fix: bool) -> Finding:
     record, status = outcome.record, outcome.status
-    forgotten = fix and outcome.retired and context.registry.forget((record,)) == 1
+    forgotten = fix and outcome.retired and _forgotten(context, record)
     return Finding(_KINDS[status], record.path, f"{outcome.reason}; {_ADVICE[status]}", forgotten)
+
+
+def _forgotten(context: Context, record: TempFile) -> bool:
+    try:
+        return context.registry.forget((record,)) == 1
+    except RecordClaimedError:  # by the sweep that is about to find out the same
+        return False

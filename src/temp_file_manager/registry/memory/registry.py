@@ -47,6 +47,8 @@ class MemoryRegistry(Registry):
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
         self._renew_lock()
+        for out in self._queue.claims:
+            out.lose()
         self._queue.claims.clear()
         self._queue.held.clear()
         self._queue.rebuild()

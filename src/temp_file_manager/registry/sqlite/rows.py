@@ -199,7 +199,7 @@ def record_of(row: Row) -> TempFile:
     path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
         TempFile,
-        (path, registered_at, due_at, retry_at, failures, size, words, number, known, 0, pinned, held == 1),
+        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1),
     )
 
 

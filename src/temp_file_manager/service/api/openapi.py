@@ -26,7 +26,11 @@ REFUSALS = {
     ),
     404: ("NotFound", "There is no such thing."),
     408: ("TooSlow", "The body did not come in time."),
-    409: ("Conflict", "A change of settings makes the sweep unusually large; nothing was removed."),
+    409: (
+        "Conflict",
+        "A change of settings makes the sweep unusually large, or a sweep is at work on one of the files; nothing was "
+        "changed.",
+    ),
     413: ("TooLarge", "The body is larger than 4 MiB."),
     415: ("NotJson", "The body is not sent as application/json."),
     421: ("Misdirected", "The service does not go by the name in the Host header."),

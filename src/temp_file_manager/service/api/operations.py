@@ -115,7 +115,7 @@ OPERATIONS = (
     Operation(
         "POST", "/v1/files/forget", "forgetFiles", "files", "Take files off the record; the files stay",
         {200: Answer("How many there were.", (answers.Forgotten,))},
-        CHANGE, (401, 503, 507), body=models.Paths,
+        CHANGE, (401, 409, 503, 507), body=models.Paths,
     ),
     Operation(
         "GET", "/v1/files/why", "whyFile", "files", "The whole story of a file",

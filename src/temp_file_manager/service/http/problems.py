@@ -8,7 +8,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from temp_file_manager.errors import InvalidArgumentError, LargeSweepError, RegistryError, RegistryFullError
+from temp_file_manager.errors import (
+    InvalidArgumentError,
+    LargeSweepError,
+    RecordClaimedError,
+    RegistryError,
+    RegistryFullError,
+)
 from temp_file_manager.logs import logger
 from temp_file_manager.service.http.json import dumped
 from temp_file_manager.text import printable
@@ -90,6 +96,8 @@ def _known(error: Exception) -> Problem | None:
         return Problem(422, str(error))
     if isinstance(error, RegistryFullError):
         return Problem(507, "the registry's disk is full, not all was recorded: make room, and send it all again")
+    if isinstance(error, RecordClaimedError):
+        return Problem(409, str(error), {"Retry-After": "1"})
     if isinstance(error, RegistryError):
         logger.warning(f"The registry cannot be used: {printable(str(error))}")
         return Problem(503, "the registry cannot be used just now: /health says why", {"Retry-After": "10"})
