@@ -12,7 +12,10 @@ from typing import Any, NamedTuple, Self, overload
 from temp_file_manager.records import Cause, Identity, Outcome, Status, TempFile
 
 Place = tuple[bytes, bytes, Identity | None]
-"""A directory, a name in it, and which file was registered there: what a removal that compares needs of a record."""
+"""A directory, a name in it, and which file was registered there: what a removal that compares needs of a record.
+
+Without an identity a path is only a path: the name is the whole of it, and the directory is empty.
+"""
 
 
 class Other(NamedTuple):
@@ -95,9 +98,20 @@ class Made(Chunk):
 
 
 def place_of(record: TempFile) -> Place:
-    """Return the place of a record."""
+    """Return the place of a record.
+
+    Raises:
+        TypeError, ValueError: its path is none; callers may have put anything into ``files``.
+    """
+    if record.identity is None:
+        return place_at(record.path)
     directory, _, name = os.fsencode(record.path).rpartition(b"/")
     return directory, name, record.identity
+
+
+def place_at(where: Place | str) -> Place:
+    """Return the place that is given, or that of a path."""
+    return where if isinstance(where, tuple) else (b"", os.fsencode(where), None)
 
 
 class Outcomes(Sequence[Outcome]):

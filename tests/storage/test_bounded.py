@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import itertools
 import os
 import threading
 import time
@@ -14,13 +13,14 @@ import pytest
 
 from contexts import removing_by
 from hanging_mount import hanging_mount
+from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
+from temp_file_manager.chunks import Other
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.contract import Gate
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.wrappers import bounded
-from temp_file_manager.storage.wrappers.bounded import Abandoning, alive
+from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.wakeup import LockBell, PipeBell
 from temp_file_manager.testing import FakeClock, in_child
 
@@ -29,7 +29,7 @@ SECONDS = 5.0
 
 
 class Hanging:
-    """A storage that hangs at some paths, before the gate or in the removal, until ``release`` is set."""
+    """A storage that hangs at some paths, before it asks or in the removal, until ``release`` is set."""
 
     def __init__(self, *, before: Iterable[str] = (), during: Iterable[str] = ()) -> None:
         self.before = set(before)
@@ -38,26 +38,21 @@ class Hanging:
         self.release = threading.Event()
         self.looked: list[str] = []
         self.removed: list[str] = []
-        self.closed = 0
+        self.ended = 0
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        try:
-            for record in records:
-                self.looked.append(record.path)
-                self._hang(record.path in self.before)
-                if reason := gate(record):
-                    yield Outcome(record, Status.SKIPPED, reason)
-                    continue
-                self._hang(record.path in self.during)
-                self.removed.append(record.path)
-                yield Outcome(record, Status.REMOVED)
-        finally:
-            self.closed += 1
+    def remove(self, removal: Removal) -> None:
+        for at, path in removal.each(removal.records.paths()):
+            self.looked.append(path)
+            self._hang(removal, path in self.before)
+            if removal.may_go(at):
+                self._hang(removal, path in self.during)
+                self.removed.append(path)
+        self.ended += 1
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         return (Outcome(record, Status.REMOVED) for record in records)
 
-    def _hang(self, here: bool) -> None:
+    def _hang(self, removal: Removal, here: bool) -> None:
         if here:
             self.reached.release()
             assert self.release.wait(PATIENCE)
@@ -74,21 +69,16 @@ def no_thread_is_left() -> Iterator[None]:
     for thread in workers():
         thread.join(PATIENCE)
         assert not thread.is_alive(), "a worker outlives its storage"
-    assert IN_FLIGHT.marks == {}
 
 
 def records(*paths: str) -> list[TempFile]:
     return [TempFile(path, 0.0) for path in paths]
 
 
-def willing(_: TempFile) -> Cause | None:
-    return None
-
-
 class Sweep:
-    """A removal in a thread of its own, watched by a clock that obeys."""
+    """A sweep, or the removal of a chunk, in a thread of its own, watched by a clock that obeys."""
 
-    def __init__(self, remove: Callable[[], Any], storage: Any, clock: FakeClock) -> None:
+    def __init__(self, remove: Callable[[], Iterable[Outcome]], storage: Any, clock: FakeClock) -> None:
         self._storage = storage
         self._clock = clock
         self.outcomes: list[Outcome] = []
@@ -109,9 +99,26 @@ class Sweep:
         return [(outcome.record.path, str(outcome.status)) for outcome in self.outcomes]
 
 
-def hung(storage: Abandoning, inner: Hanging, clock: FakeClock, *paths: str, times: int = 1) -> Sweep:
+class Returns:
+    """What came back from where it hung: ``Removal.came_back``, as a sweeper hears it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, Other | None]] = []
+
+    def __call__(self, at: int, other: Other | None) -> None:
+        assert threading.current_thread().name == "temp-file-removal"
+        self.told.append((at, other))
+
+
+def hung(storage: Abandoning, inner: Hanging, clock: FakeClock, *paths: str, times: int = 1, **how: object) -> Sweep:
     """Remove these; what hangs, so many times, is given up."""
-    sweep = Sweep(lambda: storage.remove(records(*paths), willing), storage, clock)
+    removal = removal_of(records(*paths), **how)
+
+    def remove() -> list[Outcome]:
+        storage.remove(removal)
+        return outcomes(removal)
+
+    sweep = Sweep(remove, storage, clock)
     for _ in range(times):
         assert inner.reached.acquire(timeout=PATIENCE)
         sweep.time_is_up()
@@ -141,15 +148,17 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         assert sweep.told() == list(expected)
         assert sweep.outcomes[1].reason == "did not answer within 5 s: abandoned"
         assert set(manager.files) == {str(file) for file in files[1:3]}
-        assert manager.sweep(force=True).kept == 2, "nothing is tried there until it comes back"
+        assert manager.sweep(force=True).kept == 1, "nothing is tried there until it comes back"
+        manager.registry.patience = 0.01
+        assert manager.register_files([files[1]]).registered == 0, "nothing could keep it"
         mount.release()
         come_back(manager.context.storage)
-        assert mount.removed == ["stuck"]
+        assert (mount.removed, set(manager.files)) == (["stuck"], {str(files[2])})
         mount.hung.clear()
         sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
         assert mount.hung.wait(PATIENCE)
         mount.release()
-        assert sweep.told() == [(str(files[1]), "gone"), (str(files[2]), "removed")]
+        assert sweep.told() == [(str(files[2]), "removed")]
         manager.close()
 
 
@@ -181,55 +190,107 @@ def test_outcomes_come_in_order_and_the_rest_goes_on(clock: FakeClock) -> None:
     inner.release.set()
 
 
-def test_what_comes_back_before_the_gate_removes_nothing(clock: FakeClock) -> None:
-    inner = Hanging(before=["/a/1"])
+@pytest.mark.parametrize("where", ["before", "during"])
+def test_what_comes_back_goes_no_further_and_is_told_once(clock: FakeClock, where: str) -> None:
+    inner = Hanging(**{where: ["/a/1"]})
     storage = Abandoning(inner, SECONDS, clock)
-    asked: list[str] = []
-
-    def gate(record: TempFile) -> Cause | None:
-        asked.append(record.path)
-        return None
-
-    sweep = Sweep(lambda: storage.remove(records("/a/1", "/a/2"), gate), storage, clock)
-    assert inner.reached.acquire(timeout=PATIENCE)
-    sweep.time_is_up()
+    returns = Returns()
+    sweep = hung(storage, inner, clock, "/a/1", "/a/2", came_back=returns)
     assert sweep.told() == [("/a/1", "failed"), ("/a/2", "kept")]
-    assert IN_FLIGHT.marks == {}, "its removal has not begun: it can be registered"
+    under_way = [Other(outcome.status, outcome.cause).under_way for outcome in sweep.outcomes]
+    assert (under_way, returns.told) == ([True, False], []), "it stays claimed for as long as it may yet be removed"
     inner.release.set()
     join()
-    assert (inner.removed, inner.looked, asked, inner.closed) == ([], ["/a/1"], [], 1)
+    assert (inner.looked, inner.ended) == (["/a/1"], 1)
+    if where == "before":
+        assert (inner.removed, returns.told) == ([], [(0, Other(Status.SKIPPED, Cause.ABANDONED))])
+    else:
+        assert (inner.removed, returns.told) == (["/a/1"], [(0, None)])
+    assert [str(outcome.status) for outcome in removed(storage, records("/a/2"))] == ["removed"]
 
 
-def test_what_comes_back_from_its_removal_goes_no_further(clock: FakeClock) -> None:
-    inner = Hanging(during=["/a/1"])
+def test_what_fails_after_it_was_given_up_is_told_as_that(clock: FakeClock) -> None:
+    class Failing(Hanging):
+        def remove(self, removal: Removal) -> None:
+            for at, _ in removal.each(removal.records.paths()):
+                self._hang(removal, True)
+                removal.note(at, Status.FAILED, Cause.REFUSED, "EIO")
+
+    inner, returns = Failing(), Returns()
     storage = Abandoning(inner, SECONDS, clock)
-    sweep = hung(storage, inner, clock, "/a/1", "/a/2")
-    assert sweep.told() == [("/a/1", "failed"), ("/a/2", "kept")]
-    assert list(IN_FLIGHT.marks.values()) == ["/a/1"], "as long as it may yet be removed"
+    assert hung(storage, inner, clock, "/a/1", "/a/2", came_back=returns).told()[0] == ("/a/1", "failed")
     inner.release.set()
     join()
-    assert IN_FLIGHT.marks == {}
-    assert (inner.removed, inner.looked, inner.closed) == (["/a/1"], ["/a/1"], 1)
-    assert [str(outcome.status) for outcome in storage.remove(records("/a/2"), willing)] == ["removed"]
+    assert returns.told == [(0, Other(Status.FAILED, Cause.REFUSED, "EIO"))]
 
 
-def test_a_gate_that_hangs_lets_nothing_through(clock: FakeClock) -> None:
+def test_what_is_lost_after_it_was_given_up_is_not_told_as_removed(clock: FakeClock) -> None:
+    class Broken(Hanging):
+        def _hang(self, removal: Removal, here: bool) -> None:
+            super()._hang(removal, here)
+            raise RuntimeError("broken")
+
+    inner, returns = Broken(during=["/a/1"], before=["/a/1"]), Returns()
+    storage = Abandoning(inner, SECONDS, clock)
+    assert hung(storage, inner, clock, "/a/1", came_back=returns).told() == [("/a/1", "failed")]
+    inner.release.set()
+    join()
+    assert returns.told == [(0, Other(Status.SKIPPED, Cause.ABANDONED))]
+
+
+def test_all_that_was_in_hand_is_under_way(clock: FakeClock) -> None:
+    """As with several that are overwritten at once: none of them is anybody's until the call has come back."""
+
+    class Several(Hanging):
+        def remove(self, removal: Removal) -> None:
+            removal.begun = removal.done + 3
+            super().remove(removal)
+
+    inner, returns = Several(during=["/b/2"]), Returns()
+    storage = Abandoning(inner, SECONDS, clock)
+    sweep = hung(storage, inner, clock, "/a/1", "/b/2", "/c/3", "/d/4", came_back=returns)
+    assert [status for _, status in sweep.told()] == ["removed", "failed", "failed", "removed"]
+    inner.release.set()
+    come_back(storage)
+    assert returns.told == [(1, None), (2, Other(Status.SKIPPED, Cause.ABANDONED))]
+
+
+def test_one_that_comes_back_in_that_very_moment_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Either as done, by who waited, or as come back, by who hung: here it ends before it is left behind."""
+    clock, inner, returns = FakeClock(), Hanging(during=["/a/1"]), Returns()
+    storage = Abandoning(inner, SECONDS, clock)
+
+    def too_late(self: Abandoning, worker: Any, job: Any) -> bool:
+        assert inner.reached.acquire(timeout=PATIENCE)
+        job.part.over = True
+        inner.release.set()
+        assert worker.ended.wait(PATIENCE)
+        return False
+
+    monkeypatch.setattr(Abandoning, "_answered", too_late)
+    removal = removal_of(records("/a/1"), came_back=returns)
+    storage.remove(removal)
+    assert [str(outcome.status) for outcome in outcomes(removal)] == ["removed"]
+    assert (returns.told, storage.hung) == ([], 0)
+
+
+def test_a_question_that_hangs_lets_nothing_through(clock: FakeClock) -> None:
+    """Excludes code that takes the answer of a registry whose disk hung for leave to remove what is settled by then."""
     inner = Hanging()
     storage = Abandoning(inner, SECONDS, clock)
-    at_gate, answer = threading.Event(), threading.Event()
+    returns = Returns()
+    answer = threading.Event()
 
-    def gate(_: TempFile) -> Cause | None:
-        at_gate.set()
+    def still(_: int) -> bool:
+        inner.reached.release()
         assert answer.wait(PATIENCE)
-        return None
+        return True
 
-    sweep = Sweep(lambda: storage.remove(records("/a/1"), gate), storage, clock)
-    assert at_gate.wait(PATIENCE)
-    sweep.time_is_up()
+    sweep = hung(storage, inner, clock, "/a/1", still=still, came_back=returns)
     assert sweep.told() == [("/a/1", "failed")]
     answer.set()
     join()
-    assert inner.removed == []
+    assert (inner.removed, returns.told) == ([], [(0, Other(Status.SKIPPED, Cause.ABANDONED))])
 
 
 def join() -> None:
@@ -246,11 +307,11 @@ def test_so_many_are_left_behind_and_no_more(clock: FakeClock) -> None:
     assert [status for _, status in sweep.told()] == ["failed", "failed", "kept", "kept", "kept"]
     assert sweep.outcomes[-1].reason == "2 removals hang: nothing more is tried until one returns"
     for _ in range(3):
-        assert {outcome.status for outcome in storage.remove(records(*paths), willing)} == {Status.KEPT}
+        assert {outcome.status for outcome in removed(storage, records(*paths))} == {Status.KEPT}
     assert len(workers()) == 2
     inner.release.set()
     join()
-    assert {outcome.status for outcome in storage.remove(records(*paths), willing)} == {Status.REMOVED}
+    assert {outcome.status for outcome in removed(storage, records(*paths))} == {Status.REMOVED}
 
 
 def test_one_that_takes_long_and_says_so_is_waited_for(clock: FakeClock) -> None:
@@ -258,38 +319,20 @@ def test_one_that_takes_long_and_says_so_is_waited_for(clock: FakeClock) -> None
     said = threading.Semaphore(0)
 
     class Slow(Hanging):
-        def _hang(self, here: bool) -> None:
+        def _hang(self, removal: Removal, here: bool) -> None:
             for _ in range(20 if here else 0):
                 assert go_on.acquire(timeout=PATIENCE)
-                assert alive(moved=True)
+                removal.signs += 1
                 said.release()
 
     storage = Abandoning(Slow(during=["/a/1"]), SECONDS, clock)
-    sweep = Sweep(lambda: storage.remove(records("/a/1", "/a/2"), willing), storage, clock)
+    sweep = Sweep(lambda: removed(storage, records("/a/1", "/a/2")), storage, clock)
     for _ in range(20):
         clock.until_waiting()
         go_on.release()
         assert said.acquire(timeout=PATIENCE)
         clock.advance(SECONDS * 0.9)
     assert sweep.told() == [("/a/1", "removed"), ("/a/2", "removed")]
-    assert alive(moved=True), "nobody waits for this thread, and nobody has given up"
-
-
-def test_a_storage_that_is_still_at_it_learns_that_nobody_waits(clock: FakeClock) -> None:
-    answers: list[bool] = []
-
-    class Asking(Hanging):
-        def _hang(self, here: bool) -> None:
-            super()._hang(here)
-            if here:
-                answers.append(alive(moved=False))
-
-    inner = Asking(during=["/a/1"])
-    storage = Abandoning(inner, SECONDS, clock)
-    assert hung(storage, inner, clock, "/a/1").told() == [("/a/1", "failed")]
-    inner.release.set()
-    join()
-    assert answers == [False]
 
 
 # -- errors and interrupts
@@ -297,22 +340,31 @@ def test_a_storage_that_is_still_at_it_learns_that_nobody_waits(clock: FakeClock
 
 def test_what_the_storage_raises_is_raised_after_what_it_did() -> None:
     class Raising(Hanging):
-        def _hang(self, here: bool) -> None:
+        def _hang(self, removal: Removal, here: bool) -> None:
             if here:
                 raise RuntimeError("broken")
 
-    done: list[Outcome] = []
+    removal = removal_of(records("/a/1", "/a/2", "/a/3"))
     with pytest.raises(RuntimeError, match="broken"):
-        done.extend(Abandoning(Raising(before=["/a/2"]), SECONDS).remove(records("/a/1", "/a/2", "/a/3"), willing))
-    assert [outcome.record.path for outcome in done] == ["/a/1"]
+        Abandoning(Raising(before=["/a/2"]), SECONDS).remove(removal)
+    assert [outcome.record.path for outcome in outcomes(removal)] == ["/a/1"]
 
 
 def test_a_storage_that_gives_up_is_not_asked_for_ever() -> None:
-    class Short(Hanging):
-        def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-            return itertools.islice(super().remove(iter(records), gate), 0)
+    class Idle(Hanging):
+        def remove(self, removal: Removal) -> None:
+            del removal
 
-    assert list(Abandoning(Short(), SECONDS).remove(records("/a/1"), willing)) == []
+    assert removed(Abandoning(Idle(), SECONDS), records("/a/1")) == []
+
+
+def test_after_one_that_hangs_it_is_enough(clock: FakeClock) -> None:
+    """Or a chunk on a dead mount would cost the patience many times, and others wait for all of it."""
+    inner = Hanging(during=["/a/1"])
+    storage = Abandoning(inner, SECONDS, clock)
+    sweep = hung(storage, inner, clock, "/a/1", "/b/2", elapsed=clock.elapsed, enough=0.05)
+    assert sweep.told() == [("/a/1", "failed")]
+    inner.release.set()
 
 
 class Interrupted(FakeClock):
@@ -334,27 +386,27 @@ class Interrupted(FakeClock):
 
 
 def test_an_interrupt_lets_end_what_is_under_way_and_tells_what_is_done() -> None:
-    inner = Hanging(during=["/a/2"])
+    inner, returns = Hanging(during=["/a/2"]), Returns()
     storage = Abandoning(inner, SECONDS, Interrupted(inner.reached, inner.release.set))
-    done: list[Outcome] = []
+    removal = removal_of(records("/a/1", "/a/2", "/a/3"), came_back=returns)
     with pytest.raises(KeyboardInterrupt):
-        done.extend(storage.remove(records("/a/1", "/a/2", "/a/3"), willing))
+        storage.remove(removal)
     join()
     # What is under way when the interrupt comes may or may not be followed by a look at the next.
-    assert inner.removed == [outcome.record.path for outcome in done if outcome.status is Status.REMOVED]
-    assert inner.removed[:2] == ["/a/1", "/a/2"]
+    assert inner.removed == [outcome.record.path for outcome in outcomes(removal) if outcome.status is Status.REMOVED]
+    assert (inner.removed[:2], returns.told) == (["/a/1", "/a/2"], [])
 
 
 def test_an_interrupt_while_a_removal_hangs_ends_the_sweep_all_the_same() -> None:
-    inner = Hanging(during=["/a/2"])
+    inner, returns = Hanging(during=["/a/2"]), Returns()
     clock = Interrupted(inner.reached, lambda: None)
     storage = Abandoning(inner, SECONDS, clock)
-    done: list[Outcome] = []
+    removal = removal_of(records("/a/1", "/a/2", "/a/3"), came_back=returns)
     raised: list[BaseException] = []
 
     def sweep() -> None:
         try:
-            done.extend(storage.remove(records("/a/1", "/a/2", "/a/3"), willing))
+            storage.remove(removal)
         except KeyboardInterrupt as error:
             raised.append(error)
 
@@ -363,11 +415,12 @@ def test_an_interrupt_while_a_removal_hangs_ends_the_sweep_all_the_same() -> Non
     while thread.is_alive():
         clock.advance(1)
         thread.join(0.001)
-    assert (len(raised), [outcome.record.path for outcome in done]) == (1, ["/a/1"])
-    assert list(IN_FLIGHT.marks.values()) == ["/a/2"]
+    found = [(outcome.record.path, outcome.status, outcome.cause) for outcome in outcomes(removal)]
+    assert found == [("/a/1", Status.REMOVED, Cause.NONE), ("/a/2", Status.FAILED, Cause.HUNG)]
+    assert (len(raised), returns.told) == (1, [])
     inner.release.set()
     join()
-    assert inner.removed == ["/a/1", "/a/2"]
+    assert (inner.removed, returns.told) == (["/a/1", "/a/2"], [(1, None)])
 
 
 # -- threads
@@ -376,7 +429,7 @@ def test_an_interrupt_while_a_removal_hangs_ends_the_sweep_all_the_same() -> Non
 def test_one_worker_does_for_one_sweep_after_another() -> None:
     storage = Abandoning(Hanging(), SECONDS)
     for _ in range(20):
-        assert len(list(storage.remove(records("/a/1", "/a/2"), willing))) == 2
+        assert len(removed(storage, records("/a/1", "/a/2"))) == 2
     assert len(workers()) == 1
     descriptors = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
     del storage
@@ -389,14 +442,14 @@ def test_one_worker_does_for_one_sweep_after_another() -> None:
 def test_sweeps_at_once_have_a_worker_each() -> None:
     both = threading.Barrier(2)
 
-    def meet(_: TempFile) -> Cause | None:
+    def meet(_: int) -> bool:
         both.wait(PATIENCE)
-        return None
+        return True
 
     storage = Abandoning(Hanging(), SECONDS)
     with contextlib.ExitStack() as stack:
         for _ in range(2):
-            thread = threading.Thread(target=lambda: list(storage.remove(records("/a/1"), meet)))
+            thread = threading.Thread(target=lambda: removed(storage, records("/a/1"), meet))
             thread.start()
             stack.callback(thread.join, PATIENCE)
     assert len(workers()) == 2
@@ -404,9 +457,9 @@ def test_sweeps_at_once_have_a_worker_each() -> None:
 
 def test_a_forked_child_has_workers_of_its_own() -> None:
     storage = Abandoning(Hanging(), SECONDS)
-    list(storage.remove(records("/a/1"), willing))
-    assert in_child(lambda: len(list(storage.remove(records("/a/1", "/a/2"), willing)))) == 2
-    assert len(list(storage.remove(records("/a/1", "/a/2"), willing))) == 2
+    removed(storage, records("/a/1"))
+    assert in_child(lambda: len(removed(storage, records("/a/1", "/a/2")))) == 2
+    assert len(removed(storage, records("/a/1", "/a/2"))) == 2
 
 
 def test_looking_is_handed_through() -> None:

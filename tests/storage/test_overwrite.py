@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from contexts import removing_by
+from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
+from temp_file_manager.chunks import Other
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.records import Cause, Outcome, TempFile
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.wrappers import overwrite, secure
 from temp_file_manager.storage.wrappers.bounded import Abandoning
-from temp_file_manager.storage.wrappers.overwrite import PIECE, Overwriter, Stopped, guarantee
+from temp_file_manager.storage.wrappers.overwrite import PIECE, STRIDE, Overwriter, Stopped, guarantee
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.testing import FakeClock, in_child
 
@@ -36,7 +37,6 @@ def manager(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[TempFile
     manager = securing(TempFileManager(tmp_path / "base", registry=request.param))
     yield manager
     manager.close()
-    assert IN_FLIGHT.marks == {}
 
 
 def securing(manager: TempFileManager) -> TempFileManager:
@@ -267,30 +267,69 @@ def test_a_file_gone_is_gone(manager: TempFileManager, file: Path) -> None:
     assert swept(manager) == ("gone", "already gone")
 
 
-def test_a_gate_that_is_closed_keeps_it_whole(manager: TempFileManager, file: Path) -> None:
-    records = list(manager.registry.get([str(file)]).values())
-    (outcome,) = SecureStorage(1).remove(records, lambda _: Cause.CLAIM_ENDED)
+def test_what_may_not_go_stays_whole(file: Path) -> None:
+    (outcome,) = removed(SecureStorage(1), [TempFile(str(file), 0.0)], lambda _: False)
     assert (outcome.status, outcome.cause, file.read_bytes()) == ("skipped", Cause.CLAIM_ENDED, SECRET)
 
 
-def test_a_gate_that_closes_while_it_is_overwritten_keeps_the_name(manager: TempFileManager, file: Path) -> None:
-    answers = iter([None, Cause.CLAIM_ENDED])
-    records = list(manager.registry.get([str(file)]).values())
-    (outcome,) = SecureStorage(1).remove(records, lambda _: next(answers))
+def test_what_may_not_go_any_more_once_it_is_overwritten_keeps_its_name(manager: TempFileManager, file: Path) -> None:
+    answers = iter([True, False])
+    (outcome,) = removed(SecureStorage(1), [TempFile(str(file), 0.0)], lambda _: next(answers))
     assert (outcome.status, outcome.cause, file.read_bytes()) == ("skipped", Cause.CLAIM_ENDED, b"")
     assert swept(manager) == ("removed", "")
 
 
-def test_its_path_is_in_flight_while_it_is_overwritten(
+# -- as long as there is time
+
+
+def test_a_file_that_takes_longer_than_its_claim_is_cut_and_goes_in_the_end(
     manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marked: list[str] = []
-    monkeypatch.setattr(overwrite, "synchronise", lambda _: marked.extend(IN_FLIGHT.marks.values()))
-    other = file.parent / "other"
-    other.touch()
-    manager.register_file(other)
-    assert manager.clear_all() == 2
-    assert str(file) in marked
+    """Excludes code that overwrites what is not its own any more, and code that begins at the beginning each time."""
+    clock, sizes = FakeClock(), []
+    file.write_bytes(b"x")
+    os.truncate(file, 3 * STRIDE + 1)
+    cut = os.ftruncate
+
+    def slowly(descriptor: int, size: int) -> None:
+        sizes.append(size)
+        cut(descriptor, size)
+        clock.advance(20)
+
+    monkeypatch.setattr(os, "ftruncate", slowly)
+    record = TempFile(str(file), 0.0)
+    for left in (2 * STRIDE, 0):
+        removal = removal_of([record], elapsed=clock.elapsed, deadline=clock.elapsed() + 30)
+        SecureStorage(1).remove(removal)
+        assert [(o.status, o.cause) for o in outcomes(removal)] == [(Status.SKIPPED, Cause.LEASE_ENDED)]
+        assert file.stat().st_size == left
+    assert sizes == [3 * STRIDE, 2 * STRIDE, STRIDE, 0]
+    assert swept(manager) == ("removed", "")
+
+
+def test_once_time_is_up_no_content_goes(file: Path) -> None:
+    removal = removal_of([TempFile(str(file), 0.0)], elapsed=lambda: 1.0, deadline=1.0)
+    SecureStorage(1).remove(removal)
+    assert [o.cause for o in outcomes(removal)] == [Cause.LEASE_ENDED]
+    assert file.read_bytes() == SECRET
+
+
+def test_what_was_begun_with_is_ended_and_no_more_is_begun(place: Path) -> None:
+    """Time is up when the first is in hand: the threads have work, and what was begun with goes."""
+    clock = FakeClock()
+    paths = [place / str(number) for number in range(20)]
+    for path in paths:
+        path.write_bytes(SECRET)
+
+    def later(at: int) -> bool:
+        if at == 3:
+            clock.advance(1)
+        return True
+
+    records = [TempFile(str(path), 0.0) for path in paths]
+    removal = removal_of(records, elapsed=clock.elapsed, enough=0.5, still=later)
+    SecureStorage(4).remove(removal)
+    assert (removal.done, removal.others, len(os.listdir(place))) == (4, {}, 16)
 
 
 # -- who may write
@@ -427,69 +466,72 @@ def test_what_somebody_has_open_stays_whole(manager: TempFileManager, file: Path
     assert swept(manager) == ("removed", "")
 
 
-def test_an_interrupt_waits_for_who_is_writing(
-    manager: TempFileManager, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_waits_for_who_is_writing(manager: TempFileManager, place: Path) -> None:
     paths = [place / str(number) for number in range(20)]
     for path in paths:
         path.write_bytes(SECRET)
     manager.register_files(paths)
     asked = iter(range(1000))
 
-    def interrupting(_: TempFile) -> Cause | None:
+    def interrupting(_: int) -> bool:
         if next(asked) == 12:
             raise KeyboardInterrupt
-        return None
+        return True
 
-    records = list(manager.registry.get([str(path) for path in paths]).values())
-    done: list[Outcome] = []
+    removal = removal_of([TempFile(str(path), 0.0) for path in paths], still=interrupting)
     with pytest.raises(KeyboardInterrupt):
-        done.extend(SecureStorage(4).remove(records, interrupting))
+        SecureStorage(4).remove(removal)
     assert not [thread for thread in threading.enumerate() if thread.name == "temp-file-overwriting"]
-    assert {outcome.record.path for outcome in done} == {str(path) for path in paths if not path.exists()}
+    assert {outcome.record.path for outcome in outcomes(removal)} == {str(path) for path in paths if not path.exists()}
     assert manager.sweep(force=True).retired == 20
 
 
 def test_nothing_is_written_once_nobody_waits(place: Path) -> None:
     (place / "file").write_bytes(SECRET)
-    with (place / "file").open("r+b") as file:
-        with Overwriter(0) as overwriter:
-            begun = overwriter.begin(file.fileno())
-        begun.run(lambda: True)
+    removal = removal_of([])
+    removal.over = True
+    with (place / "file").open("r+b") as file, Overwriter(1, removal.why_ended) as overwriter:
         with pytest.raises(Stopped):
-            begun.result()
+            overwriter.begin(file.fileno()).result(removal)
     assert (place / "file").read_bytes() == SECRET
 
 
 def test_a_disk_that_hangs_is_left_behind(
-    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+    manager: TempFileManager, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, hangs, release = FakeClock(), threading.Event(), threading.Event()
+    clock, hangs, release = FakeClock(), threading.Semaphore(0), threading.Event()
+    paths = [place / str(number) for number in range(9)]
+    for path in paths:
+        path.write_bytes(SECRET)
+    manager.register_files(paths)
 
     def synchronised(_: int) -> None:
-        hangs.set()
+        hangs.release()
         assert release.wait(PATIENCE)
 
     monkeypatch.setattr(overwrite, "synchronise", synchronised)
-    manager = removing_by(manager, Abandoning(SecureStorage(4), 5, clock))
-    outcomes: list[Outcome] = []
-    sweep = threading.Thread(target=lambda: outcomes.extend(manager.sweep(force=True).outcomes))
+    manager = removing_by(manager, Abandoning(SecureStorage(2), 5, clock))
+    told: list[Outcome] = []
+    sweep = threading.Thread(target=lambda: told.extend(manager.sweep(force=True).outcomes))
     sweep.start()
-    assert hangs.wait(PATIENCE)
+    for _ in range(2):
+        assert hangs.acquire(timeout=PATIENCE)
     while sweep.is_alive():
         clock.advance(1)
         sweep.join(0.001)
-    assert [str(outcome.status) for outcome in outcomes] == ["failed"]
-    assert str(file) in IN_FLIGHT.marks.values()
+    under_way = [Other(outcome.status, outcome.cause).under_way for outcome in told]
+    assert under_way == [True] * 4 + [False] * 5, "those that threads have in hand, and no more"
+    manager.registry.patience = 0.01
+    assert manager.register_files(paths[:4]).registered == 0, "as threads may yet write to them"
     release.set()
     for thread in threading.enumerate():
         if thread.name.startswith("temp-file-"):
             thread.join(PATIENCE)
             assert not thread.is_alive()
-    assert (file.exists(), IN_FLIGHT.marks) == (True, {})
+    assert len(os.listdir(place)) == 9
     monkeypatch.undo()
-    securing(manager)
-    assert swept(manager) == ("removed", "")
+    assert manager.register_files(paths[:4]).registered == 4
+    assert securing(manager).sweep(force=True).removed == 9
 
 
 def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -> None:

@@ -3,15 +3,16 @@
 import itertools
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
+from temp_file_manager.chunks import Made
 from temp_file_manager.context import Context
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import Claim, Page
+from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Tree
@@ -75,7 +76,8 @@ class FoundRecords:
         self._planned = planned
         self._base = planned.wanted.directory.rstrip("/")
         self._walk = self._found(Survey(planned.wanted, known, planned.asof, renew=False))
-        self._asked: set[int] = set()
+        self._again: list[TempFile] = []
+        self._begun: set[int] = set()
 
     def _found(self, survey: Survey) -> Generator[TempFile, None, None]:
         numbers = itertools.count(secrets.randbits(_BITS) << 8)
@@ -91,17 +93,29 @@ class FoundRecords:
 
     def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the next records of the walk."""
-        records = self.claim(due, now=now, lease=0, limit=limit, after=after).records
+        del due, now, after
+        records = tuple(itertools.islice(self._walk, limit))
         return Page(records, self if len(records) == limit else None)
 
     def claim(
-        self, due: Selection | None, *, now: float, lease: float, limit: int, after: object | None = None
+        self,
+        due: Selection,
+        *,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None = None,
+        settling: Settlement | None = None,
     ) -> Claim:
-        """Return the next records of the walk, which nobody else has."""
+        """Return the next records of the walk, which nobody else has; first what there was no time for before."""
         del due, now, lease, after
-        return Claim(tuple(itertools.islice(self._walk, limit)), self)
+        if settling is not None:
+            self.settle(settling)
+        again, self._again = self._again[:limit], self._again[limit:]
+        records = [*again, *itertools.islice(self._walk, limit - len(again))]
+        return Claim(Made(records), self, still=lambda at: self._is_untouched(records[at]))
 
-    def still_claimed(self, record: TempFile) -> bool:
+    def _is_untouched(self, record: TempFile) -> bool:
         """Say whether nobody has touched a file since it was found.
 
         The identity is that of the file, also of one that somebody has begun to use again; its change time is not.
@@ -109,17 +123,25 @@ class FoundRecords:
         storage itself has looked.
         """
         identity = record.identity
-        if identity is None or record.generation in self._asked:
+        if identity is None or record.generation in self._begun:
             return identity is not None
-        self._asked.add(record.generation)
-        return os.lstat(record.path).st_ctime_ns == identity.changed
+        untouched = os.lstat(record.path).st_ctime_ns == identity.changed
+        if untouched:
+            self._begun.add(record.generation)
+        return untouched
 
-    def settle(self, outcomes: Iterable[Outcome], now: float) -> None:
-        """Note where something was removed."""
-        del now
-        self._asked.clear()
-        removed = (outcome.record.path for outcome in outcomes if outcome.status is Status.REMOVED)
-        self.emptied.update(os.path.dirname(path).removeprefix(self._base).removeprefix("/") for path in removed)
+    def settle(self, settlement: Settlement) -> None:
+        """Note where something was removed, and what there was no time for."""
+        records, others = settlement.claim.records, settlement.others
+        for at, record in enumerate(records[: settlement.done]):
+            other = others.get(at)
+            if other is not None and other.cause is Cause.LEASE_ENDED:
+                self._again.append(record)
+                continue
+            self._begun.discard(record.generation)
+            if other is None or other.status is Status.REMOVED:
+                self.emptied.add(os.path.dirname(record.path).removeprefix(self._base).removeprefix("/"))
+        self._again += records[settlement.done :]
 
 
 def _record(file: Chosen, number: int) -> TempFile:

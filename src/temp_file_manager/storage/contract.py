@@ -33,8 +33,9 @@ class Removal:
 
     Attributes:
         done: So many of the first have been worked on.
-        others: Which of those were not simply removed, by position.
-        asked: The position whose removal was allowed last, and so may be under way; -1 before the first.
+        begun: So many of the first have been begun with: a storage that has several in hand says so before each one.
+        others: Which of the first were not simply removed, by position.
+        signs: How often the storage has said that it gets on with one that takes long.
         over: Whether nobody waits for it any more.
     """
 
@@ -51,39 +52,43 @@ class Removal:
     ) -> None:
         self.records = records
         self.done = first
+        self.begun = first
         self.others: dict[int, Other] = {}
-        self.asked = -1
+        self.signs = 0
         self.over = False
         self.came_back = came_back
+        self._first = first
         self._elapsed = elapsed
         self._enough = enough
         self._deadline = deadline
         self._still = still
 
+    def goes_on(self, at: int) -> bool:
+        """Say whether one more may be begun with: the first always may, or a machine that is slow would get nowhere."""
+        return not self.over and (at == self._first or self._elapsed() < self._enough)
+
     def each(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
         """Yield what is to be removed: position, and the value there. Whoever asks for the next is done with one."""
-        elapsed, enough = self._elapsed, self._enough
         for at in range(self.done, len(column)):
-            if self.over or elapsed() >= enough:
+            if not self.goes_on(at):
                 return
             yield at, column[at]
             self.done = at + 1
 
+    def why_ended(self) -> Cause:
+        """Return why no file may be removed any more; ``NONE`` as long as one may."""
+        if self.over:
+            return Cause.ABANDONED
+        return Cause.LEASE_ENDED if self._elapsed() >= self._deadline else Cause.NONE
+
     def may_go(self, at: int) -> bool:
         """Say whether a file may be removed now. Asked when only the removal itself is left to do; notes why not."""
-        # Before ``over`` is read: whoever gives up sets the one and then reads the other, so that either this sees
-        # that nobody waits any more, or it is seen that the removal may be under way.
-        self.asked = at
-        if self.over:
-            cause = Cause.ABANDONED
-        elif self._elapsed() >= self._deadline:
-            cause = Cause.LEASE_ENDED
-        elif self._still is None or self._still(at):
-            return True
-        else:
-            cause = Cause.CLAIM_ENDED
-        self.others[at] = Other(Status.SKIPPED, cause)
-        return False
+        # In this order: the answer of whoever keeps the records may be long in coming.
+        lost = self._still is not None and not self._still(at)
+        cause = Cause.CLAIM_ENDED if lost else self.why_ended()
+        if cause:
+            self.others[at] = Other(Status.SKIPPED, cause)
+        return not cause
 
     def note(self, at: int, status: Status, cause: Cause, detail: str = "") -> None:
         """Note what became of a file that was not simply removed."""

@@ -2,10 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
-from temp_file_manager.chunks import Place, failed, place_of
+from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
@@ -42,12 +42,11 @@ class LocalStorage:
         if places is None and in_use is None and not self._owner_check:
             _remove_by_path(removal)
             return
-        if places is None:
-            places = [_place(record) for record in removal.records]
+        column: Sequence[Place | str] = removal.records.paths() if places is None else places
         aside = None if self._aside is None else Aside(self._aside)
         with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
-            for at, place in removal.each(places):
-                _remove_compared(removal, at, place, directories, in_use, aside)
+            for at, where in removal.each(column):
+                _remove_compared(removal, at, where, directories, in_use, aside)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
@@ -74,11 +73,12 @@ def _remove_by_path(removal: Removal) -> None:
 
 
 def _remove_compared(
-    removal: Removal, at: int, place: Place, directories: Directories, in_use: InUse | None, aside: Aside | None
+    removal: Removal, at: int, where: Place | str, directories: Directories, in_use: InUse | None, aside: Aside | None
 ) -> None:
     held = None
-    _, name, identity = place
     try:
+        place = place_at(where)
+        _, name, identity = place
         directory, seen = directories.compared(place)
         if in_use is not None:
             held = in_use.secured(removal.records[at], directory, name, seen)
@@ -107,7 +107,7 @@ def _remove_compared(
 
 def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: Aside | None) -> Outcome:
     try:
-        place = _place(record)
+        place = place_of(record)
         directory, seen = directories.compared(place)
         if stat.S_ISDIR(seen.mode):
             return Outcome(record, Status.FAILED, Cause.DIRECTORY)
@@ -125,7 +125,3 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None,
     if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
         return Outcome(record, Status.FAILED, Cause.OBSTACLE, "its directory may not be written to")
     return Outcome(record, Status.REMOVED)
-
-
-def _place(record: TempFile) -> Place:
-    return place_of(record) if record.identity is not None else (b"", os.fsencode(record.path), None)

@@ -8,13 +8,13 @@ over file by file was rejected: two hand-overs cost more than the removal.)
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
-from temp_file_manager.storage.contract import Gate, Storage
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.storage.wrappers.wakeup import bell
 
 MOST = 8
@@ -26,23 +26,17 @@ _LOOKS = 8  # in the time one record may take
 class Abandoning:
     """A storage that answers in time, also when the one it wraps does not.
 
-    What it keeps of the contract: one outcome a record, in their order; the gate is asked at the last moment, now in
-    the worker's thread. A record that brings no outcome for ``seconds`` is ``FAILED`` with the reason, and the rest
-    of the chunk goes to another worker. Others in the directory where one hangs are ``KEPT`` unseen until that one
-    comes back: the kernel holds a directory's lock while it removes from it, so they would hang as well, each for
-    ``seconds`` and with a worker of its own.
+    A removal that shows no sign of life for ``seconds`` is ``FAILED`` with the reason, and the rest of the chunk goes
+    to another worker. Others in the directory where one hangs are ``KEPT`` unseen until that one comes back: the
+    kernel holds a directory's lock while it removes from it, so they would hang as well, each for ``seconds`` and with
+    a worker of its own.
 
-    A worker left behind does nothing more when its call returns at last. It is handed no other record, the gate
-    answers it with no, and it closes the directories it had opened. Three things it may have been hanging in:
-
-    - **A look, before the gate**: the gate stops it. The file stays.
-    - **The removal itself.** It has been given to the kernel, and may go through at any time, also when its claim has
-      been settled as failed long since. The record was kept, and the next sweep finds the file gone. It removes
-      *whatever bears the name in that directory at that time*. On this machine nobody can have put another file
-      there, as the kernel holds the directory's lock meanwhile, unless the call was still waiting for that very lock;
-      over the network another machine can. So the path stays marked in flight until the call returns, and
-      registering it until then must be refused, as nothing could keep the new file. Another process cannot know.
-    - **The gate** (a registry whose disk hangs): after its answer, too, it counts whether it was abandoned.
+    The call that hangs may go through at any time, and removes *whatever bears the name in that directory at that
+    time*. So its record stays claimed until it returns: in every process that shares the registry nobody registers,
+    pins or holds that path, and no other sweep takes it. (Who goes past the registry, and over the network another
+    machine, may put another file there.) A worker that comes back begins nothing more, as its removal is ``over``:
+    what hung before the question whether it may go stays, what hung in the removal itself is gone. Either is told to
+    ``Removal.came_back``, which ends the claim.
 
     Args:
         storage: What removes.
@@ -70,144 +64,102 @@ class Abandoning:
         """Yield what ``remove`` would, as the wrapped storage sees it: looking is not bounded."""
         return self._storage.predict(records)
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        """Remove one file a record, and yield what became of it."""
-        left = list(records)
-        while left:
+    def remove(self, removal: Removal) -> None:
+        """Remove one file a record; see ``Storage``. What hangs is done with, as far as this goes."""
+        paths = removal.records.paths()
+        while removal.done < len(paths) and removal.goes_on(removal.done):
             hung = self._crew.hung  # never changed, always replaced: this one is the same throughout
-            if reason := self._why_not(left[0], hung):
-                yield Outcome(
-                    left.pop(0), Status.KEPT, Cause.HUNG, reason
-                )  # skipped ones are claimed again by the same sweep
-                continue
-            job = _Job(self._reachable(left, hung), gate)
-            interrupt = self._run(job)
-            done = tuple(job.outcomes)  # what comes later is the abandoned worker's own affair
-            yield from done
-            if interrupt is not None:
-                raise interrupt
-            del left[: len(done)]
-            if job.abandoned and left:
-                detail = f"did not answer within {self._seconds:g} s: abandoned"
-                yield Outcome(left.pop(0), Status.FAILED, Cause.HUNG, detail)
-            elif not done:
-                return  # the storage gave up, which is its own affair
+            if reason := self._why_not(paths[removal.done], hung):
+                removal.note(removal.done, Status.KEPT, Cause.HUNG, reason)
+                removal.done += 1
+            elif not self._removed(removal, paths, hung):
+                return
 
-    def _why_not(self, record: TempFile, hung: "dict[_Job, str]") -> str:
+    def _why_not(self, path: str, hung: "dict[_Job, str]") -> str:
         if not hung:
             return ""
         if len(hung) >= self._most:
             return f"{len(hung)} removals hang: nothing more is tried until one returns"
-        return "another removal hangs in its directory" if os.path.dirname(record.path) in hung.values() else ""
+        return "another removal hangs in its directory" if os.path.dirname(path) in hung.values() else ""
 
-    def _reachable(self, records: list[TempFile], hung: "dict[_Job, str]") -> list[TempFile]:
-        """Return the first of ``records``, up to one that cannot be tried."""
-        if not hung:
-            return records.copy()
-        return records[: next((at for at, record in enumerate(records) if self._why_not(record, hung)), len(records))]
-
-    def _run(self, job: "_Job") -> BaseException | None:
-        """Have a worker do it; return what it raised, or what interrupted the wait."""
-        worker = self._crew.hire(self._storage)
+    def _removed(self, removal: Removal, paths: Sequence[str], hung: "dict[_Job, str]") -> bool:
+        """Have a worker remove the next that can be tried; say whether it came any further."""
+        first, last = removal.done, len(paths)
+        if hung:
+            last = next((at for at in range(first, last) if self._why_not(paths[at], hung)), last)
+        job, worker = _Job(removal.part(first, last)), self._crew.hire(self._storage)
+        answered = False
         try:
             worker.begin(job)
             answered = self._answered(worker, job)
-        except BaseException as interrupt:  # ctrl-c: what is under way may end in its time, and what is done is told
-            job.abandon()
-            if not self._answered(worker, job):
-                self._crew.leave(job)
-            worker.begin(None)
-            return interrupt
-        if answered:
-            self._crew.idle.append(worker)
-            return job.error
-        self._crew.leave(job)
-        worker.begin(None)  # for when it comes back
-        return None
+        except BaseException:  # ctrl-c: what is under way may end in its time, and what is done is told
+            job.part.over = True
+            self._answered(worker, job)
+            raise
+        finally:
+            self._take_over(removal, job)
+            if answered:
+                self._crew.idle.append(worker)
+            else:
+                worker.begin(None)  # for when it comes back
+        if job.error is not None:
+            raise job.error
+        return removal.done > first
 
     def _answered(self, worker: "_Worker", job: "_Job") -> bool:
-        # The worker only makes its list longer; a time for each record would cost it a third of all this.
+        # The worker only counts what it has done; to note a time for each record would cost it a third of all this.
         come, since = job.come, self._clock.elapsed()
         while not self._clock.wait(worker.ended, self._seconds / _LOOKS):
             now = self._clock.elapsed()
             if job.come != come:
                 come, since = job.come, now
             elif now - since >= self._seconds:
-                job.abandon()
+                job.part.over = True
                 return False
         return True
 
-
-def alive(*, moved: bool) -> bool:
-    """Tell whoever waits for this thread that one record takes long; return False when nobody waits any more.
-
-    For storages, called in the thread they were called in.
-
-    Args:
-        moved: Whether it has come further since the last time: then it has ``seconds`` again.
-    """
-    job: _Job | None = getattr(_here, "job", None)
-    if job is None:
-        return True
-    if moved:
-        job.signs += 1
-    return not job.abandoned
-
-
-_here = threading.local()
+    def _take_over(self, removal: Removal, job: "_Job") -> None:
+        """Note what a worker has done, and what it hangs at."""
+        at = self._crew.leave(job)
+        told = job.part.others.copy()  # a worker that hangs may come back and go on noting
+        removal.others.update((position, other) for position, other in told.items() if position < at.start)
+        for position in at:
+            removal.note(position, Status.FAILED, Cause.HUNG, f"did not answer within {self._seconds:g} s: abandoned")
+        removal.done = at.stop
 
 
 class _Job:
-    """A chunk's removal: the sweeping thread reads while the worker writes."""
+    """A part of a removal: the sweeping thread reads while the worker writes.
 
-    def __init__(self, records: list[TempFile], gate: Gate) -> None:
-        self.records = records
-        self._first = tuple(records)
-        self.gate = gate
-        self.outcomes: list[Outcome] = []
+    Attributes:
+        part: The part.
+        error: What the storage raised.
+        ended: Whether the worker has come back.
+        hanging: The positions that were given up, once it was left behind.
+    """
+
+    def __init__(self, part: Removal) -> None:
+        self.part = part
         self.error: BaseException | None = None
-        self.signs = 0
-        self.asked: TempFile | None = None
-        self.abandoned = False
-        self.over = False
+        self.ended = False
+        self.hanging = range(0)
 
     @property
     def come(self) -> int:
         """How far it has come."""
-        return len(self.outcomes) + self.signs
-
-    @property
-    def at(self) -> TempFile:
-        """The record it is at."""
-        return self._first[min(len(self.outcomes), len(self._first) - 1)]
-
-    def abandon(self) -> None:
-        self.abandoned = True
-        self.records.clear()  # whoever goes through a list comes to its end then
+        return self.part.done + self.part.signs
 
     def run(self, storage: Storage) -> None:
-        _here.job = self
         try:
-            # All in C: nothing of ours is called once a file but the gate.
-            self.outcomes.extend(storage.remove(self.records, self._gate()))
+            storage.remove(self.part)
         except BaseException as error:
             self.error = error
-        finally:
-            del _here.job
 
-    def _gate(self) -> Gate:
-        gate = self.gate
-
-        def asked(record: TempFile) -> Cause | None:
-            if self.abandoned:
-                return Cause.ABANDONED
-            # In this order: whoever abandons sets the one and then reads the other, so that either this sees that it
-            # is abandoned, or the path is seen and stays marked.
-            self.asked = record
-            cause = gate(record)
-            return Cause.ABANDONED if self.abandoned else cause
-
-        return asked
+    def came_back(self) -> None:
+        """Tell what became of what was given up. What was not done with may be there: its record stays."""
+        part, undone = self.part, Other(Status.SKIPPED, Cause.ABANDONED)
+        for at in self.hanging:
+            part.came_back(at, part.others.get(at) if at < part.done else undone)
 
 
 class _Crew:
@@ -235,23 +187,27 @@ class _Crew:
         while self.idle:
             self.idle.pop().begin(None)
 
-    def leave(self, job: _Job) -> None:
-        """Go on without the worker at ``job``, which hangs."""
+    def leave(self, job: _Job) -> range:
+        """Go on without the worker at ``job``, unless it has come back; return the positions that it is at."""
+        part = job.part
         with self.lock:
-            if job.over:
-                return
-            asked = job.asked
-            if asked is not None and all(outcome.record is not asked for outcome in job.outcomes):
-                IN_FLIGHT.abandon(job, asked.path)
-            self.hung = {**self.hung, job: os.path.dirname(job.at.path)}  # a new one: others are reading the old
+            # It was told that this is over before this look: what it begins with from here on does not go.
+            done, last = part.done, len(part.records)
+            if job.ended:
+                return range(done, done)
+            job.hanging = range(done, min(last, max(part.begun, done + 1)))
+            directory = os.path.dirname(part.records[min(done, last - 1)].path)
+            self.hung = {**self.hung, job: directory}  # a new one: others are reading the old
+            return job.hanging
 
     def over(self, job: _Job) -> None:
-        """Note that the worker at ``job`` has come back."""
+        """Note that the worker at ``job`` has come back, and tell so if it was left behind."""
         with self.lock:
-            job.over = True
-            if job in self.hung:
+            job.ended = True
+        job.came_back()
+        if job in self.hung:
+            with self.lock:
                 self.hung = {other: place for other, place in self.hung.items() if other is not job}
-                IN_FLIGHT.clear(job)
 
 
 class _Worker:

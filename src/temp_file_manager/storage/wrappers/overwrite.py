@@ -15,13 +15,15 @@ from types import TracebackType
 from typing import Self
 
 from temp_file_manager.records import Cause, Status
-from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
-from temp_file_manager.storage.wrappers.bounded import alive
 
 PIECE = 1 << 20
 """Bytes written at a time: between two pieces a stop is heard."""
+
+STRIDE = 16 * PIECE
+"""Bytes brought to the disk and cut off at a time: what was overwritten before a stop needs no overwriting again."""
 
 IN_PLACE = frozenset({"ext2", "ext3", "ext4", "exfat", "hfsplus", "jfs", "minix", "msdos", "ntfs3", "tmpfs", "vfat"})
 """File systems that write a file's new bytes where the old ones are."""
@@ -94,25 +96,28 @@ def _made_writable(place: int | None, name: bytes, seen: Seen, refusal: Permissi
 
 
 def overwrite(descriptor: int, wrote: Callable[[], None]) -> None:
-    """Overwrite a file's bytes with zeros on the disk, holes included, and then cut it to nothing.
+    """Overwrite a file's bytes with zeros on the disk, holes included, and cut it to nothing: its end first.
 
     Args:
         descriptor: Open for writing.
         wrote: Called after each piece; what it raises ends the work.
 
     Raises:
-        OSError: a piece could not be written, or somebody goes on writing: the file is left uncut.
+        OSError: a piece could not be written, or somebody goes on writing: the file is left as long as it is.
     """
-    size = os.fstat(descriptor).st_size
-    if size == 0:
-        return
-    _zero(descriptor, 0, size, wrote)
-    grown = os.fstat(descriptor).st_size
-    if grown > size:
-        _zero(descriptor, size, grown, wrote)
-        if os.fstat(descriptor).st_size > grown:
+    grown = False
+    end = os.fstat(descriptor).st_size
+    while end:
+        start = (end - 1) // STRIDE * STRIDE
+        _zero(descriptor, start, end, wrote)
+        size = os.fstat(descriptor).st_size
+        if size <= end:
+            os.ftruncate(descriptor, start)
+            end = start
+        elif grown:
             raise OSError(errno.EBUSY, "somebody goes on writing to it")
-    os.ftruncate(descriptor, 0)
+        else:
+            grown, end = True, size
 
 
 def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None:
@@ -124,7 +129,7 @@ def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None
 
 
 class Stopped(Exception):  # noqa: N818 - an answer
-    """The file was not overwritten to its end, because nobody waits for it any more."""
+    """The file was not overwritten to its end: nobody waits for it any more, or there was no time left."""
 
 
 class Overwriting:
@@ -136,11 +141,6 @@ class Overwriting:
         self._error: Exception | None = None
         self._done = threading.Event()
         self.pieces = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is written to it."""
-        return self._done.is_set()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Overwrite it, in the thread of an ``Overwriter``."""
@@ -159,18 +159,17 @@ class Overwriting:
             os.close(self._descriptor)
             self._done.set()
 
-    def result(self) -> None:
-        """Wait until it is overwritten.
+    def result(self, removal: Removal) -> None:
+        """Wait until it is overwritten; ``removal`` is told that it gets on.
 
         Raises:
             OSError: it could not be.
-            Stopped: nobody waits for it any more.
+            Stopped: it was not, as the removal has ended.
         """
-        seen = -1
+        seen = 0
         while not self._done.wait(_A_LOOK):
-            moved, seen = self.pieces != seen, self.pieces
-            if not alive(moved=moved):
-                raise Stopped("abandoned while it was overwritten")
+            removal.signs += self.pieces > seen
+            seen = self.pieces
         if self._error is not None:
             raise self._error
 
@@ -180,10 +179,15 @@ class Overwriter:
 
     They end with the ``with`` block, after the piece that each is at. Daemons: one that hangs keeps no interpreter
     from ending.
+
+    Args:
+        threads: How many at most.
+        why_ended: Asked before each piece: says why nothing more may be written.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, why_ended: Callable[[], str]) -> None:
         self._most = threads
+        self._why_ended = why_ended
         self._threads: list[threading.Thread] = []
         self._waiting: SimpleQueue[Overwriting | None] = SimpleQueue()
         self._stopped = False
@@ -212,4 +216,4 @@ class Overwriter:
 
     def _work(self) -> None:
         while (file := self._waiting.get()) is not None:
-            file.run(lambda: self._stopped)
+            file.run(lambda: self._stopped or bool(self._why_ended()))

@@ -4,26 +4,30 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
-from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
+from temp_file_manager.chunks import Other, Place, failed, place_at
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
-from temp_file_manager.storage.contract import Gate, NotThatFile
-from temp_file_manager.storage.in_flight import IN_FLIGHT
+from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse, take_lease
 from temp_file_manager.storage.kernel.statx import Seen, looker
 from temp_file_manager.storage.local import LocalStorage
-from temp_file_manager.storage.wrappers.overwrite import Overwriter, Overwriting, guarantee, open_writable
+from temp_file_manager.storage.wrappers.overwrite import Overwriter, Overwriting, Stopped, guarantee, open_writable
 
 
 class SecureStorage(LocalStorage):
     """Overwrites with zeros, then removes. What cannot be overwritten is not removed: ``FAILED``, with the reason.
 
     Of a link only the link goes. A file that has other names is only unlinked, as it is kept under those. A few files
-    are overwritten at once, in threads; all else is done in the calling thread, in order. The gate is asked twice:
-    before the content goes, and before the name does. In between the path is marked in flight, so that whoever
-    registers it in this process learns that the file went; another process that does so is left with a file of zeros.
-    A kill in the middle leaves a file of zeros on record, for the next sweep.
+    are overwritten at once, in threads; all else is done in the calling thread, in order. What has been begun with is
+    ended, however long others wait: until then it is claimed, and nobody registers, pins or holds a file whose
+    content is going. It is asked twice whether a file may go: before the content does, and before the name does.
+
+    No content is touched once half of the claim's time is up, so that none ever goes under a claim that has lapsed.
+    A file that takes longer is cut as far as it was overwritten (see ``overwrite``) and ``SKIPPED``: the next claim,
+    most often this sweep's own, goes on with what is left. A kill in the middle leaves such a file as well.
 
     Args:
         threads: How many files are overwritten at once.
@@ -34,21 +38,15 @@ class SecureStorage(LocalStorage):
         super().__init__(in_use, owner_check=owner_check)
         self._threads = threads
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        """Overwrite and remove one file a record, and yield what became of it, in order."""
-        with Directories(owner_check=self._owner_check) as directories:
-            batch = _Batch(directories, gate, self._in_use() if self._in_use else None)
-            waiting: deque[_Removal | Outcome] = deque()
-            try:
-                with Overwriter(self._threads) as overwriter:
-                    for record in records:
-                        waiting.append(batch.begun(record, overwriter))
-                        if len(waiting) > 2 * self._threads:  # enough that no thread idles
-                            yield batch.ended(waiting.popleft())
-                    while waiting:
-                        yield batch.ended(waiting.popleft())
-            finally:  # after the threads: a path is in flight for as long as one may be writing to it
-                batch.close()
+    def remove(self, removal: Removal) -> None:
+        """Overwrite and remove one file a record, in order; see ``Storage``."""
+        in_use = self._in_use() if self._in_use else None
+        with (
+            Directories(owner_check=self._owner_check) as directories,
+            closing(_Batch(removal, directories, in_use)) as batch,
+            Overwriter(self._threads, removal.why_ended) as overwriter,
+        ):
+            batch.remove(overwriter, most=2 * self._threads)  # enough that no thread idles
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell."""
@@ -60,13 +58,13 @@ class SecureStorage(LocalStorage):
                 yield outcome
 
 
-class _Removal:
-    """A file on its way out: what was found, and is held, marked and overwritten."""
+class _Going:
+    """A file on its way out: what was found, and is held and overwritten."""
 
-    def __init__(self, record: TempFile, directory: int, name: bytes, seen: Seen) -> None:
-        self.record = record
+    def __init__(self, at: int, place: Place, directory: int, seen: Seen) -> None:
+        self.at = at
         self.directory = directory
-        self.name = name
+        _, self.name, self.identity = place
         self.seen = seen
         self.held: int | None = None
         self.overwriting: Overwriting | None = None
@@ -80,98 +78,114 @@ class _Removal:
 
 
 class _Batch:
-    def __init__(self, directories: Directories, gate: Gate, in_use: InUse | None) -> None:
+    def __init__(self, removal: Removal, directories: Directories, in_use: InUse | None) -> None:
+        self._removal = removal
         self._directories = directories
-        self._gate = gate
         self._in_use = in_use
         self._look = looker()
         self._guarantees: dict[str, str] = {}
-        self._open: set[_Removal] = set()
+        self._held: set[_Going] = set()
 
-    def begun(self, record: TempFile, overwriter: Overwriter) -> _Removal | Outcome:
-        """Look, ask, open and have it overwritten; return what is left to do, or what became of it."""
-        removal = None
+    def remove(self, overwriter: Overwriter, most: int) -> None:
+        """Begin with one file after another, and end them in the same order, ``most`` at a time."""
+        removal = self._removal
+        column = removal.records.places() or removal.records.paths()
+        waiting: deque[_Going | None] = deque()
+        for at in range(removal.done, len(column)):
+            if not removal.goes_on(at):
+                break
+            removal.begun = at + 1  # before it is asked whether it may go, see ``Removal.begun``
+            waiting.append(self._begun(at, column[at], overwriter))
+            if len(waiting) >= most:
+                self._end(waiting.popleft())
+        while waiting:
+            self._end(waiting.popleft())
+
+    def _begun(self, at: int, where: Place | str, overwriter: Overwriter) -> _Going | None:
+        """Look, ask, open and have it overwritten; None when that is the end of it."""
+        going = None
         try:
-            removal = _Removal(record, *self._directories.compared(record))
-            self._open.add(removal)
-            outcome = self._refused(removal)
-            if outcome is None and stat.S_ISREG(removal.seen.mode):
-                self._begin_overwriting(removal, overwriter)
+            place = place_at(where)
+            going = _Going(at, place, *self._directories.compared(place))
+            self._held.add(going)
+            if self._may_go(going):
+                if stat.S_ISREG(going.seen.mode):
+                    self._begin_overwriting(going, overwriter)
+                return going
         except Exception as error:  # one bad file never stops a sweep
-            outcome = _ended_by(record, error)
-        if outcome is not None and removal is not None:
-            self._close(removal)
-        return outcome or removal  # type: ignore[return-value] # without an outcome there is a removal
+            self._removal.others[at] = self._ended_by(error)
+        if going is not None:
+            self._let_go(going)
+        return None
 
-    def _refused(self, removal: _Removal) -> Outcome | None:
-        record, mode = removal.record, removal.seen.mode
+    def _may_go(self, going: _Going) -> bool:
+        mode = going.seen.mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            return Outcome(record, Status.FAILED, _not_regular(mode))
+            raise NotThatFile(Status.FAILED, _not_regular(mode))
         if self._in_use is not None:
-            removal.hold(self._in_use.secured(record, removal.directory, removal.name, removal.seen))
-        IN_FLIGHT.mark(removal, record.path)
-        cause = self._gate(record)
-        return Outcome(record, Status.SKIPPED, cause) if cause else None
+            record = self._removal.records[going.at]
+            going.hold(self._in_use.secured(record, going.directory, going.name, going.seen))
+        return self._removal.may_go(going.at)
 
-    def _begin_overwriting(self, removal: _Removal, overwriter: Overwriter) -> None:
-        removal.hold(None)  # its lease would keep us out as well
-        removal.hold(descriptor := open_writable(removal.directory, removal.name, removal.seen))
+    def _begin_overwriting(self, going: _Going, overwriter: Overwriter) -> None:
+        going.hold(None)  # its lease would keep us out as well
+        going.hold(descriptor := open_writable(going.directory, going.name, going.seen))
         if self._in_use is not None and take_lease(descriptor) is False:
             raise NotThatFile(Status.KEPT, Cause.IN_USE)
         # Once more now that it is open: its number cannot become another file's any longer. On an overlay, what lay
         # below has just been copied up, and is born anew.
-        now = self._look(removal.directory, removal.name)
-        reborn = now.born != removal.seen.born and mounts.magic(descriptor) != mounts.OVERLAY
-        if now.inode != removal.seen.inode or reborn:
+        now = self._look(going.directory, going.name)
+        reborn = now.born != going.seen.born and mounts.magic(descriptor) != mounts.OVERLAY
+        if now.inode != going.seen.inode or reborn:
             raise NotThatFile(Status.KEPT, Cause.CHANGING)
         names = os.fstat(descriptor).st_nlink
-        removal.remains = _remains(removal.record.path, names, self._guarantees)
+        going.remains = _remains(self._removal.records[going.at].path, names, self._guarantees)
         if names == 1:
-            removal.overwriting = overwriter.begin(descriptor)
+            going.overwriting = overwriter.begin(descriptor)
 
-    def ended(self, removal: _Removal | Outcome) -> Outcome:
-        """Wait until it is overwritten, ask again and remove it; return what became of it."""
-        if isinstance(removal, Outcome):
-            return removal
-        record = removal.record
-        try:
-            if removal.overwriting is not None:
-                removal.overwriting.result()
-            cause = self._gate(record)
-            if cause:
-                return Outcome(record, Status.SKIPPED, cause)
-            if self._look(removal.directory, removal.name).inode != removal.seen.inode:
-                detail = "another file was put in its place while it was overwritten"
-                return Outcome(record, Status.REPLACED, Cause.REPLACED, detail)
-            if record.identity is None:
-                os.remove(record.path)  # see LocalStorage
-            else:
-                os.unlink(removal.name, dir_fd=removal.directory)
-        except Exception as error:  # one bad file never stops a sweep
-            return _ended_by(record, error)
+    def _end(self, going: _Going | None) -> None:
+        """Wait until it is overwritten, ask again and remove it."""
+        removal = self._removal
+        if going is not None:
+            try:
+                if going.overwriting is not None:
+                    going.overwriting.result(removal)
+                if removal.may_go(going.at):
+                    self._unlink(going)
+                    if going.remains:
+                        removal.note(going.at, Status.REMOVED, Cause.NOT_GUARANTEED, going.remains)
+            except Exception as error:  # one bad file never stops a sweep
+                removal.others[going.at] = self._ended_by(error)
+            # Not after an interrupt: then a thread may be writing to it until the ``Overwriter`` has ended.
+            self._let_go(going)
+        removal.done += 1
+
+    def _unlink(self, going: _Going) -> None:
+        if self._look(going.directory, going.name).inode != going.seen.inode:
+            detail = "another file was put in its place while it was overwritten"
+            raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
+        if going.identity is None:
+            os.remove(os.fsdecode(going.name))  # see LocalStorage
         else:
-            return _removed(record, removal.remains)
-        finally:
-            if removal.overwriting is None or removal.overwriting.over:
-                self._close(removal)
+            os.unlink(going.name, dir_fd=going.directory)
 
-    def _close(self, removal: _Removal) -> None:
-        self._open.discard(removal)
-        removal.hold(None)
-        IN_FLIGHT.clear(removal)
+    def _ended_by(self, error: Exception) -> Other:
+        if isinstance(error, NotThatFile):
+            return error.other
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return Other(Status.GONE, Cause.GONE)
+        if isinstance(error, Stopped):
+            return Other(Status.SKIPPED, self._removal.why_ended())
+        return failed(error)
+
+    def _let_go(self, going: _Going) -> None:
+        self._held.discard(going)
+        going.hold(None)
 
     def close(self) -> None:
         """Give up what is left, when nobody waits for it any more."""
-        for removal in list(self._open):
-            self._close(removal)
-
-
-def _ended_by(record: TempFile, error: Exception) -> Outcome:
-    if isinstance(error, NotThatFile):
-        return error.outcome(record)
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Outcome(record, Status.GONE, Cause.GONE)
-    return failed(record, error)
+        for going in list(self._held):
+            self._let_go(going)
 
 
 def _removed(record: TempFile, remains: str) -> Outcome:
@@ -198,7 +212,7 @@ def _predicted(record: TempFile, guarantees: dict[str, str]) -> Outcome:
     try:
         found = os.lstat(path)
     except OSError as error:
-        return failed(record, error)
+        return Outcome(record, *failed(error))
     if stat.S_ISLNK(found.st_mode):
         return Outcome(record, Status.REMOVED)
     if not stat.S_ISREG(found.st_mode):

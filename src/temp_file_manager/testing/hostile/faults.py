@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from temp_file_manager.records import Cause, Outcome, Status, TempFile, failed
+from temp_file_manager.chunks import failed
+from temp_file_manager.records import Outcome, TempFile
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.contract import Gate
+from temp_file_manager.storage.contract import Removal
 from temp_file_manager.testing.hostile.attacks import AnyPath
 
 _READ_ONLY, _REMOUNT, _BIND, _DETACH = 1, 32, 4096, 2
@@ -28,8 +29,8 @@ class FailingStorage(LocalStorage):
     """A storage that fails for chosen files, and removes the others as ``LocalStorage`` does.
 
     Proves what whoever drives a storage makes of failures: that a file which could not be removed stays on record, that
-    others do not stay with it, and that one which hangs holds up nobody else. It keeps the storage's contract: one
-    outcome a record, in order, and the gate is asked when only the removal itself is left to do.
+    others do not stay with it, and that one which hangs holds up nobody else. It keeps the storage's contract: records
+    are worked on in order, and it asks whether a file may go when only the removal itself is left to do.
 
     Limits: the system call is never made, so this says nothing of what a kernel leaves half done. A hang can be
     released here, as no dead network mount can.
@@ -47,9 +48,10 @@ class FailingStorage(LocalStorage):
 
     Example::
 
+        removal = Removal(Made([TempFile("/tmp/app/bad", 0.0), TempFile("/tmp/app/good", 0.0)]))
         storage = FailingStorage(errno.EIO, ["/tmp/app/bad"])
-        outcomes = list(storage.remove(records, lambda record: None))
-        assert [o.status for o in outcomes if o.record.path == "/tmp/app/bad"] == [Status.FAILED]
+        storage.remove(removal)
+        assert (removal.done, removal.others[0].status, len(removal.others)) == (2, Status.FAILED, 1)
         storage.release()  # the disk is well again
     """
 
@@ -74,17 +76,21 @@ class FailingStorage(LocalStorage):
         """End the fault: what hangs goes on, and nothing fails any more."""
         self._released.set()
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
+    def remove(self, removal: Removal) -> None:
         """Remove one file a record, or fail."""
-        for record in records:
-            if not self._hit(record.path):
-                yield from self._storage.remove((record,), gate)
-            elif self._error == HANG:
-                yield from self._storage.remove((record,), self._hanging(gate))
-            elif cause := gate(record):
-                yield Outcome(record, Status.SKIPPED, cause)
-            else:
-                yield self._failed(record)
+        for at, path in removal.each(removal.records.paths()):
+            if self._hit(path):
+                if not removal.may_go(at):
+                    continue
+                self.hits += 1
+                if self._error != HANG:
+                    self._fail(removal, at, path)
+                    continue
+                self.hung.set()
+                self._released.wait()
+            part = removal.part(at, at + 1)
+            self._storage.remove(part)
+            removal.others.update(part.others)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what looking can tell: not that it will fail."""
@@ -93,23 +99,11 @@ class FailingStorage(LocalStorage):
     def _hit(self, path: str) -> bool:
         return not self._released.is_set() and (self._paths is None or path in self._paths)
 
-    def _hanging(self, gate: Gate) -> Gate:
-        def last(record: TempFile) -> Cause | None:
-            cause = gate(record)
-            if not cause:  # where a system call would hang: when nothing is left to be asked
-                self.hits += 1
-                self.hung.set()
-                self._released.wait()
-            return cause
-
-        return last
-
-    def _failed(self, record: TempFile) -> Outcome:
-        self.hits += 1
-        error = OSError(self._error, os.strerror(self._error), record.path)
+    def _fail(self, removal: Removal, at: int, path: str) -> None:
+        error = OSError(self._error, os.strerror(self._error), path)
         if self._escapes:
             raise error
-        return failed(record, error)
+        removal.others[at] = failed(error)
 
 
 @contextmanager
