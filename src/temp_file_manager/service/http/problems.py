@@ -90,14 +90,12 @@ def _log(scope: Scope, error: Exception) -> None:
 def _known(error: Exception) -> Problem | None:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, LargeSweepError):
+    if isinstance(error, LargeSweepError | RecordClaimedError):
         return Problem(409, str(error))
     if isinstance(error, InvalidArgumentError):
         return Problem(422, str(error))
     if isinstance(error, RegistryFullError):
         return Problem(507, "the registry's disk is full, not all was recorded: make room, and send it all again")
-    if isinstance(error, RecordClaimedError):
-        return Problem(409, str(error), {"Retry-After": "1"})
     if isinstance(error, RegistryError):
         logger.warning(f"The registry cannot be used: {printable(str(error))}")
         return Problem(503, "the registry cannot be used just now: /health says why", {"Retry-After": "10"})
