@@ -23,6 +23,9 @@ class TestSqliteRegistry(RegistryContract):
     def make_registry(self) -> SqliteRegistry:
         return SqliteRegistry(str(self.place / "registry.db"), str(self.place))
 
+    def make_other(self) -> SqliteRegistry:
+        return self.make_registry()
+
 
 def test_adding_only_what_is_new(manager: TempFileManager) -> None:
     """Once, there was no way to record a file unless it was on record."""

@@ -48,14 +48,15 @@ class RecordsContract(RegistryWords):
         assert len(self.registry.files) == len(names) - 1
 
     def test_add_one_is_add_for_one(self) -> None:
-        """Over a known path as well, whose ttl and tags and claim it ends."""
-        self.registry.add_one("/c/a", NOW)
+        """Over a known path as well, whose ttl and tags it ends; or it leaves all to ``add``, and does nothing."""
+        self.add_one("/c/a", NOW)
         assert self.record("/c/a")[:7] == TempFile("/c/a", NOW)[:7]
         self.add("/c/a", due_at=NOW + 1, tags=("old",))
-        old = self.claim_one("/c/a", later())
-        self.registry.add_one("/c/a", NOW + 950)
+        added = self.registry.add_one("/c/a", NOW + 950, self.registry.settlements)
+        assert self.registered == 2 + added
+        assert (self.record("/c/a").tags == ("old",)) is not added
+        self.add_one("/c/a", NOW + 950)
         assert self.record("/c/a")[:7] == TempFile("/c/a", NOW + 950)[:7]
-        assert not self.registry.still_claimed(old)
         assert not self.claim(later()).records
         self.claim_one("/c/a", later(51))
 
@@ -69,22 +70,9 @@ class RecordsContract(RegistryWords):
         assert not self.claim(Selection(NOW + 150, 100)).records
         self.claim_one("/c/a", Selection(NOW + 151, 100, patient=True))
 
-    def test_add_cancels_a_claim(self) -> None:
-        """Also when the clock stands still: the generation tells, not the time."""
-        self.add("/c/a")
-        old = self.claim_one("/c/a", later())
-        assert self.registry.still_claimed(old)
-        self.add("/c/a")
-        assert not self.registry.still_claimed(old)
-        new = self.claim_one("/c/a", later())
-        assert new.generation != old.generation
-        assert self.registry.still_claimed(new)
-        assert not self.registry.still_claimed(old)
-
     def test_add_is_all_or_none(self) -> None:
-        """What cannot be read to its end records nothing and cancels nothing."""
+        """What cannot be read to its end records nothing."""
         self.add("/c/a")
-        held = self.claim_one("/c/a", later())
 
         def breaks() -> Iterable[NewFile]:
             yield "/c/a", None, None, (), None
@@ -98,15 +86,14 @@ class RecordsContract(RegistryWords):
         else:
             raise AssertionError("the error was swallowed")
         assert dict(self.registry.files) == {"/c/a": NOW}
-        assert self.registry.still_claimed(held)
+        assert self.registered == 1
 
     def test_pages_take_nothing_and_name_each_record_once(self) -> None:
         """Whatever happened before: failures, lapsed and skipped claims, forced sweeps with a limit."""
         self.add(*(f"/c/{number}" for number in range(9)))
         force = Selection(NOW + 1000, 100, force=True)
         for status in (Status.FAILED, Status.SKIPPED):
-            for record in self.claim(force, limit=3).records:
-                self.settle(record, status)
+            self.settle(self.claim(force, limit=3), *[status] * 3)
         self.claim(force, limit=2)
         for asof, count in ((NOW + 1001, 7), (NOW + 1060, 9)):
             for due in (Selection(asof, 100), Selection(asof, 100, force=True)):
@@ -123,7 +110,7 @@ class RecordsContract(RegistryWords):
         self.add("/c/soon", due_at=NOW + 1)
         for number in range(4):
             self.add(f"/c/{number}", at=NOW - number)
-        self.settle(self.claim(later(), limit=1).records[0], Status.FAILED)
+        self.settle(self.claim(later(), limit=1), Status.FAILED)
         self.claim(later(), limit=1)
         self.registry.keep(["/c/1"], math.inf)
         self.registry.keep(["/c/0"], math.inf, THIS_PROCESS)
@@ -148,7 +135,7 @@ class RecordsContract(RegistryWords):
         for number, when in enumerate((5, 3, 3, 9, -math.inf, 7)):
             file = (f"/c/{number}", None if number % 2 else NOW + number, (number * 7) % 4 + HUGE, (), None)
             self.registry.add([file], NOW + when)
-        self.settle(self.claim(EVERY, limit=1).records[0], Status.FAILED)
+        self.settle(self.claim(EVERY, limit=1), Status.FAILED)
         self.claim(EVERY, limit=1)
         self.registry.keep(["/c/1"], math.inf)
         self.registry.keep(["/c/0"], math.inf, THIS_PROCESS)
@@ -205,15 +192,6 @@ class RecordsContract(RegistryWords):
         assert self.registry.amend("/c/unknown", NOW) is False
         assert (self.registry.stats().records, self.registered) == (1, 1)
 
-    def test_amending_cancels_a_claim(self) -> None:
-        """As registering does: the record is another one."""
-        self.add("/c/a")
-        old, seen = self.claim_one("/c/a", later()), self.record("/c/a")
-        self.registry.amend("/c/a", NOW)
-        assert not self.registry.still_claimed(old)
-        assert self.registry.forget([seen]) == 0
-        self.claim_one("/c/a", later())
-
     def test_forget_drops_records_and_counts_them(self) -> None:
         """Unknown ones count nothing."""
         self.add("/c/a", "/c/b", "/c/c")
@@ -230,12 +208,17 @@ class RecordsContract(RegistryWords):
         self.registry.files["/c/b"] = NOW
         assert self.registry.forget(old.values()) == 1
         assert set(self.registry.files) == {"/c/a", "/c/b"}
-        assert (
-            self.registry.forget(
-                [self.record("/c/a"), *self.registry.page(Selection(NOW, 0, True), now=NOW, limit=9)[0]]
-            )
-            == 2
-        )
+        claim = self.claim(later())
+        self.settle(claim)
+        assert self.registry.forget([self.record("/c/a"), *self.pages(EVERY, 9), *claim.records]) == 2
+
+    def test_an_amended_record_is_another_one(self) -> None:
+        """As one that is registered again."""
+        self.add("/c/a", "/c/b")
+        seen = self.registry.get(["/c/a", "/c/b"])
+        self.registry.amend("/c/a", NOW)
+        assert self.registry.forget(seen.values()) == 1
+        assert set(self.registry.files) == {"/c/a"}
 
     def test_forgetting_may_leave_pins(self) -> None:
         """For the next registration of their paths."""
@@ -250,10 +233,10 @@ class RecordsContract(RegistryWords):
     def test_each_registration_counts(self) -> None:
         """Also of a path that is known, also twice in one step; not what ``only_new`` leaves as it is."""
         self.add("/c/a", "/c/b")
-        self.registry.add_one("/c/c", NOW)
+        self.add_one("/c/c", NOW)
         assert self.registered == 3
         self.add("/c/a")
-        self.registry.add_one("/c/b", NOW)
+        self.add_one("/c/b", NOW)
         assert self.registered == 5
         self.add("/c/d", "/c/d", "/c/a")
         assert (self.registered, self.registry.stats().records) == (8, 4)

@@ -2,23 +2,35 @@
 # ruff: noqa: S101, PLR2004 - tests assert, and their numbers mean nothing beyond the line they stand in
 
 import math
-import threading
 
-from temp_file_manager.records import Outcome, Selection, Status
-from temp_file_manager.registry.contract import SharedBy
+from temp_file_manager.records import Selection, Status
+from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.claims import ClaimsContract
+from temp_file_manager.testing.contract.exclusion import ExclusionContract
 from temp_file_manager.testing.contract.journal import JournalContract
 from temp_file_manager.testing.contract.keeps import KeepsContract
+from temp_file_manager.testing.contract.looks import LooksContract
+from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
+from temp_file_manager.testing.contract.settlements import SettlementsContract
 from temp_file_manager.testing.contract.words import EVERY, later, paths_of
-from temp_file_manager.testing.processes import in_child
+from temp_file_manager.testing.threads import Work
 
 BOUNDS = tuple(10.0 * number for number in range(7))
 """Seconds."""
 
 
-class RegistryContract(RecordsContract, ClaimsContract, KeepsContract, JournalContract):
+class RegistryContract(
+    RecordsContract,
+    ClaimsContract,
+    SettlementsContract,
+    ExclusionContract,
+    LooksContract,
+    KeepsContract,
+    JournalContract,
+    ProcessesContract,
+):
     """``registry.contract``'s docstrings as tests. Joined by a class that says how to ``make_registry``.
 
     Each test makes one, empty, on first use. Nothing in a registry may depend on files: no path here exists.
@@ -70,16 +82,28 @@ class RegistryContract(RecordsContract, ClaimsContract, KeepsContract, JournalCo
         self.claim_one("/c/a", Selection(NOW + 10, 0))
 
     def test_replace_detaches_the_old_mapping(self) -> None:
-        """Which stays as it was; claims of before hold nothing."""
+        """Which stays as it was."""
         self.add("/c/a", "/c/b")
-        held, old = self.claim(later()).records, self.registry.files
+        old = self.registry.files
         self.registry.replace([("/c/b", NOW + 7), ("/c/c", NOW)])
         assert dict(self.registry.files) == {"/c/b": NOW + 7, "/c/c": NOW}
         assert dict(old) == {"/c/a": NOW, "/c/b": NOW}
-        assert not any(map(self.registry.still_claimed, held))
         old["/c/d"] = NOW
-        self.registry.settle([Outcome(record, Status.REMOVED) for record in held], NOW)
         assert paths_of(self.claim(later()).records) == ["/c/c", "/c/b"]
+
+    def test_what_replaces_claimed_records_waits_or_ends_claims(self) -> None:
+        """In memory it waits for nobody, and no settlement of before retires what there is since."""
+        self.add("/c/a", "/c/b")
+        claim = self.claim(later())
+        if claim.still is None:
+            with self.refused("/c/a", "/c/b"):
+                self.registry.replace([("/c/b", NOW + 7), ("/c/c", NOW)])
+            return
+        self.registry.replace([("/c/b", NOW + 7), ("/c/c", NOW)])
+        assert [claim.still(at) for at in range(2)] == [False, False]
+        self.settle(claim, Status.REMOVED, Status.REMOVED)
+        assert paths_of(self.claim(later()).records) == ["/c/c", "/c/b"]
+        assert "removed" not in self.counters
 
     def test_what_comes_through_files_counts_if_it_was_unknown(self) -> None:
         """Another time for a known path is no registration."""
@@ -141,29 +165,13 @@ class RegistryContract(RecordsContract, ClaimsContract, KeepsContract, JournalCo
     def test_who_holds_the_lock_keeps_others_from_adding(self) -> None:
         """And reads and writes ``files`` meanwhile."""
         self.add("/c/a")
-        added = threading.Thread(target=self.add, args=("/c/b",))
         with self.registry.lock:
-            added.start()
+            adding = Work(self.add, "/c/b")
             self.registry.files["/c/c"] = NOW
-            added.join(0.05)
+            assert adding.waits()
             assert sorted(self.registry.files) == ["/c/a", "/c/c"]
-            assert added.is_alive()
-        added.join()
+        adding.end()
         assert sorted(self.registry.files) == ["/c/a", "/c/b", "/c/c"]
-
-    def test_a_forked_child_loses_no_record(self) -> None:
-        """And the registry goes on there."""
-        self.add("/c/a", "/c/b")
-        self.claim(later(), limit=1)
-
-        def child() -> tuple[list[str], list[str]]:
-            self.add("/c/c", at=NOW + 1)
-            return sorted(self.registry.files), paths_of(self.claim(later(60)).records)
-
-        files, claimed = in_child(child)
-        assert files == ["/c/a", "/c/b", "/c/c"]
-        assert {"/c/b", "/c/c"} <= set(claimed)
-        assert {"/c/a", "/c/b"} <= set(self.registry.files)
 
     def test_close_may_be_called_again(self) -> None:
         """And removes nothing that it was told."""

@@ -1,10 +1,13 @@
 """Words that the registry's contract is written in."""
 # ruff: noqa: S101 - tests assert
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from temp_file_manager.records import NewFile, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import Claim, Registry
+from temp_file_manager.chunks import Other
+from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import Cause, NewFile, Selection, Status, TempFile
+from temp_file_manager.registry import Claim, Registry, Settlement
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.testing.clock import NOW
 
@@ -14,6 +17,9 @@ EVERY = Selection(NOW + 1000, 100, force=True)
 HUGE = 1 << 62
 """Bytes: what a file with a hole can have. Two are more than 64 bits hold."""
 
+HUNG = Other(Status.FAILED, Cause.HUNG)
+"""The end of a removal that may yet go through."""
+
 
 class RegistryWords:
     """The registry under test, and what is said to it. Each part of the contract is a class of this kind."""
@@ -22,10 +28,15 @@ class RegistryWords:
     """Credentials that the registry was opened with, which no text of it may show."""
 
     _made: Registry | None = None
+    _other: Registry | None = None
 
     def make_registry(self) -> Registry:
         """Return a new, empty registry."""
         raise NotImplementedError
+
+    def make_other(self) -> Registry | None:
+        """Return a second object on the records of ``registry``, as another process has; None where there is none."""
+        return None
 
     @property
     def registry(self) -> Registry:
@@ -34,10 +45,18 @@ class RegistryWords:
             self._made = self.make_registry()
         return self._made
 
+    @property
+    def objects(self) -> tuple[Registry, ...]:
+        """The test's registry, and the second object on its records where there can be one."""
+        if self._other is None:
+            first = self.registry
+            self._other = self.make_other() or first
+        return (self.registry,) if self._other is self.registry else (self.registry, self._other)
+
     def teardown_method(self) -> None:
         """Close what the test used; pytest calls it."""
-        if self._made is not None:
-            self._made.close()
+        for registry in {self._made, self._other} - {None}:
+            registry.close()  # type: ignore[union-attr]  # not None, see above
 
     # -- words the tests are written in --------------------------------------------------------------------
 
@@ -45,17 +64,40 @@ class RegistryWords:
         """Record ``paths`` in one step."""
         self.registry.add([(path, due_at, None, tags, None) for path in paths], at)
 
+    def add_one(self, path: str, at: float) -> None:
+        """Record a path in the way that is cheaper, if the registry has one."""
+        if not self.registry.add_one(path, at, self.registry.settlements):
+            self.add(path, at=at)
+
     def claim(
-        self, due: Selection, *, limit: int = 100, after: object | None = None, now: float | None = None
+        self,
+        due: Selection,
+        *,
+        limit: int = 100,
+        after: object | None = None,
+        now: float | None = None,
+        settling: Settlement | None = None,
     ) -> Claim:
         """Claim for 60 s from ``now``, or from ``due.asof``."""
-        return self.registry.claim(due, now=due.asof if now is None else now, lease=60, limit=limit, after=after)
+        return self.registry.claim(
+            due, now=due.asof if now is None else now, lease=60, limit=limit, after=after, settling=settling
+        )
 
-    def claim_one(self, path: str, due: Selection) -> TempFile:
-        """Claim what is due and return the record, which must be that of ``path`` and no other."""
-        records = self.claim(due).records
-        assert paths_of(records) == [path]
-        return records[0]
+    def claim_one(self, path: str, due: Selection) -> Claim:
+        """Claim what is due, which must be the record of ``path`` and no other."""
+        claim = self.claim(due)
+        assert paths_of(claim.records) == [path]
+        return claim
+
+    def settle(self, claim: Claim, *ends: Status | Other, at: float = NOW) -> None:
+        """Settle the first records of a claim, each with what became of it; the rest was not worked on."""
+        self.registry.settle(settlement(claim, *ends, at=at))
+
+    def settle_all(self, *ends: Status | Other) -> None:
+        """Claim as many records as there are ends, whatever their age, and settle each with its own."""
+        claim = self.claim(EVERY, limit=len(ends))
+        assert len(claim.records) == len(ends)
+        self.settle(claim, *ends)
 
     def pages(self, due: Selection | None, limit: int) -> list[TempFile]:
         """Return all pages as one list."""
@@ -72,6 +114,11 @@ class RegistryWords:
     def record(self, path: str) -> TempFile:
         """Return the record of a known path."""
         return self.registry.get([path])[path]
+
+    @property
+    def free(self) -> list[str]:
+        """The paths that nobody has claimed and nothing keeps, in order."""
+        return sorted(paths_of(self.pages(EVERY, 100)))
 
     def add_sized(self, *sizes: int | None, only_new: bool = False) -> None:
         """Record ``/c/0``, ``/c/1`` and so on, of these sizes, in one step."""
@@ -92,16 +139,34 @@ class RegistryWords:
         """Say whether the sum of the sizes is as expected, or not kept."""
         return self.registry.stats().bytes in {None, expected}
 
-    def settle_all(self, *statuses: Status) -> tuple[TempFile, ...]:
-        """Claim as many records as there are statuses, whatever their age, and settle each with its own."""
-        records = self.claim(EVERY, limit=len(statuses)).records
-        assert len(records) == len(statuses)
-        self.registry.settle([Outcome(r, status) for r, status in zip(records, statuses, strict=True)], NOW)
-        return records
+    @contextmanager
+    def refused(self, *paths: str) -> Iterator[None]:
+        """Expect that what is done now is refused, as these paths are claimed, and that it changes nothing."""
+        before = self.pages(None, 100), self.counters
+        try:
+            yield
+        except RecordClaimedError as error:
+            claimed = set(error.paths)
+        else:
+            raise AssertionError("it was not refused")
+        assert claimed == set(paths)
+        assert (self.pages(None, 100), self.counters) == before
 
-    def settle(self, record: TempFile, status: Status, now: float = NOW) -> None:
-        """Settle one record."""
-        self.registry.settle([Outcome(record, status)], now)
+    def patience(self, seconds: float) -> None:
+        """Have changes wait for so long."""
+        for registry in self.objects:
+            registry.patience = seconds
+
+
+def settlement(claim: Claim, *ends: Status | Other, at: float = NOW) -> Settlement:
+    """Return the end of a claim: what became of its first records."""
+    told = [Other(end, Cause.NONE) if isinstance(end, Status) else end for end in ends]
+    return Settlement(claim, len(told), {n: end for n, end in enumerate(told) if end.status is not Status.REMOVED}, at)
+
+
+def new(*paths: str) -> list[NewFile]:
+    """Return files to be recorded of which the path is all that is said."""
+    return [(path, None, None, (), None) for path in paths]
 
 
 def paths_of(records: Iterable[TempFile]) -> list[str]:
