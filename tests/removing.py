@@ -17,9 +17,7 @@ def outcomes(removal: Removal) -> list[Outcome]:
     return list(Outcomes(removal.records, removal.done, removal.others))
 
 
-def removed(
-    storage: Storage, records: Iterable[TempFile], still: Callable[[int], bool] | None = None
-) -> list[Outcome]:
+def removed(storage: Storage, records: Iterable[TempFile], still: Callable[[int], bool] | None = None) -> list[Outcome]:
     """Have a storage remove these, asking ``still`` of each at the last moment; return what became of them."""
     removal = removal_of(records, still=still)
     storage.remove(removal)

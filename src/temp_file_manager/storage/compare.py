@@ -9,7 +9,7 @@ from temp_file_manager.records import PENDING, Cause, Identity, Status
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_directory, same_file
 from temp_file_manager.storage.kernel.statx import HERE, Look, Seen, looker
-from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, is_own
 from temp_file_manager.storage.permissions import foreign
 
 # O_PATH needs no permission to read the directory, as removing from it does not.
@@ -51,6 +51,8 @@ class Directories:
         look = self._look = self._look or looker()
         directory, name, identity = place
         if identity is None:
+            if is_own(os.fsdecode(name)):
+                raise NotThatFile(Status.KEPT, Cause.OWN)
             return HERE, self._ours(look(HERE, name))
         if identity.inode == PENDING.inode:
             look(HERE, directory + b"/" + name)
