@@ -265,7 +265,7 @@ def tried(
 
 def failing(storage: FailingStorage, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[object]:
     """Have every storage fail as this one does."""
-    patch = lambda _, records, gate: storage.remove(records, gate)  # noqa: E731
+    patch = lambda _, removal: storage.remove(removal)  # noqa: E731
     monkeypatch.setattr(LocalStorage, "remove", patch)
     return ended(storage)
 

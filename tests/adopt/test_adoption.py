@@ -24,13 +24,16 @@ from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.adopt.watched import RECENT, WATCHED, adopt_watched, read_watched, unwatch, watch, watched
 from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
-from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.records import Cause, Identity, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking
+from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by_stat, listed_looker
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Entry, Skip, Tree
+from temp_file_manager.storage.wrappers import overwrite
+from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock
 from trees import DAY, LATER, make, snapshot, special
 
@@ -653,10 +656,10 @@ class Between(LocalStorage):
         super().__init__()
         self._act = act
 
-    def remove(self, records: Any, gate: Any) -> Any:
-        for record in records:
-            self._act(record.path)
-        return super().remove(records, gate)
+    def remove(self, removal: Removal) -> None:
+        for path in removal.records.paths():
+            self._act(path)
+        super().remove(removal)
 
 
 def replaced(path: str) -> None:
@@ -680,6 +683,49 @@ def test_what_changes_before_its_removal_stays(tree: Path, act: Callable[[str], 
     report = once.sweep_once(context, plan).report
     assert {str(outcome.status) for outcome in report.outcomes} == {status}
     assert file.exists()
+
+
+class Hasty(LocalStorage):
+    """Has no time for more than two of a chunk, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chunks: list[list[str]] = []
+
+    def remove(self, removal: Removal) -> None:
+        self.chunks.append([os.path.basename(path) for path in removal.records.paths()])
+        if len(self.chunks) > 1:
+            super().remove(removal)
+        else:
+            super().remove(removal.part(0, 2))
+            removal.note(1, Status.SKIPPED, Cause.LEASE_ENDED)
+            removal.done = 2
+
+
+def test_what_there_was_no_time_for_comes_again(tree: Path) -> None:
+    make(tree, *"abcd")
+    storage = Hasty()
+    context = replace(Context.beside(Settings(protect_open=False)), storage=storage)
+    report = once.sweep_once(context, planned(tree, now=time.time() + LATER)).report
+    first, second = storage.chunks
+    assert second == first[1:]
+    assert (report.removed, report.gone, os.listdir(tree)) == (3, 1, [])
+
+
+def test_what_is_overwritten_in_two_goes_is_not_taken_for_touched(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes code that leaves a file half destroyed, as its change time is that of our own writing."""
+    (file,) = make(tree, "file")
+    clock = FakeClock(wall=time.time())
+    synchronise = overwrite.synchronise
+
+    def slowly(descriptor: int) -> None:
+        synchronise(descriptor)
+        clock.advance(LEASE / 2 if clock.elapsed() == 0 else 0)
+
+    monkeypatch.setattr(overwrite, "synchronise", slowly)
+    context = Context.beside(Settings(protect_open=False, secure_delete=True), clock=clock)
+    report = once.sweep_once(context, planned(tree, now=time.time() + LATER)).report
+    assert (report.skipped, report.removed, file.exists()) == (1, 1, False)
 
 
 def test_a_directory_left_empty_goes_only_when_asked_and_never_the_one_that_was_named(tree: Path) -> None:

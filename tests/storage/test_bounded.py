@@ -41,18 +41,19 @@ class Hanging:
         self.ended = 0
 
     def remove(self, removal: Removal) -> None:
+        self.removal = removal
         for at, path in removal.each(removal.records.paths()):
             self.looked.append(path)
-            self._hang(removal, path in self.before)
+            self._hang(path in self.before)
             if removal.may_go(at):
-                self._hang(removal, path in self.during)
+                self._hang(path in self.during)
                 self.removed.append(path)
         self.ended += 1
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         return (Outcome(record, Status.REMOVED) for record in records)
 
-    def _hang(self, removal: Removal, here: bool) -> None:
+    def _hang(self, here: bool) -> None:
         if here:
             self.reached.release()
             assert self.release.wait(PATIENCE)
@@ -213,7 +214,7 @@ def test_what_fails_after_it_was_given_up_is_told_as_that(clock: FakeClock) -> N
     class Failing(Hanging):
         def remove(self, removal: Removal) -> None:
             for at, _ in removal.each(removal.records.paths()):
-                self._hang(removal, True)
+                self._hang(True)
                 removal.note(at, Status.FAILED, Cause.REFUSED, "EIO")
 
     inner, returns = Failing(), Returns()
@@ -226,8 +227,8 @@ def test_what_fails_after_it_was_given_up_is_told_as_that(clock: FakeClock) -> N
 
 def test_what_is_lost_after_it_was_given_up_is_not_told_as_removed(clock: FakeClock) -> None:
     class Broken(Hanging):
-        def _hang(self, removal: Removal, here: bool) -> None:
-            super()._hang(removal, here)
+        def _hang(self, here: bool) -> None:
+            super()._hang(here)
             raise RuntimeError("broken")
 
     inner, returns = Broken(during=["/a/1"], before=["/a/1"]), Returns()
@@ -319,10 +320,10 @@ def test_one_that_takes_long_and_says_so_is_waited_for(clock: FakeClock) -> None
     said = threading.Semaphore(0)
 
     class Slow(Hanging):
-        def _hang(self, removal: Removal, here: bool) -> None:
+        def _hang(self, here: bool) -> None:
             for _ in range(20 if here else 0):
                 assert go_on.acquire(timeout=PATIENCE)
-                removal.signs += 1
+                self.removal.signs += 1
                 said.release()
 
     storage = Abandoning(Slow(during=["/a/1"]), SECONDS, clock)
@@ -340,7 +341,7 @@ def test_one_that_takes_long_and_says_so_is_waited_for(clock: FakeClock) -> None
 
 def test_what_the_storage_raises_is_raised_after_what_it_did() -> None:
     class Raising(Hanging):
-        def _hang(self, removal: Removal, here: bool) -> None:
+        def _hang(self, here: bool) -> None:
             if here:
                 raise RuntimeError("broken")
 

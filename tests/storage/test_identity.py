@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import SweepReport, TempFileManager
+from temp_file_manager.chunks import place_of
 from temp_file_manager.records import NOTHING, Identity, Status, TempFile, sentence
 from temp_file_manager.storage import compare, identity
 from temp_file_manager.storage.compare import Directories
@@ -361,8 +362,8 @@ def test_what_is_kept_says_why(tmp_path: Path, changes: dict[str, int], reason: 
     assert found
     record = TempFile(str(path), NOW, identity=found.identity._replace(**changes))
     with Directories() as directories, pytest.raises(NotThatFile) as raised:
-        directories.compared(record)
-    assert (raised.value.status, sentence(raised.value.cause)) == (Status.KEPT, reason)
+        directories.compared(place_of(record))
+    assert (raised.value.other.status, sentence(raised.value.other.cause)) == (Status.KEPT, reason)
 
 
 def test_nothing_is_taken_for_no_file() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from contexts import JOBS
+from removing import removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage import LocalStorage
@@ -244,7 +245,7 @@ def test_what_nothing_can_tell_is_kept_or_goes_at_an_age(
     clock.advance(50)
     for age, expected in ((51, Status.KEPT), (49, Status.REMOVED)):
         storage = LocalStorage(lambda age=age: InUse(age, clock.wall))  # type: ignore[misc]  # mypy: default in lambda
-        assert [o.status for o in storage.remove([record], lambda _: None)] == [expected]
+        assert [o.status for o in removed(storage, [record])] == [expected]
 
 
 def test_a_mapping_alone_is_seen_on_overlay(
@@ -278,7 +279,7 @@ def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
     before = seen._replace(inode=seen.inode + 1)
     with pytest.raises(NotThatFile, match="changing") as raised:
         InUse(None, lambda: NOW).secured(TempFile(os.fsdecode(path), NOW), HERE, path, before)
-    assert raised.value.status is Status.KEPT
+    assert raised.value.other.status is Status.KEPT
 
 
 def test_a_proc_that_cannot_be_listed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -490,9 +490,12 @@ def test_nothing_is_written_once_nobody_waits(place: Path) -> None:
     (place / "file").write_bytes(SECRET)
     removal = removal_of([])
     removal.over = True
-    with (place / "file").open("r+b") as file, Overwriter(1, removal.why_ended) as overwriter:
-        with pytest.raises(Stopped):
-            overwriter.begin(file.fileno()).result(removal)
+    with (
+        (place / "file").open("r+b") as file,
+        Overwriter(1, removal.why_ended) as overwriter,
+        pytest.raises(Stopped),
+    ):
+        overwriter.begin(file.fileno()).result(removal)
     assert (place / "file").read_bytes() == SECRET
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from removing import removed
 from temp_file_manager import Settings, SettingsError, TempFileManager
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.testing import swapper
 
@@ -40,14 +41,14 @@ def swapped_in_the_window(manager: TempFileManager, file: Path, folder: str | No
     other = file.with_name("other")
     other.write_text("somebody else's")
 
-    def gate(_: TempFile) -> Cause | None:
+    def still(_: int) -> bool:
         file.rename(file.with_name("ours"))
         other.rename(file)
-        return None
+        return True
 
     record = manager.status(file).record
     assert record is not None
-    (outcome,) = LocalStorage(aside=folder).remove([record], gate)
+    (outcome,) = removed(LocalStorage(aside=folder), [record], still)
     return outcome, file
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from places import DOCS, TESTS
+from removing import removed
 from temp_file_manager import testing
-from temp_file_manager.records import Cause, Status, TempFile
+from temp_file_manager.records import Status, TempFile
 from temp_file_manager.testing import (
     HOLDING,
     FailingStorage,
@@ -217,14 +218,13 @@ def test_a_failing_storage_keeps_the_contract(tmp_path: Path) -> None:
     paths = make(tmp_path / "files", 4)
     records = [TempFile(str(path), 0.0) for path in paths]
     storage = FailingStorage(errno.EIO, paths[1:3])
-    spared = {records[2]}
-    found = list(storage.remove(records, lambda record: Cause.CLAIM_ENDED if record in spared else None))
+    found = removed(storage, records, lambda at: at != 2)
     assert [outcome.record for outcome in found] == records
     assert [outcome.status for outcome in found] == [Status.REMOVED, Status.FAILED, Status.SKIPPED, Status.REMOVED]
     assert (storage.hits, found[1].reason) == (1, f"[Errno 5] Input/output error: '{paths[1]}'")
     storage.release()
     assert [o.status for o in storage.predict(records[1:2])] == [Status.REMOVED]
-    assert [o.status for o in storage.remove(records[1:3], lambda _: None)] == [Status.REMOVED] * 2
+    assert [o.status for o in removed(storage, records[1:3])] == [Status.REMOVED] * 2
     assert storage.hits == 1
 
 
