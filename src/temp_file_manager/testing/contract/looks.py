@@ -49,11 +49,11 @@ class LooksContract(RegistryWords):
         again = Again()
         for number in range(3):
             look = Looked(self.registry.settlements, again)
-            self.registry.add(new("/c/a", f"/c/{number}"), NOW + 900, looked=look)
+            self.registry.add(new("/c/a", f"/c/{number}"), NOW + 950, looked=look)
             self.registry.forget([f"/c/{number}"])
             self.claim(later(number), limit=1)
         assert not again.asked
-        assert self.record("/c/a").registered_at == NOW + 900
+        assert self.record("/c/a").registered_at == NOW + 950
         self.add_one("/c/b", NOW)
         assert self.record("/c/b").registered_at == NOW
 
@@ -156,6 +156,20 @@ class LooksContract(RegistryWords):
                 if end is HUNG:
                     self.settle(claim.only(0), Status.SKIPPED)
                     self.assert_looked_at_again(settlements)
+
+    def test_the_end_of_a_lease_counts(self) -> None:
+        """For the next claim, whatever that takes: who waited goes on and looks again, and what was claimed is free."""
+        for registry in self.objects:
+            self.patience(LONG)
+            self.registry.replace([("/c/a", NOW)])
+            claim, again = self.claim(later()), Again()
+            adding = Work(registry.add, new("/c/a"), NOW + 900, looked=Looked(registry.settlements, again))
+            assert adding.waits()
+            assert not self.claim(later(-900), now=NOW + 1060).records
+            adding.end()
+            assert again.asked == [new("/c/a")]
+            self.settle(claim, Status.REMOVED)
+            assert dict(self.registry.files) == {"/c/a": NOW + 900}
 
     def test_the_end_of_a_sweeps_process_counts(self) -> None:
         """It may have been killed when a file had just been removed, and no settlement says so."""

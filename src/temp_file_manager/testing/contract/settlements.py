@@ -89,14 +89,16 @@ class SettlementsContract(RegistryWords):
 
     def test_no_more_is_said_than_was_done(self) -> None:
         """A note on a file that was not done with, as an interrupt leaves it, means nothing."""
-        self.add("/c/a", "/c/b")
-        claim = self.claim(later())
-        self.registry.settle(Settlement(claim, 1, {1: Other(Status.FAILED, Cause.ERROR), 7: HUNG}, NOW))
-        left = "/c/b" if claim.records[0].path == "/c/a" else "/c/a"
-        assert self.free == [left]
-        assert self.record(left).failures == 0
-        assert self.counters["removed"] == 1
-        assert "failed" not in self.counters
+        self.add("/c/a", "/c/b", "/c/c", "/c/d")
+        for turn, note in enumerate((Other(Status.FAILED, Cause.ERROR), Other(Status.REPLACED, Cause.REPLACED), HUNG)):
+            claim = self.claim(later())
+            done, *left = paths_of(claim.records)
+            self.registry.settle(Settlement(claim, 1, {1: note}, NOW))
+            assert self.free == sorted(left)
+            assert done not in self.registry.files
+            assert self.record(left[0]).failures == 0
+            assert self.counters["removed"] == turn + 1
+            assert not {"failed", "replaced"} & set(self.counters)
 
     def test_failed_records_keep_their_age_and_count(self) -> None:
         """And say when scheduled sweeps try again."""
