@@ -103,7 +103,8 @@ class ClaimsContract(RegistryWords):
 
     def test_a_claim_lapses_with_its_lease(self) -> None:
         """Then another may take the records; what the first says of them changes nothing, and counts nothing."""
-        self.add("/c/a", "/c/b")
+        self.add("/c/a")
+        self.add("/c/b", at=NOW + 1)
         first = self.claim(later())
         assert paths_of(first.records) == ["/c/a", "/c/b"]
         assert not self.claim(later(59.5)).records

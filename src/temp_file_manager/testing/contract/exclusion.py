@@ -297,7 +297,7 @@ class ExclusionContract(RegistryWords):
         assert sorted(paths_of(self.claim(later()).records)) == ["/c/a", "/c/c"]
 
     def _wait_with_writes(self, claim: Claim) -> None:
-        self.settle(claim)
+        self.settle(claim, *[Status.REMOVED] * 4)
         for registry in self.objects:
             self.waited(write, registry)
             assert {record.registered_at for record in self.registry.get(["/c/gone", "/c/left"]).values()} == {

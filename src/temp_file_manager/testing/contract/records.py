@@ -43,7 +43,9 @@ class RecordsContract(RegistryWords):
         ]
         self.add(*names)
         assert set(self.registry.get(names)) == set(self.registry.files) == set(names)
-        assert sorted(paths_of(self.claim(later()).records)) == sorted(names)
+        claim = self.claim(later())
+        assert sorted(paths_of(claim.records)) == sorted(names)
+        self.settle(claim)
         assert self.registry.forget(["/c/%"]) == 1
         assert len(self.registry.files) == len(names) - 1
 
@@ -135,10 +137,10 @@ class RecordsContract(RegistryWords):
         for number, when in enumerate((5, 3, 3, 9, -math.inf, 7)):
             file = (f"/c/{number}", None if number % 2 else NOW + number, (number * 7) % 4 + HUGE, (), None)
             self.registry.add([file], NOW + when)
-        self.settle(self.claim(EVERY, limit=1), Status.FAILED)
-        self.claim(EVERY, limit=1)
         self.registry.keep(["/c/1"], math.inf)
         self.registry.keep(["/c/0"], math.inf, THIS_PROCESS)
+        self.settle(self.claim(EVERY, limit=1), Status.FAILED)
+        self.claim(EVERY, limit=1)
         for limit in (1, 2, 5, 6, 99):
             oldest, largest, added = (
                 self.pages(Selection(0.0, 0.0, order=order), limit)

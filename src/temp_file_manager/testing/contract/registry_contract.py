@@ -64,7 +64,9 @@ class RegistryContract(
         assert files.setdefault("/c/a", 0.0) == NOW
         assert files.setdefault("/c/first", NOW - 600) == NOW - 600
         assert files.pop("/c/gone", 1.0) == 1.0
-        assert paths_of(self.claim(Selection(NOW, 100)).records) == ["/c/first", "/c/b", "/c/new"]
+        claim = self.claim(Selection(NOW, 100))
+        assert paths_of(claim.records) == ["/c/first", "/c/b", "/c/new"]
+        self.settle(claim)
         assert files.pop("/c/first") == NOW - 600
         assert "/c/first" not in files
         assert (len(files), sorted(files)) == (4, ["/c/a", "/c/b", "/c/future", "/c/new"])
