@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
 
-from temp_file_manager.records import Selection
+from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.card import Properties, SharedBy
-from temp_file_manager.registry.claim import Claim, Settlement
+from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Forecast, Holder, Identify, Note
 from temp_file_manager.registry.files import StoredRegistry, unidentified
 from temp_file_manager.registry.sqlite.claimed import Claimed
@@ -17,7 +17,9 @@ from temp_file_manager.registry.sqlite.integrity import inspect
 from temp_file_manager.registry.sqlite.journal import SqliteJournal
 from temp_file_manager.registry.sqlite.keeps import SqliteKeeps
 from temp_file_manager.registry.sqlite.records import SqliteRecords
+from temp_file_manager.registry.sqlite.singles import Single, Singles
 from temp_file_manager.registry.sqlite.transaction import Transactions
+from temp_file_manager.registry.waiting import until_free
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage.own_files import why_not_writable
 from temp_file_manager.text import printable
@@ -48,6 +50,7 @@ class SqliteRegistry(StoredRegistry):
         self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
         self._stored = SqliteRecords(self.transactions, claimed, self._claims)
+        self._singles = Singles(self._stored.add_each)
         super().__init__(self._stored, identify)
         self.properties = Properties(
             f"sqlite://{printable(path)}",
@@ -59,6 +62,7 @@ class SqliteRegistry(StoredRegistry):
 
     def _in_child(self) -> None:
         self.lock = Lock()
+        self._singles = Singles(self._stored.add_each)
         self._claims.after_fork()
         self._keeps.after_fork()
 
@@ -72,6 +76,16 @@ class SqliteRegistry(StoredRegistry):
         why = why_not_writable(database.path) if os.path.exists(database.path) else ""
         cannot = why and f"{printable(database.path)} cannot be written: {why}"
         return database.file.trouble() or database.read_only or cannot
+
+    def add(
+        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+    ) -> None:
+        """See ``Records.add``."""
+        rows = list(files)
+        if only_new or len(rows) != 1:
+            super().add(rows, now, only_new=only_new, looked=looked)
+        else:
+            until_free(lambda: self._singles.add(Single(rows[0], now, looked), self.lock), self.patience)
 
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""

@@ -94,6 +94,11 @@ INSERT INTO directories (scope, path) VALUES (:scope, :path)
 DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE directory = :id)
   AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = :id)
 
+-- name: single
+SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, files.id, files.size
+FROM numbers LEFT JOIN directories ON directories.scope = :scope AND directories.path = :path
+  LEFT JOIN files ON files.directory = directories.id AND files.name = :name
+
 -- name: add_new_file
 INSERT OR IGNORE INTO files (
     id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, owner
