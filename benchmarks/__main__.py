@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from time import perf_counter
 
-from benchmarks import concurrency, footprint, goals, measures, peers, report, secure, service, waiting
+from benchmarks import claimed, concurrency, footprint, goals, measures, peers, report, secure, service, waiting
 from benchmarks.measures import Plan
 from benchmarks.tables import Table
 from benchmarks.trees import forest
@@ -23,6 +24,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "secure": secure.secure,
     "clean": measures.clean,
     "waiting": waiting.waiting,
+    "claimed": claimed.claimed,
 }
 
 
@@ -39,7 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=MEASURES, help="measure this; may be given again")
     parser.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     parser.add_argument("--results", default=RESULTS, help="where figures go, and the published wheel's cache")
-    parser.add_argument("--quick", action="store_true", help="a trial run: 2,000 files, 1 round, few records")
+    parser.add_argument("--quick", action="store_true", help="a trial run: 1,000 files, 1 round, few records")
     return parser.parse_args()
 
 
@@ -48,7 +50,12 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
     if "clean" in chosen:
         able, _ = measures.cleaners(plan)
         trees += [(name, turn, plan.files) for turn in range(plan.rounds) for name in able]
-    for name, module in (("memory", footprint), ("concurrency", concurrency), ("waiting", waiting)):
+    for name, module in (
+        ("memory", footprint),
+        ("concurrency", concurrency),
+        ("waiting", waiting),
+        ("claimed", claimed),
+    ):
         if name in chosen:
             trees += module.trees(plan)
     if "register" in chosen or "concurrency" in chosen:
@@ -59,21 +66,24 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
 def main() -> None:
     """Run what the arguments ask for."""
     arguments = _arguments()
-    files, rounds = (2000, 1) if arguments.quick else (50_000, 3)
+    files, rounds = (1000, 1) if arguments.quick else (50_000, 3)
     files, rounds = arguments.files or files, arguments.rounds or rounds
-    records, stored = ((10**4,), 20_000) if arguments.quick else ((10**4, 10**5, 10**6), 2 * 10**6)
+    records = (10**4,) if arguments.quick else (10**4, 10**5, 10**6)
+    stored, served, patience = (20_000, 20_000, 0.2) if arguments.quick else (5 * 10**6, 2 * 10**6, 5.0)
     chosen = [name for name in MEASURES if not arguments.only or name in arguments.only]
     with forest(arguments.dir) as woods:
         scratch = os.path.join(woods.root, "scratch")
         os.mkdir(scratch)
         aiecs = peers.published(os.path.join(arguments.results, "cache"), scratch)
-        plan = Plan(files, rounds, records, stored, woods, aiecs, scratch)
+        plan = Plan(files, rounds, records, stored, served, patience, woods, aiecs, scratch)
         facts = report.machine(woods.root) | {"files": files, "rounds": rounds}
         woods.plant(_wanted_trees(plan, chosen))
         tables = {}
         for name in chosen:
-            print(f"measuring: {name}", file=sys.stderr)
+            print(f"measuring: {name}", end="", file=sys.stderr, flush=True)
+            began = perf_counter()
             tables[name] = MEASURES[name](plan)
+            print(f", {perf_counter() - began:.1f} s", file=sys.stderr)
     tables["goals"] = goals.goals(tables, plan)
     print(report.text(tables.values(), facts))
     for path in report.write(arguments.results, list(tables.values()), facts):

@@ -6,7 +6,6 @@ input. The time is that from the signal to the end of the last.
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 
 from benchmarks import durable
 from benchmarks.measures import Plan
-from benchmarks.tables import Table, interleaved, quantile
+from benchmarks.tables import Table, figures, interleaved, median, quantile, ratios, spread
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import TempFileError
 
@@ -45,14 +44,14 @@ def _each(plan: Plan) -> int:
 
 def trees(plan: Plan) -> list[tuple[str, int, int]]:
     """Return the trees that are swept; registering, which leaves its files alone, uses those of ``register``."""
-    return [(_sweep_name(count), turn, plan.files) for turn in range(plan.rounds) for count in SWEEPING]
+    return [(sweep_name(count), turn, plan.files) for turn in range(plan.rounds) for count in SWEEPING]
 
 
-def _register_name(processes: int) -> str:
+def register_name(processes: int) -> str:
     return f"register_file, {processes} {'process' if processes == 1 else 'processes'}"
 
 
-def _sweep_name(processes: int) -> str:
+def sweep_name(processes: int) -> str:
     return f"clear_all(), {processes} {'process' if processes == 1 else 'processes'}"
 
 
@@ -100,7 +99,7 @@ def _register(plan: Plan, processes: int, _: int) -> Together:
 
 
 def _sweep(plan: Plan, processes: int, turn: int) -> Together:
-    tree = plan.forest.tree(_sweep_name(processes), turn)
+    tree = plan.forest.tree(sweep_name(processes), turn)
     with durable.opened(plan.scratch) as manager:
         manager.register_files(tree.paths())
         base = manager.base_dir
@@ -130,10 +129,10 @@ def _expect(what: str, found: int, wanted: int) -> None:
 def concurrency(plan: Plan) -> Table:
     """Register and sweep with more and more processes; sweeping comes last, as it removes."""
     registering = tuple(count for count in REGISTERING if count <= plan.files)
-    rows = _rows(plan, _register, _register_name, registering, lambda processes: processes * _each(plan))
-    rows += _rows(plan, _sweep, _sweep_name, SWEEPING, lambda _: plan.files)
+    rows = _rows(plan, _register, register_name, registering, lambda processes: processes * _each(plan))
+    rows += _rows(plan, _sweep, sweep_name, SWEEPING, lambda _: plan.files)
     columns = {"name": "what", "rate": "files/s in total", "median": "µs a file", "p99": "p99 of a call, ms"}
-    columns |= {"ratio": "times the speed of one", "note": "note"}
+    columns |= {"ratio": "times the speed of one", "ratios": "of the rounds", "note": "note"}
     title = f"Processes that share a SQLite registry: registering {_each(plan):,} files each, sweeping {plan.files:,}"
     return Table("concurrency", title, columns, rows, REMARKS)
 
@@ -145,25 +144,23 @@ def _rows(
     counts: tuple[int, ...],
     files: Callable[[int], int],
 ) -> list[dict[str, Any]]:
-    found: dict[int, list[Together]] = {count: [] for count in counts}
+    found: dict[int, list[Together | None]] = {count: [None] * plan.rounds for count in counts}
     notes = dict.fromkeys(counts, "")
     for turn, count in interleaved(counts, plan.rounds):
         try:
-            found[count].append(run(plan, count, turn))
+            found[count][turn] = run(plan, count, turn)
         except (OSError, ValueError, RuntimeError, TempFileError, subprocess.SubprocessError) as error:
             notes[count] = f"failed in round {turn + 1}: {error}"
     rows = [{"name": named(count), **_figures(found[count], files(count)), "note": notes[count]} for count in counts]
-    alone = rows[0].get("rate")
     for row in rows:
-        row["ratio"] = row["rate"] / alone if alone and "rate" in row else None
+        quotients = ratios(rows[0]["samples"], row["samples"])
+        row |= {"ratio": median(quotients), "ratios": spread(quotients)}
     return rows
 
 
-def _figures(rounds: list[Together], files: int) -> dict[str, Any]:
-    if not rounds:
-        return {}
-    samples = [one.seconds / files * 1e6 for one in rounds]
-    tails = [quantile(sorted(one.waits), 0.99) * 1e3 for one in rounds if one.waits]
-    median = statistics.median(samples)
-    p99 = statistics.median(tails) if tails else None
-    return {"rate": 1e6 / median, "median": median, "p99": p99, "samples": samples}
+def _figures(rounds: list[Together | None], files: int) -> dict[str, Any]:
+    samples = [None if one is None else one.seconds / files * 1e6 for one in rounds]
+    tails = [quantile(sorted(one.waits), 0.99) * 1e3 for one in rounds if one is not None and one.waits]
+    middle = median(figures(samples))
+    rate = None if middle is None else 1e6 / middle
+    return {"rate": rate, "median": middle, "p99": median(tails), "samples": samples}

@@ -6,7 +6,8 @@ wake of its removal.
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from temp_file_manager import TempFileManager
@@ -16,11 +17,13 @@ EXPIRED = "ours, SQLite, cleanup() of expired"
 PROTECTED = "ours, SQLite, sweep that asks who has files open"
 BULK = "ours, SQLite, register_files"
 SINGLE = "ours, SQLite, register_file"
+THREADS = 8
+SHARED = f"ours, SQLite, register_file, {THREADS} threads"
 AGAIN = "ours, SQLite, registered again"
 IDLE = "ours, SQLite"
 URL = "sqlite:"
 
-SINGLES = 5000
+SINGLES = 10_000
 """Files registered one by one, at most: each is a transaction."""
 
 BATCH = 10_000
@@ -35,6 +38,17 @@ def opened(scratch: str) -> Iterator[TempFileManager]:
         yield manager
     finally:
         manager.close()
+
+
+def register_by_threads(manager: TempFileManager, paths: Sequence[str]) -> None:
+    """Register one by one, in threads that share the manager and the work."""
+
+    def work(first: int) -> None:
+        for path in paths[first::THREADS]:
+            manager.register_file(path)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(work, range(THREADS)))
 
 
 def fill(manager: TempFileManager, count: int) -> None:

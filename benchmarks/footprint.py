@@ -1,7 +1,6 @@
 """What records weigh, and what importing costs: each figure from processes of their own."""
 
 import os
-import statistics
 import subprocess
 import sys
 from time import perf_counter
@@ -9,7 +8,7 @@ from typing import Any
 
 from benchmarks import durable
 from benchmarks.measures import AIECS, Plan
-from benchmarks.tables import Table, compared, interleaved
+from benchmarks.tables import Table, compared, figures, interleaved, median, spread, unmeasured
 
 HOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "holder.py")
 SWEPT = 1000
@@ -40,11 +39,11 @@ def memory(plan: Plan) -> Table:
         arguments = {"ours": ["ours", str(count)]}
         if plan.aiecs.module:
             arguments[AIECS] = ["aiecs", str(count), plan.aiecs.source]
-        samples: dict[str, list[float]] = {"ours": [], AIECS: []}
+        samples = unmeasured(("ours", AIECS), plan.rounds)
         notes = {AIECS: plan.aiecs.why_not}
-        for _, name in interleaved(list(arguments), plan.rounds):
+        for turn, name in interleaved(list(arguments), plan.rounds):
             try:
-                samples[name].append(float(_python("-P", HOLDER, *arguments[name])))
+                samples[name][turn] = float(_python("-P", HOLDER, *arguments[name]))
             except subprocess.CalledProcessError as error:  # without /proc, for one
                 notes[name] = f"failed: {error.stderr.strip().splitlines()[-1]}"
         table = compared("memory", "", "bytes a record", samples, notes, ours="ours")
@@ -85,23 +84,24 @@ def _stored(plan: Plan) -> dict[str, Any]:
             samples.append(int(_python("-P", HOLDER, "sqlite", base, str(_swept(plan)))) / 2**20)
         except subprocess.CalledProcessError as error:  # without /proc, for one
             note = f"failed: {error.stderr.strip().splitlines()[-1]}"
-    resident = statistics.median(samples) if samples else None
-    return {"name": stored_name(plan), "resident": resident, "samples": samples, "note": note}
+    return {"name": stored_name(plan), "resident": median(samples), "samples": samples, "note": note}
 
 
 def importing(plan: Plan) -> Table:
     """Time fresh interpreters that import the package, and ones that import what it stands on."""
     names = {"import temp_file_manager": "import temp_file_manager", f"import {MODULES}": f"import {MODULES}"}
-    samples: dict[str, list[float]] = {name: [] for name in names}
+    rounds = 3 + 6 * plan.rounds
+    samples = unmeasured(names, rounds)
     for code in names.values():
         _python("-c", code)  # the first one may still have to compile
-    for _, name in interleaved(list(names), 3 + 6 * plan.rounds):
+    for turn, name in interleaved(list(names), rounds):
         began = perf_counter()
         _python("-c", names[name])
-        samples[name].append((perf_counter() - began) * 1e3)
+        samples[name][turn] = (perf_counter() - began) * 1e3
     table = compared("import", "Importing", "ms a process", samples, {}, ours="import temp_file_manager")
-    medians = [statistics.median(values) for values in samples.values()]
-    table.rows.append({"name": "difference", "median": medians[0] - medians[1], "note": ""})
+    more = [one - other for one, other in zip(*map(figures, samples.values()), strict=True)]
+    difference = {"median": median(more), "spread": spread(more), "samples": more, "note": ""}
+    table.rows.append({"name": "difference", **difference})
     foreign = _python("-c", FOREIGN)
     table.rows.append({"name": "beyond the standard library", "foreign": foreign, "note": foreign or "nothing"})
     return table

@@ -12,13 +12,14 @@ from typing import Any
 
 from benchmarks import durable, peers
 from benchmarks.peers import Published
-from benchmarks.tables import Table, compared, interleaved
+from benchmarks.tables import Table, compared, interleaved, unmeasured
 from benchmarks.trees import Forest, Tree
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import TempFileError
 
 OURS = "ours, clear_all()"
 EXPIRED = "ours, cleanup() of expired"
+SINGLE = "ours, register_file"
 PROTECTED = "ours, sweep that asks who has files open"
 TMPFILES = "systemd-tmpfiles"
 AIECS = "AIECS 2.2.0"
@@ -31,12 +32,26 @@ IDLE_CALLS = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """What this run measures with; ``stored`` is how many records in SQLite are weighed."""
+    """What this run measures with.
+
+    Attributes:
+        files: Files that are cleaned and registered.
+        rounds: Rounds of each measurement.
+        records: How many records are weighed in memory, and left alone by a cleanup.
+        stored: How many records in SQLite are weighed.
+        served: How many records the service has.
+        patience: Seconds after which a registry gives up the wait for a claim.
+        forest: The files.
+        aiecs: The published class.
+        scratch: A directory on the disk of the files.
+    """
 
     files: int
     rounds: int
     records: tuple[int, ...]
     stored: int
+    served: int
+    patience: float
     forest: Forest
     aiecs: Published
     scratch: str
@@ -112,7 +127,7 @@ def cleaners(plan: Plan) -> tuple[dict[str, Callable[[Tree], float]], dict[str, 
 def clean(plan: Plan) -> Table:
     """Remove a tree of files, each contestant its own in each round."""
     able, notes = cleaners(plan)
-    samples: dict[str, list[float]] = {name: [] for name in notes}
+    samples = unmeasured(notes, plan.rounds)
     for turn, name in interleaved(list(able), plan.rounds):
         tree = plan.forest.tree(name, turn)
         try:
@@ -123,7 +138,7 @@ def clean(plan: Plan) -> Table:
         if tree.left():
             notes[name] = f"left {tree.left()} files in round {turn + 1}"
         else:
-            samples[name].append(took / tree.count * 1e6)
+            samples[name][turn] = took / tree.count * 1e6
     title = f"Cleaning {plan.files:,} empty files"
     return compared("clean", title, "µs a file", samples, notes, ours=OURS)
 
@@ -141,7 +156,7 @@ def _registering(scratch: str, paths: list[str]) -> dict[str, Callable[[], float
         return timed(manager.statuses, paths)
 
     return {
-        "ours, register_file": lambda: _one_by_one(TempFileManager(scratch), paths),
+        SINGLE: lambda: _one_by_one(TempFileManager(scratch), paths),
         "ours, register_files": lambda: timed(TempFileManager(scratch).register_files, paths),
         "ours, statuses": asking,
         "os.path.isfile alone": lambda: timed(lambda: [os.path.isfile(path) for path in paths] and None),
@@ -161,9 +176,14 @@ def _storing(scratch: str, paths: list[str]) -> dict[str, Callable[[], float]]:
         with durable.opened(scratch) as manager:
             return _one_by_one(manager, paths[: durable.SINGLES])
 
+    def by_threads() -> float:
+        with durable.opened(scratch) as manager:
+            return timed(durable.register_by_threads, manager, paths[: durable.SINGLES])
+
     return {
         durable.BULK: lambda: at_once(before=False),
         durable.SINGLE: one_by_one,
+        durable.SHARED: by_threads,
         durable.AGAIN: lambda: at_once(before=True),
     }
 
@@ -172,24 +192,25 @@ def register(plan: Plan) -> Table:
     """Put existing files on record: everybody the same ones, into a new manager each time."""
     paths = plan.forest.tree("register").paths()
     contestants = _registering(plan.scratch, paths) | _storing(plan.scratch, paths)
-    samples: dict[str, list[float]] = {name: [] for name in [*contestants, AIECS]}
+    samples = unmeasured([*contestants, AIECS], plan.rounds)
     if plan.aiecs.module:
         kind = plan.aiecs.module.TempFileManager
         contestants[AIECS] = lambda: _one_by_one(kind(plan.scratch), paths)
-    few = {durable.SINGLE: min(durable.SINGLES, len(paths))}
-    for _, name in interleaved(list(contestants), plan.rounds):
-        samples[name].append(contestants[name]() / few.get(name, len(paths)) * 1e6)
+    few = dict.fromkeys((durable.SINGLE, durable.SHARED), min(durable.SINGLES, len(paths)))
+    for turn, name in interleaved(list(contestants), plan.rounds):
+        samples[name][turn] = contestants[name]() / few.get(name, len(paths)) * 1e6
     notes = {
         "ours, register_files": "one call for all",
         "ours, statuses": "one call for all; AIECS has no such call",
         "os.path.isfile alone": "what each registration has to ask the kernel",
         durable.BULK: "one call for all",
         durable.SINGLE: f"{few[durable.SINGLE]:,} of them, each a transaction",
+        durable.SHARED: f"{few[durable.SHARED]:,} of them, by threads that share one manager",
         durable.AGAIN: "the same call a second time",
         AIECS: plan.aiecs.why_not,
     }
     title = f"Registering {len(paths):,} files"
-    return compared("register", title, "µs a file", samples, notes, ours="ours, register_file")
+    return compared("register", title, "µs a file", samples, notes, ours=SINGLE)
 
 
 def idle(plan: Plan) -> Table:
@@ -211,12 +232,12 @@ def _idle(plan: Plan, count: int) -> Table:
     managers = {name: kind(plan.scratch) for name, kind in kinds.items()}
     for manager in managers.values():
         manager.files.update((f"/nowhere/tmp{number:08d}", now) for number in range(count))
-    samples: dict[str, list[float]] = {"ours": [], durable.IDLE: [], AIECS: []}
+    samples = unmeasured(("ours", durable.IDLE, AIECS), plan.rounds * IDLE_CALLS)
     notes = {AIECS: plan.aiecs.why_not}
     with durable.opened(plan.scratch) as stored:
         durable.fill(stored, count)
         os.sync()  # its write-back belongs to the filling
         managers[durable.IDLE] = stored
-        for _, name in interleaved(list(managers), plan.rounds * IDLE_CALLS):
-            samples[name].append(timed(managers[name].cleanup) * 1e6)
+        for turn, name in interleaved(list(managers), plan.rounds * IDLE_CALLS):
+            samples[name][turn] = timed(managers[name].cleanup) * 1e6
     return compared("idle", "", "µs a cleanup", samples, notes, ours="ours")

@@ -7,23 +7,19 @@ import tempfile
 from collections.abc import Callable
 
 from benchmarks.measures import Plan, timed
-from benchmarks.tables import Table, compared, interleaved
-from temp_file_manager.records import TempFile
-from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.wrappers.secure import SecureStorage
+from benchmarks.tables import Table, compared, interleaved, unmeasured
+from temp_file_manager import Settings, TempFileManager
 
 FILES = 1000
 SIZE = 4096
-CHUNK = 50  # as a sweep hands them over
 OURS = "ours, 4 threads"
 SINGLE = "ours, 1 thread"
 SHRED = "shred -u -n1"
 PLAIN = "ours, not overwritten"
-GOAL = 0.25
 
 
-def _filled(directory: str) -> list[str]:
-    paths = [os.path.join(directory, f"{number:04}") for number in range(FILES)]
+def _filled(directory: str, count: int) -> list[str]:
+    paths = [os.path.join(directory, f"{number:04}") for number in range(count)]
     for path in paths:
         with open(path, "wb") as file:
             file.write(b"x" * SIZE)
@@ -31,38 +27,41 @@ def _filled(directory: str) -> list[str]:
     return paths
 
 
-def _removed(storage: LocalStorage, paths: list[str]) -> None:
-    for first in range(0, len(paths), CHUNK):
-        records = [TempFile(path, 0.0) for path in paths[first : first + CHUNK]]
-        for outcome in storage.remove(records, lambda _: None):
-            if outcome.reason:
-                raise RuntimeError(outcome.reason)
+def _swept(settings: Settings, paths: list[str], base: str) -> float:
+    manager = TempFileManager(base, settings=settings)
+    manager.register_files(paths)
+    took = timed(manager.clear_all)
+    left = sum(map(os.path.lexists, paths))
+    if left:
+        raise RuntimeError(f"{left} files were left")
+    return took
 
 
-def _contestants() -> dict[str, Callable[[list[str]], object]]:
-    able: dict[str, Callable[[list[str]], object]] = {
-        OURS: lambda paths: _removed(SecureStorage(4), paths),
-        SINGLE: lambda paths: _removed(SecureStorage(1), paths),
-        PLAIN: lambda paths: _removed(LocalStorage(), paths),
+def _contestants() -> dict[str, Callable[[list[str], str], float]]:
+    able: dict[str, Callable[[list[str], str], float]] = {
+        OURS: lambda paths, base: _swept(Settings(secure_delete=True, cleanup_threads=4), paths, base),
+        SINGLE: lambda paths, base: _swept(Settings(secure_delete=True, cleanup_threads=1), paths, base),
+        PLAIN: lambda paths, base: _swept(Settings(), paths, base),
     }
     if shutil.which("shred"):
-        able[SHRED] = lambda paths: subprocess.run(["shred", "-u", "-n1", *paths], check=True)
+        shred = ["shred", "-u", "-n1"]
+        able[SHRED] = lambda paths, _: timed(lambda: subprocess.run([*shred, *paths], check=True))
     return able
 
 
 def secure(plan: Plan) -> Table:
     """Overwrite and remove files of 4 KiB."""
-    able = _contestants()
-    samples: dict[str, list[float]] = {name: [] for name in (OURS, SINGLE, SHRED, PLAIN)}
+    able, count = _contestants(), min(FILES, max(1, plan.files // 10))
+    samples = unmeasured((OURS, SINGLE, SHRED, PLAIN), plan.rounds)
     notes = {
         SHRED: "renames each file seven times as well" if SHRED in able else "not installed",
         PLAIN: "what removing alone takes",
     }
-    for _, name in interleaved(list(able), plan.rounds):
+    for turn, name in interleaved(list(able), plan.rounds):
         with tempfile.TemporaryDirectory(dir=plan.scratch) as directory:
-            paths = _filled(directory)
+            paths = _filled(directory, count)
             try:
-                samples[name].append(timed(able[name], paths) / FILES * 1e6)
+                samples[name][turn] = able[name](paths, plan.scratch) / count * 1e6
             except (RuntimeError, subprocess.SubprocessError) as error:
                 notes[name] = f"failed: {error}"
-    return compared("secure", f"Overwriting {FILES:,} files of 4 KiB", "µs a file", samples, notes, ours=OURS)
+    return compared("secure", f"Overwriting {count:,} files of 4 KiB", "µs a file", samples, notes, ours=OURS)

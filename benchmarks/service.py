@@ -132,7 +132,7 @@ def _until_up(service: Service) -> None:
 
 def service(plan: Plan) -> Table:
     """Weigh it, ask it, leave it alone; then register files with it, from several clients at once."""
-    columns = {"name": f"with {plan.stored:,} records", "median": "median", "p99": "p99", "note": "note"}
+    columns = {"name": f"with {plan.served:,} records", "median": "median", "p99": "p99", "note": "note"}
     try:
         rows = _figures(plan)
     except (OSError, RuntimeError, ValueError) as error:  # without the extra, or without /proc
@@ -142,14 +142,14 @@ def service(plan: Plan) -> Table:
 
 def _figures(plan: Plan) -> list[dict[str, Any]]:
     with durable.opened(plan.scratch) as manager:
-        _fill(manager, plan.stored)
+        _fill(manager, plan.served)
         base = manager.base_dir
     with running(base) as one:
         for path in PATHS:
             _asked(one, path, WARM)
         resident = one.memory("VmRSS")
         rows = [_answered(one, path) for path in PATHS]
-        rows.append(_idle(one, SHORT_IDLE if plan.stored < 10**6 else IDLE))
+        rows.append(_idle(one, SHORT_IDLE if plan.served < 10**6 else IDLE))
         rows.append({"name": "/v1/outlook, ms", "median": one.ask("GET", "/v1/outlook")[0] * 1e3})
         weighed = [{"name": RESIDENT, "median": resident}, {"name": PEAK, "median": one.memory("VmHWM")}]
     return weighed + rows + [_registering(plan)]

@@ -2,16 +2,22 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+Samples = Sequence[float | None]
+"""A figure for each round; None for a round that gave none."""
+
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under one title. ``columns`` maps a row's field to its heading; fields without one are only in JSON."""
+    """Rows under one title. ``columns`` maps a row's field to its heading; fields without one are only in JSON.
+
+    A row's ``samples`` has one figure a round, so that those of two rows can be compared round by round.
+    """
 
     key: str
     title: str
@@ -22,6 +28,10 @@ class Table:
     def value(self, name: str, field: str = "median") -> float | None:
         """Return one figure, or None when it was not measured."""
         return next((row.get(field) for row in self.rows if row["name"] == name), None)
+
+    def samples(self, name: str) -> Samples:
+        """Return the figures of all rounds; none when it was not measured."""
+        return next((row.get("samples", ()) for row in self.rows if row["name"] == name), ())
 
     def lines(self) -> list[str]:
         """Return the table in markdown."""
@@ -46,6 +56,35 @@ def _cell(value: object) -> str:
     return f"{value:.4f}" if abs(value) < 0.1 else f"{value:.2f}"
 
 
+def figures(samples: Iterable[float | None]) -> list[float]:
+    """Return those of the rounds that gave one."""
+    return [sample for sample in samples if sample is not None]
+
+
+def ratios(above: Samples, below: Samples) -> list[float]:
+    """Return the quotient of each round that has both figures.
+
+    The machine's mood differs from round to round and is the same for both within one: the median of these quotients
+    says more than the quotient of two medians, and their spread says how much it says.
+    """
+    return [one / other for one, other in zip(above, below, strict=False) if one is not None and other]
+
+
+def unmeasured(names: Iterable[str], rounds: int) -> dict[str, list[float | None]]:
+    """Return samples to be filled in: none of these has a figure yet, in no round."""
+    return {name: [None] * rounds for name in names}
+
+
+def median(values: Sequence[float]) -> float | None:
+    """Return the median, None of nothing."""
+    return statistics.median(values) if values else None
+
+
+def spread(values: Sequence[float]) -> str | None:
+    """Return the least and the most, as they are shown."""
+    return f"{_cell(min(values))} - {_cell(max(values))}" if values else None
+
+
 def interleaved(contestants: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
     """Yield (round, contestant), each round in another order, so that nobody always runs after the same one."""
     step = max(1, len(contestants) // max(1, rounds))
@@ -65,23 +104,26 @@ def compared(
     key: str,
     title: str,
     unit: str,
-    samples: Mapping[str, Sequence[float]],
+    samples: Mapping[str, Samples],
     notes: Mapping[str, str],
     *,
     ours: str,
 ) -> Table:
-    """Return a table of medians with, for each row, how many times of it the row ``ours`` takes."""
-    medians = {name: statistics.median(values) for name, values in samples.items() if values}
-    rows = [
-        {
-            "name": name,
-            "median": medians.get(name),
-            "spread": f"{_cell(min(values))} - {_cell(max(values))}" if values else None,
-            "ratio": medians[ours] / medians[name] if medians.get(name) and ours in medians else None,
-            "note": notes.get(name, ""),
-            "samples": list(values),
-        }
-        for name, values in samples.items()
-    ]
-    columns = {"name": "who", "median": unit, "spread": "least - most", "ratio": "ours / this", "note": "note"}
+    """Return a table of medians, and how many times of each the row ``ours`` takes: by rounds, see ``ratios``."""
+    rows = []
+    for name, values in samples.items():
+        quotients = ratios(samples.get(ours, ()), values)
+        rows.append(
+            {
+                "name": name,
+                "median": median(figures(values)),
+                "spread": spread(figures(values)),
+                "ratio": median(quotients),
+                "ratios": spread(quotients),
+                "note": notes.get(name, ""),
+                "samples": list(values),
+            }
+        )
+    columns = {"name": "who", "median": unit, "spread": "least - most"}
+    columns |= {"ratio": "ours / this", "ratios": "of the rounds", "note": "note"}
     return Table(key, title, columns, rows)
