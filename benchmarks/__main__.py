@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from time import perf_counter
 
-from benchmarks import claimed, concurrency, footprint, goals, measures, peers, report, secure, service, waiting
+from benchmarks import claimed, concurrency, footprint, goals, measures, peers, report, secure, service, steps, waiting
 from benchmarks.measures import Plan
 from benchmarks.tables import Table
 from benchmarks.trees import forest
@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=MEASURES, help="measure this; may be given again")
     parser.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     parser.add_argument("--results", default=RESULTS, help="where figures go, and the published wheel's cache")
+    parser.add_argument("--steps", action="store_true", help="where a microsecond goes, instead of all of this")
     parser.add_argument("--quick", action="store_true", help="a trial run: 1,000 files, 1 round, few records")
     return parser.parse_args()
 
@@ -63,6 +64,16 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
     return trees
 
 
+def _measured(plan: Plan, chosen: list[str]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for name in chosen:
+        print(f"measuring: {name}", end="", file=sys.stderr, flush=True)
+        began = perf_counter()
+        tables[name] = MEASURES[name](plan)
+        print(f", {perf_counter() - began:.1f} s", file=sys.stderr)
+    return tables | {"goals": goals.goals(tables, plan)}
+
+
 def main() -> None:
     """Run what the arguments ask for."""
     arguments = _arguments()
@@ -77,14 +88,12 @@ def main() -> None:
         aiecs = peers.published(os.path.join(arguments.results, "cache"), scratch)
         plan = Plan(files, rounds, records, stored, served, patience, woods, aiecs, scratch)
         facts = report.machine(woods.root) | {"files": files, "rounds": rounds}
-        woods.plant(_wanted_trees(plan, chosen))
-        tables = {}
-        for name in chosen:
-            print(f"measuring: {name}", end="", file=sys.stderr, flush=True)
-            began = perf_counter()
-            tables[name] = MEASURES[name](plan)
-            print(f", {perf_counter() - began:.1f} s", file=sys.stderr)
-    tables["goals"] = goals.goals(tables, plan)
+        if arguments.steps:
+            woods.plant(steps.trees(plan))
+            tables = steps.steps(plan)
+        else:
+            woods.plant(_wanted_trees(plan, chosen))
+            tables = _measured(plan, chosen)
     print(report.text(tables.values(), facts))
     for path in report.write(arguments.results, list(tables.values()), facts):
         print(f"written: {os.path.relpath(path)}", file=sys.stderr)

@@ -1,0 +1,50 @@
+"""``python -m benchmarks.campaigns``: attack the package for a while, and say what was met and what went wrong."""
+
+import argparse
+import logging
+import sys
+from time import perf_counter
+
+from benchmarks.campaigns.kill import kill
+from benchmarks.campaigns.swap import swap
+
+MOST = 40
+"""Problems that are shown: the last say where to look."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks.campaigns", description=__doc__)
+    campaigns = parser.add_subparsers(dest="campaign", required=True)
+    killing = campaigns.add_parser("kill", help="kill processes that register, pin and sweep; a round takes 0.3 s")
+    killing.add_argument("--rounds", type=int, default=1000)
+    killing.add_argument("--seed", type=int, default=1)
+    swapping = campaigns.add_parser("swap", help="sweep while directories are swapped")
+    swapping.add_argument("--swaps", type=int, default=250_000)
+    for campaign in (killing, swapping):
+        campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
+    return parser.parse_args()
+
+
+def _told(text: str) -> None:
+    print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Run what the arguments ask for; return 1 if anything was wrong."""
+    arguments = _arguments()
+    logging.disable()
+    began = perf_counter()
+    if arguments.campaign == "kill":
+        ended = kill(arguments.rounds, arguments.dir, arguments.seed, _told)
+    else:
+        ended = swap(arguments.swaps, arguments.dir, _told)
+    print(file=sys.stderr)
+    for what, count in ended.counts.items():
+        print(f"{what}: {count:,}")
+    print(f"seconds: {perf_counter() - began:.0f}")
+    print("\n".join(ended.problems[-MOST:]) or "nothing was wrong")
+    return 1 if ended.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""What the processes of a kill campaign do until they are killed: register, pin and sweep, and keep diaries."""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from benchmarks.campaigns import diary
+from benchmarks.campaigns.diary import Diary
+from temp_file_manager import RecordsSettled, Settings, TempFileManager
+from temp_file_manager.errors import TempFileError
+
+DUE, LATER = 0.0, 3600.0
+"""How long a file may live: not at all, or beyond the campaign's round."""
+SOON = 0.02
+LATELY = 60
+"""So many of its last files a process turns to again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one process works.
+
+    Attributes:
+        base: The base directory that all share.
+        directory: Its own files.
+        diary: The path of its diary.
+        seed: Of what it does.
+        forced: Whether sweeps take everything that is on record, or what is due.
+        ready: Told when it begins.
+    """
+
+    base: str
+    directory: str
+    diary: str
+    seed: int
+    forced: bool
+    ready: Callable[[], None]
+
+
+class Owner:
+    """Files of one process: nobody else makes, registers or pins them."""
+
+    def __init__(self, place: Place) -> None:
+        self.random = Random(place.seed)
+        self.manager = TempFileManager(place.base, registry="sqlite:")
+        self._diary = Diary(place.diary)
+        self._directory = place.directory
+        self._prefix = os.path.basename(place.directory)
+        self._numbers = itertools.count()
+
+    def path(self, name: str) -> str:
+        """Return where a file is."""
+        return f"{self._directory}/{name}"
+
+    def new(self, count: int) -> list[str]:
+        """Make files, and return their names, which are in no other directory."""
+        return [self.make(f"{self._prefix}-{next(self._numbers)}") for _ in range(count)]
+
+    def make(self, name: str) -> str:
+        """Make a file that is not there."""
+        self._diary.write(diary.MAKING, [name])
+        os.close(os.open(self.path(name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        self._diary.write(diary.MADE, [name])
+        return name
+
+    def register(self, names: list[str], ttl: float) -> None:
+        """Register files in one step."""
+        self._diary.write(diary.REGISTERING, names, "later" if ttl == LATER else "due")
+        report = self.manager.register_files([self.path(name) for name in names], ttl=ttl)
+        refused = {os.path.basename(path) for path, _ in report.refused}
+        for word, told in ((diary.REFUSED, refused), (diary.REGISTERED, set(names) - refused)):
+            self._diary.write(word, sorted(told))
+
+    def forget(self, path: str) -> None:
+        """Drop a record, and see that its file is there, as the record of a file that is not may be dropped, too."""
+        if not self.manager.registry.forget([path]):
+            raise FileNotFoundError(path)
+        os.lstat(path)
+
+    def change(self, before: str, after: str, name: str, call: Callable[[str], Any]) -> bool:
+        """Do something else to one file; return whether it came to anything."""
+        self._diary.write(before, [name])
+        try:
+            call(self.path(name))
+        except (ValueError, OSError, TempFileError):
+            self._diary.write(diary.REFUSED, [name])
+            return False
+        self._diary.write(after, [name])
+        return True
+
+
+def register(place: Place) -> None:
+    """Register files, some in bulk, and turn to some of them again: register for longer, forget, make anew."""
+    owner = Owner(place)
+    random, lately = owner.random, owner.new(LATELY)
+    owner.register(lately, DUE)
+    place.ready()
+    while True:
+        names = owner.new(random.choice((1, 1, 5, 20)))
+        ttl = random.choice((DUE, DUE, DUE, LATER))
+        owner.register(names, ttl)
+        if ttl == DUE:
+            lately = [*lately, *names][-LATELY:]
+        for _ in range(min(3, len(lately))):
+            _again(owner, lately.pop(random.randrange(len(lately))))
+
+
+def _again(owner: Owner, name: str) -> None:
+    """Turn to a file a last time."""
+    if not os.path.lexists(owner.path(name)):
+        owner.make(name)
+        if owner.random.random() < 0.5:
+            return  # nobody knows this one: it stays
+    if owner.random.random() < 0.2:
+        owner.change(diary.FORGETTING, diary.FORGOT, name, owner.forget)
+    else:
+        owner.register([name], LATER)
+
+
+def pin(place: Place) -> None:
+    """Register files that are due at once or soon, pin them, and unpin some."""
+    owner = Owner(place)
+    place.ready()
+    while True:
+        (name,) = owner.new(1)
+        owner.register([name], owner.random.choice((DUE, SOON)))
+        pinned = owner.change(diary.PINNING, diary.PINNED, name, owner.manager.pin)
+        if pinned and owner.random.random() < 0.2:
+            owner.change(diary.UNPINNING, diary.UNPINNED, name, owner.manager.unpin)
+
+
+def sweep(place: Place, *, hears: bool = False) -> None:
+    """Sweep, again and again; every removal that the system is asked for is in the diary, whoever asks.
+
+    Args:
+        place: Where.
+        hears: Have a hook, and keep a diary of what it is told.
+    """
+    random, book = Random(place.seed), Diary(place.diary)
+
+    def settled(event: object) -> None:
+        if isinstance(event, RecordsSettled):
+            for outcome in event.outcomes:
+                name = os.path.basename(outcome.record.path)
+                book.write(diary.SETTLED, [name], f"{outcome.status} {outcome.record.registered_at!r}")
+
+    settings = Settings(base_dir=place.base, cleanup_batch_size=random.choice((3, 50, 1000)))
+    manager = TempFileManager(place.base, registry="sqlite:", settings=settings, hooks=[settled] if hears else [])
+    number = _witnessed(book)
+    place.ready()
+    while True:
+        number[0] += 1
+        if place.forced:
+            manager.clear_all()
+        else:
+            manager.cleanup()
+
+
+def _witnessed(book: Diary) -> list[int]:
+    """Have removals written down; return where the number of the sweep is to be put."""
+    number = [0]
+
+    def witness(removal: Callable[..., None]) -> Callable[..., None]:
+        def removed(path: Any, **others: Any) -> None:
+            name = [os.path.basename(os.fsdecode(path))]
+            book.write(diary.UNLINKING, name, str(number[0]))
+            removal(path, **others)
+            book.write(diary.UNLINKED, name, str(number[0]))
+
+        return removed
+
+    os.remove, os.unlink = witness(os.remove), witness(os.unlink)
+    return number
+
+
+def hear(place: Place) -> None:
+    """Sweep with a hook."""
+    sweep(place, hears=True)
+
+
+def play(role: Callable[[Place], None], place: Place) -> None:
+    """Play a role in this process, which ends by being killed."""
+    logging.disable()
+    role(place)
