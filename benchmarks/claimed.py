@@ -1,4 +1,4 @@
-"""How long a registration waits for a path that a sweep has claimed: until the claim's end, and never for long.
+"""The wait of a registration for a path that a sweep has claimed: until the claim's end, and never for long.
 
 While a sweep is at work, one that registers *follows* it: again and again it registers a file that is about to be
 removed. And three sweeps that do not get on have a claim: the wait for it ends by the registry's patience.

@@ -1,4 +1,4 @@
-"""What records weigh, and what importing costs: each figure from processes of their own."""
+"""The weight of records and the cost of importing: each figure from processes of their own."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What was aimed at, against what was measured. Nothing fails on it: machines differ, and so do their moods."""
+"""Goals, against what was measured. Nothing fails on it: machines differ, and so do their moods."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

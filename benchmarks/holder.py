@@ -1,4 +1,4 @@
-"""Holds records and prints what each costs in resident bytes: run alone, in a process of its own.
+"""A process that holds records and prints what each costs in resident bytes: run alone.
 
 Usage: ``holder.py ours COUNT`` or ``holder.py aiecs COUNT MODULE_FILE``. With records in SQLite, what filling the
 registry took does not count: ``holder.py sqlite BASE SWEPT`` opens one that is there, sweeps so many of its records,

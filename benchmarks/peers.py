@@ -1,4 +1,4 @@
-"""Whom we are measured against, and how each is made to do its work."""
+"""Peers that we are measured against, and how each is made to do its work."""
 
 import importlib.util
 import os

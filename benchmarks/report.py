@@ -1,4 +1,4 @@
-"""Where a run's figures go: stdout, a markdown file and a JSON file, with the facts of the machine."""
+"""The report of a run: stdout, a markdown file and a JSON file, with the facts of the machine."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Where a microsecond goes: the steps of a sweep and of a registration, for ``python -m benchmarks --steps``.
+"""Steps of a sweep and of a registration, and how many microseconds go there: ``python -m benchmarks --steps``.
 
 Each step is timed by wrapping what is public. What is called once a file costs as much as its wrapper, nearly: so it
 is timed in a run of its own, with files of its own, and so is each statement of SQLite. A step that is the difference

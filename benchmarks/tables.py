@@ -1,4 +1,4 @@
-"""What a measurement gives: tables of rows, and how they are shown."""
+"""Tables: what a measurement gives, how figures are compared, and how they are shown."""
 
 import math
 import statistics

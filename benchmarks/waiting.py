@@ -1,4 +1,4 @@
-"""How long a registration waits while another thread cleans, and what for.
+"""The waits of a registration while another thread or process cleans, and what it waits for.
 
 Three things are probed from a second thread: a registration, again and again; the manager's lock alone; and
 ``os.path.isfile`` alone, which takes no lock of ours and so shows what the interpreter's own lock costs (its

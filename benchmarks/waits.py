@@ -1,4 +1,4 @@
-"""What callers waited for: the waits of a round, and the row that many rounds make."""
+"""Waits of a round, and the row that those of many rounds make."""
 
 import statistics
 from dataclasses import dataclass

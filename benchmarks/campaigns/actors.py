@@ -1,4 +1,4 @@
-"""What the processes of a kill campaign do until they are killed: register, pin and sweep, and keep diaries."""
+"""Processes of a kill campaign: until they are killed they register, pin and sweep, and keep diaries."""
 
 import itertools
 import logging

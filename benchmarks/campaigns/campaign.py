@@ -1,4 +1,4 @@
-"""What has come of a campaign so far."""
+"""The outcome of a campaign so far."""
 
 from collections import Counter
 from dataclasses import dataclass, field
