@@ -256,19 +256,26 @@ def test_all_that_was_in_hand_is_under_way(clock: FakeClock) -> None:
     assert returns.told == [(1, None), (2, Other(Status.SKIPPED, Cause.ABANDONED))]
 
 
-def test_one_that_comes_back_in_that_very_moment_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Either as done, by who waited, or as come back, by who hung: here it ends before it is left behind."""
-    clock, inner, returns = FakeClock(), Hanging(during=["/a/1"]), Returns()
-    storage = Abandoning(inner, SECONDS, clock)
+class TooLate(FakeClock):
+    """What hangs goes on in the moment in which it is given up, and has ended before it is left behind."""
 
-    def too_late(self: Abandoning, worker: Any, job: Any) -> bool:
-        assert inner.reached.acquire(timeout=PATIENCE)
-        job.part.over = True
-        inner.release.set()
-        assert worker.ended.wait(PATIENCE)
+    def __init__(self, inner: Hanging) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        if not self._inner.release.is_set():
+            assert self._inner.reached.acquire(timeout=PATIENCE)
+            self._inner.release.set()
+            assert event.wait(PATIENCE)
+        self.advance(SECONDS)
         return False
 
-    monkeypatch.setattr(Abandoning, "_answered", too_late)
+
+def test_one_that_comes_back_in_that_very_moment_is_told_once() -> None:
+    """Either as done, by the thread that waited, or as come back, by the one that hung."""
+    inner, returns = Hanging(during=["/a/1"]), Returns()
+    storage = Abandoning(inner, SECONDS, TooLate(inner))
     removal = removal_of(records("/a/1"), came_back=returns)
     storage.remove(removal)
     assert [str(outcome.status) for outcome in outcomes(removal)] == ["removed"]
