@@ -268,7 +268,7 @@ class TooLate(FakeClock):
             assert self._inner.reached.acquire(timeout=PATIENCE)
             self._inner.release.set()
             assert event.wait(PATIENCE)
-        self.advance(SECONDS)
+        self.advance(max(seconds, SECONDS))
         return False
 
 
