@@ -3,6 +3,7 @@
 
 import math
 
+from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.testing.clock import NOW
@@ -14,7 +15,7 @@ from temp_file_manager.testing.contract.looks import LooksContract
 from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
 from temp_file_manager.testing.contract.settlements import SettlementsContract
-from temp_file_manager.testing.contract.words import EVERY, later, paths_of
+from temp_file_manager.testing.contract.words import EVERY, later, new, paths_of
 from temp_file_manager.testing.threads import Work
 
 BOUNDS = tuple(10.0 * number for number in range(7))
@@ -180,6 +181,21 @@ class RegistryContract(
         self.add("/c/a")
         self.registry.close()
         self.registry.close()
+
+    def test_closing_ends_no_claim(self) -> None:
+        """A sweep in another thread may be removing what it claimed; it settles that all the same."""
+        self.add("/c/a", "/c/b")
+        self.patience(0.01)
+        claim = self.claim(later())
+        self.registry.close()
+        for registry in reversed(self.objects):
+            try:
+                Work(registry.add, new("/c/a"), NOW + 900).end()
+            except RecordClaimedError:
+                continue
+            raise AssertionError("what a sweep is at work on was registered")
+        self.settle(claim, Status.REMOVED, Status.REMOVED)
+        assert (self.registry.stats().records, self.counters["removed"]) == (0, 2)
 
     def test_no_credential_is_shown(self) -> None:
         """Neither by ``repr`` nor by ``str``, nor by its card."""
