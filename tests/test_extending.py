@@ -18,7 +18,7 @@ from temp_file_manager.registry import MemoryRegistry, Registry, schemes
 from temp_file_manager.registry.contract import Identify
 from temp_file_manager.registry.schemes import Address, Scheme
 from temp_file_manager.storage import build
-from temp_file_manager.storage.contract import Gate, Storage
+from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.scheduler import Job
 from temp_file_manager.testing import FakeClock
 
@@ -50,12 +50,14 @@ class Slow:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:
-        for record in records:
-            if record.path.endswith("precious"):
-                yield Outcome(record, Status.KEPT, Cause.OBSTACLE, "it is precious")
+    def remove(self, removal: Removal) -> None:
+        for at, path in removal.each(removal.records.paths()):
+            if path.endswith("precious"):
+                removal.note(at, Status.KEPT, Cause.OBSTACLE, "it is precious")
             else:
-                yield from self._storage.remove((record,), gate)
+                part = removal.part(at, at + 1)
+                self._storage.remove(part)
+                removal.others.update(part.others)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         return self._storage.predict(records)

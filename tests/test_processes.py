@@ -15,6 +15,7 @@ import pytest
 
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
+from temp_file_manager.settings import Settings
 
 ROUNDS = 200
 
@@ -93,7 +94,8 @@ def test_no_file_is_without_its_record_when_a_sweep_is_killed(tmp_path: Path, ma
         manager.register_files(paths)
 
         def sweep(_: int) -> None:
-            TempFileManager(manager.base_dir, registry="sqlite:").clear_all()
+            fifty = Settings(cleanup_batch_size=50)
+            TempFileManager(manager.base_dir, registry="sqlite:", settings=fifty).clear_all()
 
         pid, reader = start(sweep)
         last = paths[random.randrange(len(paths))]

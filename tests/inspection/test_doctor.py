@@ -18,6 +18,7 @@ from temp_file_manager.inspection import doctor
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.registry.sqlite.database import APPLICATION
+from temp_file_manager.registry.sqlite.sql import MIGRATIONS
 from temp_file_manager.storage.kernel import mounts, probe, processes
 from temp_file_manager.testing import FakeClock
 
@@ -66,7 +67,7 @@ def test_a_base_in_use(used: Path, tmp_path: Path) -> None:
     checks = found(examine(used))
     assert tree(tmp_path) == before
     assert ": 1 records here of 1, " in checks["registry"].found
-    assert "schema 3, journal wal" in checks["registry"].found
+    assert f"schema {len(MIGRATIONS)}, journal wal" in checks["registry"].found
     assert checks["reserve"].level is checks["clock"].level is checks["base directory"].level is Level.OK
     assert "no scheduled sweep has looked at it yet" in checks["clock"].found
 

@@ -19,9 +19,11 @@ from contexts import JOBS, timed
 from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.adopt import watched
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.sweeping.scheduler import SWEEP
@@ -345,9 +347,9 @@ def fail(manager: TempFileManager, path: str, clock: FakeClock, status: Status) 
     """Let a sweep come to this, 70 minutes after the file was due."""
     clock.advance(2 * HOUR + 60)
     due = Selection(clock.wall(), manager.max_age)
-    (record,) = manager.registry.claim(due, now=clock.elapsed(), lease=60, limit=1).records
-    assert record.path == path
-    manager.registry.settle([Outcome(record, status)], clock.wall())
+    claim = manager.registry.claim(due, now=clock.elapsed(), lease=60, limit=1)
+    assert [record.path for record in claim.records] == [path]
+    manager.registry.settle(Settlement(claim, 1, {0: Other(status, Cause.ERROR)}, clock.wall()))
 
 
 def test_pinned_files_are_not_overdue(opened: Opener, clock: FakeClock, tmp_path: Path) -> None:

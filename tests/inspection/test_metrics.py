@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import tfm
 from contexts import JOBS, removing_by
-from temp_file_manager import MemoryRegistry, Outcome, RegistryError, Status, TempFile, TempFileManager
+from temp_file_manager import MemoryRegistry, RegistryError, Status, TempFileManager
 from temp_file_manager.adopt import watched
 from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.storage.contract import Gate
+from temp_file_manager.storage.contract import Removal
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.testing import NOW, FailingStorage, FakeClock
 
@@ -174,9 +174,9 @@ class TestValues:
         clock.advance(101)
 
         class Keeping(LocalStorage):
-            def remove(self, records: Iterable[TempFile], gate: Gate) -> Iterator[Outcome]:  # noqa: ARG002 - it keeps all
-                reasons = (Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)
-                return (Outcome(r, Status.KEPT, reason) for r, reason in zip(records, reasons, strict=True))
+            def remove(self, removal: Removal) -> None:
+                for at, cause in removal.each((Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)):
+                    removal.note(at, Status.KEPT, cause)
 
         manager = removing_by(manager, Keeping())
         manager.cleanup()

@@ -17,11 +17,13 @@ import pytest
 from contexts import timed
 from mounts import mounted
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, why
-from temp_file_manager.records import PENDING, Outcome, Selection, Status
+from temp_file_manager.records import PENDING, Cause, Outcome, Selection, Status
+from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
@@ -186,7 +188,8 @@ def failed_before(case: Case) -> None:
     case.old()
     registry, now = case.manager.registry, case.clock.elapsed()
     claim = registry.claim(Selection(case.clock.wall(), AGE), now=now, lease=60, limit=50)
-    registry.settle([Outcome(record, Status.FAILED) for record in claim.records], case.clock.wall())
+    failed = dict.fromkeys(range(len(claim.records)), Other(Status.FAILED, Cause.ERROR))
+    registry.settle(Settlement(claim, len(claim.records), failed, case.clock.wall()))
 
 
 def open_here(case: Case) -> None:

@@ -24,8 +24,8 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.chunks import Other
 from temp_file_manager.inspection.check import check
 from temp_file_manager.inspection.overview import oldest
-from temp_file_manager.records import Cause, NewFile, Order, Outcome, Selection, Status, TempFile
-from temp_file_manager.registry import MemoryRegistry, Registry, counters
+from temp_file_manager.records import Cause, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.registry import MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.sqlite import database
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -48,9 +48,9 @@ def sqlite_at(place: Path, base: str | None = None) -> SqliteRegistry:
 
 
 def remove_all(registry: Registry) -> int:
-    records = registry.claim(ALL, now=0, lease=60, limit=1000).records
-    registry.settle([Outcome(record, Status.REMOVED) for record in records], NOW)
-    return len(records)
+    claim = registry.claim(ALL, now=0, lease=60, limit=1000)
+    registry.settle(Settlement(claim, len(claim.records), {}, NOW))
+    return len(claim.records)
 
 
 def is_balanced(registry: Registry) -> bool:

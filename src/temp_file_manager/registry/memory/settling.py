@@ -22,7 +22,7 @@ def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
     out, now = settlement.claim.number, settlement.at
     if out not in queue.claims:
         return None
-    done, others, stamps = settlement.done, settlement.others, settlement.claim.records.rows
+    done, others, stamps = settlement.done, settlement.others, list[Stamp](settlement.claim.records.rows)
     if not others and done == len(stamps) == len(out.paths) and not out.hung:
         told, removed = [], _retire_all(queue, out, stamps)  # most often, and ten times as fast
     else:
