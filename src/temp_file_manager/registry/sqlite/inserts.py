@@ -91,8 +91,7 @@ def add_files(
             new, former = _known(connection, rows, before=first)
             connection.executemany(sql["replace_file"], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
-    counted = {"scope": scope, "more": new, "bytes": size, "registered": registered}
-    connection.execute(sql["count_records"], counted)
+    connection.execute(sql["count_records"], (new, size, registered, scope))
     return known
 
 
@@ -125,9 +124,8 @@ def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple
 
 
 def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:
-    bound = {"scope": scope, "path": path}
-    known = connection.execute(sql["directory"], bound).fetchone()
-    return int(known[0]) if known else connection.execute(sql["add_directory"], bound).lastrowid or 0
+    known = connection.execute(sql["directory"], (scope, path)).fetchone()
+    return int(known[0]) if known else connection.execute(sql["add_directory"], (scope, path)).lastrowid or 0
 
 
 def drop_empty(connection: Connection, sql: dict[str, str], directories: Iterable[int]) -> None:

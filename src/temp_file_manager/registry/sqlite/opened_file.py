@@ -48,6 +48,12 @@ class OpenedFile:
         Raises:
             RegistryGoneError: it does not.
         """
+        try:
+            found = os.stat(self._path)
+            if self._number == (found.st_dev, found.st_ino):
+                return
+        except OSError:
+            pass  # ``trouble`` knows which
         trouble = self.trouble()
         if trouble:
             raise RegistryGoneError(trouble)

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from json import dumps
-from sqlite3 import Connection, Error
+from sqlite3 import Connection
 from threading import get_ident
 
-from temp_file_manager.records import NOTHING, NewFile, Order, Selection, TempFile
+from temp_file_manager.records import NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Forecast, Page, Records, Stats
 from temp_file_manager.registry.counters import REGISTERED
@@ -25,7 +24,6 @@ from temp_file_manager.registry.sqlite.rows import (
     path_at,
     record_of,
 )
-from temp_file_manager.registry.sqlite.singles import Single
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 # Not with the other statements, as it has no fixed length.
@@ -73,53 +71,7 @@ class SqliteRecords(Records):
             if wanted:
                 transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
         transactions.settlements = settlements
-        latest = transactions.latest
-        if now <= latest or any(file[1] is not None and file[1] <= latest for file in wanted):
-            transactions.rewind()
-
-    def add_each(self, singles: Sequence[Single]) -> None:
-        """Do what ``add`` does for each of these, in one transaction."""
-        transactions = self._transactions
-        with transactions.writing() as connection:
-            for single in singles:
-                try:
-                    self._add_one(connection, single)
-                except Error:
-                    raise
-                except Exception as error:
-                    single.error = error
-            settlements = transactions.count_settlements(connection)
-        transactions.settlements = settlements
-        latest = transactions.latest
-        for single in singles:
-            single.over = True
-            if single.now <= latest or (single.file[1] is not None and single.file[1] <= latest):
-                transactions.rewind()
-
-    def _add_one(self, connection: Connection, single: Single) -> None:
-        """Write one file; raises before anything is written, or what is SQLite's."""
-        transactions, sql, file, looked = self._transactions, self._transactions.sql, single.file, single.looked
-        place = transactions.place(file[0])
-        asked = connection.execute(sql["single"], place).fetchone()
-        last, settlements, any_claim, directory, known, known_size = asked
-        if known and any_claim:
-            self._claimed.refuse(connection, {known: file[0]}, single.thread)
-            settlements = transactions.count_settlements(connection)
-        if looked is not None and looked.settlements != settlements:
-            found = looked.again((file,))
-            if not found:
-                return
-            (file,) = found
-        if directory is None:
-            directory = connection.execute(sql["add_directory"], place).lastrowid
-        _, due_at, size, tags, identity = file
-        row = (
-            *(last + 1, transactions.scope, directory, place["name"], single.now, due_at, size),
-            *(dumps(tags) if tags else None, *(identity or NOTHING), transactions.owner),
-        )
-        connection.execute(sql["replace_file" if known else "add_new_file"], row)
-        bound = {"more": not known, "bytes": float(size or 0) - float(known_size or 0), "registered": 1}
-        connection.execute(sql["count_records"], bound | {"scope": transactions.scope})
+        transactions.added(now, wanted)
 
     def _claimed_at(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
         """Return the records that files would replace and that are claimed: ids with their paths."""

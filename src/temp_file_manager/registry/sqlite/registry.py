@@ -50,7 +50,7 @@ class SqliteRegistry(StoredRegistry):
         self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
         self._stored = SqliteRecords(self.transactions, claimed, self._claims)
-        self._singles = Singles(self._stored.add_each)
+        self._singles = Singles(self.transactions, claimed)
         super().__init__(self._stored, identify)
         self.properties = Properties(
             f"sqlite://{printable(path)}",
@@ -62,7 +62,7 @@ class SqliteRegistry(StoredRegistry):
 
     def _in_child(self) -> None:
         self.lock = Lock()
-        self._singles = Singles(self._stored.add_each)
+        self._singles.after_fork()
         self._claims.after_fork()
         self._keeps.after_fork()
 

@@ -1,12 +1,16 @@
 """Registrations one by one: those that threads ask for at once share a transaction."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from contextlib import suppress
+from json import dumps
+from sqlite3 import Connection, Error
 from threading import Lock, get_ident
 
-from temp_file_manager.records import NewFile
+from temp_file_manager.records import NOTHING, NewFile
 from temp_file_manager.registry.claim import Looked
+from temp_file_manager.registry.sqlite.claimed import Claimed
+from temp_file_manager.registry.sqlite.rows import place_of
+from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
 class Single:
@@ -14,6 +18,7 @@ class Single:
 
     Attributes:
         file: Which.
+        place: Its directory and its name.
         now: Seconds since the epoch.
         looked: As in ``Records.add``.
         thread: Who asked for it.
@@ -21,10 +26,11 @@ class Single:
         over: Whether it was, or could not be.
     """
 
-    __slots__ = ("error", "file", "looked", "now", "over", "thread")
+    __slots__ = ("error", "file", "looked", "now", "over", "place", "thread")
 
     def __init__(self, file: NewFile, now: float, looked: Looked | None) -> None:
         self.file = file
+        self.place = place_of(file[0])
         self.now = now
         self.looked = looked
         self.thread = get_ident()
@@ -33,14 +39,15 @@ class Single:
 
 
 class Singles:
-    """Registrations that wait for the lock: whoever has it writes them all.
+    """Registrations that wait for the registry's lock: whoever has it writes them all."""
 
-    Args:
-        write: Writes them in one transaction, and notes of each whether it was done; raises if none was.
-    """
+    def __init__(self, transactions: Transactions, claimed: Claimed) -> None:
+        self._transactions = transactions
+        self._claimed = claimed
+        self.after_fork()
 
-    def __init__(self, write: Callable[[Sequence[Single]], None]) -> None:
-        self._write = write
+    def after_fork(self) -> None:
+        """Forget those of the parent's threads."""
         self._waiting: deque[Single] = deque()
 
     def add(self, single: Single, lock: Lock) -> None:
@@ -69,3 +76,53 @@ class Singles:
             if not others or not isinstance(error, Exception):
                 raise
             self._write([own])  # alone: it may have been the fault of another
+
+    def _write(self, singles: list[Single]) -> None:
+        transactions = self._transactions
+        transactions.settlements = transactions.write(lambda connection: self._put_all(connection, singles))
+        latest = transactions.latest
+        for single in singles:
+            single.over = True
+            due_at = single.file[1]
+            if single.now <= latest or (due_at is not None and due_at <= latest):
+                transactions.rewind()
+
+    def _put_all(self, connection: Connection, singles: list[Single]) -> int:
+        """Write files, and return the number of settlements; notes of each whether it failed alone."""
+        records, size, registered = 0, 0.0, 0
+        settlements = self._transactions.settlements
+        for single in singles:
+            try:
+                settlements, done, new, larger = self._put(connection, single)
+            except Error:
+                raise
+            except Exception as error:  # nothing of it is written, and the others are no worse for it
+                single.error = error
+            else:
+                records, size, registered = records + new, size + larger, registered + done
+        if registered:
+            bound = (records, size, registered, self._transactions.scope)
+            connection.execute(self._transactions.sql["count_records"], bound)
+        return settlements
+
+    def _put(self, connection: Connection, single: Single) -> tuple[int, int, int, float]:
+        """Write a file; return the number of settlements, and how many registrations, records and bytes that makes."""
+        transactions, sql, file = self._transactions, self._transactions.sql, single.file
+        bound = (transactions.scope, *single.place)
+        asked = connection.execute(sql["single"], bound).fetchone()
+        last, settlements, any_claim, directory, known, known_size = asked
+        if known and any_claim:
+            self._claimed.refuse(connection, {known: file[0]}, single.thread)
+            settlements = transactions.count_settlements(connection)
+        if single.looked is not None and single.looked.settlements != settlements:
+            found = single.looked.again((file,))
+            if not found:
+                return settlements, 0, 0, 0.0
+            (file,) = found
+        if directory is None:
+            directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
+        _, due_at, size, tags, identity = file
+        identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner)
+        connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        return settlements, 1, not known, float(size or 0) - float(known_size or 0)

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from json import dumps
 from sqlite3 import Connection
 from types import MappingProxyType
+from typing import TypeVar
 
+from temp_file_manager.records import NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.inserts import add_files, drop_empty, take_numbers
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
+
+T = TypeVar("T")
 
 
 class Transactions:
@@ -71,6 +75,13 @@ class Transactions:
                 entered, scope = True, self.scope
                 self._enter(connection)
             yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Return what ``work`` does with such a transaction; at less cost, see ``Database.write``."""
+        if self.owner:
+            return self.database.write(work)
+        with self.writing() as connection:
+            return work(connection)
 
     def _enter(self, connection: Connection) -> None:
         connection.execute(self.sql["add_scope"], {"base": self._base})
@@ -131,8 +142,7 @@ class Transactions:
         """
         take_numbers(connection, self.sql, 0)
         connection.executemany(self.sql["retire"], consecutive(records))
-        counted = {"scope": self.scope, "more": -len(records), "bytes": -size, "registered": 0}
-        connection.execute(self.sql["count_records"], counted)
+        connection.execute(self.sql["count_records"], (-len(records), -size, 0, self.scope))
         drop_empty(connection, self.sql, records.values())
 
     def count(self, connection: Connection, counters: Mapping[str, float]) -> None:
@@ -145,6 +155,12 @@ class Transactions:
         if not busy:
             self.owners.leave()
         self.database.close()
+
+    def added(self, now: float, files: Iterable[NewFile]) -> None:
+        """Rewind if files that were put on record at ``now`` may be due behind a sweep."""
+        latest = self.latest
+        if now <= latest or any(file[1] is not None and file[1] <= latest for file in files):
+            self.rewind()
 
     def rewind(self) -> None:
         """Let running sweeps look from the start again."""

@@ -59,8 +59,7 @@ UPDATE scopes SET
 WHERE id = :scope
 
 -- name: count_records
-UPDATE scopes SET records = records + :more, bytes = bytes + :bytes, registered = registered + :registered
-WHERE id = :scope
+UPDATE scopes SET records = records + ?, bytes = bytes + ?, registered = registered + ? WHERE id = ?
 
 -- name: stats
 SELECT records, bytes, registered, name, value FROM scopes LEFT JOIN totals ON totals.scope = scopes.id
@@ -85,10 +84,10 @@ SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >=
 SELECT total(size) FROM files WHERE id >= :first
 
 -- name: directory
-SELECT id FROM directories WHERE scope = :scope AND path = :path
+SELECT id FROM directories WHERE scope = ? AND path = ?
 
 -- name: add_directory
-INSERT INTO directories (scope, path) VALUES (:scope, :path)
+INSERT INTO directories (scope, path) VALUES (?, ?)
 
 -- name: drop_empty_directory
 DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE directory = :id)
@@ -96,8 +95,8 @@ DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE
 
 -- name: single
 SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, files.id, files.size
-FROM numbers LEFT JOIN directories ON directories.scope = :scope AND directories.path = :path
-  LEFT JOIN files ON files.directory = directories.id AND files.name = :name
+FROM numbers LEFT JOIN directories ON directories.scope = ? AND directories.path = ?
+  LEFT JOIN files ON files.directory = directories.id AND files.name = ?
 
 -- name: add_new_file
 INSERT OR IGNORE INTO files (
