@@ -58,7 +58,7 @@ class TestNobodyWaitsForItself:
                 return writing(held=held, **more)
 
             monkeypatch.setattr(session, "writing", wanted)
-            adding = threading.Thread(target=registry.add, args=([new("/q")], 2.0))
+            adding = threading.Thread(target=registry.add, args=([new("/q"), new("/r")], 2.0))
             adding.start()
             locked.wait()
             assert registry.lock.locked()
@@ -66,7 +66,7 @@ class TestNobodyWaitsForItself:
             adding.join()
             return len(registry.files)
 
-        assert in_child(both) == 1001
+        assert in_child(both) == 1002
 
     def test_two_threads_sweep_a_full_disk(self, disk: Path | None) -> None:
         """What the second takes between the first's settling and its letting go stays the second's."""
