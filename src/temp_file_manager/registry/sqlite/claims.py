@@ -39,7 +39,6 @@ class SqliteClaims:
 
     def after_fork(self) -> None:
         """Claim nothing: what there is here is the parent's."""
-        self._claimed.after_fork()
         self._looks_back = True
         self._locks = itertools.count(-1, -1)
         self._locked = 0  # the claim that is a lock: nobody else can write meanwhile

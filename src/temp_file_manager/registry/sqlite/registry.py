@@ -45,7 +45,7 @@ class SqliteRegistry(StoredRegistry):
         self, path: str, base_dir: str, *, synchronous: str = "NORMAL", identify: Identify = unidentified
     ) -> None:
         self.transactions = Transactions(path, base_dir, synchronous, self._in_child)
-        claimed = Claimed(self.transactions)
+        self._claimed = claimed = Claimed(self.transactions)
         self._claims = SqliteClaims(self.transactions, claimed)
         self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
@@ -62,6 +62,7 @@ class SqliteRegistry(StoredRegistry):
 
     def _in_child(self) -> None:
         self.lock = Lock()
+        self._claimed.after_fork()
         self._singles.after_fork()
         self._claims.after_fork()
         self._keeps.after_fork()
