@@ -1,0 +1,490 @@
+"""Random histories of each registry, in lockstep with a model so plain that it is right at a glance."""
+
+import math
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from temp_file_manager.chunks import Other
+from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import RETIRED, Cause, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
+from temp_file_manager.registry.contract import Holder
+from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.rules import retry_at
+from temp_file_manager.testing import NOW
+
+SETTINGS = settings(
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+T = TypeVar("T")
+
+NOTHING_DUE = Selection(0.0, math.inf)
+REMOVED = Other(Status.REMOVED, Cause.NONE)
+HUNG = Other(Status.FAILED, Cause.HUNG)
+ENDS = st.sampled_from([*(Other(status, Cause.NONE) for status in Status), HUNG])
+
+
+@dataclass(eq=False)
+class Row:
+    """A record of the model. ``failed_at`` and sweeps' beginnings count the same events."""
+
+    path: str
+    registered_at: float
+    due_at: float | None
+    retry_at: float | None = None
+    failures: int = 0
+    failed_at: int = 0
+    written_at: int = 0
+    size: int | None = None
+
+
+@dataclass(eq=False)
+class Taken:
+    """A claim, and the rows that it is on; those of ``hung`` until they come ``back``."""
+
+    claim: Claim
+    rows: list[Row]
+    until: float
+    hung: set[str] = field(default_factory=set)
+    back: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Sweep:
+    """A sweep of the model: what claims, and goes on claiming."""
+
+    due: Selection
+    began: int
+    cursor: object
+    claims: list[Taken] = field(default_factory=list)
+    settled: list[Taken] = field(default_factory=list)
+
+
+class Lockstep(RuleBasedStateMachine):
+    """A registry and a list of rows; several sweeps claim from both, and what is claimed nobody else may change.
+
+    All are one thread, which has made every claim: it is refused at once, and waits for nothing.
+    """
+
+    writes_wait: bool
+    """Whether ``files`` refuses what is claimed, too."""
+
+    def make_registry(self) -> Registry:
+        raise NotImplementedError
+
+    sweeps = Bundle("sweeps")
+    looks = Bundle("looks")
+    paths = st.sampled_from([f"/r/{number}" for number in range(6)])
+    ages = st.integers(-5, 40).map(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.registry = self.make_registry()
+        self.registry.patience = 0
+        self.rows: dict[str, Row] = {}
+        self.out: dict[str, Taken] = {}
+        self.pins: dict[str, float] = {}
+        self.held: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.retired_at: list[float] = []
+        self.freed = 0
+        self.ends = 0
+        self.now = NOW
+        self.event = 0
+
+    def tick(self) -> int:
+        self.event += 1
+        return self.event
+
+    def changes(self, paths: Iterable[str], change: Callable[[], T]) -> tuple[T] | None:
+        """Return what a change of paths returns, alone; or None: it was refused, as it had to be."""
+        claimed = {path for path in paths if path in self.out}
+        if not claimed:
+            return (change(),)
+        with pytest.raises(RecordClaimedError) as refused:
+            change()
+        assert set(refused.value.paths) == claimed
+        return None
+
+    @initialize(ages=st.lists(ages, max_size=6))
+    def begin(self, ages: list[float]) -> None:
+        for number, age in enumerate(ages):
+            self.add([(f"/r/{number}", number)], None)
+            self.backdate(f"/r/{number}", age)
+
+    sizes = st.none() | st.integers(0, 9)
+    sized = st.lists(st.tuples(paths, sizes), max_size=4)
+
+    @rule(files=sized, ttl=st.none() | st.integers(0, 40).map(float))
+    def add(self, files: list[tuple[str, int | None]], ttl: float | None) -> None:
+        due_at = None if ttl is None else self.now + ttl
+        rows: list[NewFile] = [(path, due_at, size, (), None) for path, size in files]
+        if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now)):
+            self.added(rows)
+
+    def added(self, files: Iterable[NewFile]) -> None:
+        for path, due_at, size, _, _ in files:
+            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick(), size=size)
+            self.counts["registered"] += 1
+
+    @rule(files=sized)
+    def add_only_new(self, files: list[tuple[str, int | None]]) -> None:
+        rows: list[NewFile] = [(path, None, size, (), None) for path, size in files]
+        unknown = [path for path, _ in files if path not in self.rows]
+        if self.changes(unknown, lambda: self.registry.add(rows, self.now, only_new=True)):
+            for row in rows:
+                if row[0] not in self.rows:
+                    self.added([row])
+
+    @rule(path=paths)
+    def add_one(self, path: str) -> None:
+        if self.registry.add_one(path, self.now, self.registry.settlements):
+            assert path not in self.out
+            self.added([(path, None, None, (), None)])
+
+    @rule(target=looks)
+    def look(self) -> tuple[int, int]:
+        return self.registry.settlements, self.ends
+
+    @rule(look=looks, files=sized, gone=st.sets(paths))
+    def add_after_a_look(self, look: tuple[int, int], files: list[tuple[str, int | None]], gone: set[str]) -> None:
+        """Those of the files that have gone are seen only when they are looked at again."""
+        rows: list[NewFile] = [(path, None, size, (), None) for path, size in files]
+        there = [row for row in rows if row[0] not in gone]
+        asked = []
+
+        def again(given: Sequence[NewFile]) -> Sequence[NewFile]:
+            asked.append(list(given))
+            return there
+
+        settlements, ends = look
+        looked = Looked(settlements, again)
+        if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now, looked=looked)):
+            assert asked == ([rows] if ends != self.ends else []) or not files
+            self.added(there if asked else rows)
+
+    @rule(path=paths, age=ages)
+    def amend(self, path: str, age: float) -> None:
+        done = self.changes((path,), lambda: self.registry.amend(path, self.now - age))
+        if done:
+            assert done == (path in self.rows,)
+            if path in self.rows:
+                self.write(path, self.now - age)
+
+    def writes(self, paths: Iterable[str], write: Callable[[], object]) -> bool:
+        """Have a caller write to ``files``; return False if it was refused, as it had to be."""
+        if self.writes_wait:
+            return self.changes(paths, write) is not None
+        write()
+        return True
+
+    @rule(path=paths, age=ages)
+    def backdate(self, path: str, age: float) -> None:
+        if self.writes((path,), lambda: self.registry.files.update({path: self.now - age})):
+            self.write(path, self.now - age)
+
+    def write(self, path: str, when: float) -> None:
+        old = self.rows.get(path)
+        due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
+        self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=old.size if old else None)
+        self.counts["registered"] += old is None
+
+    @rule(paths=st.lists(paths, max_size=2, unique=True), keeps=st.booleans())
+    def forget(self, paths: list[str], keeps: bool) -> None:
+        done = self.changes(paths, lambda: self.registry.forget(paths, keeps=keeps))
+        if done is None:
+            return
+        known = [path for path in paths if self.rows.pop(path, None) is not None]
+        if not keeps:
+            self.pins = {path: until for path, until in self.pins.items() if path not in known}
+        assert done == (len(known),)
+
+    @rule(path=paths)
+    def delete(self, path: str) -> None:
+        if path in self.rows and self.writes((path,), lambda: self.registry.files.pop(path)):
+            del self.rows[path]
+
+    @rule(times=st.dictionaries(paths, ages, max_size=4))
+    def replace(self, times: dict[str, float]) -> None:
+        new = [(path, self.now - age) for path, age in times.items()]
+        if not self.writes(self.rows, lambda: self.registry.replace(new)):
+            return
+        written = self.tick()
+        sizes = {path: row.size for path, row in self.rows.items()}
+        self.counts["registered"] += len(times.keys() - sizes.keys())
+        self.rows = {path: Row(path, when, None, written_at=written, size=sizes.get(path)) for path, when in new}
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 29.0, 60.0]))
+    def pass_time(self, seconds: float) -> None:
+        """What has lapsed ends with the next claim, which takes nothing here: nothing is due."""
+        self.now += seconds
+        lapsed = [path for path, taken in self.out.items() if taken.until <= self.now and path not in taken.hung]
+        if lapsed:
+            assert not self.registry.claim(NOTHING_DUE, now=self.now, lease=60, limit=9).records
+            self.out = {path: taken for path, taken in self.out.items() if path not in lapsed}
+            self.ends += 1
+
+    # -- pins and holds
+
+    some_paths = st.lists(paths, max_size=3)
+
+    @rule(paths=some_paths, seconds=st.sampled_from([-5.0, 5.0, 70.0]))
+    def pin(self, paths: list[str], seconds: float) -> None:
+        for path in self.kept(paths, self.now + seconds, None):
+            self.pins[path] = self.now + seconds
+
+    @rule(paths=some_paths)
+    def hold(self, paths: list[str]) -> None:
+        for path in self.kept(paths, math.inf, THIS_PROCESS):
+            self.held[path] = self.held.get(path, 0) + 1
+
+    def kept(self, paths: list[str], until: float, holder: Holder | None) -> tuple[str, ...]:
+        known = self.known(paths)
+        done = self.changes(paths, lambda: self.registry.keep(paths, until, holder))
+        if done is None:
+            return ()
+        assert done == (known,)
+        return known
+
+    @rule(paths=some_paths)
+    def unpin(self, paths: list[str]) -> None:
+        known = self.known(paths)
+        assert self.registry.release(paths) == known
+        for path in known:
+            self.pins.pop(path, None)
+
+    @rule(paths=some_paths)
+    def release(self, paths: list[str]) -> None:
+        assert self.registry.release(paths, THIS_PROCESS) == self.known(paths)
+        for path in paths:
+            left = self.held.pop(path, 0) - 1
+            if left > 0:
+                self.held[path] = left
+
+    def known(self, paths: list[str]) -> tuple[str, ...]:
+        return tuple(path for path in paths if path in self.rows)
+
+    # -- claims
+
+    def wants(self, row: Row, due: Selection, began: int) -> bool:
+        if row.path in self.out or row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof:
+            return False
+        if row.failed_at >= began:
+            return False
+        if due.force:
+            return row.written_at < began
+        if due.patient and row.retry_at is not None and row.retry_at > due.asof:
+            return False
+        if row.due_at is not None:
+            return row.due_at <= due.asof
+        return due.asof - row.registered_at > due.max_age
+
+    def take(self, sweep: Sweep, claim: Claim, limit: int, *, later: bool = False) -> None:
+        """Check a claim. A ``later`` claim of a sweep may miss what failed before, if another sweep came by."""
+        due = sweep.due
+        wanted = {row.path: row for row in self.rows.values() if self.wants(row, due, sweep.began)}
+        paths = [record.path for record in claim.records]
+        assert len(set(paths)) == len(paths)
+        assert set(paths) <= set(wanted)
+        sure = {path for path, row in wanted.items() if path in paths or not (later and row.failed_at)}
+        assert min(1, len(sure)) <= len(paths) <= limit
+        since = {path: _since(row, due) for path, row in wanted.items()}
+        assert [since[path] for path in paths] == sorted(since[path] for path in sure)[: len(paths)]
+        taken = Taken(claim, [wanted[path] for path in paths], self.now + 60)
+        for record, row in zip(claim.records, taken.rows, strict=True):
+            assert record[:5] == (row.path, row.registered_at, row.due_at, row.retry_at, row.failures)
+            self.out[row.path] = taken
+        sweep.cursor = claim.cursor
+        if paths:
+            sweep.claims.append(taken)
+
+    @rule(
+        target=sweeps,
+        max_age=st.sampled_from([0, 10.0, 25.0]),
+        force=st.booleans(),
+        patient=st.booleans(),
+        limit=st.integers(1, 4),
+    )
+    def begin_sweep(self, max_age: float, force: bool, patient: bool, limit: int) -> Sweep:
+        due = Selection(self.now, max_age, force, patient and not force)
+        planned = self.registry.page(due, now=self.now, limit=limit).records
+        claim = self.registry.claim(due, now=self.now, lease=60, limit=limit)
+        claimed = [record.path for record in claim.records]
+        assert [record.path for record in planned][: len(claimed)] == claimed
+        sweep = Sweep(due, self.tick(), None)
+        self.take(sweep, claim, limit)
+        return sweep
+
+    ends_drawn = st.lists(ENDS, max_size=4)
+
+    @rule(sweep=sweeps, limit=st.integers(1, 4), ends=st.none() | ends_drawn)
+    def go_on(self, sweep: Sweep, limit: int, ends: list[Other] | None) -> None:
+        """With ``ends``, settle the sweep's last claim in the same step."""
+        settling = None
+        if ends is not None and sweep.claims:
+            settling = self.settlement(sweep, ends)
+        claim = self.registry.claim(
+            sweep.due, now=self.now, lease=60, limit=limit, after=sweep.cursor, settling=settling
+        )
+        self.take(sweep, claim, limit, later=True)
+
+    @rule(sweep=sweeps, ends=ends_drawn)
+    def settle(self, sweep: Sweep, ends: list[Other]) -> None:
+        if sweep.claims:
+            self.registry.settle(self.settlement(sweep, ends))
+
+    @rule(sweep=sweeps, ends=ends_drawn)
+    def settle_again(self, sweep: Sweep, ends: list[Other]) -> None:
+        """A claim that has ended: nothing changes."""
+        for taken in sweep.settled:
+            if not taken.hung:
+                self.registry.settle(self.told(taken.claim, ends))
+
+    @rule(sweep=sweeps, at=st.integers(0, 3), end=st.sampled_from([Status.REMOVED, Status.GONE, Status.SKIPPED]))
+    def come_back(self, sweep: Sweep, at: int, end: Status) -> None:
+        """What hung, or is just about to be settled as hanging."""
+        for taken in sweep.settled + sweep.claims:
+            if at < len(taken.rows) and (taken.hung or taken in sweep.claims):
+                told = self.told(taken.claim.only(at), [Other(end, Cause.NONE)])
+                self.registry.settle(told)
+                taken.back.add(at)
+                self.end(taken, {at: told.others.get(0, REMOVED)})
+
+    def settlement(self, sweep: Sweep, ends: list[Other]) -> Settlement:
+        """Settle the sweep's last claim in the model, and return what is to be said to the registry."""
+        taken = sweep.claims.pop()
+        sweep.settled.append(taken)
+        told = self.told(taken.claim, ends)
+        worked_on = {at: told.others.get(at, REMOVED) for at in range(told.done)}
+        self.end(taken, dict.fromkeys(range(len(taken.rows))) | worked_on)
+        return told
+
+    def told(self, claim: Claim, ends: list[Other]) -> Settlement:
+        ends = ends[: len(claim.records)]
+        others = {at: end for at, end in enumerate(ends) if end.status is not Status.REMOVED}
+        return Settlement(claim, len(ends), others, self.now)
+
+    def end(self, taken: Taken, ends: Mapping[int, Other | None]) -> None:
+        """End a claim on some of its records; None: they were not worked on."""
+        event = self.tick()
+        ended = {at: end for at, end in ends.items() if self.out.get(taken.rows[at].path) is taken}
+        self.ends += bool(ended)
+        for at, end in ended.items():
+            row = taken.rows[at]
+            if end is HUNG:
+                taken.hung.add(row.path)
+            else:
+                taken.hung.discard(row.path)
+                del self.out[row.path]
+            if end is not None and self.rows.get(row.path) is row:
+                self.outcome(row, end.status, event)
+
+    def outcome(self, row: Row, status: Status, event: int) -> None:
+        if status is Status.SKIPPED:
+            return
+        self.counts[str(status)] += 1
+        if status in RETIRED:
+            del self.rows[row.path]
+            self.pins.pop(row.path, None)
+            self.retired_at.append(max(0.0, self.now - row.registered_at))
+            self.freed += (row.size or 0) * (status is Status.REMOVED)
+            return
+        row.failures, row.failed_at = row.failures + (status is Status.FAILED), event
+        row.retry_at = retry_at(row.failures, self.now)
+
+    # -- what always holds
+
+    @rule(sweep=sweeps)
+    def still(self, sweep: Sweep) -> None:
+        for taken in sweep.claims:
+            if taken.claim.still is not None:
+                for at in set(range(len(taken.rows))) - taken.back:  # of what came back nobody asks
+                    row = taken.rows[at]
+                    claimed = self.out.get(row.path) is taken and self.rows.get(row.path) is row
+                    assert taken.claim.still(at) is claimed
+
+    @rule()
+    def what_is_claimed_or_kept_is_left_out(self) -> None:
+        due = Selection(self.now, 0, force=True)
+        free = [record.path for record in self.registry.page(due, now=self.now, limit=99).records]
+        assert sorted(free) == sorted(path for path, row in self.rows.items() if self.wants(row, due, self.event + 1))
+
+    @invariant()
+    def records_are_the_models(self) -> None:
+        assert self.registry.files == {path: row.registered_at for path, row in self.rows.items()}
+        assert self.registry.stats().records == len(self.rows)
+        for path, record in self.registry.get(list(self.rows)).items():
+            row = self.rows[path]
+            assert record[:5] == (path, row.registered_at, row.due_at, row.retry_at, row.failures)
+
+    @invariant()
+    def orders_are_the_models(self) -> None:
+        oldest, largest = self.in_order(Order.OLDEST), self.in_order(Order.LARGEST)
+        assert sorted(record.path for record in oldest) == sorted(self.rows)
+        assert [record.registered_at for record in oldest] == sorted(row.registered_at for row in self.rows.values())
+        known = {r.path: r.size for r in self.registry.get(list(self.rows)).values() if r.size is not None}
+        assert {record.path: record.size for record in largest} == known
+        assert [record.size for record in largest] == sorted(known.values(), reverse=True)
+        assert {record.path for record in self.in_order(Order.ADDED)} == set(self.rows)
+
+    def in_order(self, order: Order) -> list[TempFile]:
+        """Every record, in pages of two."""
+        selection = Selection(0.0, 0.0, order=order)
+        page = self.registry.page(selection, now=self.now, limit=2)
+        found = list(page.records)
+        while page.cursor is not None:
+            page = self.registry.page(selection, now=self.now, limit=2, after=page.cursor)
+            found += page.records
+        return found
+
+    @invariant()
+    def what_it_tells_is_the_models(self) -> None:
+        found = self.registry.stats()
+        told = {name: value for name, value in found.counters.items() if value and "_" not in name}
+        assert told == +self.counts
+        ages = counters.ages(found.counters)
+        assert ages.counts == tuple(sum(age <= bound for age in self.retired_at) for bound in (*ages.bounds, math.inf))
+        assert math.isclose(ages.sum, sum(self.retired_at), abs_tol=1e-6)
+        if self.registry.properties.keeps_identity:
+            assert found.bytes == sum(row.size or 0 for row in self.rows.values())
+            assert found.counters.get("freed_bytes", 0) == self.freed
+
+
+def _since(row: Row, due: Selection) -> float:
+    return row.registered_at + due.max_age if row.due_at is None else row.due_at
+
+
+class LockstepInMemory(Lockstep):
+    writes_wait = False
+
+    def make_registry(self) -> Registry:
+        return MemoryRegistry()
+
+
+class LockstepInSqlite(Lockstep):
+    writes_wait = True
+
+    def make_registry(self) -> Registry:
+        self.place = tempfile.mkdtemp()
+        return SqliteRegistry(os.path.join(self.place, "registry.db"), self.place)
+
+    def teardown(self) -> None:
+        self.registry.close()
+        shutil.rmtree(self.place)
+
+
+TestLockstepInMemory = LockstepInMemory.TestCase
+TestLockstepInMemory.settings = settings(SETTINGS, max_examples=250)
+TestLockstepInSqlite = LockstepInSqlite.TestCase
+TestLockstepInSqlite.settings = settings(SETTINGS, max_examples=100)
