@@ -22,6 +22,7 @@ WHOLE, PARTS, CALLS, SQL = "the whole, nothing timed inside", "parts", "calls", 
 CLAIM, SETTLE, REMOVE = "claim, with the settling of the chunk before", "settle, on its own", "remove"
 UNLINK, LOOK, REST = "remove: the system call itself", "remove: looking, comparing, asking", "the rest"
 WITHOUT = "claim and settle without SQL"
+TRANSACTIONS = "SQL: BEGIN and COMMIT"
 CLAIMS = "files a claim"
 RECORD, LOOKED, BARE = "record", "looking at the files", "record without SQL"
 SWEEPS = {
@@ -60,8 +61,10 @@ class Found:
 
     def note_statements(self, column: str, found: Statements, files: int) -> None:
         """Note what SQLite was asked in one round."""
-        self.note(column, {SQL: found.seconds / files * 1e6})
-        for words, watch in found.by_words().items():
+        by_words = found.by_words()
+        ends = sum(watch.seconds for words, watch in by_words.items() if words.startswith(("BEGIN", "COMMIT")))
+        self.note(column, {SQL: found.seconds / files * 1e6, TRANSACTIONS: ends / files * 1e6})
+        for words, watch in by_words.items():
             self.asked.setdefault(column, {}).setdefault(words, []).append(watch.seconds / files * 1e6)
             self.runs.setdefault(column, {})[words] = watch.calls
 
@@ -182,20 +185,21 @@ def _note(found: Found, column: str, figures: dict[str, float], asked: Statement
 
 
 def _of_sweeping(found: Found, plan: Plan) -> Table:
-    known = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, SQL, CLAIMS)
+    known = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, SQL, TRANSACTIONS, CLAIMS)
     rows = {step: {column: found.median(column, step) for column in SWEEPS} for step in known}
     rows[LOOK] = {column: found.less(column, REMOVE, UNLINK) for column in SWEEPS}
     rows[REST] = {column: found.less(column, WHOLE, CLAIM, SETTLE, REMOVE) for column in SWEEPS}
     rows[WITHOUT] = {column: _without_sql(found, column, CLAIM, SETTLE) for column in SWEEPS}
-    order = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, LOOK, REST, SQL, WITHOUT, CLAIMS)
+    order = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, LOOK, REST, SQL, TRANSACTIONS, WITHOUT, CLAIMS)
     return _table("steps of sweeping", f"Steps of a sweep of {plan.files:,} files", SWEEPS, rows, order)
 
 
 def _of_registering(found: Found, plan: Plan) -> Table:
-    rows = {step: {one: found.median(one, step) for one in REGISTRATIONS} for step in (WHOLE, RECORD, LOOKED, SQL)}
+    known = (WHOLE, RECORD, LOOKED, SQL, TRANSACTIONS)
+    rows = {step: {column: found.median(column, step) for column in REGISTRATIONS} for step in known}
     rows[REST] = {column: found.less(column, WHOLE, RECORD, LOOKED) for column in REGISTRATIONS}
     rows[BARE] = {column: _without_sql(found, column, RECORD) for column in REGISTRATIONS}
-    order = (WHOLE, LOOKED, RECORD, REST, SQL, BARE)
+    order = (WHOLE, LOOKED, RECORD, REST, SQL, TRANSACTIONS, BARE)
     return _table("steps of registering", f"Steps of registering {plan.files:,} files", REGISTRATIONS, rows, order)
 
 
