@@ -436,14 +436,23 @@ def test_compose_and_kubernetes_show_the_same_application() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="namespaces")
-def test_two_containers_have_the_same_pid_and_tell_each_other_of_changes(tmp_path: Path) -> None:
-    """Both are pid 1: what one announces must not be what the other has announced."""
-    program = (
-        "import contextlib, sys; from temp_file_manager.registry.sqlite.change_signal import Changes; "
-        "Changes(sys.argv[1], contextlib.nullcontext).announce()"
+def test_two_containers_have_the_same_pid_and_keep_from_each_others_claims(tmp_path: Path) -> None:
+    """Both are pid 1: what one has claimed is not the other's, and is free as soon as the one is killed."""
+    path = tmp_path / "file"
+    path.touch()
+    opened = (
+        "import sys; from temp_file_manager import TempFileManager; "
+        f"m = TempFileManager({str(tmp_path / 'base')!r}, registry='sqlite:'); m.registry.patience = 0.0; "
     )
-    values = set()
-    for _ in range(2):
-        said("unshare", "--pid", "--fork", sys.executable, "-c", program, tmp_path / "changes")
-        values.add((tmp_path / "changes").read_bytes())
-    assert len(values) == 2
+    claims = opened + (
+        f"m.register_file({str(path)!r}); m.registry.claim(m.context.due(force=True), now=0, lease=60, limit=1); "
+        "print('claimed', flush=True); sys.stdin.read()"
+    )
+    registers = opened + f"print(m.register_files([{str(path)!r}]).registered)"
+    container = ("unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c")
+    with subprocess.Popen([*container, claims], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "claimed\n"
+        assert said(*container, registers).startswith("0\n")
+        one.kill()
+    assert said(*container, registers) == "1\n"
