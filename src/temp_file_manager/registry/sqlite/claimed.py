@@ -32,9 +32,10 @@ class Claimed:
         _threads.clear()
         self._mine = set()
 
-    def let_go(self) -> None:
-        """Know of no claim any more; they end with the lock file."""
-        self.forget_all(self._mine)
+    @property
+    def has_any(self) -> bool:
+        """Whether any claim is this object's."""
+        return bool(self._mine)
 
     def forget(self, number: int) -> None:
         """Take a claim for ended."""

@@ -45,9 +45,10 @@ class SqliteClaims:
         self._hanging: dict[int, int] = {}  # such claims, and those that what hung under them is claimed by since
         self._owed: tuple[Settlement, ...] = ()  # of what was removed, and could not be forgotten yet
 
-    def let_go(self) -> None:
-        """Claim nothing any more: what a sweep still has in hand it leaves, and others may take."""
-        self._claimed.let_go()
+    @property
+    def at_work(self) -> bool:
+        """Whether anything is claimed by this registry object."""
+        return self._claimed.has_any
 
     # -- pages
 

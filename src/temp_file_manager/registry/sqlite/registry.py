@@ -143,6 +143,6 @@ class SqliteRegistry(StoredRegistry):
 
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
-        self._claims.let_go()
-        # What is held stays so for as long as this process lives: closing says nothing about it.
-        self.transactions.close(busy=self._keeps.holding)
+        # What is held stays so for as long as this process lives, and a sweep in another thread goes on with its chunk:
+        # closing says nothing about either.
+        self.transactions.close(busy=self._keeps.holding or self._claims.at_work)
