@@ -1,12 +1,28 @@
 """Claims and records in the SQLite file: when they end, and what is left of them."""
 
+import itertools
+import random
+import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from sqlite_files import over
-from temp_file_manager.records import Selection, Status
+import pytest
+
+from small_disk import fill_pages
+from sqlite_files import claimed, execute, new, over, registry_at
+from temp_file_manager.chunks import Other
+from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.registry import Claim, Settlement
+from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import NOW
+
+ALL = Selection(NOW + 99, 0, force=True)
+HUNG = Other(Status.FAILED, Cause.HUNG)
 
 
 def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(fresh: SqliteRegistry) -> None:
@@ -39,3 +55,261 @@ def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> N
     fresh.forget(["/s/a"])
     with fresh.transactions.reading() as connection:
         assert connection.execute("SELECT path FROM directories").fetchall() == [(b"/t",)]
+
+
+def ranges(registry: SqliteRegistry) -> list[tuple[int, int]]:
+    with registry.transactions.reading() as connection:
+        return connection.execute("SELECT first, last FROM claimed ORDER BY first").fetchall()
+
+
+def add(registry: SqliteRegistry, *names: object) -> None:
+    for second, name in enumerate(names):
+        registry.add([new(f"/s/{name}")], NOW + second)
+
+
+def paths(claim: Claim) -> list[str]:
+    return list(claim.records.paths())
+
+
+class TestRanges:
+    def test_what_was_registered_together_is_one(self, fresh: SqliteRegistry) -> None:
+        fresh.add([new(f"/s/{number:03}") for number in range(700)], NOW)
+        claim = fresh.claim(ALL, now=0, lease=60, limit=500)
+        assert [last - first + 1 for first, last in ranges(fresh)] == [500]
+        assert claimed(fresh) == paths(claim)
+        fresh.settle(over(claim))
+        assert (ranges(fresh), len(fresh.files)) == ([], 200)
+
+    def test_what_is_left_of_one_stays_claimed(self, fresh: SqliteRegistry) -> None:
+        """In as many ranges as it takes; ids that have gone are in none."""
+        fresh.add([new(f"/s/{number}") for number in range(9)], NOW)
+        claim = fresh.claim(ALL, now=0, lease=60, limit=9)
+        for number in (3, 4, 8):
+            fresh.settle(Settlement(claim.only(number), 1, {}, NOW))
+        first = claim.records[0].generation
+        assert ranges(fresh) == [(first, first + 2), (first + 5, first + 7)]
+        assert claimed(fresh) == [f"/s/{number}" for number in (0, 1, 2, 5, 6, 7)]
+        fresh.settle(Settlement(claim, 7, {0: HUNG, 6: HUNG, 7: HUNG}, NOW))
+        assert claimed(fresh) == ["/s/0", "/s/6"]
+        assert sorted(fresh.files) == ["/s/0", "/s/6", "/s/7"]
+
+    def test_claims_settlements_and_changes_beside_a_plain_model(self, fresh: SqliteRegistry, tmp_path: Path) -> None:
+        """Of two objects, in any order: nothing claimed is ever changed, and what is settled is what was claimed."""
+        dice, numbers = random.Random(5), itertools.count()
+        there: set[str] = set()
+        taken: dict[str, int] = {}
+        claims: dict[int, tuple[SqliteRegistry, Claim]] = {}
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            for turn in range(400):
+                registry = dice.choice((fresh, other))
+                registry.patience = 0.0
+                what = dice.choice(("add", "add", "again", "forget", "claim", "claim", "settle", "settle"))
+                if what == "add":
+                    some = [f"/s/{next(numbers)}" for _ in range(dice.randrange(1, 9))]
+                    registry.add(map(new, some), NOW + dice.randrange(3))
+                    there |= set(some)
+                elif what in {"again", "forget"} and there:
+                    some = dice.sample(sorted(there), min(len(there), dice.randrange(1, 4)))
+                    if taken.keys() & set(some):
+                        with pytest.raises(RecordClaimedError) as refused:
+                            registry.add(map(new, some), NOW) if what == "again" else registry.forget(some)
+                        assert set(refused.value.paths) == taken.keys() & set(some)
+                    elif what == "again":
+                        registry.add(map(new, some), NOW + dice.randrange(3))
+                    else:
+                        there -= set(some)
+                        assert registry.forget(some) == len(some)
+                elif what == "claim":
+                    claim = registry.claim(ALL, now=0, lease=60, limit=dice.randrange(1, 9))
+                    assert not taken.keys() & set(paths(claim))
+                    taken |= dict.fromkeys(paths(claim), turn)
+                    claims[turn] = registry, claim
+                elif claims:
+                    number = dice.choice(list(claims))
+                    registry, claim = claims.pop(number)
+                    done = dice.randrange(len(claim.records) + 1)
+                    skipped = {
+                        at: Other(Status.SKIPPED, Cause.INTERRUPTED) for at in range(done) if dice.random() < 0.3
+                    }
+                    registry.settle(Settlement(claim, done, skipped, NOW))
+                    there -= {path for at, path in enumerate(paths(claim)[:done]) if at not in skipped}
+                    taken = {path: turn for path, turn in taken.items() if turn != number}
+                assert claimed(fresh) == sorted(taken)
+            assert set(other.files) == there
+            assert fresh.check(now=0, fix=False) == ()
+
+
+class TestSettlingAndClaiming:
+    def test_they_are_one_transaction(self, fresh: SqliteRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        add(fresh, *range(6))
+        cursor, settling, removed = None, None, []
+        writing, begun = fresh.transactions.database.writing, []
+        monkeypatch.setattr(fresh.transactions.database, "writing", lambda *words: begun.append(1) or writing(*words))
+        while True:
+            claim = fresh.claim(ALL, now=0, lease=60, limit=2, after=cursor, settling=settling)
+            if not claim.records:
+                break
+            removed += paths(claim)
+            cursor, settling = claim.cursor, over(claim)
+        assert removed == [f"/s/{number}" for number in range(6)]
+        assert (len(begun), len(fresh.files), claimed(fresh)) == (4, 0, [])
+
+    def test_a_sweep_that_finds_nothing_due_writes_nothing(self, fresh: SqliteRegistry, tmp_path: Path) -> None:
+        """And waits for nobody who does: here, somebody with the file's lock."""
+        add(fresh, "a")
+        with closing(sqlite3.connect(tmp_path / "r.db", isolation_level=None)) as somebody:
+            somebody.execute("BEGIN IMMEDIATE")
+            assert not fresh.claim(Selection(NOW, 60), now=0, lease=60, limit=9).records
+
+    @pytest.mark.parametrize("together", [True, False])
+    def test_what_was_not_worked_on_is_taken_next(self, fresh: SqliteRegistry, *, together: bool) -> None:
+        """The sweep goes back to it, and not to what it has kept: in the order in which it is due."""
+        add(fresh, *range(9))
+        claim = fresh.claim(ALL, now=0, lease=60, limit=6)
+        settling = Settlement(claim, 4, {1: Other(Status.KEPT, Cause.IN_USE)}, NOW)
+        if not together:
+            fresh.settle(settling)
+        following = fresh.claim(
+            ALL, now=0, lease=60, limit=3, after=claim.cursor, settling=settling if together else None
+        )
+        assert paths(following) == ["/s/4", "/s/5", "/s/6"]
+        last = fresh.claim(ALL, now=0, lease=60, limit=9, after=following.cursor, settling=over(following))
+        assert paths(last) == ["/s/7", "/s/8"]
+
+    def test_a_settlement_again_changes_nothing(self, fresh: SqliteRegistry) -> None:
+        """As after an interrupt, when nobody knows whether it was written; also beside a claim of the same records."""
+        add(fresh, "a", "b")
+        claim = fresh.claim(ALL, now=0, lease=60, limit=9)
+        fresh.settle(Settlement(claim, 0, {}, NOW))
+        again = fresh.claim(ALL, now=0, lease=60, limit=9)
+        counted = fresh.stats()
+        fresh.settle(over(claim))
+        assert (paths(again), fresh.stats(), claimed(fresh)) == (["/s/a", "/s/b"], counted, ["/s/a", "/s/b"])
+
+
+class Failing(sqlite3.Connection):
+    """A connection that fails at statements, so many times, before it does them or after."""
+
+    at, times, after = "", 0, False
+    error: BaseException = KeyboardInterrupt()
+
+    def execute(self, statement: str, *bound: Any) -> sqlite3.Cursor:
+        fails = Failing.times > 0 and Failing.at in statement
+        Failing.times -= fails
+        if fails and not Failing.after:
+            raise Failing.error
+        cursor = super().execute(statement, *bound)
+        if fails:
+            raise Failing.error
+        return cursor
+
+    def executemany(self, statement: str, rows: Any) -> sqlite3.Cursor:
+        if Failing.times > 0 and Failing.at in statement:
+            Failing.times -= 1
+            raise Failing.error
+        return super().executemany(statement, rows)
+
+
+@pytest.fixture
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteRegistry]:
+    """A registry of nine files whose connection can be made to fail, and which waits for nobody."""
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *words, **more: real(*words, factory=Failing, **more))
+    for name, value in (("at", ""), ("times", 0), ("after", False), ("error", KeyboardInterrupt())):
+        monkeypatch.setattr(Failing, name, value)
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
+        add(registry, *range(9))
+        registry.patience = 0.0
+        yield registry
+
+
+class TestFailures:
+    @pytest.mark.parametrize("after", [True, False])
+    @pytest.mark.parametrize("at", ["BEGIN IMMEDIATE", "INSERT INTO claimed", "INSERT INTO claims", "COMMIT"])
+    def test_an_interrupted_claim_is_nobody_s(self, failing: SqliteRegistry, at: str, *, after: bool) -> None:
+        """Also when it was written already: it is ended on the spot by whoever it would keep waiting."""
+        Failing.at, Failing.times, Failing.after = at, 1, after
+        with pytest.raises(KeyboardInterrupt):
+            failing.claim(ALL, now=0, lease=60, limit=3)
+        assert Failing.times == 0
+        failing.add([new("/s/0")], NOW + 50)
+        assert failing.files["/s/0"] == NOW + 50
+        assert len(failing.claim(ALL, now=0, lease=60, limit=9).records) == 9
+
+    @pytest.mark.parametrize("after", [True, False])
+    @pytest.mark.parametrize("at", ["DELETE FROM files", "DELETE FROM claims", "INSERT INTO claims", "COMMIT"])
+    def test_an_interrupt_between_two_claims(self, failing: SqliteRegistry, at: str, *, after: bool) -> None:
+        """The sweep settles the first, again if need be, and leaves nothing claimed."""
+        claim = failing.claim(ALL, now=0, lease=60, limit=3)
+        Failing.at, Failing.times, Failing.after = at, 1, after
+        with pytest.raises(KeyboardInterrupt):
+            failing.claim(ALL, now=0, lease=60, limit=3, after=claim.cursor, settling=over(claim))
+        assert Failing.times == 0
+        failing.settle(over(claim))
+        assert len(failing.files) == 6
+        assert failing.stats().counters["removed"] == 3
+        failing.add(map(new, failing.files), NOW + 50)
+        assert claimed(failing) == []
+        assert failing.check(now=0, fix=False) == ()
+
+    def test_a_full_disk_between_two_claims(self, failing: SqliteRegistry) -> None:
+        """What cannot be settled is owed, and what cannot be claimed is locked: the sweep goes on."""
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorname = "SQLITE_FULL"
+        first = failing.claim(ALL, now=0, lease=60, limit=3)
+        Failing.at, Failing.times, Failing.error = "DELETE FROM files", 1, full
+        settling = Settlement(first, 2, {}, NOW)
+        second = failing.claim(ALL, now=0, lease=60, limit=3, after=first.cursor, settling=settling)
+        assert (second.number < 0, paths(second)) == (True, ["/s/2", "/s/3", "/s/4"])
+        Failing.times = 1
+        third = failing.claim(ALL, now=0, lease=60, limit=3, after=second.cursor, settling=over(second))
+        assert (third.number < 0, paths(third)) == (True, ["/s/5", "/s/6", "/s/7"])
+        last = failing.claim(ALL, now=0, lease=60, limit=3, after=third.cursor, settling=over(third))
+        assert (last.number > 0, paths(last), claimed(failing)) == (True, ["/s/8"], ["/s/8"])
+        failing.settle(over(last))
+        assert sorted(failing.files) == ["/s/2", "/s/3", "/s/4"], "removed under a lock that could not be settled"
+        assert failing.stats().counters["removed"] == 6
+        assert paths(failing.claim(ALL, now=0, lease=60, limit=9)) == ["/s/2", "/s/3", "/s/4"]
+        assert failing.check(now=0, fix=False) == ()
+
+
+def test_what_hangs_on_a_full_disk_stays_claimed(tmp_path: Path) -> None:
+    """The lock that was its claim cannot go on for as long; when it comes back, it is settled as what it was."""
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
+        fill_pages(registry, [new(f"/s/{number:04}") for number in range(6000)])
+        claim = registry.claim(ALL, now=0, lease=60, limit=2000)
+        assert claim.number < 0
+        registry.settle(Settlement(claim, 2000, {7: HUNG}, NOW))
+        assert claimed(registry) == ["/s/0014"]
+        registry.settle(Settlement(claim.only(7), 1, {}, NOW))
+        assert (claimed(registry), registry.stats().records) == ([], 1000)
+        assert registry.check(now=0, fix=False) == ()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_claims_of_an_earlier_version_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lives: bool) -> None:
+    """Its sweep goes on with what it has; it cannot settle it, and its lease ends, or its process."""
+    path = tmp_path / "r.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:3])
+        Database(str(path), "NORMAL", lambda: None).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO scopes (id, base) VALUES (1, ?)", (bytes(tmp_path),))
+        connection.execute("INSERT INTO directories (id, scope, path) VALUES (1, 1, '/s')")
+        rows = [(number, f"{number}".encode(), NOW) for number in range(1, 6)]
+        columns = "id, scope, directory, name, registered_at, inode, born, changed, parent_inode, parent_born, owner"
+        connection.executemany(f"INSERT INTO files ({columns}) VALUES (?, 1, 1, ?, ?, 0, 0, 0, 0, 0, 6)", rows)
+        connection.execute("UPDATE directories SET path = CAST(path AS BLOB)")
+        connection.executemany("INSERT INTO claims VALUES (?, 1, 6, 60, ?)", [(7, "[1, 2, 4]"), (8, "[4, 5]")])
+        connection.execute("UPDATE numbers SET last = 8")
+    with closing(registry_at(path, tmp_path)) as registry:
+        if lives:
+            registry.stats()
+            registry.transactions.owners.enter(6)
+        found = registry.claim(ALL, now=0, lease=60, limit=9)
+        assert paths(found) == (["/s/3"] if lives else [f"/s/{number}" for number in range(1, 6)])
+        if lives:
+            assert paths(registry.claim(ALL, now=60, lease=60, limit=9)) == [
+                f"/s/{number}" for number in (1, 2, 3, 4, 5)
+            ]
+    assert execute(path, "SELECT count(*) FROM claims WHERE id < 9") == (0,)
