@@ -319,7 +319,10 @@ class ExclusionContract(RegistryWords):
                 written(self.registry, "/c/a")
                 waiting = Work(change, self.registry, "/c/a")
                 assert waiting.waits(), (written, change)
-                self.settle(claim, *[Status.REMOVED] * 2)
+                at = paths_of(claim.records).index("/c/a")
+                self.settle(claim, *(HUNG if number == at else Status.REMOVED for number in range(2)))
+                assert waiting.waits(), "what hangs is still on its way out"
+                self.settle(claim.only(at), Status.REMOVED)
                 waiting.end()
                 assert "/c/a" in self.registry.files
                 self.registry.release(["/c/a"], THIS_PROCESS if change is hold else None)
