@@ -1,8 +1,8 @@
 """Steps of a sweep and of a registration, and how many microseconds go there: ``python -m benchmarks --steps``.
 
 Each step is timed by wrapping what is public. What is called once a file costs as much as its wrapper, nearly: so it
-is timed in a run of its own, with files of its own, and so is each statement of SQLite. A step that is the difference
-of two runs is told from the noise of the machine by its spread only: compare the columns, not the last digits.
+is timed in a run of its own, with files of its own, and so is each statement of SQLite. What is left of a step without
+another is told by one run that had both, as the machine's mood differs from run to run.
 """
 
 import os
@@ -40,7 +40,8 @@ REGISTRATIONS = {
 }
 REMARKS = (
     "µs a file, medians over the rounds. The rest of a sweep is its report, log and history; of a registration its "
-    "arguments, log and report.",
+    "arguments, log and report. What is called once a file is timed in a run of its own; in 'remove: looking …' and "
+    "in the rest of a registration is what timing it costs, some tenths of a µs.",
     "SQL is what SQLite's own functions took, fetching rows and, in bulk, making them included; timing it costs some "
     "tenths of a µs a call.",
 )
@@ -72,11 +73,6 @@ class Found:
         """Return the median of a step; None where there is no such step."""
         return median(self.steps.get(column, {}).get(step, ()))
 
-    def less(self, column: str, step: str, *others: str) -> float | None:
-        """Return what is left of one step without some others; None unless it was measured."""
-        values = [self.median(column, name) for name in (step, *others)]
-        return None if values[0] is None else values[0] - sum(value or 0.0 for value in values[1:])
-
 
 @contextmanager
 def _manager(plan: Plan, *, stored: bool) -> Iterator[TempFileManager]:
@@ -103,40 +99,41 @@ def _sweep(manager: TempFileManager, how: str, asked: Statements | None, paths: 
     manager.register_files(paths)
     if asked:
         asked.reset()
-    context, watches = manager.context, {}
+    registry, storage = manager.registry, manager.context.storage_for(protect_open=asking)
+    watches = {}
     with ExitStack() as stack:
+        if how in (PARTS, CALLS):
+            watches = {REMOVE: _watched(stack, (storage, "remove"))}
         if how == PARTS:
-            storage = context.storage_for(protect_open=asking)
-            for step, place in (
-                (CLAIM, (context.registry, "claim")),
-                (SETTLE, (context.registry, "settle")),
-                (REMOVE, (storage, "remove")),
-            ):
-                watches[step] = _watched(stack, place)
+            watches |= {
+                step: _watched(stack, (registry, name)) for step, name in ((CLAIM, "claim"), (SETTLE, "settle"))
+            }
         elif how == CALLS:
             watches[UNLINK] = _watched(stack, (os, "remove"), (os, "unlink"))
-        took = timed(lambda: manager.sweep(force=True, protect_open=asking))
+        took = timed(lambda: manager.sweep(force=True, protect_open=asking)) / len(paths) * 1e6
     figures = {step: watch.seconds / len(paths) * 1e6 for step, watch in watches.items()}
     if how == PARTS:
-        figures[CLAIMS] = len(paths) / max(1, watches[REMOVE].calls)
-    return figures | ({WHOLE: took / len(paths) * 1e6} if how == WHOLE else {})
+        return figures | {REST: took - sum(figures.values()), CLAIMS: len(paths) / max(1, watches[REMOVE].calls)}
+    if how == CALLS:
+        return {UNLINK: figures[UNLINK], LOOK: figures[REMOVE] - figures[UNLINK]}
+    return {WHOLE: took} if how == WHOLE else {}
 
 
 def _register(manager: TempFileManager, how: str, asked: Statements | None, paths: list[str], call: str) -> Any:
     work = (lambda: manager.register_files(paths)) if call == BULK else lambda: _one_by_one(manager, paths)
-    watches = {}
+    registry, watches = manager.registry, {}
     if asked:
-        manager.register_files([])
         asked.reset()
     with ExitStack() as stack:
-        if how == PARTS:
-            registry = manager.registry
+        if how in (PARTS, CALLS):
             watches[RECORD] = _watched(stack, (registry, "add"), (registry, "add_one"))
-        elif how == CALLS:
+        if how == CALLS:
             watches[LOOKED] = _watched(stack, (os.path, "isfile"), (Examiner, "examine"))
-        took = timed(work)
+        took = timed(work) / len(paths) * 1e6
     figures = {step: watch.seconds / len(paths) * 1e6 for step, watch in watches.items()}
-    return figures | ({WHOLE: took / len(paths) * 1e6} if how == WHOLE else {})
+    if how == CALLS:
+        return {LOOKED: figures[LOOKED], REST: took - sum(figures.values())}
+    return {WHOLE: took} if how == WHOLE else figures
 
 
 def _one_by_one(manager: TempFileManager, paths: list[str]) -> None:
@@ -185,21 +182,16 @@ def _note(found: Found, column: str, figures: dict[str, float], asked: Statement
 
 
 def _of_sweeping(found: Found, plan: Plan) -> Table:
-    known = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, SQL, TRANSACTIONS, CLAIMS)
-    rows = {step: {column: found.median(column, step) for column in SWEEPS} for step in known}
-    rows[LOOK] = {column: found.less(column, REMOVE, UNLINK) for column in SWEEPS}
-    rows[REST] = {column: found.less(column, WHOLE, CLAIM, SETTLE, REMOVE) for column in SWEEPS}
-    rows[WITHOUT] = {column: _without_sql(found, column, CLAIM, SETTLE) for column in SWEEPS}
     order = (WHOLE, CLAIM, SETTLE, REMOVE, UNLINK, LOOK, REST, SQL, TRANSACTIONS, WITHOUT, CLAIMS)
+    rows = {step: {column: found.median(column, step) for column in SWEEPS} for step in order}
+    rows[WITHOUT] = {column: _without_sql(found, column, CLAIM, SETTLE) for column in SWEEPS}
     return _table("steps of sweeping", f"Steps of a sweep of {plan.files:,} files", SWEEPS, rows, order)
 
 
 def _of_registering(found: Found, plan: Plan) -> Table:
-    known = (WHOLE, RECORD, LOOKED, SQL, TRANSACTIONS)
-    rows = {step: {column: found.median(column, step) for column in REGISTRATIONS} for step in known}
-    rows[REST] = {column: found.less(column, WHOLE, RECORD, LOOKED) for column in REGISTRATIONS}
-    rows[BARE] = {column: _without_sql(found, column, RECORD) for column in REGISTRATIONS}
     order = (WHOLE, LOOKED, RECORD, REST, SQL, TRANSACTIONS, BARE)
+    rows = {step: {column: found.median(column, step) for column in REGISTRATIONS} for step in order}
+    rows[BARE] = {column: _without_sql(found, column, RECORD) for column in REGISTRATIONS}
     return _table("steps of registering", f"Steps of registering {plan.files:,} files", REGISTRATIONS, rows, order)
 
 
