@@ -26,7 +26,7 @@ from temp_file_manager.inspection.check import check
 from temp_file_manager.inspection.overview import oldest
 from temp_file_manager.records import Cause, NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, Settlement, counters
-from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.sweeping.history import History
@@ -228,7 +228,7 @@ def test_commands_count_as_applications_do(tmp_path: Path) -> None:
 def former(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of the first schema, filled as its version did: two scopes, sizes, a ttl, a size that is not known."""
     with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        patch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[:1])
         Database(str(tmp_path / "registry.db"), "NORMAL", lambda: None).close()
     with closing(sqlite3.connect(tmp_path / "registry.db")) as connection, connection:
         for scope, base in enumerate(BASES, 1):

@@ -16,7 +16,7 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Cause, Selection, Status
 from temp_file_manager.registry import Claim, Settlement
-from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import NOW
@@ -291,7 +291,7 @@ def test_claims_of_an_earlier_version_are_kept(tmp_path: Path, monkeypatch: pyte
     """Its sweep goes on with what it has; it cannot settle it, and its lease ends, or its process."""
     path = tmp_path / "r.db"
     with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:3])
+        patch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[:3])
         Database(str(path), "NORMAL", lambda: None).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO scopes (id, base) VALUES (1, ?)", (bytes(tmp_path),))

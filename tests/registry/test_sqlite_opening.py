@@ -22,7 +22,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.check import check
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.schemes import open_registry
-from temp_file_manager.registry.sqlite import database
+from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.registry.sqlite.snapshot import look_at
@@ -407,13 +407,13 @@ class TestMigration:
     @pytest.fixture
     def second(self, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The file of the version before, now that there is one migration more, which cannot be done twice."""
-        real = database.load
+        real = migration.load
         text = (
             "-- A made-up one; it says so.\nCREATE TABLE remarks (text);\nINSERT INTO remarks VALUES ('once');\n"
             "ALTER TABLE files ADD COLUMN remark TEXT DEFAULT 'none'\n"
         )
-        monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, "005_remarks.sql"))
-        monkeypatch.setattr(database, "load", lambda name: text if name == "005_remarks.sql" else real(name))
+        monkeypatch.setattr(migration, "MIGRATIONS", (*migration.MIGRATIONS, "005_remarks.sql"))
+        monkeypatch.setattr(migration, "load", lambda name: text if name == "005_remarks.sql" else real(name))
         return filled
 
     def test_records_survive(self, second: Path, tmp_path: Path) -> None:
@@ -454,9 +454,9 @@ class TestMigration:
         self, second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = dump(second)
-        real = database.load
+        real = migration.load
         monkeypatch.setattr(
-            database, "load", lambda name: real(name) + ";\nNO SUCH STATEMENT" if name[0] == "0" else real(name)
+            migration, "load", lambda name: real(name) + ";\nNO SUCH STATEMENT" if name[0] == "0" else real(name)
         )
         with pytest.raises(RegistryError, match="cannot be used"):
             open_registry("sqlite:", str(tmp_path))
@@ -472,7 +472,7 @@ class TestFacts:
         """A file of an earlier schema, in which two base directories remember something."""
         path = tmp_path / "r.db"
         with monkeypatch.context() as patch:
-            patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[: request.param])
+            patch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[: request.param])
             Database(str(path), "NORMAL", lambda: None).close()
         with closing(sqlite3.connect(path)) as connection, connection:
             for scope, base in enumerate((tmp_path, "/other"), 1):
@@ -508,7 +508,7 @@ class TestFacts:
     ) -> None:
         with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
             registry.add([new("/p/a")], 1.0)
-        monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:2])
+        monkeypatch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[:2])
         with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
             with pytest.raises(RegistryError, match=r"newer version \(schema 4, this one knows 2\)"):
                 registry.add([new("/p/b")], 1.0)

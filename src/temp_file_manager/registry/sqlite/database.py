@@ -1,10 +1,8 @@
 """One SQLite file: opening it safely, transactions, versions of its schema, and SQLite's errors in our words."""
 
 import errno
-import itertools
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +13,8 @@ from temp_file_manager import logs
 from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
 from temp_file_manager.forks import at_fork
 from temp_file_manager.registry.sqlite.errors import PATIENCE, full, in_our_words, refuse_what_is_no_database
+from temp_file_manager.registry.sqlite.migration import current, migrate, schema
 from temp_file_manager.registry.sqlite.opened_file import OpenedFile
-from temp_file_manager.registry.sqlite.sql import MIGRATIONS, load
 from temp_file_manager.storage import base_rules
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.own_files import (
@@ -30,25 +28,10 @@ from temp_file_manager.text import printable
 
 T = TypeVar("T")
 
-APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
 RESERVE = 128 * 1024
 """Bytes of each of the two files that are kept for the day when the disk is full."""
 
-_PAUSE = 0.01
 _READER, _WRITER, _LOOKER = "reader", "writer", "looker"
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Change the journal, which SQLite refuses at once, without waiting, while anybody else has the file open."""
-    for attempt in itertools.count():
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or attempt * _PAUSE >= PATIENCE:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
 def _nothing() -> None:
@@ -199,7 +182,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             # Each time: a newer version may have changed the schema since the file was opened.
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
+            if version > current():
                 self._refuse_newer(version)
         if self.read_only:
             raise RegistryError(self.read_only)
@@ -301,45 +284,19 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._refuse_network()
-        version = self._version(connection)
+        version = schema(connection, self.path)
         self._refuse_newer(version)
-        if version < len(MIGRATIONS):
-            _switch_to_wal(connection)
-            self._migrate(connection)
+        if version < current():
+            migrate(connection, self.path)
 
     def _refuse_newer(self, version: int) -> None:
-        if version <= len(MIGRATIONS) or self.read_only:
+        if version <= current() or self.read_only:
             return
         self.read_only = (
             f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
-            f"{len(MIGRATIONS)}): it is open for reading only; install that version to change it"
+            f"{current()}): it is open for reading only; install that version to change it"
         )
         logs.registry_read_only(self.read_only)
-
-    def _version(self, connection: sqlite3.Connection) -> int:
-        # In one statement: between two, another process may have made the tables.
-        application, version, tables = connection.execute(
-            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
-            "FROM pragma_application_id, pragma_user_version"
-        ).fetchone()
-        if application != APPLICATION and (application or version or tables):
-            raise RegistryError(f"{printable(self.path)} is another program's database: give another path")
-        return int(version)
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            # Looked at again under the lock: two processes may open a new file together.
-            for number, name in enumerate(MIGRATIONS, 1):
-                if number > self._version(connection):
-                    for statement in load(name).split(";\n"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                    connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
 
     # -- errors
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.registry.sqlite.database import APPLICATION
+from temp_file_manager.registry.sqlite.migration import APPLICATION
 from temp_file_manager.registry.sqlite.sql import MIGRATIONS
 from temp_file_manager.text import printable
 
