@@ -278,7 +278,7 @@ def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
     seen = looker()(HERE, path)
     before = seen._replace(inode=seen.inode + 1)
     with pytest.raises(NotThatFile, match="changing") as raised:
-        InUse(None, lambda: NOW).secured(TempFile(os.fsdecode(path), NOW), HERE, path, before)
+        InUse(None, lambda: NOW).secured([TempFile(os.fsdecode(path), NOW)], 0, HERE, path, before)
     assert raised.value.other.status is Status.KEPT
 
 

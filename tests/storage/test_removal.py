@@ -117,6 +117,21 @@ def test_however_slow_the_machine_one_is_removed(made: Make, tmp_path: Path) -> 
 
 
 @every_way
+def test_what_the_first_takes_is_not_counted(made: Make, tmp_path: Path) -> None:
+    """Or where every process has to be looked at, once a chunk, a chunk would be one file."""
+    clock = FakeClock()
+
+    def still(at: int) -> bool:
+        clock.advance(5 if at == 0 else 0.02)
+        return True
+
+    records = by_path(*map(str, make(tmp_path, 9)))
+    removal = removal_of(records, elapsed=clock.elapsed, enough=0.03, still=still)
+    made().remove(removal)
+    assert (removal.done, removal.others) == (3, {})
+
+
+@every_way
 def test_near_the_end_of_its_claim_nothing_is_removed(made: Make, tmp_path: Path) -> None:
     records = by_path(*map(str, make(tmp_path, 2)))
     removal = removal_of(records, elapsed=lambda: 1.0, deadline=1.0)

@@ -27,8 +27,7 @@ class Directories:
         self._owner_check = owner_check
         self._look: Look | None = None  # made when first asked for: records in memory have no identity
         self._open: dict[bytes, int] = {}
-        self._own: dict[int, bool] = {}
-        self._known: dict[tuple[bytes, int, int], bool] = {}
+        self._judged: dict[tuple[bytes, int, int], tuple[int, Cause]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -53,38 +52,54 @@ class Directories:
         if identity is None:
             if is_own(os.fsdecode(name)):
                 raise NotThatFile(Status.KEPT, Cause.OWN)
-            return HERE, self._ours(look(HERE, name))
-        if identity.inode == PENDING.inode:
-            look(HERE, directory + b"/" + name)
-            raise NotThatFile(Status.KEPT, Cause.PENDING)
+            descriptor, seen = HERE, look(HERE, name)
+        else:
+            _, _, _, parent_inode, parent_born = identity
+            judged = self._judged.get((directory, parent_inode, parent_born))
+            descriptor, refusal = judged or self._judge(directory, identity)
+            seen = look(descriptor, name)
+            if refusal or not same_file(identity, seen):
+                raise _why_not(identity, seen, refusal)
+        if self._owner_check and (reason := foreign(seen.owner)):
+            raise NotThatFile(Status.KEPT, Cause.FOREIGN, reason)
+        return descriptor, seen
+
+    def confirm(self, place: Place) -> None:
+        """Compare once more; where a path is all that is known, nothing can tell.
+
+        All of it: in the time that an opening takes, a file can be removed, and its number given to another under its
+        name. So a look at the number alone, at half the price, would not do.
+
+        Raises:
+            NotThatFile, OSError: as ``compared``.
+        """
+        if place[2] is not None:
+            self.compared(place)
+
+    def _judge(self, directory: bytes, identity: Identity) -> tuple[int, Cause]:
+        """Open a directory, once, and say why nothing goes that was registered in it as it was then."""
         descriptor = self._open.get(directory)
         if descriptor is None:
             descriptor = self._open[directory] = os.open(directory or b"/", _FLAGS)
-            self._own[descriptor] = is_in_own_directory(descriptor)
-        if self._own[descriptor]:
-            raise NotThatFile(Status.KEPT, Cause.OWN)
-        seen = look(descriptor, name)
-        if not self._is_that_directory(look, descriptor, directory, identity):
-            raise NotThatFile(Status.KEPT, Cause.OTHER_DIRECTORY)
-        same = same_file(identity, seen)
-        if same:
-            return descriptor, self._ours(seen)
-        if same is None:
-            raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
-        raise NotThatFile(Status.REPLACED, Cause.REPLACED)
+        assert self._look is not None  # noqa: S101 - see ``compared``
+        refusal = Cause.NONE
+        if is_in_own_directory(descriptor):
+            refusal = Cause.OWN
+        elif not same_directory(identity, self._look(descriptor, b".")):
+            refusal = Cause.OTHER_DIRECTORY
+        judged = self._judged[directory, identity.parent_inode, identity.parent_born] = descriptor, refusal
+        return judged
 
-    def _ours(self, seen: Seen) -> Seen:
-        reason = foreign(seen.owner) if self._owner_check else ""
-        if reason:
-            raise NotThatFile(Status.KEPT, Cause.FOREIGN, reason)
-        return seen
 
-    def _is_that_directory(self, look: Look, descriptor: int, directory: bytes, identity: Identity) -> bool:
-        key = directory, identity.parent_inode, identity.parent_born
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = same_directory(identity, look(descriptor, b"."))
-        return known
+def _why_not(identity: Identity, seen: Seen, refusal: Cause) -> NotThatFile:
+    """Return why what was seen is not removed for what was registered, or for anything in its directory."""
+    if identity.inode == PENDING.inode:
+        return NotThatFile(Status.KEPT, Cause.PENDING)
+    if refusal:
+        return NotThatFile(Status.KEPT, refusal)
+    if same_file(identity, seen) is None:
+        return NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
+    return NotThatFile(Status.REPLACED, Cause.REPLACED)
 
 
 def is_in_own_directory(descriptor: int) -> bool:

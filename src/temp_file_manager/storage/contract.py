@@ -33,7 +33,7 @@ class Removal:
 
     Attributes:
         done: So many of the first have been worked on.
-        begun: So many of the first have been begun with: a storage that has several in hand says so before each one.
+        begun: So many of the first have been begun with: some storages have several in hand.
         others: Which of the first were not simply removed, by position.
         signs: How often the storage has said that it gets on with one that takes long.
         over: Whether nobody waits for it any more.
@@ -63,17 +63,31 @@ class Removal:
         self._deadline = deadline
         self._still = still
 
-    def goes_on(self, at: int) -> bool:
-        """Say whether one more may be begun with: the first always may, or a machine that is slow would get nowhere."""
-        return not self.over and (at == self._first or self._elapsed() < self._enough)
+    @property
+    def goes_on(self) -> bool:
+        """Whether more may be begun with. The first always may, or a machine that is slow would get nowhere."""
+        return not self.over and (self.done == self._first or self._elapsed() < self._enough)
 
     def each(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
         """Yield what is to be removed: position, and the value there. Whoever asks for the next is done with one."""
-        for at in range(self.done, len(column)):
-            if not self.goes_on(at):
-                return
-            yield at, column[at]
+        for at, value in self.begin(column):
+            yield at, value
             self.done = at + 1
+
+    def begin(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """Yield the same for those who have several in hand, and count in ``done`` what they have ended.
+
+        What the first takes is not counted: a look at every process, once a chunk, costs none of them its turn.
+        """
+        elapsed, enough, first = self._elapsed, self._enough, self.done
+        began = elapsed()
+        for at in range(first, len(column)):
+            if self.over or (elapsed() >= enough and at != first):
+                return
+            self.begun = at + 1
+            yield at, column[at]
+            if at == first:
+                enough += elapsed() - began
 
     def why_ended(self) -> Cause:
         """Return why no file may be removed any more; ``NONE`` as long as one may."""
@@ -84,11 +98,11 @@ class Removal:
     def may_go(self, at: int) -> bool:
         """Say whether a file may be removed now. Asked when only the removal itself is left to do; notes why not."""
         # In this order: the answer of whoever keeps the records may be long in coming.
-        lost = self._still is not None and not self._still(at)
-        cause = Cause.CLAIM_ENDED if lost else self.why_ended()
-        if cause:
-            self.others[at] = Other(Status.SKIPPED, cause)
-        return not cause
+        known = self._still is None or self._still(at)
+        if known and not self.over and self._elapsed() < self._deadline:  # as ``why_ended``, once a file
+            return True
+        self.others[at] = Other(Status.SKIPPED, self.why_ended() if known else Cause.CLAIM_ENDED)
+        return False
 
     def note(self, at: int, status: Status, cause: Cause, detail: str = "") -> None:
         """Note what became of a file that was not simply removed."""

@@ -45,8 +45,7 @@ class LocalStorage:
         column: Sequence[Place | str] = removal.records.paths() if places is None else places
         aside = None if self._aside is None else Aside(self._aside)
         with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
-            for at, where in removal.each(column):
-                _remove_compared(removal, at, where, directories, in_use, aside)
+            _remove_compared(removal, column, directories, in_use, aside)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
@@ -73,36 +72,37 @@ def _remove_by_path(removal: Removal) -> None:
 
 
 def _remove_compared(
-    removal: Removal, at: int, where: Place | str, directories: Directories, in_use: InUse | None, aside: Aside | None
+    removal: Removal, column: Sequence[Place | str], directories: Directories, in_use: InUse | None, aside: Aside | None
 ) -> None:
-    held = None
-    try:
-        place = place_at(where)
-        _, name, identity = place
-        directory, seen = directories.compared(place)
-        if in_use is not None:
-            held = in_use.secured(removal.records[at], directory, name, seen)
-            if identity is not None:
+    compared, may_go, records = directories.compared, removal.may_go, removal.records
+    for at, where in removal.each(column):
+        held = None
+        try:
+            place = place_at(where)
+            directory, seen = compared(place)
+            _, name, identity = place
+            if in_use is not None:
+                held = in_use.secured(records, at, directory, name, seen)
                 # Opening took time: whoever may rename here can have put another file in its place.
-                directories.compared(place)
-        if not removal.may_go(at):
-            return
-        if identity is None:
-            os.remove(os.fsdecode(name))
-        elif aside is not None:
-            aside.remove(removal.records[at], directory, name)
-        else:
-            os.unlink(name, dir_fd=directory)
-    except NotThatFile as other:
-        removal.others[at] = other.other
-    except (FileNotFoundError, NotADirectoryError):
-        if aside is None or not aside.finishes(removal.records[at]):
-            removal.note(at, Status.GONE, Cause.GONE)
-    except Exception as error:  # one bad file never stops a sweep
-        removal.others[at] = failed(error)
-    finally:
-        if held is not None:
-            os.close(held)
+                directories.confirm(place)
+            if not may_go(at):
+                continue
+            if identity is None:
+                os.remove(os.fsdecode(name))
+            elif aside is not None:
+                aside.remove(records[at], directory, name)
+            else:
+                os.unlink(name, dir_fd=directory)
+        except NotThatFile as other:
+            removal.others[at] = other.other
+        except (FileNotFoundError, NotADirectoryError):
+            if aside is None or not aside.finishes(records[at]):
+                removal.note(at, Status.GONE, Cause.GONE)
+        except Exception as error:  # one bad file never stops a sweep
+            removal.others[at] = failed(error)
+        finally:
+            if held is not None:
+                os.close(held)
 
 
 def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: Aside | None) -> Outcome:
@@ -111,7 +111,7 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None,
         directory, seen = directories.compared(place)
         if stat.S_ISDIR(seen.mode):
             return Outcome(record, Status.FAILED, Cause.DIRECTORY)
-        held = None if in_use is None else in_use.secured(record, directory, place[1], seen)
+        held = None if in_use is None else in_use.secured((record,), 0, directory, place[1], seen)
         if held is not None:
             os.close(held)
         if aside is not None and record.identity is not None:

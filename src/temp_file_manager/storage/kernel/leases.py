@@ -12,7 +12,7 @@ import functools
 import os
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from temp_file_manager.records import Cause, Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
@@ -44,11 +44,12 @@ class InUse:
         self._mapped: tuple[set[int], bool] | None = None
         self._opened: tuple[set[int], bool] | None = None
 
-    def secured(self, record: TempFile, directory: int, name: bytes, seen: Seen) -> int | None:
+    def secured(self, records: Sequence[TempFile], at: int, directory: int, name: bytes, seen: Seen) -> int | None:
         """Return a descriptor to be closed after the removal: until then whoever opens the file waits.
 
         Args:
-            record: Whose file it is.
+            records: One of them is the file's; it is asked for only if its age decides.
+            at: Which.
             directory: Its directory's descriptor, or ``HERE`` when ``name`` is the whole path.
             name: The entry's name.
             seen: What the entry was found to be.
@@ -67,7 +68,7 @@ class InUse:
         except BlockingIOError as error:  # somebody else's lease
             raise NotThatFile(Status.KEPT, Cause.IN_USE) from error
         except PermissionError:
-            self._decide(record, self.free_by_proc(seen.inode))
+            self._decide(records[at], self.free_by_proc(seen.inode))
             return None
         alone: bool | None = None
         try:
@@ -77,7 +78,7 @@ class InUse:
                 os.close(descriptor)
         if alone:
             return descriptor
-        self._decide(record, self.free_by_proc(seen.inode) if alone is None else False)
+        self._decide(records[at], self.free_by_proc(seen.inode) if alone is None else False)
         return None
 
     def _decide(self, record: TempFile, free: bool | None) -> None:

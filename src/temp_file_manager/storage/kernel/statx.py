@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Callable
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HERE = -100  # AT_FDCWD: names are relative to the working directory; absolute ones are what they are
 _NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
@@ -70,12 +70,16 @@ ListedLook = Callable[[int, bytes], Listed]
 
 def looker() -> Look:
     """Return a ``Look`` of one's own, as fast as this platform allows."""
-    call = _caller(_SEEN, _SEEN_WANTED, _NOT_FOLLOWED | _OR_DESCRIPTOR)
+    call = _call()
     if call is None:
         return look_by_stat
+    statx, address, buffer = call
+    unpack, flags = _SEEN.unpack_from, _NOT_FOLLOWED | _OR_DESCRIPTOR
 
     def look(directory: int, name: bytes) -> Seen:
-        mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = call(directory, name)
+        if statx(directory, name, flags, _SEEN_WANTED, address):
+            raise _error(name)
+        mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
         born = born * _NS + born_ns if mask & _BORN else 0
         return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner))
 
@@ -84,12 +88,16 @@ def looker() -> Look:
 
 def listed_looker() -> ListedLook:
     """Return a ``ListedLook`` of one's own; on Linux by ``statx``, which alone tells births and mounts."""
-    call = _caller(_LISTED, _LISTED_WANTED, _NOT_FOLLOWED | _NOT_MOUNTED)
+    call = _call()
     if call is None:
         return listed_by_stat
+    statx, address, buffer = call
+    unpack, flags = _LISTED.unpack_from, _NOT_FOLLOWED | _NOT_MOUNTED
 
     def look(directory: int, name: bytes) -> Listed:
-        mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = call(directory, name)
+        if statx(directory, name, flags, _LISTED_WANTED, address):
+            raise _error(name)
+        mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = unpack(buffer)
         born = b * _NS + b_ns if mask & _BORN else 0
         if not mask & _MOUNT:
             mount = major << 32 | minor
@@ -98,24 +106,24 @@ def listed_looker() -> ListedLook:
     return look
 
 
-def _caller(fields: Struct, wanted: int, flags: int) -> Callable[[int, bytes], tuple[int, ...]] | None:
-    """Return what makes the system call and unpacks its answer; None where there is no such call."""
+def _call() -> tuple[Callable[..., int], int, Any] | None:
+    """Return the system call, where it is to write its answer, and what that is read from; None where it is not."""
     statx = _statx()
     if statx is None:
         return None
     import ctypes  # noqa: PLC0415 - see _statx
 
-    # A buffer for each: while the kernel fills it other threads run.
+    # A buffer for each look: while the kernel fills it other threads run.
     buffer = ctypes.create_string_buffer(_SIZE_OF_STATX)
-    address, unpack, errno = ctypes.addressof(buffer), fields.unpack_from, ctypes.get_errno
+    return statx, ctypes.addressof(buffer), buffer
 
-    def call(directory: int, name: bytes) -> tuple[int, ...]:
-        if statx(directory, name, flags, wanted, address):
-            number = errno()
-            raise OSError(number, os.strerror(number), os.fsdecode(name))
-        return unpack(buffer)
 
-    return call
+def _error(name: bytes) -> OSError:
+    """Return what the last call that failed in this thread failed with."""
+    import ctypes  # noqa: PLC0415 - see _statx
+
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), os.fsdecode(name))
 
 
 @functools.cache

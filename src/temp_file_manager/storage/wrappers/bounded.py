@@ -67,7 +67,7 @@ class Abandoning:
     def remove(self, removal: Removal) -> None:
         """Remove one file a record; see ``Storage``. What hangs is done with, as far as this goes."""
         paths = removal.records.paths()
-        while removal.done < len(paths) and removal.goes_on(removal.done):
+        while removal.done < len(paths) and removal.goes_on:
             hung = self._crew.hung  # never changed, always replaced: this one is the same throughout
             if reason := self._why_not(paths[removal.done], hung):
                 removal.note(removal.done, Status.KEPT, Cause.HUNG, reason)
@@ -192,11 +192,11 @@ class _Crew:
         part = job.part
         with self.lock:
             # It was told that this is over before this look: what it begins with from here on does not go.
-            done, last = part.done, len(part.records)
+            done = part.done
             if job.ended:
                 return range(done, done)
-            job.hanging = range(done, min(last, max(part.begun, done + 1)))
-            directory = os.path.dirname(part.records[min(done, last - 1)].path)
+            job.hanging = range(done, part.begun)
+            directory = os.path.dirname(part.records[min(done, len(part.records) - 1)].path)
             self.hung = {**self.hung, job: directory}  # a new one: others are reading the old
             return job.hanging
 

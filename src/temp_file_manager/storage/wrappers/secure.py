@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from temp_file_manager.chunks import Other, Place, failed, place_at
@@ -89,13 +89,10 @@ class _Batch:
     def remove(self, overwriter: Overwriter, most: int) -> None:
         """Begin with one file after another, and end them in the same order, ``most`` at a time."""
         removal = self._removal
-        column = removal.records.places() or removal.records.paths()
+        column: Sequence[Place | str] = removal.records.places() or removal.records.paths()
         waiting: deque[_Going | None] = deque()
-        for at in range(removal.done, len(column)):
-            if not removal.goes_on(at):
-                break
-            removal.begun = at + 1  # before it is asked whether it may go, see ``Removal.begun``
-            waiting.append(self._begun(at, column[at], overwriter))
+        for at, where in removal.begin(column):
+            waiting.append(self._begun(at, where, overwriter))
             if len(waiting) >= most:
                 self._end(waiting.popleft())
         while waiting:
@@ -123,8 +120,8 @@ class _Batch:
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise NotThatFile(Status.FAILED, _not_regular(mode))
         if self._in_use is not None:
-            record = self._removal.records[going.at]
-            going.hold(self._in_use.secured(record, going.directory, going.name, going.seen))
+            records = self._removal.records
+            going.hold(self._in_use.secured(records, going.at, going.directory, going.name, going.seen))
         return self._removal.may_go(going.at)
 
     def _begin_overwriting(self, going: _Going, overwriter: Overwriter) -> None:
