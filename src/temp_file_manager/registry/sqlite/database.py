@@ -1,6 +1,5 @@
-"""One SQLite file: opening it safely, transactions, versions of its schema, and SQLite's errors in our words."""
+"""One SQLite file: opening it safely, transactions, and versions of its schema."""
 
-import errno
 import os
 import sqlite3
 import weakref
@@ -10,9 +9,9 @@ from threading import Lock, get_ident
 from typing import NoReturn, TypeVar
 
 from temp_file_manager import logs
-from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
+from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.registry.sqlite.errors import PATIENCE, full, in_our_words, refuse_what_is_no_database
+from temp_file_manager.registry.sqlite.errors import PATIENCE, full, refuse_what_is_no_database, translated
 from temp_file_manager.registry.sqlite.migration import current, migrate, schema
 from temp_file_manager.registry.sqlite.opened_file import OpenedFile
 from temp_file_manager.storage import base_rules
@@ -169,7 +168,7 @@ class Database:
         if connection is not None and connection.in_transaction:
             connection.execute("ROLLBACK")
         undo()
-        with self.translated():
+        with translated(self.path):
             raise error
 
     def _begin(self) -> sqlite3.Connection:
@@ -205,7 +204,7 @@ class Database:
         if _WRITER not in self._connections:  # it knows of the reserve, and of a newer version
             with self._write_lock:
                 self._connection_to_write()
-        with lock, self.translated():
+        with lock, translated(self.path):
             self.file.refuse_another()
             reader = self._connections.get(name)
             if reader is None:
@@ -229,12 +228,12 @@ class Database:
         """Open the file, which takes a little room: on a full disk, when sweeps are needed most, the reserve."""
         reserve = [f"{self.path}-reserve", f"{self.path}-reserve-2"]
         try:
-            with self.translated():
+            with translated(self.path):
                 connection = connect()
         except RegistryFullError:
             for path in reserve:
                 remove_own(path)
-            with self.translated():
+            with translated(self.path):
                 return connect()
         if not self.read_only:
             for path in reserve:
@@ -297,22 +296,6 @@ class Database:
             f"{current()}): it is open for reading only; install that version to change it"
         )
         logs.registry_read_only(self.read_only)
-
-    # -- errors
-
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn SQLite's and the system's errors into ours."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise in_our_words(self.path, error) from error
-        except BaseDirectoryError:
-            raise
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise full(self.path) from error
-            raise RegistryError(f"{printable(self.path)} cannot be opened: {error.strerror}") from error
 
 
 def _disconnect(connections: dict[str, sqlite3.Connection]) -> None:

@@ -1,9 +1,12 @@
 """SQLite's errors in our words: what happened, what did not, and what to do."""
 
+import errno
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from temp_file_manager.errors import RegistryError, RegistryFullError
+from temp_file_manager.errors import BaseDirectoryError, RegistryError, RegistryFullError
 from temp_file_manager.storage.kernel import space
 from temp_file_manager.storage.own_files import why_not_writable
 from temp_file_manager.text import printable
@@ -12,6 +15,21 @@ PATIENCE = 60.0
 """Seconds to wait for other processes' transactions, each of which takes milliseconds."""
 
 _SMALLEST = 512  # bytes of a SQLite file
+
+
+@contextmanager
+def translated(file: str) -> Iterator[None]:
+    """Turn errors of SQLite's and the system's, about the registry in ``file``, into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise in_our_words(file, error) from error
+    except BaseDirectoryError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full(file) from error
+        raise RegistryError(f"{printable(file)} cannot be opened: {error.strerror}") from error
 
 
 def in_our_words(file: str, error: sqlite3.Error) -> RegistryError:
