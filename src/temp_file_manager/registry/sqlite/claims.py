@@ -195,7 +195,12 @@ class SqliteClaims:
     def _writing(self, settling: Settlement | None, begun: list[int]) -> AbstractContextManager[Connection]:
         """Give a transaction: the one that a lock holds open, if that is settled; ``begun`` are claims made in it."""
         held = settling is not None and settling.claim.number == self._locked != 0
-        return self._transactions.writing(held=held, undo=lambda: self._claimed.forget_all(begun))
+
+        def undo() -> None:
+            self._claimed.forget_all(begun)
+            begun.clear()  # by now the numbers may be somebody else's
+
+        return self._transactions.writing(held=held, undo=undo)
 
     def _settle(self, connection: Connection, settlements: tuple[Settlement, ...], begun: list[int]) -> list[int]:
         """Settle claims, as far as they have not ended; return those of which nothing is left."""
@@ -236,8 +241,7 @@ class SqliteClaims:
         if settling is None:
             return
         self._looks_back = False
-        if settling.claim.number > 0:  # else its lock has gone: others may do what they like with its records
-            self._owed += (settling,)
+        self._owed += (settling,)
         logs.not_forgotten(settling.done, error)
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:

@@ -71,11 +71,10 @@ class Singles:
                 others.append(waiting.popleft())
             others = [one for one in others if one is not own]
             self._write([own, *others])
-        except BaseException as error:
-            waiting.extend(others)
-            if not others or not isinstance(error, Exception):
+        except Exception:
+            if not others:
                 raise
-            self._write([own])  # alone: it may have been the fault of another
+            self._write([own])  # alone, as the others will: it may have been the fault of one of them
 
     def _write(self, singles: list[Single]) -> None:
         transactions = self._transactions
