@@ -3,7 +3,6 @@
 No test sleeps: each waits for the very event it needs, and gives up after ``LONG``.
 """
 
-import itertools
 import logging
 import os
 import threading
@@ -22,20 +21,10 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.sweep import CHUNK, ENOUGH
 from temp_file_manager.testing import NOW, FakeClock
 from temp_file_manager.testing.threads import LONG, Work
+from ticking import TickingClock
 
 AT_WORK = "a sweep is at work on it, and has not come to an end in time"
 SWEPT = "removed by a sweep while it was being registered"
-
-
-class TickingClock(FakeClock):
-    """A clock that never gives the same time twice, so that a time names a registration."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._ticks = itertools.count()
-
-    def wall(self) -> float:
-        return NOW + next(self._ticks) / 2**20
 
 
 def end(works: list[Work[Any]]) -> None:
