@@ -95,15 +95,16 @@ def _end(queue: DueQueue, out: Out, stamp: Stamp, other: Other, now: float) -> b
     """Settle a record that was not simply removed; say whether that counts."""
     if other.status in RETIRED:
         return _retire(queue, out, stamp)
-    if other.status is Status.SKIPPED or queue.files.get(stamp.path) is not stamp:
-        return _free(queue, out, stamp)
-    later = _put_off(queue, stamp, failed=other.status is Status.FAILED, now=now)
+    current = queue.files.get(stamp.path) is stamp
     if other.under_way:
-        out.hung[stamp.path] = later
-        out.lapses_at = math.inf
-    else:
-        out.paths.discard(stamp.path)
-        queue.set_aside(later)
+        out.lapses_at = math.inf  # also of what callers wrote over: it may yet be removed
+        if current:
+            out.hung[stamp.path] = _put_off(queue, stamp, failed=True, now=now)
+        return current
+    if other.status is Status.SKIPPED or not current:
+        return _free(queue, out, stamp)
+    out.paths.discard(stamp.path)
+    queue.set_aside(_put_off(queue, stamp, failed=other.status is Status.FAILED, now=now))
     return True
 
 
