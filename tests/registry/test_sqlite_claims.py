@@ -49,6 +49,23 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
     assert set(rest.records.paths()) == {"/s/a", "/s/c"}
 
 
+@pytest.mark.parametrize("how", ["forget", "replace", "settle"])
+def test_no_record_has_the_number_of_one_before(fresh: SqliteRegistry, how: str) -> None:
+    """Whoever has the old one in hand would take the new one for it."""
+    fresh.add([("/s/a", None, None, (), None)], NOW)
+    old = fresh.get(["/s/a"])["/s/a"]
+    if how == "forget":
+        fresh.forget([old])
+    elif how == "replace":
+        fresh.replace([])
+    else:
+        fresh.settle(over(fresh.claim(Selection(NOW, 0, force=True), now=0, lease=60, limit=9)))
+    assert list(fresh.files) == []
+    fresh.add([("/s/a", None, None, (), None)], NOW)
+    assert fresh.forget([old]) == 0
+    assert list(fresh.files) == ["/s/a"]
+
+
 def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> None:
     """Excludes code whose file grows by each directory that ever held a file."""
     fresh.add([("/s/a", None, None, (), None), ("/t/a", None, None, (), None)], NOW)
@@ -224,6 +241,22 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteR
 
 
 class TestFailures:
+    def test_an_interrupt_just_after_a_claim_was_written(
+        self, failing: SqliteRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            other.claim(ALL, now=0, lease=60, limit=1)
+
+            def interrupted(*, remove: bool) -> list[str]:
+                assert remove
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(failing.transactions.owners, "dead", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                failing.claim(ALL, now=60, lease=60, limit=3)
+            assert claimed(failing) == ["/s/0", "/s/1", "/s/2"]
+            failing.add([new("/s/0")], NOW + 50)
+
     @pytest.mark.parametrize("after", [True, False])
     @pytest.mark.parametrize("at", ["BEGIN IMMEDIATE", "INSERT INTO claimed", "INSERT INTO claims", "COMMIT"])
     def test_an_interrupted_claim_is_nobody_s(self, failing: SqliteRegistry, at: str, *, after: bool) -> None:
