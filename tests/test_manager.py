@@ -109,7 +109,8 @@ def test_a_slow_disk_makes_smaller_chunks(
 
     monkeypatch.setattr(os, "remove", remove)
     assert manager.sweep().removed == 25
-    assert [len(event.outcomes) for event in events if isinstance(event, RecordsSettled)] == [10, 10, 5]
+    # What the first file takes is not counted: a machine that is slow would get nowhere.
+    assert [len(event.outcomes) for event in events if isinstance(event, RecordsSettled)] == [11, 11, 3]
 
 
 @pytest.mark.parametrize("bound", [{"limit": -1}, {"budget": -1}, {"budget": float("nan")}])

@@ -139,6 +139,7 @@ def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypat
         outcomes = manager.sweep(force=True).outcomes
     assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
         (Status.SKIPPED, "half of its claim's time is up"),
+        (Status.SKIPPED, "half of its claim's time is up"),
         (Status.REMOVED, ""),
         (Status.REMOVED, ""),
     ]

@@ -223,6 +223,7 @@ class Everything:
             if queue.claims or queue.pins or queue.held:
                 part = [s for s in part if queue.is_free(s) and not queue.is_kept(s.path, self._asof)]
             found += part
+        self._passed += again
         return found
 
     def _part(self, again: list[Stamp], limit: int) -> list[Stamp]:
