@@ -359,7 +359,7 @@ class Lockstep(RuleBasedStateMachine):
     def come_back(self, sweep: Sweep, at: int, end: Status) -> None:
         """What hung, or is just about to be settled as hanging."""
         for taken in sweep.settled + sweep.claims:
-            if at < len(taken.rows) and (taken.hung or taken in sweep.claims):
+            if at < len(taken.rows) and self.out.get(taken.rows[at].path) is taken:
                 told = self.told(taken.claim.only(at), [Other(end, Cause.NONE)])
                 self.registry.settle(told)
                 taken.back.add(at)
