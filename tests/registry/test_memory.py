@@ -187,6 +187,18 @@ def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> Non
     assert len(registry.claim(due, now=60, lease=60, limit=1).records) == 1
 
 
+def test_what_callers_wrote_over_a_claimed_record_is_found_by_later_sweeps() -> None:
+    """Sweeps pass it as long as its path is out, and it must not be lost for that."""
+    registry = MemoryRegistry()
+    registry.files["/p"] = 0.0
+    due = Selection(1000.0, 100.0)
+    first = registry.claim(due, now=0, lease=60, limit=1)
+    registry.files["/p"] = 1.0
+    assert not registry.claim(due, now=0, lease=60, limit=1).records
+    registry.settle(Settlement(first, 0, {}, 0))
+    assert registry.claim(due, now=0, lease=60, limit=1).records.paths() == ["/p"]
+
+
 @pytest.mark.parametrize("order", [sorted, lambda times: sorted(times, reverse=True)], ids=["rising", "falling"])
 def test_what_was_registered_in_any_order_is_taken_in_that_of_time(order: Callable[[range], list[int]]) -> None:
     """The list of those in order and the heap of the rest are one queue."""

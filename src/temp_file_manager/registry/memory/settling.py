@@ -85,10 +85,10 @@ def _free(queue: DueQueue, out: Out, stamp: Stamp) -> bool:
     """Give a record back; say whether it is still the one that was claimed."""
     out.paths.discard(stamp.path)
     stamp = out.hung.pop(stamp.path, stamp)
-    if queue.files.get(stamp.path) is not stamp:
-        return False
-    queue.push(stamp)
-    return True
+    found = queue.files.get(stamp.path)
+    if found is not None:  # also what callers have written over it, which sweeps have passed as long as it was out
+        queue.push(found)  # type: ignore[arg-type]  # every insertion makes a Stamp
+    return found is stamp
 
 
 def _end(queue: DueQueue, out: Out, stamp: Stamp, other: Other, now: float) -> bool:
