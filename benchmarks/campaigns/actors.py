@@ -38,7 +38,7 @@ class Place:
     diary: str
     seed: int
     forced: bool
-    ready: Callable[[], None]
+    ready: Callable[[], object]
 
 
 class Owner:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from benchmarks.campaigns import actors, diary, judge
@@ -71,7 +72,7 @@ def _played(base: str, number: int, root: str, random: Random) -> Round:
     for at, role in enumerate(OWNERS + SWEEPERS):
         directory, book = f"{root}/{number}-{at}", f"{root}/{number}-{at}.diary"
         os.mkdir(directory)
-        ready = lambda: os.write(writer, b".")  # noqa: E731
+        ready = partial(os.write, writer, b".")
         pids.append(_fork(role, Place(base, directory, book, random.randrange(2**32), forced, ready)))
         diaries.append(book)
     os.close(writer)

@@ -33,9 +33,10 @@ class Other(NamedTuple):
 
 def failed(error: Exception) -> Other:
     """Return what became of a file whose removal raised."""
-    told = isinstance(error, OSError) and error.filename is not None and error.errno in errno.errorcode
-    if told and error.strerror == os.strerror(error.errno):  # type: ignore[attr-defined]  # an OSError, see above
-        return Other(Status.FAILED, Cause.REFUSED, errno.errorcode[error.errno])  # type: ignore[attr-defined]
+    if isinstance(error, OSError) and error.filename is not None:
+        name = errno.errorcode.get(error.errno or 0)
+        if name is not None and error.strerror == os.strerror(error.errno or 0):
+            return Other(Status.FAILED, Cause.REFUSED, name)
     return Other(Status.FAILED, Cause.ERROR, str(error) or repr(error))
 
 

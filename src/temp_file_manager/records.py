@@ -137,7 +137,6 @@ class Cause(StrEnum):
     LEASE_ENDED = "lease ended"
     SWEEP_OVER = "sweep over"
     ABANDONED = "abandoned"
-    INTERRUPTED = "interrupted"
     # Why somebody should know that it was removed.
     NOT_GUARANTEED = "not guaranteed"  # its content may not be destroyed
 
@@ -158,7 +157,6 @@ _SENTENCES = {
     Cause.LEASE_ENDED: "half of its claim's time is up",
     Cause.SWEEP_OVER: "its sweep is over",
     Cause.ABANDONED: "its removal was abandoned",
-    Cause.INTERRUPTED: "interrupted",
 }
 
 

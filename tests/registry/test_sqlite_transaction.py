@@ -9,6 +9,8 @@ import pytest
 
 from contexts import MakeManager
 from sqlite_files import new, registry_at
+from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import Selection
 
 
 class Interrupted(sqlite3.Connection):
@@ -62,3 +64,16 @@ def test_a_lock_that_was_not_had_is_not_taken_for_one(
                 registry.transactions.database.hold()
         registry.add([new("/s/a")], 1.0)
         assert list(registry.files) == ["/s/a"]
+
+
+def test_the_scope_stays_known_when_the_first_transaction_comes_to_nothing(tmp_path: Path) -> None:
+    """Once, what other threads were reading at that moment was no longer found."""
+    path = tmp_path / "r.db"
+    with closing(registry_at(path, tmp_path)) as first, closing(registry_at(path, tmp_path)) as second:
+        first.add([new("/s/a")], 0)
+        first.claim(Selection(1e10, 0, force=True), now=0, lease=60, limit=1)
+        second.patience = 0
+        with pytest.raises(RecordClaimedError):
+            second.forget(["/s/a"])
+        assert second.transactions.scope == first.transactions.scope
+        assert list(second.get(["/s/a"])) == ["/s/a"]

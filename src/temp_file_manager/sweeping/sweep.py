@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from temp_file_manager import logs
-from temp_file_manager.chunks import Other, Outcomes
+from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, sentence
 from temp_file_manager.registry import Claim, Page, Settlement
+from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.history import History
@@ -53,12 +54,9 @@ class _Tally:
     def handled(self) -> int:
         return sum(self.counts.values()) - self.counts[Status.SKIPPED]
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        if isinstance(outcomes, Outcomes):
-            self.counts[Status.REMOVED] += len(outcomes) - len(outcomes.others)
-            told = list(outcomes.told())
-        else:
-            told = list(outcomes)
+    def add(self, outcomes: Sequence[Outcome], told: Sequence[Outcome]) -> None:
+        """Add what became of records; ``told`` are those that were not simply removed."""
+        self.counts[Status.REMOVED] += len(outcomes) - len(told)
         for outcome in told:
             self.counts[outcome.status] += 1
             self._explain(outcome)
@@ -77,26 +75,11 @@ class _Tally:
             self.reasons[outcome.status, words] = Reason(str(outcome.status), words, 1, path, str(outcome.cause))
 
 
-class Source(Protocol):
-    """Where a sweep's records come from: a registry, or what is found in a directory. See ``Registry``."""
+class Source(Claims, Protocol):
+    """Where a sweep's records come from: a registry, or what is found in a directory."""
 
     def page(self, due: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return the records that ``claim`` would take, in its order, without taking them."""
-
-    def claim(
-        self,
-        due: Selection,
-        *,
-        now: float,
-        lease: float,
-        limit: int,
-        after: object | None = None,
-        settling: Settlement | None = None,
-    ) -> Claim:
-        """Take records, none when there are no more, and first hear what became of those before."""
-
-    def settle(self, settlement: Settlement) -> None:
-        """Hear what became of what was taken."""
 
 
 class Sweeper:
@@ -163,7 +146,8 @@ class Sweeper:
         while not (stopped := self._stopped(bounds, tally.handled, began)):
             size = self._size(bounds, tally)
             page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            tally.add(list(storage.predict(page.records)))
+            outcomes = list(storage.predict(page.records))
+            tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
             cursor = page.cursor
             if cursor is None:
                 break
@@ -178,7 +162,7 @@ class Sweeper:
                 if not claim.records:
                     break
                 cursor, settling = claim.cursor, self._worked_on(claim, storage, begun)
-                tally.add(settling.outcomes)
+                tally.add(settling.outcomes, list(settling.outcomes.told()))
                 logs.settled(settling.outcomes)
                 if self._hooks.hooks:
                     # Before the next claim: a hook may register, pin or forget whatever it likes.

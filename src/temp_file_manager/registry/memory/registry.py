@@ -233,6 +233,7 @@ class MemoryRegistry(Registry):
             for path in known:
                 if holder is None:
                     queue.pins[path] = until
+                    queue.free(path)  # it may end before a former pin would have
                 else:
                     queue.held[path] = queue.held.get(path, 0) + 1
             return known

@@ -14,7 +14,7 @@ from temp_file_manager.rules import retry_at
 
 
 class _Parts(NamedTuple):
-    """Rows by what becomes of them: those to forget, of which the first were removed, and those that stay."""
+    """Rows by what becomes of them: the removed, those to forget for another reason, and those that stay."""
 
     removed: list[Row]
     retired: list[Row]
@@ -53,9 +53,10 @@ def settle(transactions: Transactions, connection: Connection, settlement: Settl
 def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:
     rows, others = settlement.claim.records.rows[: settlement.done], settlement.others
     told = [(rows[at], other) for at, other in others.items() if at < len(rows) and rows[at][ID] in claimed]
+    removed = [row for at, row in enumerate(rows) if at not in others and row[ID] in claimed]
     return _Parts(
-        [row for at, row in enumerate(rows) if at not in others and row[ID] in claimed],
-        [row for row, other in told if other.status in RETIRED],
+        removed + [row for row, other in told if other.status is Status.REMOVED],
+        [row for row, other in told if other.status in RETIRED and other.status is not Status.REMOVED],
         [(row, other) for row, other in told if other.status is Status.FAILED or other.status is Status.KEPT],
         [other for _, other in told],
     )

@@ -64,7 +64,8 @@ class Transactions:
         entered, scope = False, 0
 
         def undo_all() -> None:
-            # Numbers that were taken in a transaction that came to nothing are given to somebody else.
+            # Numbers that were taken in a transaction that came to nothing are given to somebody else. A scope that
+            # was there before stays known: threads read by it at this moment.
             if entered:
                 self.scope, self.owner = scope, 0
                 self.owners.leave()
@@ -72,7 +73,7 @@ class Transactions:
 
         with self.database.finishing(undo_all) if held else self.database.writing(undo_all) as connection:
             if not self.owner:
-                entered, scope = True, self.scope
+                entered, scope = True, self._known_scope(connection)
                 self._enter(connection)
             yield connection
 
@@ -83,9 +84,13 @@ class Transactions:
         with self.writing() as connection:
             return work(connection)
 
+    def _known_scope(self, connection: Connection) -> int:
+        found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+        return int(found[0]) if found else 0
+
     def _enter(self, connection: Connection) -> None:
         connection.execute(self.sql["add_scope"], {"base": self._base})
-        (self.scope,) = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+        self.scope = self._known_scope(connection)
         (self.owners.registry,) = connection.execute(self.sql["registry"]).fetchone()
         self.owner = take_numbers(connection, self.sql, 1)
 
@@ -94,9 +99,9 @@ class Transactions:
         """Give a connection to read from; ``long``: at every record, beside whoever else reads."""
         with self.database.looking() if long else self.database.reading() as connection:
             if not self.scope:
-                found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()
+                found = self._known_scope(connection)
                 if found:  # else 0 as it was, or what a thread that writes has just made it
-                    self.scope = found[0]
+                    self.scope = found
                 (self.owners.registry,) = connection.execute(self.sql["registry"]).fetchone()
             yield connection
 

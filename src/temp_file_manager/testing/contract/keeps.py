@@ -84,6 +84,15 @@ class KeepsContract(RegistryWords):
         self.let_go("/c/b")
         assert sorted(paths_of(self.claim(later()).records)) == ["/c/a", "/c/b"]
 
+    def test_what_is_pinned_for_a_shorter_time_is_found_again(self) -> None:
+        """Also by the sweep that has passed it over."""
+        self.add("/c/a")
+        self.add("/c/b", "/c/c", at=NOW + 1)
+        self.registry.keep(["/c/a"], math.inf)
+        claim = self.claim(later(), limit=1)
+        self.registry.keep(["/c/a"], NOW)
+        assert paths_of(self.claim(later(), limit=1, after=claim.cursor).records) == ["/c/a"]
+
     def test_each_says_what_is_on_record(self) -> None:
         """Whether it was kept before or not; what has been forgotten is released all the same."""
         self.add("/c/a", "/c/b")

@@ -267,6 +267,13 @@ class SettlementsContract(RegistryWords):
         assert self.are_bytes(654000)
         assert self.registry.stats().bytes is None or self.counters["freed_bytes"] == 1
 
+    def test_bytes_of_what_was_removed_with_a_warning_are_freed_too(self) -> None:
+        """Its content may still be somewhere; its room is free."""
+        self.add_sized(7, 20)
+        self.settle(self.claim(EVERY), Other(Status.REMOVED, Cause.NOT_GUARANTEED), Status.REMOVED)
+        assert self.are_bytes(0)
+        assert self.registry.stats().bytes is None or self.counters["freed_bytes"] == 27
+
     def test_bytes_of_what_hung_go_when_it_has_come_back(self) -> None:
         """And are freed then."""
         self.add_sized(7)

@@ -161,7 +161,8 @@ class RegistryWords:
 def settlement(claim: Claim, *ends: Status | Other, at: float = NOW) -> Settlement:
     """Return the end of a claim: what became of its first records."""
     told = [Other(end, Cause.NONE) if isinstance(end, Status) else end for end in ends]
-    return Settlement(claim, len(told), {n: end for n, end in enumerate(told) if end.status is not Status.REMOVED}, at)
+    others = {n: end for n, end in enumerate(told) if end.cause or end.status is not Status.REMOVED}
+    return Settlement(claim, len(told), others, at)
 
 
 def new(*paths: str) -> list[NewFile]:
