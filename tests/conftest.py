@@ -1,5 +1,7 @@
 """What every test file shares."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,3 +53,11 @@ def file(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.touch()
     return path
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A directory that others get at. (``tmp_path`` is closed to them again by whatever pytest starts next.)"""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        yield Path(directory)

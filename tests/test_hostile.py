@@ -7,7 +7,6 @@ mount that fails is a failure.
 import errno
 import os
 import resource
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
@@ -394,14 +393,6 @@ def not_writable(directory: str) -> Iterator[None]:
         yield
     finally:
         os.chmod(directory, 0o755)
-
-
-@pytest.fixture
-def open_to_all() -> Iterator[Path]:
-    """A directory that others get at. (``tmp_path`` is closed to them again by whatever pytest starts next.)"""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
 
 
 def test_eacces_of_another_user(open_to_all: Path, registry: str, by: str) -> None:

@@ -98,6 +98,15 @@ def case(tmp_path: Path, registry: str) -> Iterator[Case]:
         yield Case(tmp_path, registry, stack)
 
 
+@pytest.fixture
+def open_case(open_to_all: Path, registry: str) -> Iterator[Case]:
+    """A case whose file others get at."""
+    with ExitStack() as stack:
+        case = Case(open_to_all, registry, stack)
+        os.chmod(case.folder, 0o755)
+        yield case
+
+
 def as_another_user(ask: Callable[[], object]) -> str:
     """Return what a child of this process is told that has become another user: that one may run no Python of ours."""
     reader, writer = os.pipe()
@@ -486,11 +495,9 @@ def test_a_mapping_alone_is_named(case: Case) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="becomes another user")
-def test_another_user_sees_how_much_cannot_be_seen(case: Case, tmp_path: Path) -> None:
-    for directory in (case.folder, *list(case.folder.parents)[:3]):
-        os.chmod(directory, 0o755)
-    case.held_by_another("file = open(sys.argv[1])")
-    told = as_another_user(lambda: processes.file_users(str(case.path)))
+def test_another_user_sees_how_much_cannot_be_seen(open_case: Case) -> None:
+    open_case.held_by_another("file = open(sys.argv[1])")
+    told = as_another_user(lambda: processes.file_users(str(open_case.path)))
     assert told.startswith("FileUsers(processes=(), read=")
     assert told.endswith(", complete=False)")
     assert "unread=0" not in told
@@ -498,16 +505,14 @@ def test_another_user_sees_how_much_cannot_be_seen(case: Case, tmp_path: Path) -
 
 @pytest.mark.skipif(not ROOT, reason="gives a file away")
 @pytest.mark.parametrize("kind", KINDS)
-def test_another_users_file_that_it_has_open(case: Case, kind: str) -> None:
-    os.chown(case.path, 65534, 65534)
-    case.manager.register_file(case.path)
-    for directory in (case.folder, *list(case.folder.parents)[:3]):
-        os.chmod(directory, 0o755)
-    holder = case.held_by_another("os.setuid(65534); file = open(sys.argv[1], 'r+b')")
-    case.old()
-    story = case.why()
+def test_another_users_file_that_it_has_open(open_case: Case, kind: str) -> None:
+    os.chown(open_case.path, 65534, 65534)
+    open_case.manager.register_file(open_case.path)
+    holder = open_case.held_by_another("os.setuid(65534); file = open(sys.argv[1], 'r+b')")
+    open_case.old()
+    story = open_case.why()
     assert [one.pid for one in story.users.processes] == [holder.pid]
-    assert_agree(getattr(story, kind), case.swept(kind))
+    assert_agree(getattr(story, kind), open_case.swept(kind))
 
 
 def test_kernel_threads_and_the_dead_are_no_programs(tmp_path: Path) -> None:
@@ -575,14 +580,12 @@ def test_on_tmpfs(case: Case, kind: str, opened: bool) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="becomes another user")
-def test_a_sticky_directory(case: Case) -> None:
-    os.chmod(case.folder, 0o1777)
-    for directory in list(case.folder.parents)[:3]:
-        os.chmod(directory, 0o755)
-    told = as_another_user(lambda: file_flags.obstacle(str(case.path)))
+def test_a_sticky_directory(open_case: Case) -> None:
+    os.chmod(open_case.folder, 0o1777)
+    told = as_another_user(lambda: file_flags.obstacle(str(open_case.path)))
     assert "only a file's owner may remove it" in told
-    assert file_flags.obstacle(str(case.path)) == ""
-    assert "not permitted" in as_another_user(lambda: _removal(case.path))
+    assert file_flags.obstacle(str(open_case.path)) == ""
+    assert "not permitted" in as_another_user(lambda: _removal(open_case.path))
 
 
 def _removal(path: Path) -> str:

@@ -145,9 +145,7 @@ class TestRanges:
                     number = dice.choice(list(claims))
                     registry, claim = claims.pop(number)
                     done = dice.randrange(len(claim.records) + 1)
-                    skipped = {
-                        at: Other(Status.SKIPPED, Cause.INTERRUPTED) for at in range(done) if dice.random() < 0.3
-                    }
+                    skipped = {at: Other(Status.SKIPPED, Cause.SWEEP_OVER) for at in range(done) if dice.random() < 0.3}
                     registry.settle(Settlement(claim, done, skipped, NOW))
                     there -= {path for at, path in enumerate(paths(claim)[:done]) if at not in skipped}
                     taken = {path: turn for path, turn in taken.items() if turn != number}

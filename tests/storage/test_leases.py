@@ -201,11 +201,8 @@ def test_racing_openers_never_lose_a_file_they_have_open(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not ROOT, reason="becomes another user")
-def test_another_users_open_file_is_kept(tmp_path: Path) -> None:
-    os.chmod(tmp_path, 0o777)
-    for parent in list(tmp_path.parents)[:2]:
-        os.chmod(parent, 0o755)
-    path = tmp_path / "file"
+def test_another_users_open_file_is_kept(open_to_all: Path) -> None:
+    path = open_to_all / "file"
     path.write_text("x")
     os.chown(path, 65534, 65534)
     program = "import os, sys; os.setuid(65534); file = open(sys.argv[1]); print('open', flush=True); input()"
@@ -214,7 +211,7 @@ def test_another_users_open_file_is_kept(tmp_path: Path) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
-    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    manager = TempFileManager(open_to_all / "base", registry="sqlite:")
     manager.register_file(path)
     assert manager.sweep(force=True, protect_open=True).kept == 1
     holder.communicate("\n")
