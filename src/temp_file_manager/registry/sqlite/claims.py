@@ -59,7 +59,7 @@ class SqliteClaims:
             if selection is None:
                 rows = every(connection, self._transactions.sql, position, self._bound(), limit)
             else:
-                free = self._free(self._claimed.ended(connection, now), self._dead_holders(connection))
+                free = self._free(connection, self._claimed.ended(connection, now), self._dead_holders(connection))
                 rows = candidates(connection, self._transactions.sql, selection, position, free, limit)
         return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
 
@@ -69,9 +69,11 @@ class SqliteClaims:
     def _bound(self) -> dict[str, Any]:
         return {"scope": self._transactions.scope, "owner": self._transactions.owner}
 
-    def _free(self, ended: list[int], dead: list[int]) -> dict[str, Any]:
+    def _free(self, connection: Connection, ended: list[int], dead: list[int]) -> dict[str, Any]:
         """Return the parameters by which records are found that neither a claim nor a pin nor a hold keeps."""
-        return self._bound() | {"ended": dumps(ended), "dead": dumps(dead)}
+        any_claim, any_keep = connection.execute(self._transactions.sql["any_claim_or_keep"]).fetchone()
+        ended_and_dead = {"ended": dumps(ended), "dead": dumps(dead)}
+        return self._bound() | ended_and_dead | {"any_claim": any_claim, "any_keep": any_keep}
 
     def _dead_holders(self, connection: Connection) -> list[int]:
         holders = connection.execute(self._transactions.sql["holders"]).fetchall()
@@ -105,7 +107,7 @@ class SqliteClaims:
         with self._transactions.reading() as connection:
             if self._claimed.any(connection) or self._dead_holders(connection):
                 return None
-            position, free = self._start(connection), self._free([], [])
+            position, free = self._start(connection), self._free(connection, [], [])
             found = candidates(connection, self._transactions.sql, wanted.due, position, free, 1)
         return None if found else Way(position)
 
@@ -118,7 +120,7 @@ class SqliteClaims:
                 ended = claimed.ended(connection, wanted.now)
                 holders = [] if way else self._dead_holders(connection)
                 self._end(connection, ended, holders)
-                start, rows, end = self._next(connection, wanted, way, self._free([], []))
+                start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
                 if rows:
                     begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
             self._settled(owed, over)
@@ -167,7 +169,7 @@ class SqliteClaims:
         try:
             # What cannot be ended is passed over. So is what is owed: the way of this sweep leads on behind it.
             ended = self._claimed.ended(connection, wanted.now) + [one.claim.number for one in self._owed]
-            free = self._free(ended, self._dead_holders(connection))
+            free = self._free(connection, ended, self._dead_holders(connection))
             start, rows, end = self._next(connection, wanted, way, free)
         except BaseException:
             database.let_go()

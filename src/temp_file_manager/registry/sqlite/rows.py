@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import groupby
 from json import loads
 from sqlite3 import Connection
 from typing import Any, NamedTuple
@@ -101,7 +100,8 @@ def candidates(
         sql: The statements by name.
         due: Which records.
         position: Where to go on.
-        bound: ``scope``, ``owner``; ``ended`` and ``dead``: claims and holders that keep nothing, as JSON arrays.
+        bound: ``scope``, ``owner``; ``any_claim`` and ``any_keep``: whether to look for those; ``ended`` and ``dead``:
+            claims and holders that keep nothing, as JSON arrays.
         limit: How many at most.
     """
     bound = bound | {
@@ -227,9 +227,10 @@ class Taken(Chunk):
 
 def consecutive(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return the ranges that numbers make, first and last of each."""
-    ordered = sorted(numbers)
-    groups = [[number for _, number in group] for _, group in groupby(enumerate(ordered), lambda one: one[1] - one[0])]
-    return [(group[0], group[-1]) for group in groups]
+    known = set(numbers)
+    firsts = sorted(number for number in known if number - 1 not in known)
+    lasts = sorted(number for number in known if number + 1 not in known)
+    return list(zip(firsts, lasts, strict=True))
 
 
 _new = tuple.__new__

@@ -12,16 +12,16 @@ files.id, directories.id, directories.path, files.name, registered_at, due_at, r
        EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
 
 -- fragment: unclaimed
-coalesce((
+(NOT :any_claim OR coalesce((
       SELECT CASE WHEN claim IN (SELECT value FROM json_each(:ended)) THEN 0 ELSE last END
       FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1
-  ), 0) < files.id
+  ), 0) < files.id)
 
 -- fragment: unkept
-NOT EXISTS (
+(NOT :any_keep OR NOT EXISTS (
       SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
         AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
-  )
+  ))
 
 -- fragment: last
 max(last, coalesce((SELECT max(id) FROM files), 0))
@@ -190,6 +190,9 @@ WHERE files.id IN (
 
 -- name: any_claim
 SELECT EXISTS (SELECT 1 FROM claimed)
+
+-- name: any_claim_or_keep
+SELECT EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM keeps)
 
 -- name: add_claim
 INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, '[]')
