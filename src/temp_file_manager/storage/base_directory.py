@@ -28,6 +28,9 @@ def make_base(path: str, *, durable: bool) -> None:
 
 def _make(path: str, *, private: bool) -> None:
     try:
+        if private:
+            # Its parents, too, are for nobody else to change, whatever the umask.
+            _make_parents(os.path.dirname(os.path.abspath(path)))
         os.makedirs(path, 0o700 if private else 0o777, exist_ok=True)
     except FileExistsError as error:
         raise BaseDirectoryError(error.errno, "the base directory is a file: choose another", path) from error
@@ -36,3 +39,9 @@ def _make(path: str, *, private: bool) -> None:
         raise BaseDirectoryError(error.errno, message, path) from error
     except ValueError as error:
         raise InvalidArgumentError(f"base_dir {path!r} holds a NUL character") from error
+
+
+def _make_parents(path: str) -> None:
+    if not os.path.isdir(path):
+        _make_parents(os.path.dirname(path))
+        os.makedirs(path, 0o755, exist_ok=True)

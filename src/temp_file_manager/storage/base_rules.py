@@ -9,9 +9,18 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
+from temp_file_manager.storage.ancestors import (
+    ELSEWHERE,
+    Entry,
+    Us,
+    look_at,
+    opening,
+    this_process,
+    user,
+    why_unsafe_above,
+)
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.text import printable
 
@@ -30,14 +39,6 @@ CLOSED = (
     *("/Applications", "/System"),
 )
 """Directories of the system's own. Each is refused, and all below it, up to one of the others."""
-
-
-class Entry(NamedTuple):
-    """What the guard wants to know of a directory entry, links not followed."""
-
-    mode: int
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Facts:
     closed: frozenset[str]
     look: Callable[[str], Entry | None]
 
+    @property
+    def us(self) -> Us:
+        """Whom the rules are asked for."""
+        return Us(self.uid, self.gid, self.groups, frozenset({0, self.uid}))
+
 
 def refuse_unsafe(base: str) -> None:
     """Raise unless ``base`` can be a base directory, or is not there and could be made as one.
@@ -78,8 +84,9 @@ def refuse_unsafe(base: str) -> None:
     real = os.path.realpath(base)
     facts = here()
     try:
-        found = _look(real)
-        reason = _by_links(os.path.abspath(base), facts.uid) or unsafe(real, facts)
+        found = look_at(real)
+        # What lies above comes last: only where nobody can lead the path elsewhere does the rest stay true.
+        reason = unsafe(real, facts) or why_unsafe_above(os.path.abspath(base))
     except OSError as error:
         message = f"the base directory cannot be looked at ({error.strerror}): choose another"
         raise BaseDirectoryError(error.errno, message, base) from error
@@ -100,7 +107,7 @@ def refuse_foreign_private(path: str) -> None:
         BaseDirectoryError: it is a link, no directory, another user's, or open to others.
     """
     try:
-        found = _look(path)
+        found = look_at(path)
     except OSError as error:
         raise BaseDirectoryError(error.errno, f"cannot be looked at ({error.strerror})", path) from error
     if found is None:
@@ -108,27 +115,17 @@ def refuse_foreign_private(path: str) -> None:
     if not stat.S_ISDIR(found.mode):
         kind = "a link" if stat.S_ISLNK(found.mode) else "no directory"
         raise BaseDirectoryError(errno.ENOTDIR, f"it is {kind}, and not this package's: move it away", path)
-    uid, gid, groups = _identity()
-    if found.uid != uid:
-        reason = f"it belongs to {_user(found.uid)}, not to {_user(uid)}: run this as its owner, or choose another base"
-    elif found.mode & stat.S_IWOTH or _is_open_to_a_group(found, gid, groups):
+    us = this_process()
+    if found.uid != us.uid:
+        reason = (
+            f"it belongs to {user(found.uid)}, not to {user(us.uid)}: run this as its owner, or choose another base"
+        )
+    elif opening(found._replace(mode=found.mode & ~stat.S_ISVTX), us):
         # Whatever is in it may be a stranger's work by now, so making it private again is for a person to decide.
         reason = "others may write to it: see who has, and then take that right away (chmod go-w)"
     else:
         return
     raise BaseDirectoryError(errno.EPERM, reason, path)
-
-
-def _by_links(path: str, uid: int) -> str:
-    """Refuse a link that a stranger has left in a directory such as /tmp, as the kernel can (protected_symlinks)."""
-    for step in _up_from(path):
-        found = _look(step)
-        if found is not None and stat.S_ISLNK(found.mode):
-            around = os.stat(os.path.dirname(step))
-            open_to_all = around.st_mode & stat.S_ISVTX and around.st_mode & stat.S_IWOTH
-            if open_to_all and found.uid not in (uid, around.st_uid):
-                return f"{printable(step)} is a link that {_user(found.uid)} made: choose another"
-    return ""
 
 
 def unsafe(base: str, facts: Facts) -> str:
@@ -189,30 +186,11 @@ def _by_owner_and_mode(base: str, facts: Facts) -> str:
     if found.uid != facts.uid and not (found.uid == 0 and sticky):
         # Inside a stranger's, the stranger could move ours away.
         advice = _inside(base) if found.uid == 0 else "give a directory of your own"
-        return f"it belongs to {_user(found.uid)}, not to {_user(facts.uid)}: {advice}, or run this as its owner"
+        return f"it belongs to {user(found.uid)}, not to {user(facts.uid)}: {advice}, or run this as its owner"
     if sticky:
         return ""
-    if found.mode & stat.S_IWOTH:
-        return f"all users may change what is in it: {_inside(base)}, or take that right away (chmod o-w)"
-    if _is_open_to_a_group(found, facts.gid, facts.groups):
-        return f"group {found.gid} may change what is in it: {_inside(base)}, or take that right away (chmod g-w)"
-    return ""
-
-
-def _is_open_to_a_group(found: Entry, gid: int, groups: frozenset[int]) -> bool:
-    """Say whether a group may write that is not, or was not plainly meant to be, on our side.
-
-    Our primary group is: many systems give each user one, and a umask of 002. So is one of our others in a directory
-    with the set-group-id bit, which says that it is shared on purpose. Kubernetes gives both to everything on a
-    volume at each start of a pod with an ``fsGroup``, to this package's own 0700 folders, too.
-    """
-    if not found.mode & stat.S_IWGRP or found.gid == gid:
-        return False
-    return not (found.mode & stat.S_ISGID and found.gid in groups)
-
-
-def _user(uid: int) -> str:
-    return f"user {uid}" if uid else "root"
+    other = opening(found, facts.us)
+    return f"{other.who} may change what is in it: take that right away ({other.undo}), or {ELSEWHERE}" if other else ""
 
 
 def _inside(base: str) -> str:
@@ -230,21 +208,8 @@ def _up_from(directory: str) -> Iterable[str]:
 
 def here() -> Facts:
     """Return the facts of this process and machine."""
-    uid, gid, groups = _identity()
-    return Facts(uid, gid, groups, _homes(uid), resolved(COMMON), resolved(CLOSED), _look)
-
-
-def _identity() -> tuple[int, int, frozenset[int]]:
-    # Effective ones: what the kernel gives new files and asks for when one is removed.
-    return os.geteuid(), os.getegid(), frozenset(os.getgroups())
-
-
-def _look(path: str) -> Entry | None:
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):  # below a file: making it says so
-        return None
-    return Entry(found.st_mode, found.st_uid, found.st_gid)
+    us = this_process()
+    return Facts(us.uid, us.gid, us.groups, _homes(us.uid), resolved(COMMON), resolved(CLOSED), look_at)
 
 
 def resolved(directories: Iterable[str]) -> frozenset[str]:
