@@ -16,8 +16,18 @@ def printable(text: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return ``text`` without what may be a user and a password in an address: ``mysql://…@host/db``."""
-    return re.sub(r"://[^\s]*@", "://…@", text)
+    """Return ``text`` without what may be a user and a password in an address: ``mysql://…@host/db``.
+
+    In one pass: a search from each ``://`` for an ``@`` that does not come takes 20 s of 64 KiB of them, and whoever
+    starts a process chooses its command line.
+    """
+    return re.sub(r"\S+", _masked_word, text) if "://" in text else text
+
+
+def _masked_word(found: re.Match[str]) -> str:
+    word = found[0]
+    begins, ends = word.find("://"), word.rfind("@")
+    return f"{word[:begins]}://…{word[ends:]}" if 0 <= begins < ends else word
 
 
 def span(seconds: float, *, units: int = 2, zero: bool = True) -> str:

@@ -1,6 +1,7 @@
 """Files that nobody registered: what is adopted, what is passed by, and what a plan, a sweep and others may change."""
 
 import gc
+import json
 import os
 import random
 import shutil
@@ -828,17 +829,74 @@ def test_what_is_to_live_for_a_moment_is_adopted_after_half_of_it(manager: TempF
 def test_marking_again_replaces_the_mark(manager: TempFileManager, tree: Path) -> None:
     watch(manager.context, survey.wanted(tree, ["a"]))
     watch(manager.context, survey.wanted(tree, ["b"], ttl=1))
-    assert watched(manager.context) == (Wanted(str(tree), ("b",), 1),)
+    place = survey.wanted(tree).place
+    assert watched(manager.context) == (Wanted(str(tree), ("b",), 1, place=place),)
 
 
 def test_a_mark_outlives_the_process(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\n")
-    what = Wanted(str(tree / name), (name,), None, (name,))
+    what = Wanted(str(tree / name), (name,), None, (name,), (-5, 1 << 62))
     watch(manager.context, what)
     manager.close()
     again = TempFileManager(tmp_path / "base", registry="sqlite:")
     assert watched(again.context) == (what,)
     again.close()
+
+
+def test_a_mark_is_of_one_directory_and_not_of_whatever_takes_its_place(
+    manager: TempFileManager, tree: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when somebody has put a link to another directory there."""
+    watch(manager.context, survey.wanted(tree))
+    before = planned(tree)
+    elsewhere = tmp_path / "elsewhere"
+    make(elsewhere, "precious")
+    tree.rename(tmp_path / "moved")
+    later = timed(manager, FakeClock(wall=time.time() + 2 * RECENT))
+    tree.symlink_to(elsewhere)
+    assert adopt_watched(later) == ()
+    for act in (adopting.adopt, once.sweep_once):
+        with pytest.raises(BaseDirectoryError, match="another directory has taken its place: adopt from it anew"):
+            act(manager.context, before)
+    tree.unlink()
+    make(tree, "of the next one")
+    assert adopt_watched(later) == ()
+    assert caplog.text.count("another directory has taken its place") == 2
+    shutil.rmtree(tree)
+    (tmp_path / "moved").rename(tree)
+    assert [done.directory for done in adopt_watched(later)] == [str(tree)]
+    assert (elsewhere / "precious").exists()
+
+
+def test_a_mark_from_before_directories_were_remembered_adopts(manager: TempFileManager, tree: Path) -> None:
+    make(tree, "file")
+    old = json.dumps([{"directory": str(tree), "exclude": [], "ttl": None, "spared": []}])
+    manager.registry.write(WATCHED, old, 0.0, keep=1)
+    (done,) = adopt_watched(timed(manager, FakeClock(wall=time.time() + 2 * RECENT)))
+    assert done.registered == 1
+
+
+def test_root_adopts_from_nothing_that_another_user_can_lead_elsewhere(
+    manager: TempFileManager, open_to_all: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The unsafe path transition of systemd-tmpfiles, CVE-2018-6954: no race is needed."""
+    if os.geteuid():
+        pytest.skip("only root can make another user's directory")
+    home, victims = open_to_all / "alice", open_to_all / "root-s-data"
+    (home / "cache").mkdir(parents=True)
+    make(victims, *(f"db-{number}" for number in range(5)))
+    watch(manager.context, survey.wanted(home / "cache"))
+    os.chown(home, 4242, 4242)
+    (home / "cache").rename(home / "elsewhere")
+    (home / "cache").symlink_to(victims)
+    later = timed(manager, FakeClock(wall=time.time() + 2 * RECENT))
+    for mark in (watched(manager.context)[0], replace(watched(manager.context)[0], place=None)):
+        watch(manager.context, mark)
+        assert adopt_watched(later) == ()
+    with pytest.raises(BaseDirectoryError, match="alice above it belongs to user 4242, who can put another directory"):
+        survey.wanted(home / "cache")
+    assert caplog.text.count("above it belongs to user 4242") == 2
+    assert not manager.files
 
 
 def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
@@ -872,6 +930,9 @@ def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
         '[{"directory": "/x", "exclude": [], "ttl": "1", "spared": []}]',
         '[{"directory": "/x", "exclude": [], "ttl": NaN, "spared": []}]',
         '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "of a later version": 1}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": 1}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": 1, "born": "2"}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": true, "born": 2}]',
         "[" * 100_000,
     ],
 )

@@ -15,7 +15,6 @@ from temp_file_manager.records import Cause, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
-from temp_file_manager.storage.tree import Tree
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 _BITS = 48
@@ -151,5 +150,5 @@ def _record(file: Chosen, number: int) -> TempFile:
 def _pruned(planned: Plan, emptied: set[str]) -> int:
     if not emptied:
         return 0
-    with Tree(planned.wanted.directory, lambda _: None, lambda _, __: None) as tree:
+    with planned.wanted.opened(lambda _: None, lambda _, __: None) as tree:
         return prune(tree, emptied)

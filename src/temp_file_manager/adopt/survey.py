@@ -20,6 +20,7 @@ from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.storage.tree import Entry, Skip, Tree
 
@@ -40,12 +41,27 @@ class Wanted:
             so does all below it.
         ttl: Seconds after its last change at which a file is due; None: the ``max_age`` of whoever sweeps.
         spared: Absolute paths of files that this program itself works with, and what begins like them and a ``-``.
+        place: The directory's inode and birth; another that takes its place is not meant. None: whatever is there.
     """
 
     directory: str
     exclude: tuple[str, ...] = ()
     ttl: float | None = None
     spared: tuple[str, ...] = ()
+    place: tuple[int, int] | None = None
+
+    def opened(self, spared: Callable[[str], Skip | None], skip: Callable[[str, Skip], None]) -> Tree:
+        """Return the directory held open, as ``Tree`` takes the rest.
+
+        Raises:
+            BaseDirectoryError: it cannot be read, or is another one by now.
+        """
+        tree = Tree(self.directory, spared, skip)
+        if self.place is None or is_same_directory(self.place, tree.place):
+            return tree
+        tree.close()
+        advice = "another directory has taken its place: adopt from it anew if it is meant, too"
+        raise BaseDirectoryError(errno.ESTALE, advice, self.directory)
 
 
 class Chosen(NamedTuple):
@@ -77,8 +93,10 @@ def wanted(
     refuse_unsafe(path)
     if not os.path.isdir(path):
         raise BaseDirectoryError(errno.ENOENT, "there is no such directory", path)
+    with Tree(path, lambda _: None, lambda _, __: None) as tree:
+        place = tree.place
     patterns = tuple(map(_pattern, exclude))
-    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared))
+    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared), place)
 
 
 def _pattern(glob: str) -> str:
@@ -120,7 +138,7 @@ class Survey:
             BaseDirectoryError: the directory cannot be read.
         """
         uid = os.geteuid()
-        with Tree(self._what.directory, self._spared, self._skip) as tree:
+        with self._what.opened(self._spared, self._skip) as tree:
             batch = []
             for entry in tree.entries():
                 reason = unfit(entry, tree.mount, uid) or (Skip.RECENT if entry.latest > self._latest else None)

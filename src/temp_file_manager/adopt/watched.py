@@ -91,17 +91,22 @@ def _keep(context: Context, marks: Iterable[Wanted]) -> None:
     context.registry.write(WATCHED, _written(marks), context.clock.wall(), keep=1)
 
 
-_KEYS = frozenset({"directory", "exclude", "ttl", "spared"})
+_KEYS = frozenset({"directory", "exclude", "ttl", "spared", "inode", "born"})
+_PLACE = frozenset({"inode", "born"})
+"""What marks from before say nothing of."""
 
 
 def _written(marks: Iterable[Wanted]) -> str:
     """Return marks as text, in ASCII whatever bytes the names hold."""
     from json import dumps  # noqa: PLC0415 - slow to import, and few adopt
 
-    return dumps([
-        {"directory": one.directory, "exclude": list(one.exclude), "ttl": one.ttl, "spared": list(one.spared)}
-        for one in marks
-    ])  # fmt: skip
+    return dumps([_described(one) for one in marks])
+
+
+def _described(mark: Wanted) -> dict[str, Any]:
+    place = {} if mark.place is None else {"inode": mark.place[0], "born": mark.place[1]}
+    told = {"directory": mark.directory, "exclude": list(mark.exclude), "ttl": mark.ttl, "spared": list(mark.spared)}
+    return told | place
 
 
 def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
@@ -127,7 +132,7 @@ def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]
 
 
 def _mark(one: Any) -> Wanted:
-    if set(one) != _KEYS:
+    if set(one) not in (_KEYS, _KEYS - _PLACE):
         raise KeyError(one)
     directory, exclude, ttl, spared = one["directory"], one["exclude"], one["ttl"], one["spared"]
     words = [directory, *exclude, *spared]
@@ -137,4 +142,7 @@ def _mark(one: Any) -> Wanted:
         raise TypeError(one)
     if ttl is not None and not (isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0):
         raise ValueError(one)
-    return Wanted(directory, tuple(exclude), ttl, tuple(spared))
+    place = (one["inode"], one["born"]) if "inode" in one else None
+    if place is not None and not all(type(number) is int for number in place):
+        raise TypeError(one)
+    return Wanted(directory, tuple(exclude), ttl, tuple(spared), place)

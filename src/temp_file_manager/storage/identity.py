@@ -68,8 +68,13 @@ def same_file(identity: Identity, seen: Seen) -> bool | None:
 
 def same_directory(identity: Identity, seen: Seen) -> bool:
     """Say whether ``seen`` is the directory that the file was registered in."""
-    told = seen.born and identity.parent_born
-    return seen.inode == identity.parent_inode and not (told and seen.born != identity.parent_born)
+    return is_same_directory((identity.parent_inode, identity.parent_born), (seen.inode, seen.born))
+
+
+def is_same_directory(known: tuple[int, int], found: tuple[int, int]) -> bool:
+    """Say whether two looks, an inode and a birth each (0: unknown), were at one directory."""
+    told = known[1] and found[1]
+    return known[0] == found[0] and not (told and known[1] != found[1])
 
 
 _new = tuple.__new__

@@ -73,6 +73,10 @@ class Tree:
         spared: Says why a relative path is not to be looked at, nor anything below it; None if it is.
         skip: Told of each thing that is not yielded, by its relative path, with the reason.
 
+    Attributes:
+        mount: What it lies on; see ``Entry``.
+        place: Its inode and its birth, 0 if unknown: which directory it is.
+
     Raises:
         BaseDirectoryError: it is no directory, or cannot be read.
     """
@@ -87,7 +91,9 @@ class Tree:
         self._spared = spared
         self._skip = skip
         self._look = listed_looker()
-        self.mount = self._look(self._root, b".").mount
+        here = self._look(self._root, b".")
+        self.mount = here.mount
+        self.place = here.inode, here.born
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +101,10 @@ class Tree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory."""
         os.close(self._root)
 
     def entries(self) -> Iterator[Entry]:

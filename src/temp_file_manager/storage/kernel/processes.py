@@ -11,6 +11,8 @@ from temp_file_manager.text import masked
 
 LONGEST_COMMAND = 200
 """Characters of a command line that are told."""
+_MOST_READ = 1 << 12
+"""Bytes of it that are read: another user's may have megabytes."""
 
 _ACCESS = {os.O_RDONLY: "open for reading", os.O_WRONLY: "open for writing", os.O_RDWR: "open for reading and writing"}
 _BY_NAME_ONLY = getattr(os, "O_PATH", 0)
@@ -132,13 +134,16 @@ def _command(process: str) -> str:
 
     try:
         with open(f"{process}/cmdline", "rb") as file:
-            words = file.read(1 << 16).rstrip(b"\0").split(b"\0")
+            read = file.read(_MOST_READ)
+        words = read.rstrip(b"\0").split(b"\0")
         if words == [b""]:  # a process may erase it
             with open(f"{process}/comm", "rb") as file:
                 words = [b"[" + file.read().strip() + b"]"]
             return os.fsdecode(words[0])
     except OSError:
         return "?"
+    if len(read) == _MOST_READ:
+        words[-1] += b"@"  # what is cut off may have been the end of a password
     text = masked(shlex.join(map(os.fsdecode, words)))
     return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
 
