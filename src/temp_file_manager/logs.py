@@ -84,6 +84,11 @@ def mode_left(path: str, mask: int, reason: str) -> None:
     logger.warning(f"Mode of {printable(path)} was not set to {mask:04o}: {printable(reason)}")
 
 
+def put_back(path: str) -> None:
+    """Tell that a file which a killed sweep had set aside is where it was."""
+    logger.warning(f"Put back what a sweep that was killed had set aside: {printable(path)}")
+
+
 def oversized(path: str, size: int, limit: int) -> None:
     """Say that a registered file is larger than the limit."""
     logger.warning(f"Temporary file larger than the limit: {printable(path)} ({size} bytes, limit {limit})")

@@ -1,17 +1,23 @@
 """``paranoid``: nobody who renames in the file's own directory has another file removed."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mounts import mounted
 from removing import removed
 from temp_file_manager import Settings, SettingsError, TempFileManager
 from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.kernel import renames
+from temp_file_manager.storage.wrappers import set_aside
+from temp_file_manager.storage.wrappers.put_back import stranded
 from temp_file_manager.testing import swapper
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -52,6 +58,20 @@ def swapped_in_the_window(manager: TempFileManager, file: Path, folder: str | No
     return outcome, file
 
 
+def left_aside(manager: TempFileManager) -> list[Path]:
+    return sorted(path for path in aside(manager).rglob("*") if path.is_file() and path.name != "origins")
+
+
+def killed(manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweep in a process that dies when the file has been moved aside."""
+    pid = os.fork()
+    if pid == 0:
+        monkeypatch.setattr(set_aside, "same_file", lambda *_: os._exit(9))
+        TempFileManager(manager.base_dir, registry="sqlite:", settings=Settings(paranoid=True)).clear_all()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
 def test_a_registered_file_goes_and_nothing_is_left(manager: TempFileManager, file: Path) -> None:
     link = file.with_name("link")
     link.symlink_to("elsewhere-" + file.name)
@@ -76,42 +96,128 @@ def test_without_it_the_window_is_there(manager: TempFileManager, file: Path) ->
     assert (outcome.status, path.exists()) == (Status.REMOVED, False)
 
 
-def test_what_cannot_be_put_back_is_kept_and_shown(
-    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("by_call", [True, False])
+def test_what_cannot_be_put_back_is_kept_and_shown_until_it_can(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch, by_call: bool
 ) -> None:
-    real = os.link
+    if not by_call:
+        monkeypatch.setattr(renames, "_renameat2", lambda: None)
+    same = set_aside.same_file
 
-    def taken_meanwhile(*arguments: object, **named: object) -> None:
+    def taken_meanwhile(*arguments: Any) -> bool | None:
         file.write_text("a third one")
-        real(*arguments, **named)  # type: ignore[arg-type]  # passed on as they come
+        return same(*arguments)
 
-    monkeypatch.setattr(os, "link", taken_meanwhile)
+    monkeypatch.setattr(set_aside, "same_file", taken_meanwhile)
     outcome, path = swapped_in_the_window(manager, file, str(aside(manager)))
-    (kept,) = aside(manager).iterdir()
+    (kept,) = left_aside(manager)
     assert outcome.status is Status.REPLACED
     assert outcome.reason.endswith(f"and is {kept}")
     assert (kept.read_text(), path.read_text()) == ("somebody else's", "a third one")
-    assert [(finding.kind, finding.subject) for finding in check(manager.context)][-1] == ("file set aside", str(kept))
+    for fix in (False, True):
+        found = {finding.subject: finding for finding in check(manager.context, fix=fix)}[str(kept)]
+        assert (found.kind, found.fixed) == ("file set aside", False)
+        assert f"it was {file}" in found.explanation
+    assert "another file is in its place: look, and move it back" in found.explanation
+    file.unlink()
+    manager.sweep()
+    assert file.read_text() == "somebody else's"
+    assert list(aside(manager).iterdir()) == []
 
 
+@pytest.mark.parametrize("paranoid", [True, False])
 @pytest.mark.parametrize("again", [True, False])
-def test_killed_in_between_the_next_sweep_finishes(
-    manager: TempFileManager, file: Path, again: bool, monkeypatch: pytest.MonkeyPatch
+def test_killed_in_between_the_next_sweep_of_whatever_kind_finishes(
+    manager: TempFileManager, file: Path, again: bool, paranoid: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = os.fork()
-    if pid == 0:
-        monkeypatch.setattr(os, "unlink", lambda *_, **__: os._exit(9))
-        TempFileManager(manager.base_dir, registry="sqlite:", settings=Settings(paranoid=True)).clear_all()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    killed(manager, monkeypatch)
     assert not file.exists()
-    (left,) = aside(manager).iterdir()
-    assert {finding.subject for finding in check(manager.context)} >= {str(left)}
+    (left,) = left_aside(manager)
     if again:  # another file of that name is another file
         file.write_text("somebody else's")
+    with TempFileManager(manager.base_dir, registry="sqlite:", settings=Settings(paranoid=paranoid)) as other:
+        report = other.sweep(force=True)
+        assert (report.removed, report.replaced) == ((0, 1) if again else (1, 0))
+        assert file.exists() is again
+        assert left_aside(manager) == ([left] if again else [])
+
+
+def test_killed_in_between_check_puts_the_file_back_and_forgets_no_record(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(manager, monkeypatch)
+    (left,) = left_aside(manager)
+    found = {finding.subject: finding for finding in check(manager.context)}
+    assert set(found) == {str(left), str(file)}
+    assert not file.exists()
+    (finding,) = check(manager.context, fix=True)
+    assert (finding.subject, finding.fixed) == (str(left), True)
+    assert file.read_text() == "what was registered"
+    assert manager.is_temp_file(file)
+    assert check(manager.context) == ()
+
+
+def test_nothing_is_put_back_into_another_directory(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever swaps directories could have root put a file of theirs where root alone may."""
+    directory, elsewhere = tmp_path / "directory", tmp_path / "elsewhere"
+    for one in (directory, elsewhere):
+        one.mkdir()
+    (directory / "file").write_text("what was registered")
+    manager.register_file(directory / "file")
+    killed(manager, monkeypatch)
+    directory.rename(tmp_path / "moved")
+    directory.symlink_to(elsewhere)
+    (found,) = [one for one in check(manager.context, fix=True) if one.kind == "file set aside"]
+    assert (found.fixed, list(elsewhere.iterdir())) == (False, [])
+    assert "another directory is where its own was" in found.explanation
+
+
+def test_what_lies_aside_is_nobody_s_to_overwrite(manager: TempFileManager, file: Path) -> None:
+    """Two registries of one base directory use the same numbers."""
+    aside(manager).mkdir(mode=0o700)
+    record = manager.status(file).record
+    assert record is not None
+    strange = [aside(manager) / name for name in (str(record.generation), "0", "1")]
+    for path in strange:
+        path.write_text("somebody else's only copy")
+    assert manager.sweep(force=True).removed == 1
+    assert {path.read_text() for path in strange} == {"somebody else's only copy"}
+    found = check(manager.context, fix=True)
+    assert {(one.subject, one.fixed) for one in found} == {(str(path), False) for path in strange}
+
+
+def test_what_a_living_sweep_has_aside_is_left_to_it(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, seen = set_aside.same_file, []
+
+    def looked_at_meanwhile(*arguments: Any) -> bool | None:
+        seen.append((stranded(str(aside(manager)), put_back=True), file.exists()))
+        return same(*arguments)
+
+    monkeypatch.setattr(set_aside, "same_file", looked_at_meanwhile)
+    assert manager.sweep(force=True).removed == 1
+    assert seen == [([], False)]
+
+
+def test_on_a_full_disk_it_goes_on(manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(set_aside, "_origins", full)
+    assert manager.sweep(force=True).removed == 1
+    assert not file.exists()
+    assert list(aside(manager).iterdir()) == []
+
+
+def test_a_folder_that_a_stranger_has_made_is_not_used(manager: TempFileManager, file: Path) -> None:
+    """In a base directory that is sticky anybody may make one."""
+    aside(manager).mkdir()
+    aside(manager).chmod(0o777)
     report = manager.sweep(force=True)
-    assert (report.removed, report.replaced) == ((0, 1) if again else (1, 0))
-    assert file.exists() is again
+    assert (report.failed, file.exists()) == (1, True)
 
 
 def test_on_another_file_system_a_file_is_kept(manager: TempFileManager, tmp_path: Path) -> None:
@@ -129,11 +235,25 @@ def test_on_another_file_system_a_file_is_kept(manager: TempFileManager, tmp_pat
         (planned,) = manager.sweep(force=True, dry_run=True).outcomes
         (outcome,) = manager.sweep(force=True).outcomes
         assert outcome.status is Status.KEPT
-        assert "another file system" in outcome.reason
+        assert "another file system or mount" in outcome.reason
         assert (planned.status, planned.reason) == (outcome.status, outcome.reason)
         assert path.exists()
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_on_another_mount_of_its_file_system_a_file_is_kept_as_its_dry_run_says(
+    manager: TempFileManager, tmp_path: Path
+) -> None:
+    place = tmp_path / "bound"
+    place.mkdir()
+    with mounted(place, ["mount", "--bind", str(place), str(place)]):
+        (place / "file").touch()
+        manager.register_file(place / "file")
+        (planned,) = manager.sweep(force=True, dry_run=True).outcomes
+        (outcome,) = manager.sweep(force=True).outcomes
+        assert outcome.status is Status.KEPT
+        assert (planned.status, planned.reason) == (outcome.status, outcome.reason)
 
 
 def hit(manager: TempFileManager, directory: Path, sweep: Callable[[], object]) -> int:

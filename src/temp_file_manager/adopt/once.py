@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import secrets
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,9 +15,6 @@ from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
-
-_BITS = 48
-"""Of the number that a sweep's records begin at: a file set aside under it is no other record's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ class FoundRecords:
         self._begun: set[int] = set()
 
     def _found(self, survey: Survey) -> Generator[TempFile, None, None]:
-        numbers = itertools.count(secrets.randbits(_BITS) << 8)
+        numbers = itertools.count(1)
         with closing(survey.batches(BATCH)) as batches:
             for batch in batches:
                 for file in batch:

@@ -9,6 +9,7 @@ from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.wrappers.put_back import stranded
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
 
 PAGE = 1000
@@ -29,8 +30,8 @@ def check(context: Context, *, fix: bool = False) -> tuple[Finding, ...]:
 
     Args:
         context: Whose registry to look at.
-        fix: Forget records whose file is gone or another one, end claims that have lapsed, and put the
-            registry's own counts and files right.
+        fix: Forget records whose file is gone or another one, end claims that have lapsed, put the registry's own
+            counts and files right, and put back what was set aside.
 
     Returns:
         What was found; nothing found is the normal state.
@@ -39,18 +40,20 @@ def check(context: Context, *, fix: bool = False) -> tuple[Finding, ...]:
         RegistryError: the registry is damaged, or cannot be changed.
     """
     now = context.clock.elapsed()
-    # The registry first: what it ends may be about records that are looked at next.
-    return (*context.registry.check(now=now, fix=fix), *_records(context, now, fix), *_set_aside(context.base_dir))
+    # The registry first: what it ends may be about records that are looked at next. Then what was set aside: put back,
+    # it is no record's missing file any more.
+    return (*context.registry.check(now=now, fix=fix), *_set_aside(context.base_dir, fix), *_records(context, now, fix))
 
 
-def _set_aside(base_dir: str) -> Iterator[Finding]:
+def _set_aside(base_dir: str, fix: bool) -> Iterator[Finding]:
     folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
-    why = (
-        "a paranoid sweep that was killed, or that could not put another's file back, left it here. If it is a "
-        "registered one, the next paranoid sweep removes it; if it stays, it is somebody else's: look, and move it back"
-    )
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        yield Finding("file set aside", os.path.join(folder, name), why)
+    for path, origin, trouble in stranded(folder, put_back=fix):
+        returned = fix and not trouble
+        why = (
+            f"a paranoid sweep that was killed, or could not put it back, left it here; it was {origin or 'elsewhere'}"
+        )
+        advice = "and is back there" if returned else f"{trouble}: look, and move it back" if trouble else "see --fix"
+        yield Finding("file set aside", path, f"{why}; {advice}", returned)
 
 
 def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.wrappers.bounded import Abandoning
+from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
 
@@ -42,12 +43,14 @@ def build(settings: Settings, base_dir: str, clock: Clock, *, protect_open: bool
         protect_open: Keep files that somebody has open, or of which nothing can tell.
     """
     in_use = functools.partial(InUse, settings.if_unknown, clock.wall) if protect_open else None
+    folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
     storage: Storage
     if settings.secure_delete:
         storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check)
     else:
-        aside = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE) if settings.paranoid else None
+        aside = folder if settings.paranoid else None
         storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside)
+    storage = PuttingBack(storage, folder)  # whether or not this one sets aside: one before may have
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)
     return storage

@@ -9,9 +9,10 @@ from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
+from temp_file_manager.storage.kernel.file_flags import sticks
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.own_files import is_own
-from temp_file_manager.storage.wrappers.set_aside import Aside
+from temp_file_manager.storage.wrappers.set_aside import Aside, foretell
 
 
 class LocalStorage:
@@ -43,17 +44,16 @@ class LocalStorage:
             _remove_by_path(removal)
             return
         column: Sequence[Place | str] = removal.records.paths() if places is None else places
-        aside = None if self._aside is None else Aside(self._aside)
+        aside = None if self._aside is None else Aside(self._aside, column)
         with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
             _remove_compared(removal, column, directories, in_use, aside)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
         in_use = self._in_use() if self._in_use else None
-        aside = None if self._aside is None else Aside(self._aside)
         with Directories(owner_check=self._owner_check) as directories:
             for record in records:
-                yield _predicted(record, directories, in_use, aside)
+                yield _predicted(record, directories, in_use, self._aside)
 
 
 def _remove_by_path(removal: Removal) -> None:
@@ -90,14 +90,13 @@ def _remove_compared(
             if identity is None:
                 os.remove(os.fsdecode(name))
             elif aside is not None:
-                aside.remove(records[at], directory, name)
+                aside.remove(at, identity, directory, name)
             else:
                 os.unlink(name, dir_fd=directory)
         except NotThatFile as other:
             removal.others[at] = other.other
         except (FileNotFoundError, NotADirectoryError):
-            if aside is None or not aside.finishes(records[at]):
-                removal.note(at, Status.GONE, Cause.GONE)
+            removal.note(at, Status.GONE, Cause.GONE)
         except Exception as error:  # one bad file never stops a sweep
             removal.others[at] = failed(error)
         finally:
@@ -105,7 +104,7 @@ def _remove_compared(
                 os.close(held)
 
 
-def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: Aside | None) -> Outcome:
+def _predicted(record: TempFile, directories: Directories, in_use: InUse | None, aside: str | None) -> Outcome:
     try:
         place = place_of(record)
         directory, seen = directories.compared(place)
@@ -115,13 +114,20 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None,
         if held is not None:
             os.close(held)
         if aside is not None and record.identity is not None:
-            aside.foretell(directory)
+            foretell(aside, directory)
+        blocked = _why_not(os.path.dirname(record.path) or ".", seen.owner)
     except NotThatFile as other:
         return other.outcome(record)
     except (FileNotFoundError, NotADirectoryError):
         return Outcome(record, Status.GONE, Cause.GONE)
     except (OSError, TypeError, ValueError) as error:
         return Outcome(record, *failed(error))
-    if not os.access(os.path.dirname(record.path) or ".", os.W_OK | os.X_OK):
-        return Outcome(record, Status.FAILED, Cause.OBSTACLE, "its directory may not be written to")
+    if blocked:
+        return Outcome(record, Status.FAILED, Cause.OBSTACLE, blocked)
     return Outcome(record, Status.REMOVED)
+
+
+def _why_not(directory: str, owner: int) -> str:
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return "its directory may not be written to"
+    return sticks(os.stat(directory), owner)

@@ -15,12 +15,20 @@ def obstacle(path: str) -> str:
         around, found = os.stat(directory), os.lstat(path)
     except (OSError, ValueError):
         return ""
-    if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, around.st_uid):
-        return "in a sticky directory only a file's owner may remove it"
+    sticky = sticks(around, found.st_uid)
+    if sticky:
+        return sticky
     if stat.S_ISREG(found.st_mode) and flags(path) & (_IMMUTABLE | _APPEND_ONLY):
         return "it is marked as never to be changed: chattr -i -a takes that mark away"
     if flags(directory) & (_IMMUTABLE | _APPEND_ONLY):
         return "its directory is marked as never to be changed: chattr -i -a takes that mark away"
+    return ""
+
+
+def sticks(around: os.stat_result, owner: int) -> str:
+    """Say that a directory lets nobody but others remove a file of the user ``owner``; nothing if it lets us."""
+    if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, owner, around.st_uid):
+        return "in a sticky directory only a file's owner may remove it"
     return ""
 
 

@@ -2,37 +2,53 @@
 
 import errno
 import os
-import stat
+import secrets
+from collections.abc import Iterable, Sequence
+from fcntl import LOCK_EX, flock
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import Cause, Status, TempFile
+from temp_file_manager.chunks import Place
+from temp_file_manager.records import Cause, Identity, Status
+from temp_file_manager.storage.base_rules import refuse_foreign_private
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_file
-from temp_file_manager.storage.kernel.statx import Look, looker
+from temp_file_manager.storage.kernel import renames
+from temp_file_manager.storage.kernel.statx import Listed, Look, listed_looker, looker
 from temp_file_manager.storage.paths import nearest_existing
 
 ASIDE = "aside"
 """The folder's name, in the package's own directory."""
 
+ORIGINS = "origins"
+"""The name, in a batch's directory, of the file that says where everything in it comes from."""
+
+OPEN = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 
 class Aside:
-    """A folder of our own, in which nobody else can rename anything.
+    """A directory of one batch's own, in a folder in which nobody else can rename anything. For one thread.
 
     Between the comparison of an entry and its removal whoever may rename in its directory can put another file in its
     place. So it is moved here by its name, whatever it is by then, and compared here. What is not the registered file
-    is linked back. Costs two system calls more, and works on the folder's own file system alone.
+    is moved back. Costs two system calls more a file, and works on the folder's own mount alone.
 
-    Killed in between, a sweep leaves the file here, under its record's number: the next sweep of that record finds it.
-    (What is here and no record's file is never removed; ``check`` shows it.) For one batch and one thread.
+    Killed in between, a sweep leaves the file here. Where it comes from has been written down before, so that whoever
+    sweeps next, in whatever way, puts it back (``put_back``). The directory is locked for as long as its batch lasts,
+    and no other batch has it: two registries of one base directory use the same numbers.
 
     Args:
         folder: Made, for this user alone, when first needed.
+        column: What the batch is to remove; a path alone is never moved.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, column: Sequence[Place | str]) -> None:
         self._folder = folder
-        self._descriptor: int | None = None
+        self._column = column
+        self._here: int | None = None
+        self._path = folder
+        self._prefix = ""
         self._look: Look = looker()
 
     def __enter__(self) -> Self:
@@ -41,79 +57,139 @@ class Aside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
+        if self._here is not None:
+            if self._path != self._folder:
+                remove_if_empty(self._path, self._here)
+            os.close(self._here)
 
-    def remove(self, record: TempFile, directory: int, name: bytes) -> None:
+    def remove(self, at: int, identity: Identity, directory: int, name: bytes) -> None:
         """Remove an entry if it is the file that was registered.
+
+        Args:
+            at: Its position in the batch.
+            identity: That file.
+            directory: An open directory.
+            name: The entry in it.
 
         Raises:
             NotThatFile: it was another; that one is back in its place, or the reason says where it is.
             OSError: it cannot be moved.
         """
-        here, number = self._opened(), str(record.generation).encode()
+        here = self._opened()
+        number = f"{self._prefix}{at}".encode()
         try:
-            os.rename(name, number, src_dir_fd=directory, dst_dir_fd=here)
+            renames.move(name, directory, number, here)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                raise self._out_of_reach() from error
+                raise _out_of_reach(self._folder) from error
             raise
-        self._finish(record, directory, name)
-
-    def foretell(self, directory: int) -> None:
-        """Return if the entries of a directory can be moved here, as far as looking can tell. Makes no folder.
-
-        Raises:
-            NotThatFile: they lie on another file system.
-        """
-        if os.fstat(directory).st_dev != os.stat(nearest_existing(self._folder)).st_dev:
-            raise self._out_of_reach()
-
-    def _out_of_reach(self) -> NotThatFile:
-        detail = f"it lies on another file system than {self._folder}, which a paranoid removal needs"
-        return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail)
-
-    def finishes(self, record: TempFile) -> bool:
-        """Remove what a killed sweep has left here of a record; say whether there was its file."""
-        if record.identity is None or not os.path.lexists(os.path.join(self._folder, str(record.generation))):
-            return False
-        here, number = self._opened(), str(record.generation).encode()
-        same = same_file(record.identity, self._look(here, number)) is True
-        if same:
-            os.unlink(number, dir_fd=here)
-        return same
-
-    def _finish(self, record: TempFile, directory: int, name: bytes) -> None:
-        here, number = self._opened(), str(record.generation).encode()
-        assert record.identity is not None  # noqa: S101 - what is removed by its path alone never comes here
-        seen = self._look(here, number)
-        same = same_file(record.identity, seen)
+        same = same_file(identity, self._look(here, number))
         if same:
             os.unlink(number, dir_fd=here)
             return
-        self._put_back(number, directory, name, is_directory=stat.S_ISDIR(seen.mode))
+        try:
+            renames.move(number, here, name, directory)
+        except OSError as error:
+            kept = os.path.join(self._path, number.decode())
+            detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
+            raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
         if same is None:
             raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
         detail = "another file was put in its place at that moment, and is back there"
         raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
 
-    def _put_back(self, number: bytes, directory: int, name: bytes, *, is_directory: bool) -> None:
-        here = self._opened()
-        try:
-            if is_directory:
-                os.rename(number, name, src_dir_fd=here, dst_dir_fd=directory)
-                return
-            # Not renamed back: that would take the place of whatever has come there meanwhile.
-            os.link(number, name, src_dir_fd=here, dst_dir_fd=directory, follow_symlinks=False)
-        except OSError as error:
-            kept = os.path.join(self._folder, number.decode())
-            detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
-            raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
-        os.unlink(number, dir_fd=here)
-
     def _opened(self) -> int:
-        if self._descriptor is None:
+        if self._here is None:
             os.makedirs(self._folder, 0o700, exist_ok=True)
-            flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
-            self._descriptor = os.open(self._folder, flags)
-        return self._descriptor
+            for own in (os.path.dirname(self._folder), self._folder):
+                refuse_foreign_private(own)  # where others may make files, somebody may have been there first
+            while self._here is None:
+                self._begin()
+            assert self._here is not None  # noqa: S101 - for the type checker, which does not see into _begin
+        return self._here
+
+    def _begin(self) -> None:
+        token = secrets.token_hex(8)
+        path = os.path.join(self._folder, token)
+        try:
+            self._here = _made(path, self._column)
+            self._path = path
+        except FileNotFoundError:
+            return  # empty and not locked yet, it was tidied away
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # A disk that is full is what sweeps are for. Killed now, a sweep leaves a file of which nothing tells
+            # where it was: ``check`` shows it.
+            self._here = os.open(self._folder, OPEN)
+            self._prefix = f"{token}-"
+
+
+def foretell(folder: str, directory: int) -> None:
+    """Return if the entries of a directory can be moved to a folder, as far as looking can tell. Makes none.
+
+    Raises:
+        NotThatFile: they lie on another mount.
+        OSError: it cannot be told.
+    """
+    there = os.open(nearest_existing(folder), OPEN & ~getattr(os, "O_NOFOLLOW", 0))
+    try:
+        look = listed_looker()
+        if _mount(look(there, b"."), there) != _mount(look(directory, b"."), directory):
+            raise _out_of_reach(folder)
+    finally:
+        os.close(there)
+
+
+def _mount(found: Listed, descriptor: int) -> tuple[int, int]:
+    # Of one mount a part can be a file system of its own (btrfs), and of one file system there can be two mounts.
+    return found.mount, os.fstat(descriptor).st_dev
+
+
+def _out_of_reach(folder: str) -> NotThatFile:
+    detail = f"it lies on another file system or mount than {folder}, which a paranoid removal needs"
+    return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail)
+
+
+def _made(path: str, column: Iterable[Place | str]) -> int:
+    """Make a batch's directory, lock it and write down what is to come there; return it open.
+
+    Raises:
+        OSError: it cannot be made; FileNotFoundError if somebody has removed it meanwhile.
+    """
+    os.mkdir(path, 0o700)
+    here = os.open(path, OPEN)
+    try:
+        flock(here, LOCK_EX)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(ORIGINS, flags, 0o600, dir_fd=here), "w", encoding="ascii") as file:
+            file.write(_origins(column))
+    except BaseException:
+        remove_if_empty(path, here)
+        os.close(here)
+        raise
+    return here
+
+
+def _origins(column: Iterable[Place | str]) -> str:
+    """Return what is written down of each: its path, and which directory it lies in."""
+    from json import dumps  # noqa: PLC0415 - slow to import, and few are paranoid
+
+    return dumps([
+        None if isinstance(where, str) or where[2] is None else
+        [os.fsdecode(where[0] + b"/" + where[1]), where[2].parent_inode, where[2].parent_born]
+        for where in column
+    ])  # fmt: skip
+
+
+def remove_if_empty(path: str, here: int) -> bool:
+    """Remove a batch's directory, open as ``here``, if nothing is left in it; say whether it has gone."""
+    try:
+        if set(os.listdir(here)) - {ORIGINS}:
+            return False
+        if os.listdir(here):
+            os.unlink(ORIGINS, dir_fd=here)
+        os.rmdir(path)
+    except OSError:  # a disk or a mount that fails: whoever comes next tries again
+        return False
+    return True
