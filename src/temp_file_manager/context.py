@@ -14,7 +14,7 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.base_directory import make_base
+from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.sweeping.clock_guard import ClockGuard
@@ -47,6 +47,7 @@ class Context:
     Attributes:
         settings: What it was told.
         base_dir: Where its own files are created, as it was given.
+        directory: The same, made where it is missing, and held.
         age: The age limit.
         clock: What tells the time.
         hooks: Who hears of events.
@@ -64,6 +65,7 @@ class Context:
 
     settings: Settings
     base_dir: str
+    directory: BaseDirectory
     age: MaxAge
     clock: Clock
     hooks: Hooks
@@ -107,32 +109,34 @@ class Context:
         base = settings.base_dir if base_dir is None else base_dir
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
-        make_base(base, durable=is_durable(wanted, base))
-        return cls._of(settings, base, age, open_registry(wanted, base, identify), clock, hooks)
+        directory = BaseDirectory(base, durable=is_durable(wanted, base))
+        directory.make()
+        return cls._of(settings, directory, age, open_registry(wanted, base, identify), clock, hooks)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
         """Put together what looks and makes nothing: no base directory, and no registry, as records are in memory."""
-        base = settings.base_dir
-        return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base), clock, hooks)
+        base = BaseDirectory(settings.base_dir, durable=False)
+        return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base.path), clock, hooks)
 
     @classmethod
     def _of(
         cls,
         settings: Settings,
-        base_dir: str,
+        directory: BaseDirectory,
         age: MaxAge,
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
     ) -> Self:
-        clock = clock or SystemClock()
+        clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
         registrar = Registrar(registry, clock, told, settings)
         return cls(
             settings=settings,
             base_dir=base_dir,
+            directory=directory,
             age=age,
             clock=clock,
             hooks=told,
@@ -143,7 +147,7 @@ class Context:
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
-            creator=Creator(base_dir, registry, clock, told, registrar),
+            creator=Creator(directory, registry, clock, told, registrar),
             sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
             scheduler=Scheduler(clock),
         )

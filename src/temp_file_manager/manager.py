@@ -19,7 +19,6 @@ from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.new_files import create_directory
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -293,7 +292,7 @@ class TempFileManager:
 
         Directories are never removed: register the files you put in it.
         """
-        return create_directory(self.base_dir, prefix, suffix)
+        return self._context.creator.directory(suffix, prefix)
 
     def start(self) -> None:
         """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
@@ -311,6 +310,7 @@ class TempFileManager:
         """Stop sweeping and let go of the registry. Removes nothing; may be called again."""
         self.stop()
         self.registry.close()
+        self._context.directory.close()
 
     def __enter__(self) -> Self:
         return self

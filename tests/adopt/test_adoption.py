@@ -1,5 +1,6 @@
 """Files that nobody registered: what is adopted, what is passed by, and what a plan, a sweep and others may change."""
 
+import fcntl
 import gc
 import json
 import os
@@ -107,6 +108,35 @@ def test_the_base_directory_itself_can_be_adopted_from(manager: TempFileManager)
     (file,) = make(Path(manager.base_dir), "file")
     adopted(manager, Path(manager.base_dir))
     assert list(manager.files) == [str(file)]
+
+
+@pytest.mark.parametrize("how", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_a_directory_that_somebody_has_locked_is_passed_by_with_all_below(
+    manager: TempFileManager, tree: Path, how: int
+) -> None:
+    """As systemd-tmpfiles does it, for whoever works in a directory and says so."""
+    free, _, _ = make(tree, "free/file", "locked/file", "locked/below/file")
+    theirs = os.open(tree / "locked", os.O_RDONLY)
+    fcntl.flock(theirs, how)
+    done = adopted(manager, tree)
+    assert (list(manager.files), done.skipped) == ([str(free)], {Skip.LOCKED: 1})
+    assert planned(tree / "locked").skipped == {Skip.LOCKED: 1}
+    assert once.sweep_once(manager.context, planned(tree, now=time.time() + LATER)).report.removed == 1
+    os.close(theirs)
+    assert adopted(manager, tree).registered == 2
+
+
+def test_a_base_directory_below_is_its_managers(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
+    """They share a lock on it; somebody who has it alone keeps it from adoption by its own name, too."""
+    base = Path(manager.base_dir)
+    make(base, "file")
+    assert planned(tmp_path).skipped == {Skip.LOCKED: 1}
+    assert planned(base).files == 1
+    manager.close()
+    theirs = os.open(base, os.O_RDONLY)
+    fcntl.flock(theirs, fcntl.LOCK_EX)
+    assert planned(base).skipped == {Skip.LOCKED: 1}
+    os.close(theirs)
 
 
 def test_files_that_this_program_works_with_are_passed_by(tree: Path) -> None:

@@ -471,7 +471,7 @@ def test_a_refused_base_directory_is_not_made_first(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(base_directory, "refuse_unsafe", refuse)
     with pytest.raises(BaseDirectoryError, match="refused"):
-        base_directory.make_base(str(tmp_path / "base"), durable=True)
+        base_directory.BaseDirectory(str(tmp_path / "base"), durable=True).make()
     assert not (tmp_path / "base").exists()
 
 

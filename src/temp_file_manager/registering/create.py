@@ -12,6 +12,7 @@ from temp_file_manager.records import PENDING, Identity
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage import new_files
+from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.identity import Examiner
 
 
@@ -25,8 +26,11 @@ class Creator:
     died.
     """
 
-    def __init__(self, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, registrar: Registrar) -> None:
-        self._base_dir = base_dir
+    def __init__(
+        self, directory: BaseDirectory, registry: Registry, clock: Clock, hooks: Hooks, registrar: Registrar
+    ) -> None:
+        self._directory = directory
+        self._base_dir = directory.path
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
@@ -36,6 +40,13 @@ class Creator:
         """Create and register an empty file; return its open descriptor and its path."""
         if ttl is not None:
             seconds("ttl", ttl)
+        return self._directory.within(lambda: self._created(suffix, prefix, ttl))
+
+    def directory(self, suffix: str, prefix: str) -> str:
+        """Create an empty directory and return its path."""
+        return self._directory.within(lambda: new_files.create_directory(self._base_dir, prefix, suffix))
+
+    def _created(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
         if not self._registry.properties.keeps_identity:
             fd, path = new_files.create_file(self._base_dir, prefix, suffix)
             try:

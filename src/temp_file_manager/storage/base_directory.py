@@ -1,29 +1,89 @@
 """The base directory: made where missing, and for durable registries only where it is safe to remove files."""
 
 import os
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.storage.base_rules import refuse_unsafe
 
+T = TypeVar("T")
 
-def make_base(path: str, *, durable: bool) -> None:
-    """Create the base directory and its parents where missing.
 
-    In memory callers use whatever directory they like, as they do with the published class.
+class BaseDirectory:
+    """A base directory as one manager works in it. Threads may share it.
+
+    A durable registry's is locked for as long as the manager is open, together with all other managers: cleaners that
+    heed such locks (systemd-tmpfiles, this package's own ``adopt``) leave it, and what is in it, alone. Others do not
+    (tmpreaper, ``find -delete``), so that it is made anew where it is missing.
 
     Args:
         path: Where.
-        durable: Refuse a directory that is not ours, and make one for this user alone, whatever the umask; one that
-            is there keeps its mode.
-
-    Raises:
-        BaseDirectoryError: it cannot be created, is no directory, or is refused.
+        durable: Whether its registry outlives the process. In memory callers use whatever directory they like, as they
+            do with the published class.
     """
-    if durable:
-        refuse_unsafe(path)  # before anything is made below /etc
-    _make(path, private=durable)
-    if durable:
-        refuse_unsafe(path)  # now that there is something to be judged
+
+    def __init__(self, path: str, *, durable: bool) -> None:
+        self.path = path
+        self._durable = durable
+        self._held: list[int] = []
+        # Also at the end of a manager that nobody closes.
+        weakref.finalize(self, _let_go, self._held)
+
+    def make(self) -> None:
+        """Create it and its parents where missing, and hold it.
+
+        Of a durable registry it is refused if it is not ours, and made for this user alone, whatever the umask; one
+        that is there keeps its mode.
+
+        Raises:
+            BaseDirectoryError: it cannot be created, is no directory, or is refused.
+        """
+        if self._durable:
+            refuse_unsafe(self.path)  # before anything is made below /etc
+        _make(self.path, private=self._durable)
+        if self._durable:
+            refuse_unsafe(self.path)  # now that there is something to be judged
+            self.close()
+            self._hold()
+
+    def within(self, act: Callable[[], T]) -> T:
+        """Do something in it; if it turns out to be gone, make it and do it once more.
+
+        Raises:
+            BaseDirectoryError: as ``make``.
+            OSError: what ``act`` raises while the directory is there.
+        """
+        try:
+            return act()
+        except FileNotFoundError:
+            if os.path.isdir(self.path):
+                raise
+            self.make()
+            return act()
+
+    def close(self) -> None:
+        """Let go of it."""
+        _let_go(self._held)
+
+    def _hold(self) -> None:
+        try:
+            from fcntl import LOCK_NB, LOCK_SH, flock  # noqa: PLC0415 - only Unix has it
+
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (ImportError, OSError):  # one that may not be listed, or no descriptor to spare
+            return
+        self._held.append(descriptor)
+        try:
+            flock(descriptor, LOCK_SH | LOCK_NB)
+        except OSError:  # somebody else has it for their own, or the file system knows no such lock
+            _let_go(self._held)
+
+
+def _let_go(held: list[int]) -> None:
+    while held:
+        os.close(held.pop())
 
 
 def _make(path: str, *, private: bool) -> None:

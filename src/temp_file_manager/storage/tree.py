@@ -38,6 +38,7 @@ class Skip(StrEnum):
     RECENT = "touched a moment ago"
     UNREADABLE = "cannot be read"
     VANISHED = "vanished or changed meanwhile"
+    LOCKED = "locked by somebody (flock)"
     DEEP = f"more than {DEEPEST} directories deep"
 
 
@@ -88,6 +89,7 @@ class Tree:
             raise BaseDirectoryError(error.errno, f"{error.strerror}: give a directory that is there", path) from error
         except ValueError as error:
             raise BaseDirectoryError(0, "the path holds a NUL character", path) from error
+        self._path = path
         self._spared = spared
         self._skip = skip
         self._look = listed_looker()
@@ -111,6 +113,10 @@ class Tree:
         """Yield what is no directory, at whatever depth, as it is read; the order is the file system's."""
         root = os.open(".", _WITHIN, dir_fd=self._root)  # not a duplicate, which would share its place in the listing
         try:
+            # Our own managers share a lock on their base directory, which is adopted from like any other.
+            if is_locked(root, shared=os.path.isdir(f"{self._path}/{OWN_DIRECTORY}")):
+                self._skip("", Skip.LOCKED)
+                return
             yield from self._within(root, "", 0)
         finally:
             os.close(root)
@@ -157,6 +163,9 @@ class Tree:
         for name in below:
             relative = f"{path}/{name}" if path else name
             inner = self._entered(directory, name) if depth < DEEPEST else Skip.DEEP
+            if isinstance(inner, int) and is_locked(inner):
+                os.close(inner)
+                inner = Skip.LOCKED
             if isinstance(inner, Skip):
                 self._skip(relative, inner)
                 continue
@@ -203,6 +212,26 @@ class Tree:
         if name == OWN_DIRECTORY:
             return Skip.OURS
         return None if facts.mount == self.mount else Skip.MOUNT
+
+
+def is_locked(directory: int, *, shared: bool = False) -> bool:
+    """Say whether somebody has locked an open directory, who thereby asks cleaners to leave it and all below alone.
+
+    Otherwise it is locked, as systemd-tmpfiles does it, until it is closed: whoever comes to lock it waits for that.
+
+    Args:
+        directory: Its descriptor.
+        shared: Mind only a lock that is to be one's alone.
+    """
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock  # noqa: PLC0415 - only Unix has it
+
+        flock(directory, (LOCK_SH if shared else LOCK_EX) | LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # a file system without such locks
+        return False
+    return False
 
 
 class _MountedOverError(OSError):
