@@ -50,6 +50,17 @@ def serving(what: str, where: str) -> None:
     logger.info(f"{what}: {where}")
 
 
+def wrong_token(whence: str, before: int) -> None:
+    """Tell that somebody has sent a token that is none, and how many more had come since this was told last."""
+    more = f"; {before} more since this was said last" if before else ""
+    logger.warning(f"A request from {printable(whence)} brought a wrong token{more}")
+
+
+def open_token_file(path: str, undo: str) -> None:
+    """Tell that others may read the secret of the API."""
+    logger.warning(f"All users may read the token in {printable(path)}: take that right away ({undo})")
+
+
 def not_noted(error: Exception) -> None:
     """Say that a sweep is missing in the journal."""
     logger.warning(f"A sweep has ended, and could not be noted: {printable(str(error))}")

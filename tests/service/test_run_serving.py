@@ -19,6 +19,7 @@ import pytest
 from command_line import MODULE, environment, files, tfm
 from serving import SECONDS, TOKEN, Answer, Client, until
 from temp_file_manager import TempFileManager
+from temp_file_manager.cli.service_extra import read_token
 from temp_file_manager.service import run as service
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import unix_socket
@@ -292,6 +293,29 @@ def on_socket(folder: Path, **more: Any) -> Iterator[tuple[Running, Client]]:
     with running(folder, TEMP_FILE_HTTP_SOCKET=str(path), **more) as process:
         assert str(path) in process.say("the Unix socket")
         yield process, Client(str(path))
+
+
+def test_a_token_that_others_may_choose_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text(TOKEN)
+    secret.chmod(0o646)
+    assert "all users may write to it (chmod 0640)" in refused(tmp_path, TEMP_FILE_API_TOKEN_FILE=str(secret))
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    secret.chmod(0o600)
+    os.chown(secret, 4242, 4242)
+    assert "it belongs to user 4242" in refused(tmp_path, TEMP_FILE_API_TOKEN_FILE=str(secret))
+
+
+def test_a_token_that_others_may_read_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Docker and Kubernetes give secrets such a mode, and there nobody else is."""
+    secret = tmp_path / "token"
+    secret.write_text(TOKEN)
+    for mode, told in ((0o600, 0), (0o440, 0), (0o444, 1)):
+        secret.chmod(mode)
+        assert read_token(Settings(api_token_file=str(secret))) == TOKEN
+        assert caplog.text.count(f"All users may read the token in {secret}") == told
+    assert "take that right away (chmod 0440)" in caplog.text
 
 
 def test_a_unix_socket_comes_and_goes(tmp_path: Path) -> None:

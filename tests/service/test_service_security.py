@@ -18,10 +18,11 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.inspection import overview
 from temp_file_manager.service.api import confined, requests
 from temp_file_manager.service.api.requests import LARGEST_BODY, LARGEST_LOGIN
-from temp_file_manager.service.http import connection, server
+from temp_file_manager.service.http import connection, refusals, server
 from temp_file_manager.service.http.guard import is_loopback
 from temp_file_manager.service.http.login import COOKIE, Credentials
 from temp_file_manager.settings import Settings
+from temp_file_manager.testing import FakeClock
 
 manager, client = kit.manager, kit.client
 
@@ -111,6 +112,38 @@ def test_a_wrong_token_begins_no_session(client: Client) -> None:
         assert "set-cookie" not in answer.headers
     assert_problem(client.post("/session", {"token": 1}, token=None), 422)
     assert_problem(client.post("/session", {}, token=None), 422)
+
+
+def test_wrong_tokens_are_told_once_in_a_while(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    count = refusals.Refusals(clock.elapsed)
+    waits = [count.note({"client": ("203.0.113.7\n", 5)}) for _ in range(refusals.FREE + 2)]
+    assert waits == [0.0] * refusals.FREE + [refusals.PAUSE] * 2
+    assert caplog.messages == ["A request from 203.0.113.7\\n brought a wrong token"]
+    clock.advance(refusals.WINDOW)
+    assert count.note({}) == 0.0
+    assert caplog.messages[1] == (
+        f"A request from the Unix socket brought a wrong token; {refusals.FREE + 1} more since this was said last"
+    )
+
+
+@pytest.mark.parametrize("way", ["header", "login"])
+def test_the_answers_to_many_wrong_tokens_take_their_time_and_right_ones_do_not(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    monkeypatch.setattr(refusals, "FREE", 1)
+    monkeypatch.setattr(refusals, "PAUSE", 10.0 * SECONDS)
+    assert client.post("/v1/sweep", {}, token="x" * 20).status == 401
+    assert "A request from 127.0.0.1 brought a wrong token" in caplog.text
+    with closing(client.connect()) as waiting:
+        body = b'{"token":"xxxxxxxxxxxxxxxxxxxx"}' if way == "login" else b"{}"
+        asked = b"/session HTTP/1.1" if way == "login" else b"/v1/sweep HTTP/1.1\r\nAuthorization: Bearer xxx"
+        head = b"\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        waiting.sendall(b"POST " + asked + head + body)
+        assert client.post("/v1/sweep", {}).status == 200
+        assert client.post("/v1/sweep", {}, token=None).status == 401  # who brings none is no guesser
+        waiting.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            waiting.recv(1)
 
 
 def test_another_token_makes_another_cookie() -> None:

@@ -23,7 +23,7 @@ from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.kernel import leases, mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse, take_lease
 from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
-from temp_file_manager.testing import NOW, FakeClock
+from temp_file_manager.testing import NOW, FakeClock, in_child
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -100,6 +100,34 @@ def test_a_file_in_use_is_kept_and_goes_afterwards(tmp_path: Path, place: Path, 
     assert manager.sweep(force=True, protect_open=True).removed == 1
     assert not path.exists()
     manager.close()
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_a_file_of_ours_that_its_mode_lets_nobody_open(open_to_all: Path, opened_before: bool) -> None:
+    """Once it was kept for ever, unless to root: nothing could tell who has it open."""
+
+    def act() -> list[Any]:
+        if not os.geteuid():
+            os.setgroups([])
+            os.setresgid(4242, 4242, 4242)
+            os.setresuid(4242, 4242, 4242)
+        path = open_to_all / "base" / "file"
+        with TempFileManager(path.parent, registry="sqlite:") as manager, ExitStack() as stack:
+            path.touch()
+            manager.register_file(path)
+            if opened_before:
+                stack.enter_context(path.open())
+            path.chmod(0o000)
+            before = path.stat()
+            planned = manager.sweep(force=True, protect_open=True, dry_run=True)
+            looked = path.stat() == before
+            (done,) = manager.sweep(force=True, protect_open=True).outcomes
+            mode = path.stat().st_mode & 0o777 if path.exists() else None
+            return [planned.removed, looked, str(done.status), str(done.cause), mode]
+
+    open_to_all.chmod(0o1777)
+    told = in_child(act)
+    assert told == ([0, True, "kept", "in use", 0] if opened_before else [1, True, "removed", "", None])
 
 
 def test_a_bare_cleanup_asks_nobody(manager: TempFileManager, file: Path) -> None:

@@ -1,5 +1,7 @@
 """Services that ``run`` offers beside its sweeps: page, API and metrics, as far as they are asked for and can be."""
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -56,7 +58,7 @@ def read_token(settings: Settings) -> str | None:
     """Return the secret of the API, from wherever it is.
 
     Raises:
-        SettingsError: its file cannot be read, or holds no such secret.
+        SettingsError: its file cannot be read, holds no such secret, or can be written to by other users.
     """
     path = settings.api_token_file
     if path is None:
@@ -64,9 +66,27 @@ def read_token(settings: Settings) -> str | None:
     name = variable("api_token_file")
     try:
         with open(path, encoding="ascii") as file:
+            _judge(path, os.fstat(file.fileno()))
             return values.token(file.read().strip())
     except OSError as error:
         raise SettingsError([f"{name}: cannot read {printable(path)}: {error.strerror}"]) from error
     except ValueError as error:  # also what is no ASCII
         allowed = FIELDS["api_token"].metadata["allowed"]
         raise SettingsError([f"{name}: {printable(path)} must hold {allowed}"]) from error
+
+
+def _judge(path: str, found: os.stat_result) -> None:
+    """Refuse a token that others may choose; tell of one that they may read.
+
+    Read it may be by default where Docker and Kubernetes put secrets, and there nobody else is.
+    """
+    mode = stat.S_IMODE(found.st_mode)
+    undo = f"chmod {mode & 0o770:04o}"
+    if mode & stat.S_IWOTH or found.st_uid not in (0, os.geteuid()):
+        whose = "all users may write to it" if mode & stat.S_IWOTH else f"it belongs to user {found.st_uid}"
+        advice = f"{undo}" if mode & stat.S_IWOTH else "give a file of this user's or root's"
+        raise SettingsError(
+            [f"{variable('api_token_file')}: {printable(path)} is not to be trusted: {whose} ({advice})"]
+        )
+    if mode & stat.S_IROTH:
+        logs.open_token_file(path, undo)

@@ -17,6 +17,7 @@ from temp_file_manager.service.api.status import Looks, Probes
 from temp_file_manager.service.http.guard import Admission, Careful, Guard
 from temp_file_manager.service.http.login import Credentials, Session
 from temp_file_manager.service.http.problems import Problem, Problems
+from temp_file_manager.service.http.refusals import Refusals
 from temp_file_manager.service.http.resource import Handler, Resource
 from temp_file_manager.service.page.assets import Pages
 from temp_file_manager.settings import Settings
@@ -62,12 +63,13 @@ def build(manager: TempFileManager, settings: Settings, *, token: str | None) ->
         settings: Where it listens and by which names, which decides who may read; and how it sweeps.
         token: Who brings it may change things; None: nobody may.
     """
-    credentials = Credentials(token)
+    credentials, refusals = Credentials(token), Refusals(manager.context.clock.elapsed)
     live, files = Live(manager.context), Files(manager, settings)
-    handlers = {**_probes(manager.context), **_api(manager.context, files, live), **_page(credentials)}
+    handlers = {**_probes(manager.context), **_api(manager.context, files, live), **_page(credentials, refusals)}
     resources = _resources(OPERATIONS, handlers)
     admission = Admission.of(settings, has_token=token is not None)
-    return Service(Careful(Problems(Guard(_router(resources), admission, credentials))), resources, live, files)
+    guard = Guard(_router(resources), admission, credentials, refusals)
+    return Service(Careful(Problems(guard)), resources, live, files)
 
 
 def build_metrics(manager: TempFileManager) -> ASGIApp:
@@ -103,8 +105,8 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
     }
 
 
-def _page(credentials: Credentials) -> Handlers:
-    pages, session = Pages(), Session(credentials)
+def _page(credentials: Credentials, refusals: Refusals) -> Handlers:
+    pages, session = Pages(), Session(credentials, refusals)
     return {
         "beginSession": session.begin,
         "endSession": session.end,

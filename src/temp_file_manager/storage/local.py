@@ -110,7 +110,7 @@ def _predicted(record: TempFile, directories: Directories, in_use: InUse | None,
         directory, seen = directories.compared(place)
         if stat.S_ISDIR(seen.mode):
             return Outcome(record, Status.FAILED, Cause.DIRECTORY)
-        held = None if in_use is None else in_use.secured((record,), 0, directory, place[1], seen)
+        held = None if in_use is None else in_use.secured((record,), 0, directory, place[1], seen, only_looking=True)
         if held is not None:
             os.close(held)
         if aside is not None and record.identity is not None:

@@ -4,6 +4,7 @@ A browser is taken for what it is: any page that its user visits can make it sen
 rebinding read the answers. So a request must name a host that is meant, and come from no other page.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from temp_file_manager.service.http.login import CHALLENGE, NO_TOKEN, Credentials
 from temp_file_manager.service.http.problems import Problem
+from temp_file_manager.service.http.refusals import Refusals
 from temp_file_manager.settings import Settings
 
 PROBES = frozenset({"/health", "/livez", "/metrics", "/readyz"})
@@ -157,12 +159,14 @@ class Guard:
         app: The application.
         admission: Who is let through.
         credentials: Whose token and cookie count.
+        refusals: Who hears of wrong tokens.
     """
 
-    def __init__(self, app: ASGIApp, admission: Admission, credentials: Credentials) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, credentials: Credentials, refusals: Refusals) -> None:
         self._app = app
         self._admission = admission
         self._credentials = credentials
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -170,6 +174,8 @@ class Guard:
             if {name for name, _ in scope["headers"]} >= TWO_ENDS:
                 raise Problem(400, "the body has two ends: send Content-Length or Transfer-Encoding", CLOSE)
             asked = self._asked(scope)
+            if asked.wrong and self._credentials.given:
+                await asyncio.sleep(self._refusals.note(scope))
             problem = self._admission.judge(asked)
             if problem is not None:
                 raise problem

@@ -1,5 +1,6 @@
 """Credentials of a request: the token that may do everything, and the cookie that lets a browser read."""
 
+import asyncio
 import hmac
 from hashlib import sha256
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.api.models import Login
 from temp_file_manager.service.http.problems import Problem
+from temp_file_manager.service.http.refusals import Refusals
 
 COOKIE = "temp_file_manager"
 NO_TOKEN = "this takes a token, and none is set: set TEMP_FILE_API_TOKEN, and start the service again"  # noqa: S105 - a message
@@ -58,10 +60,12 @@ class Session:
 
     Args:
         credentials: What is compared.
+        refusals: Who hears of wrong tokens.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, refusals: Refusals) -> None:
         self._credentials = credentials
+        self._refusals = refusals
 
     async def begin(self, request: Request) -> Response:
         """Hand the cookie out."""
@@ -69,6 +73,7 @@ class Session:
         if not self._credentials.given:
             raise Problem(403, NO_TOKEN)
         if not self._credentials.is_token(token.encode("utf-8", "surrogatepass")):
+            await asyncio.sleep(self._refusals.note(request.scope))
             raise Problem(401, "this is not the token", CHALLENGE)
         return _with_cookie(self._credentials.cookie_value)
 

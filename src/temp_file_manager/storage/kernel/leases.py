@@ -44,7 +44,16 @@ class InUse:
         self._mapped: tuple[set[int], bool] | None = None
         self._opened: tuple[set[int], bool] | None = None
 
-    def secured(self, records: Sequence[TempFile], at: int, directory: int, name: bytes, seen: Seen) -> int | None:
+    def secured(
+        self,
+        records: Sequence[TempFile],
+        at: int,
+        directory: int,
+        name: bytes,
+        seen: Seen,
+        *,
+        only_looking: bool = False,
+    ) -> int | None:
         """Return a descriptor to be closed after the removal: until then whoever opens the file waits.
 
         Args:
@@ -53,6 +62,7 @@ class InUse:
             directory: Its directory's descriptor, or ``HERE`` when ``name`` is the whole path.
             name: The entry's name.
             seen: What the entry was found to be.
+            only_looking: Change nothing, not even for a moment.
 
         Returns:
             None when there is nothing to hold: it is a link, or ``/proc`` has decided.
@@ -63,12 +73,19 @@ class InUse:
         """
         if not stat.S_ISREG(seen.mode):
             return None  # removing a link takes nothing from who has its target open
+        above = None if directory == HERE else directory
+        # Without birth times an identity is the change time, which lending ourselves a right would move.
+        is_ours = seen.owner == os.geteuid() and bool(seen.born)
         try:
-            descriptor = os.open(name, _FLAGS, dir_fd=None if directory == HERE else directory)
+            descriptor: int | None = os.open(name, _FLAGS, dir_fd=above)
         except BlockingIOError as error:  # somebody else's lease
             raise NotThatFile(Status.KEPT, Cause.IN_USE) from error
         except PermissionError:
-            self._decide(records[at], self.free_by_proc(seen.inode))
+            descriptor = _opened_unreadable(name, above, seen) if is_ours and not only_looking else None
+        if descriptor is None:
+            free = self.free_by_proc(seen.inode)
+            foretold = free is None and is_ours and only_looking  # a sweep would lend itself the right, and ask
+            self._decide(records[at], foretold or free)
             return None
         alone: bool | None = None
         try:
@@ -120,6 +137,32 @@ class InUse:
         if inode in self._opened[0] or inode in self._mapped[0]:
             return False
         return True if self._opened[1] and self._mapped[1] and processes.sees_all_processes() else None
+
+
+def _opened_unreadable(name: bytes, above: int | None, seen: Seen) -> int | None:
+    """Open a file of ours whose mode lets us not: its mode lets us for as long as that takes. None: it cannot be done.
+
+    By way of a descriptor that only points: the mode of no other file is changed, whoever renames meanwhile.
+    """
+    if not hasattr(os, "O_PATH"):
+        return None
+    pointer = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    try:
+        found, path = os.fstat(pointer), f"/proc/self/fd/{pointer}"
+        if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode) or signed(found.st_ino) != seen.inode:
+            raise NotThatFile(Status.KEPT, Cause.CHANGING)
+        mode = stat.S_IMODE(found.st_mode)
+        os.chmod(path, mode | stat.S_IRUSR)
+        try:
+            return os.open(path, _FLAGS & ~os.O_NOFOLLOW)
+        finally:
+            os.chmod(path, mode)
+    except BlockingIOError as error:
+        raise NotThatFile(Status.KEPT, Cause.IN_USE) from error
+    except OSError:  # an immutable file, no /proc, a file system without modes
+        return None
+    finally:
+        os.close(pointer)
 
 
 def take_lease(descriptor: int) -> bool | None:
