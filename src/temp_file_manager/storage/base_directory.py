@@ -55,6 +55,8 @@ class BaseDirectory:
             BaseDirectoryError: as ``make``.
             OSError: what ``act`` raises while the directory is there.
         """
+        if self._durable and not self._held:
+            self._hold()  # somebody had it for their own before
         try:
             return act()
         except FileNotFoundError:

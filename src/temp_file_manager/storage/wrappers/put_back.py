@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import NamedTuple
 
 from temp_file_manager import logs
@@ -69,6 +68,8 @@ def stranded(folder: str, *, put_back: bool) -> list[Stranded]:
         names = sorted(os.listdir(folder))
     except OSError:  # nobody was paranoid here, or this user may not look
         return found
+    from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - only Unix has it
+
     for name in names:
         path = os.path.join(folder, name)
         try:

@@ -2,9 +2,7 @@
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Sequence
-from fcntl import LOCK_EX, flock
 from types import TracebackType
 from typing import Self
 
@@ -78,7 +76,7 @@ class Aside:
         here = self._opened()
         number = f"{self._prefix}{at}".encode()
         try:
-            renames.move(name, directory, number, here)
+            os.rename(name, number, src_dir_fd=directory, dst_dir_fd=here)  # nobody else has a name there
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise _out_of_reach(self._folder) from error
@@ -109,7 +107,7 @@ class Aside:
         return self._here
 
     def _begin(self) -> None:
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         path = os.path.join(self._folder, token)
         try:
             self._here = _made(path, self._column)
@@ -157,6 +155,8 @@ def _made(path: str, column: Iterable[Place | str]) -> int:
     Raises:
         OSError: it cannot be made; FileNotFoundError if somebody has removed it meanwhile.
     """
+    from fcntl import LOCK_EX, flock  # noqa: PLC0415 - only Unix has it
+
     os.mkdir(path, 0o700)
     here = os.open(path, OPEN)
     try:
