@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -17,9 +18,14 @@ from temp_file_manager.testing import in_child
 
 WAYS: list[Callable[[TempFileManager], str]] = [
     lambda manager: opened(*manager.mkstemp()),
-    lambda manager: manager.open().name,
+    lambda manager: closed(manager.open()),
     lambda manager: manager.mkdtemp(),
 ]
+
+
+def closed(file: IO[Any]) -> str:
+    file.close()
+    return str(file.name)
 
 
 def opened(descriptor: int, path: str) -> str:

@@ -17,9 +17,9 @@ def move(name: bytes, source: int, new_name: bytes, target: int) -> None:
     Raises:
         OSError: it cannot be moved; FileExistsError if something has the name.
     """
-    call = _renameat2()
+    call = renameat2()
     if call is not None:
-        import ctypes  # noqa: PLC0415 - see _renameat2
+        import ctypes  # noqa: PLC0415 - see renameat2
 
         if not call(source, name, target, new_name, _NO_REPLACE):
             return
@@ -35,7 +35,7 @@ def move(name: bytes, source: int, new_name: bytes, target: int) -> None:
 
 
 @functools.cache
-def _renameat2() -> Callable[..., int] | None:
+def renameat2() -> Callable[..., int] | None:
     """Return the C library's call, or None where there is none."""
     import ctypes  # noqa: PLC0415 - slow to import, and few move files
 

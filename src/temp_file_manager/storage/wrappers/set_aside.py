@@ -163,7 +163,7 @@ def _made(path: str, column: Iterable[Place | str]) -> int:
         flock(here, LOCK_EX)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with open(os.open(ORIGINS, flags, 0o600, dir_fd=here), "w", encoding="ascii") as file:
-            file.write(_origins(column))
+            file.write(origins_of(column))
     except BaseException:
         remove_if_empty(path, here)
         os.close(here)
@@ -171,7 +171,7 @@ def _made(path: str, column: Iterable[Place | str]) -> int:
     return here
 
 
-def _origins(column: Iterable[Place | str]) -> str:
+def origins_of(column: Iterable[Place | str]) -> str:
     """Return what is written down of each: its path, and which directory it lies in."""
     from json import dumps  # noqa: PLC0415 - slow to import, and few are paranoid
 
