@@ -479,22 +479,25 @@ def test_who_has_it_open_is_named(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    "argument",
     [
-        ("://" * 30_000, "'://://"),  # a search for what is to be masked took 20 s, and held up every other thread
-        ("mysql://me:" + "secret" * 20_000 + "@host/db", "mysql://…@"),
+        "://" * 30_000,  # a search for what is to be masked took 20 s, and held up every other thread
+        "mysql://me:" + "secret" * 20_000 + "@host/db",  # what ends a password may be cut off
     ],
+    ids=["what takes long", "a secret"],
 )
-def test_a_long_command_line_is_cut_before_it_is_masked(case: Case, argument: str, told: str) -> None:
-    program = [sys.executable, "-c", "import sys; input()", argument]
-    reader = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=case.path.open("a"))
-    try:
-        (found,) = case.why().users.processes
-        assert told.strip("'") in found.command
-        assert "secret" not in found.command
-        assert len(found.command) <= processes.LONGEST_COMMAND + 1
-    finally:
-        reader.communicate(b"\n", timeout=60)
+def test_a_long_command_line_is_cut_before_it_is_masked(case: Case, argument: str) -> None:
+    program = [sys.executable, "-c", "input()", argument]
+    with (
+        case.path.open("a") as file,
+        subprocess.Popen(program, stdin=subprocess.PIPE, stdout=file) as reader,
+    ):
+        try:
+            found = {one.pid: one.command for one in case.why().users.processes}[reader.pid]
+            assert found.endswith("://…@")
+            assert "secret" not in found
+        finally:
+            reader.communicate(b"\n", timeout=60)
 
 
 def test_a_mapping_alone_is_named(case: Case) -> None:
