@@ -66,13 +66,14 @@ def read_token(settings: Settings) -> str | None:
     name = variable("api_token_file")
     try:
         with open(path, encoding="ascii") as file:
-            _judge(path, os.fstat(file.fileno()))
-            return values.token(file.read().strip())
+            found, token = os.fstat(file.fileno()), values.token(file.read().strip())
     except OSError as error:
         raise SettingsError([f"{name}: cannot read {printable(path)}: {error.strerror}"]) from error
     except ValueError as error:  # also what is no ASCII
         allowed = FIELDS["api_token"].metadata["allowed"]
         raise SettingsError([f"{name}: {printable(path)} must hold {allowed}"]) from error
+    _judge(path, found)
+    return token
 
 
 def _judge(path: str, found: os.stat_result) -> None:
