@@ -418,6 +418,17 @@ def test_of_those_that_start_at_once_one_listens(tmp_path: Path) -> None:
         assert not os.path.lexists(path)
 
 
+def test_a_socket_in_a_base_directory_that_managers_hold(tmp_path: Path) -> None:
+    """They hold it by a lock on the directory, which once was what those who make sockets locked, too."""
+    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    before = os.listdir(manager.base_dir)
+    made = unix_socket.listen(f"{manager.base_dir}/socket", 1)
+    assert sorted(os.listdir(manager.base_dir)) == sorted([*before, "socket"])
+    unix_socket.remove(made)
+    made.socket.close()
+    manager.close()
+
+
 def test_a_socket_that_took_our_name_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a file system gives its inode's number to the next one at once."""
     path = tmp_path / "socket"

@@ -13,7 +13,7 @@ LONGEST = 107
 """Bytes of a socket's path, as Linux allows; others allow 103."""
 
 PATIENCE = 2.0
-"""Seconds to wait for another process that makes a socket in the same directory, which takes it a moment."""
+"""Seconds to wait for another process that makes a socket at the same path, which takes it a moment."""
 
 
 class Listening(NamedTuple):
@@ -38,32 +38,41 @@ def listen(path: str, backlog: int) -> Listening:
     """
     if len(os.fsencode(path)) > LONGEST:
         raise OSError(0, f"it is longer than {LONGEST} bytes, which is all a socket's path may be")
-    with _alone(os.path.dirname(path)):
+    with _alone(f"{path}.lock"):
         _clear(path)
         return _made(path, backlog)
 
 
 @contextmanager
-def _alone(directory: str) -> Iterator[None]:
-    # Of two that start at once, each would take the other's new socket for one at which nobody listens any more.
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _alone(lock: str) -> Iterator[None]:
+    # Of two that start at once, each would take the other's new socket for one at which nobody listens any more. A lock
+    # on the directory itself would do, were it not for those who hold their base directory by one.
+    deadline = monotonic() + PATIENCE
+    while (descriptor := _locked(lock)) is None:
+        if monotonic() >= deadline:
+            raise OSError(0, f"another process has locked {lock}: give another path")
+        sleep(0.01)
     try:
-        deadline = monotonic() + PATIENCE
-        while not _locked(descriptor):
-            if monotonic() >= deadline:
-                raise OSError(0, "another process has locked its directory: give another path")
-            sleep(0.01)
         yield
     finally:
+        os.remove(lock)
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(lock: str) -> int | None:
+    """Return the lock's file, open and locked; None if another process has it, or has just removed it."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _made(path: str, backlog: int) -> Listening:
