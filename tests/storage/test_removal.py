@@ -13,7 +13,7 @@ from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.wrappers.secure import SecureStorage
-from temp_file_manager.testing import NOW, FakeClock
+from temp_file_manager.testing import NOW, FakeClock, in_child
 
 
 def plain() -> LocalStorage:
@@ -170,3 +170,22 @@ def test_once_nobody_waits_nothing_is_begun(tmp_path: Path) -> None:
     assert (removal.done, len(os.listdir(tmp_path))) == (0, 2)
     assert not removal.may_go(0)
     assert removal.others[0].cause is Cause.ABANDONED
+
+
+def test_a_dry_run_sees_that_a_sticky_directory_keeps_another_users_file(open_to_all: Path) -> None:
+    """Once it said removed, and the removal then failed."""
+    if os.geteuid():
+        pytest.skip("only root can make another user's file")
+    open_to_all.chmod(0o1777)
+    file = open_to_all / "file"
+    file.touch()
+
+    def act() -> list[str]:
+        os.setgroups([])
+        os.setresgid(4242, 4242, 4242)
+        os.setresuid(4242, 4242, 4242)
+        record = identified(file)
+        (foretold,) = plain().predict([record])
+        return [str(foretold.status), *(str(done.status) for done in removed(plain(), [record]))]
+
+    assert in_child(act) == ["failed", "failed"]
