@@ -1,6 +1,7 @@
 """``paranoid``: nobody who renames in the file's own directory has another file removed."""
 
 import errno
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -213,6 +214,37 @@ def test_on_a_full_disk_it_goes_on(manager: TempFileManager, file: Path, monkeyp
     assert manager.sweep(force=True).removed == 1
     assert not file.exists()
     assert list(aside(manager).iterdir()) == []
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:///elsewhere"])
+@pytest.mark.parametrize("what", ["own", "aside", "batch"])
+def test_what_a_stranger_has_put_aside_is_put_nowhere(open_to_all: Path, registry: str, what: str) -> None:
+    """In a base directory that is sticky anybody can make the folder: root would move a file of theirs anywhere."""
+    if not ROOT:
+        pytest.skip("only root can make another user's directory")
+    base, private = open_to_all / "base", open_to_all / "private"
+    private.mkdir(mode=0o700)
+    base.mkdir()
+    base.chmod(0o1777)
+    batch = base / ".temp-file-manager" / "aside" / "batch"
+    batch.mkdir(parents=True, mode=0o700)
+    for directory in (batch, batch.parent, batch.parent.parent):
+        directory.chmod(0o700)
+    there = os.stat(private)
+    (batch / "origins").write_text(json.dumps([[str(private / "evil"), there.st_ino, 0]]))
+    (batch / "0").write_text("evil")
+    theirs = {"own": batch.parent.parent, "aside": batch.parent, "batch": batch}[what]
+    os.chown(theirs, 4242, 4242)
+    file = open_to_all / "file"
+    manager = TempFileManager(base, registry=registry.replace("/elsewhere", f"{private}/registry.db"))
+    file.touch()
+    manager.register_file(file)
+    assert manager.clear_all() == 1
+    manager.close()
+    assert not (private / "evil").exists()
+    os.chown(theirs, 0, 0)  # or it has tried nothing
+    assert [one.trouble for one in stranded(str(batch.parent), put_back=True)] == [""]
+    assert (private / "evil").exists()
 
 
 def test_a_folder_that_a_stranger_has_made_is_not_used(manager: TempFileManager, file: Path) -> None:

@@ -110,8 +110,12 @@ def refuse_foreign_private(path: str) -> None:
         found = look_at(path)
     except OSError as error:
         raise BaseDirectoryError(error.errno, f"cannot be looked at ({error.strerror})", path) from error
-    if found is None:
-        return
+    if found is not None:
+        refuse_foreign(found, path)
+
+
+def refuse_foreign(found: Entry, path: str) -> None:
+    """Raise if what was found is not a directory of the package's own, as ``refuse_foreign_private`` does."""
     if not stat.S_ISDIR(found.mode):
         kind = "a link" if stat.S_ISLNK(found.mode) else "no directory"
         raise BaseDirectoryError(errno.ENOTDIR, f"it is {kind}, and not this package's: move it away", path)

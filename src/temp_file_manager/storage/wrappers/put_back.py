@@ -11,7 +11,7 @@ from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.kernel import renames
 from temp_file_manager.storage.kernel.statx import looker
-from temp_file_manager.storage.wrappers.set_aside import OPEN, ORIGINS, remove_if_empty
+from temp_file_manager.storage.wrappers.set_aside import ORIGINS, opened, opened_in, remove_if_empty
 
 _PARENT = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _Origin = tuple[str, int, int]
@@ -63,29 +63,35 @@ def stranded(folder: str, *, put_back: bool) -> list[Stranded]:
     Nothing takes the place of anything, and only the very directory that a file was in gets it back: a path alone
     could be led elsewhere by now. What a living sweep is at is left alone.
     """
-    found: list[Stranded] = []
     try:
-        names = sorted(os.listdir(folder))
-    except OSError:  # nobody was paranoid here, or this user may not look
-        return found
+        above = opened(folder)
+    except OSError:  # nobody was paranoid here; or it is another's, or unreadable, and nothing in it is believed
+        return []
+    try:
+        return [one for name in sorted(os.listdir(above)) for one in _in_batch(folder, name, above, put_back=put_back)]
+    finally:
+        os.close(above)
+
+
+def _in_batch(folder: str, name: str, above: int, *, put_back: bool) -> list[Stranded]:
     from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - only Unix has it
 
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            here = os.open(path, OPEN)
-        except OSError:
-            found.append(Stranded(path, "", "nothing tells where it was"))
-            continue
-        try:
-            flock(here, LOCK_EX | LOCK_NB)
-            found += _left_in(path, here, put_back)
-            if put_back:
-                remove_if_empty(path, here)
-        except OSError:  # its sweep lives, or it is gone by now
-            continue
-        finally:
-            os.close(here)
+    path = os.path.join(folder, name)
+    try:
+        here = opened_in(above, name, path)
+    except FileNotFoundError:  # its sweep has ended
+        return []
+    except OSError:
+        return [Stranded(path, "", "nothing tells where it was")]
+    try:
+        flock(here, LOCK_EX | LOCK_NB)
+        found = _left_in(path, here, put_back)
+        if put_back:
+            remove_if_empty(name, here, above)
+    except OSError:  # its sweep lives
+        return []
+    finally:
+        os.close(here)
     return found
 
 

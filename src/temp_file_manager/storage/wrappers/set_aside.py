@@ -8,7 +8,8 @@ from typing import Self
 
 from temp_file_manager.chunks import Place
 from temp_file_manager.records import Cause, Identity, Status
-from temp_file_manager.storage.base_rules import refuse_foreign_private
+from temp_file_manager.storage.ancestors import look_open
+from temp_file_manager.storage.base_rules import refuse_foreign
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.kernel import renames
@@ -44,8 +45,9 @@ class Aside:
     def __init__(self, folder: str, column: Sequence[Place | str]) -> None:
         self._folder = folder
         self._column = column
+        self._above: int | None = None
         self._here: int | None = None
-        self._path = folder
+        self._batch = ""
         self._prefix = ""
         self._look: Look = looker()
 
@@ -55,10 +57,12 @@ class Aside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._here is not None:
-            if self._path != self._folder:
-                remove_if_empty(self._path, self._here)
+        if self._above is None:
+            return
+        if self._here is not None and self._here != self._above:
+            remove_if_empty(self._batch, self._here, self._above)
             os.close(self._here)
+        os.close(self._above)
 
     def remove(self, at: int, identity: Identity, directory: int, name: bytes) -> None:
         """Remove an entry if it is the file that was registered.
@@ -88,7 +92,7 @@ class Aside:
         try:
             renames.move(number, here, name, directory)
         except OSError as error:
-            kept = os.path.join(self._path, number.decode())
+            kept = os.path.join(self._folder, self._batch, number.decode())
             detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
             raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
         if same is None:
@@ -97,30 +101,58 @@ class Aside:
         raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
 
     def _opened(self) -> int:
-        if self._here is None:
+        if self._above is None:
             os.makedirs(self._folder, 0o700, exist_ok=True)
-            for own in (os.path.dirname(self._folder), self._folder):
-                refuse_foreign_private(own)  # where others may make files, somebody may have been there first
-            while self._here is None:
-                self._begin()
-            assert self._here is not None  # noqa: S101 - for the type checker, which does not see into _begin
+            self._above = opened(self._folder)
+        while self._here is None:
+            self._here = self._begun(self._above)
         return self._here
 
-    def _begin(self) -> None:
-        token = os.urandom(8).hex()
-        path = os.path.join(self._folder, token)
+    def _begun(self, above: int) -> int | None:
+        batch = os.urandom(8).hex()
         try:
-            self._here = _made(path, self._column)
-            self._path = path
+            here = _made(batch, above, self._column)
+            self._batch = batch
         except FileNotFoundError:
-            return  # empty and not locked yet, it was tidied away
+            return None  # empty and not locked yet, it was tidied away
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             # A disk that is full is what sweeps are for. Killed now, a sweep leaves a file of which nothing tells
             # where it was: ``check`` shows it.
-            self._here = os.open(self._folder, OPEN)
-            self._prefix = f"{token}-"
+            self._prefix = f"{batch}-"
+            return above
+        return here
+
+
+def opened(folder: str) -> int:
+    """Return the folder open, if it and the package's own directory, in which it lies, are nobody else's.
+
+    In a base directory that is sticky, or that nobody has judged, as with records in memory, anybody can have made
+    them, and could have us move files of theirs anywhere. What is open is judged: it cannot be exchanged.
+
+    Raises:
+        BaseDirectoryError: it is another's, or open to others.
+        OSError: it is not there, or cannot be opened.
+    """
+    own, name = os.path.split(folder)
+    above = os.open(own, OPEN)
+    try:
+        refuse_foreign(look_open(above), own)
+        return opened_in(above, name, folder)
+    finally:
+        os.close(above)
+
+
+def opened_in(above: int, name: str, path: str) -> int:
+    """Return a directory in an open one open, if it is nobody else's; see ``opened``."""
+    here = os.open(name, OPEN, dir_fd=above)
+    try:
+        refuse_foreign(look_open(here), path)
+    except BaseException:
+        os.close(here)
+        raise
+    return here
 
 
 def foretell(folder: str, directory: int) -> None:
@@ -149,7 +181,7 @@ def _out_of_reach(folder: str) -> NotThatFile:
     return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail)
 
 
-def _made(path: str, column: Iterable[Place | str]) -> int:
+def _made(batch: str, above: int, column: Iterable[Place | str]) -> int:
     """Make a batch's directory, lock it and write down what is to come there; return it open.
 
     Raises:
@@ -157,15 +189,15 @@ def _made(path: str, column: Iterable[Place | str]) -> int:
     """
     from fcntl import LOCK_EX, flock  # noqa: PLC0415 - only Unix has it
 
-    os.mkdir(path, 0o700)
-    here = os.open(path, OPEN)
+    os.mkdir(batch, 0o700, dir_fd=above)
+    here = os.open(batch, OPEN, dir_fd=above)
     try:
         flock(here, LOCK_EX)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with open(os.open(ORIGINS, flags, 0o600, dir_fd=here), "w", encoding="ascii") as file:
             file.write(origins_of(column))
     except BaseException:
-        remove_if_empty(path, here)
+        remove_if_empty(batch, here, above)
         os.close(here)
         raise
     return here
@@ -182,14 +214,14 @@ def origins_of(column: Iterable[Place | str]) -> str:
     ])  # fmt: skip
 
 
-def remove_if_empty(path: str, here: int) -> bool:
-    """Remove a batch's directory, open as ``here``, if nothing is left in it; say whether it has gone."""
+def remove_if_empty(batch: str, here: int, above: int) -> None:
+    """Remove a batch's directory, open as ``here``, from the folder open as ``above``, if nothing is left in it."""
     try:
-        if set(os.listdir(here)) - {ORIGINS}:
-            return False
-        if os.listdir(here):
+        left = os.listdir(here)
+        if set(left) - {ORIGINS}:
+            return
+        if left:
             os.unlink(ORIGINS, dir_fd=here)
-        os.rmdir(path)
+        os.rmdir(batch, dir_fd=above)
     except OSError:  # a disk or a mount that fails: whoever comes next tries again
-        return False
-    return True
+        return
