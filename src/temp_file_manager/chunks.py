@@ -13,6 +13,7 @@ from temp_file_manager.records import Cause, Identity, Outcome, Status, TempFile
 
 Place = tuple[bytes, bytes, Identity | None]
 """A directory, a name in it, and which file was registered there: what a removal that compares needs of a record.
+The directory is empty for the root, and a point for a name alone.
 
 Without an identity a path is only a path: the name is the whole of it, and the directory is empty.
 """
@@ -106,8 +107,8 @@ def place_of(record: TempFile) -> Place:
     """
     if record.identity is None:
         return place_at(record.path)
-    directory, _, name = os.fsencode(record.path).rpartition(b"/")
-    return directory, name, record.identity
+    directory, slash, name = os.fsencode(record.path).rpartition(b"/")
+    return directory if slash else b".", name, record.identity
 
 
 def place_at(where: Place | str) -> Place:

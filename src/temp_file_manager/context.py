@@ -1,5 +1,6 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -9,6 +10,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
+from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
@@ -46,7 +48,7 @@ class Context:
 
     Attributes:
         settings: What it was told.
-        base_dir: Where its own files are created, as it was given.
+        base_dir: Where its own files are created; absolute.
         directory: The same, made where it is missing, and held.
         age: The age limit.
         clock: What tells the time.
@@ -59,6 +61,7 @@ class Context:
         history: What was done, and how much there was.
         registrar: What puts files on record.
         creator: What makes files that are on record.
+        directories: What makes directories, and removes them.
         sweeper: What sweeps.
         scheduler: What does jobs at intervals, once it is started.
     """
@@ -77,6 +80,7 @@ class Context:
     history: History
     registrar: Registrar
     creator: Creator
+    directories: MadeDirectories
     sweeper: Sweeper
     scheduler: Scheduler
 
@@ -106,7 +110,7 @@ class Context:
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
         """
-        base = settings.base_dir if base_dir is None else base_dir
+        base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
         directory = BaseDirectory(base, durable=is_durable(wanted, base))
@@ -116,7 +120,7 @@ class Context:
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
         """Put together what looks and makes nothing: no base directory, and no registry, as records are in memory."""
-        base = BaseDirectory(settings.base_dir, durable=False)
+        base = BaseDirectory(os.path.abspath(settings.base_dir), durable=False)
         return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base.path), clock, hooks)
 
     @classmethod
@@ -147,7 +151,8 @@ class Context:
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
-            creator=Creator(directory, registry, clock, told, registrar),
+            creator=Creator(directory, registry, clock, registrar, settings.permission_mask),
+            directories=MadeDirectories(directory),
             sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
             scheduler=Scheduler(clock),
         )

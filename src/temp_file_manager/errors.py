@@ -8,6 +8,7 @@
     ├── RegistryError                                a registry that cannot be opened or used
     │   ├── RegistryFullError                        its disk is full
     │   ├── RegistryGoneError                        it was taken away while in use
+    │   ├── RegistryBusyError                        this very thread is in the middle of using it
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
@@ -42,6 +43,16 @@ class RegistryFullError(RegistryError):
 
 class RegistryGoneError(RegistryError):
     """A registry that was removed or replaced while this process had it open: only a new start finds the one there."""
+
+
+class RegistryBusyError(RegistryError):
+    """This very thread is in the middle of using the registry, and would wait for itself: nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a signal handler came while its own thread was changing the registry: have the handler note the signal "
+            "or raise SystemExit, and do the work when the stack has unwound"
+        )
 
 
 class RecordClaimedError(RegistryError):

@@ -55,3 +55,4 @@ def sweep(context: Context, stop: Stop) -> None:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
+    context.directories.remove(due)

@@ -126,6 +126,12 @@ def settled(outcomes: Outcomes) -> None:
             logger.debug(f"Temporary file {status}: {path}: {reason}")
 
 
+def directory_removed(path: str) -> None:
+    """Say that a directory went that ``mkdtemp`` had made."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(f"Removed temporary directory: {printable(path)}")
+
+
 def swept(report: SweepReport, force: bool) -> None:
     """Say what a sweep did; an idle one says nothing."""
     if report.retired or report.failed:

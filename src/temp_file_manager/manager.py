@@ -65,12 +65,13 @@ class TempFileManager:
                 registry=registry,
                 clock=clock,
                 hooks=hooks,
-            )
+            ),
+            os.fsdecode(base_dir),
         )
 
-    def _work_with(self, context: Context) -> None:
+    def _work_with(self, context: Context, base_dir: str) -> None:
         self._context = context
-        self.base_dir = context.base_dir
+        self.base_dir = base_dir
         self._pid = os.getpid()
         logs.initialized(self.base_dir, self.max_age)
 
@@ -78,7 +79,7 @@ class TempFileManager:
     def from_context(cls, context: Context) -> Self:
         """Return a manager made of parts that are put together already."""
         manager = cls.__new__(cls)
-        manager._work_with(context)
+        manager._work_with(context, context.base_dir)
         return manager
 
     @classmethod
@@ -91,7 +92,10 @@ class TempFileManager:
         clock: Clock | None = None,
     ) -> Self:
         """Return a manager set up by ``settings`` alone."""
-        return cls.from_context(Context.open(settings, registry=registry, hooks=hooks, clock=clock))
+        manager = cls.__new__(cls)
+        context = Context.open(settings, registry=registry, hooks=hooks, clock=clock)
+        manager._work_with(context, settings.base_dir)
+        return manager
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **others: Any) -> Self:
@@ -271,6 +275,8 @@ class TempFileManager:
         report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open), dry_run=dry_run)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
+        if not dry_run:
+            context.directories.remove(due)
         return report
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
@@ -290,9 +296,10 @@ class TempFileManager:
     def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
         """Create a directory in ``base_dir`` with mode 0700 and return its path.
 
-        Directories are never removed: register the files you put in it.
+        Register the files you put in it. This manager's sweeps remove it once it is empty, and nothing came into it or
+        went from it for ``max_age`` seconds; leaving the ``with`` block removes it if it is empty.
         """
-        return self._context.creator.directory(suffix, prefix)
+        return self._context.directories.create(suffix, prefix)
 
     def start(self) -> None:
         """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
@@ -320,7 +327,9 @@ class TempFileManager:
     ) -> None:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
+                self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind
                 mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
                 self._context.sweeper.run(mine, Bounds(), self._context.storage)
+                self._context.directories.remove(mine)
         finally:
             self.close()

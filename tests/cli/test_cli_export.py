@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_the_registry_itself_is_no_temporary_file(say: Say, folder: Path, manage
     assert say("import", stdin=line(own)) == (
         1,
         "0 records imported, 1 refused.\n",
-        f"temp-file-manager: {own}: this package's own\n",
+        f"temp-file-manager: {own}: it is one of this package's own files\n",
     )
     assert say("register", own).code == 1
 
@@ -194,15 +195,35 @@ def test_one_step_for_those_of_one_time(
     say: Say, made: list[str], manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = say("export").out
+    manager.registry.forget(made)
     added = []
     add = type(manager.registry).add
     monkeypatch.setattr(
         type(manager.registry), "add", lambda self, rows, now: (added.append(len(rows)), add(self, rows, now))
     )
     assert say("import", stdin=out.encode()).code == 0
-    assert added == [2, 2, 1, 2], "what is pinned first as what is never due"
+    assert added == [2, 2, 1, 2], "what is pinned first as what is pending"
+    assert manager.registry.stats().counters["registered"] == 2 * len(made), "once, what is pinned counted twice"
     monkeypatch.setattr(paths, "CHUNK", 100)
     assert say("import", stdin=out.encode()).out == "5 records imported, 0 refused.\n"
+
+
+def test_what_may_not_be_registered_is_not_imported(say: Say, made: list[str], manager: TempFileManager) -> None:
+    """Once, import passed by the owner check, and left the modes as they were."""
+    out = say("export").out.encode()
+    manager.registry.forget(made)
+    assert say("import", "--permission-mask", "640", stdin=out).code == 0
+    assert {stat.S_IMODE(os.stat(path).st_mode) for path in made} == {0o640}
+    assert {record.pinned_until for record in manager.registry.get(made[2:4]).values()} == {float("inf")}
+    assert manager.sweep(force=True, dry_run=True).removed == 3, "each is the file that it was imported as"
+    manager.registry.forget(made)
+    if os.geteuid():
+        pytest.skip("making a file another user's takes root")
+    os.chown(made[0], 65534, -1)
+    code, told, err = say("import", "--owner-check", "true", stdin=out)
+    assert (code, told) == (1, "4 records imported, 1 refused.\n")
+    assert "it belongs to user 65534" in err
+    assert not manager.is_temp_file(made[0])
 
 
 def test_infinite_times_are_json_that_everybody_reads() -> None:
@@ -235,6 +256,6 @@ def test_an_imported_pin_is_there_before_its_record_is_due(
 
     monkeypatch.setattr(SqliteRegistry, "keep", keep)
     assert main(["import", "--base-dir", manager.base_dir, str(exported)]) == 0
-    assert retired == [0]
+    assert retired == [0, 0]
     assert file.exists()
     assert manager.files == {str(file): 0.0}

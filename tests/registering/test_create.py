@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.events import Event, FilesRegistered
 from temp_file_manager.inspection.check import check
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage import new_files
 from temp_file_manager.testing import in_child
 
@@ -180,6 +182,70 @@ def test_a_file_that_cannot_be_registered_leaves_nothing(
         assert (dict(manager.files), os.listdir(manager.base_dir)) == ({}, [".temp-file-manager"])
         descriptors.append(len(os.listdir("/proc/self/fd")))
     assert descriptors[1] <= descriptors[0]  # less: others of earlier tests may be collected
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "ctrl-c"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_file_that_gets_no_name_leaves_nothing(
+    manager: TempFileManager, way: str, monkeypatch: pytest.MonkeyPatch, error: BaseException, when: str
+) -> None:
+    """Once, a link that failed left the record of a file that never was."""
+    name = "give_name" if way.startswith("without") else "create_exclusively"
+    real = getattr(new_files, name)
+    descriptors: list[int] = []
+
+    def fails(*arguments: Any) -> object:
+        if when == "after" and name == "give_name":
+            real(*arguments)
+        raise error
+
+    monkeypatch.setattr(new_files, name, fails)
+    for _ in range(2):  # the first opens what the registry keeps open
+        with pytest.raises(type(error)):
+            manager.mkstemp()
+        assert (dict(manager.files), files(manager)) == ({}, [])
+        descriptors.append(len(os.listdir("/proc/self/fd")))
+    assert descriptors[1] <= descriptors[0]
+    monkeypatch.undo()
+    assert check(manager.context) == ()
+
+
+def test_a_disk_too_full_to_forget_hides_no_error(
+    manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The record is left, and a sweep finds that there is no file."""
+
+    def fails(*_: object) -> None:
+        raise RegistryFullError("on purpose")
+
+    def refused(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for name in ("give_name", "create_exclusively"):
+        monkeypatch.setattr(new_files, name, refused)
+    monkeypatch.setattr(type(manager.registry), "forget", fails)
+    with pytest.raises(OSError, match="No space"):
+        manager.mkstemp()
+    assert files(manager) == []
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
+def test_what_is_created_is_told_once_and_gets_its_mode(
+    make_manager: MakeManager, caplog: pytest.LogCaptureFixture, way: str, registry: str
+) -> None:
+    """Once, with SQLite, the mask was left out, the log said nothing, or the hooks heard of it twice."""
+    heard: list[Event] = []
+    settings = Settings(permission_mask=0o640)
+    manager = make_manager(registry=registry, settings=settings, hooks=[heard.append])
+    caplog.set_level("DEBUG")
+    fd, path = manager.mkstemp()
+    os.close(fd)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+    assert [text for text in caplog.messages if "Registered temporary file" in text and path in text][1:] == []
+    assert any("Registered temporary file" in text and path in text for text in caplog.messages)
+    assert heard == [FilesRegistered((path,))]
+    assert manager.registry.stats().counters["registered"] == 1, "once, what was pending before counted twice"
+    assert manager.sweep(force=True).removed == 1
 
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])

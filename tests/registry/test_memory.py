@@ -36,11 +36,12 @@ def little_memory() -> Iterator[None]:
     assert held < 1e6
 
 
-class TestMemory:
-    @pytest.fixture
-    def registry(self) -> MemoryRegistry:
-        return MemoryRegistry()
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    return MemoryRegistry()
 
+
+class TestMemory:
     def find_nothing_due(self, registry: MemoryRegistry) -> None:
         """Claim, as every scheduled sweep does: callers' writes to the dict cannot rebuild a heap themselves."""
         assert not registry.claim(Selection(NOW, 1e9), now=NOW, lease=60, limit=9).records
@@ -185,6 +186,43 @@ def test_a_stale_settlement_after_replacing_all_files_ends_no_new_claim() -> Non
     assert not registry.claim(due, now=60, lease=60, limit=1).records
     registry.settle(Settlement(second, 0, {}, 0))
     assert len(registry.claim(due, now=60, lease=60, limit=1).records) == 1
+
+
+@pytest.mark.parametrize("register", ["add", "add_one"])
+def test_what_is_registered_while_all_is_replaced_is_on_record(
+    registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch, register: str
+) -> None:
+    """Whoever assigns a new dict takes no lock. Excludes code that records in the dict of before."""
+    real = queue.DueQueue.append
+
+    def replaced(self: queue.DueQueue, stamp: Stamp) -> None:
+        monkeypatch.setattr(queue.DueQueue, "append", real)
+        real(self, stamp)
+        registry.replace([("/m/other", NOW)])
+
+    monkeypatch.setattr(queue.DueQueue, "append", replaced)
+    if register == "add" or not registry.add_one("/m/a", NOW, 0):
+        registry.add((new("/m/a"),), NOW)
+    assert registry.files == {"/m/a": NOW, "/m/other": NOW}
+    assert registry.stats().counters["registered"] == 2
+    assert len(registry.claim(Selection(NOW + 1000, 0), now=NOW, lease=60, limit=9).records) == 2
+
+
+def test_what_is_claimed_while_all_is_replaced_is_not_removed(
+    registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.add_one("/m/a", NOW, 0)
+    real = queue.DueQueue.take
+
+    def replaced(self: queue.DueQueue, *args: Any) -> list[Stamp]:
+        found = real(self, *args)
+        registry.replace([])
+        return found
+
+    monkeypatch.setattr(queue.DueQueue, "take", replaced)
+    claim = registry.claim(Selection(NOW + 1000, 0), now=NOW, lease=60, limit=9)
+    assert claim.still is not None
+    assert (len(claim.records), claim.still(0)) == (1, False)
 
 
 def test_what_callers_wrote_over_a_claimed_record_is_found_by_later_sweeps() -> None:

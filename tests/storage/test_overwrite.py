@@ -12,19 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from contexts import removing_by
+from contexts import MakeManager, removing_by
 from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.wrappers import overwrite, secure
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.overwrite import PIECE, STRIDE, Overwriter, Stopped, guarantee
 from temp_file_manager.storage.wrappers.secure import SecureStorage
+from temp_file_manager.sweeping import sweep
 from temp_file_manager.testing import FakeClock, in_child
+from temp_file_manager.testing.threads import Work
 
 PATIENCE = 60.0
 SECRET = b"what nobody may read again. "
@@ -87,10 +90,17 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
     return Witness(monkeypatch)
 
 
+@pytest.fixture
+def in_one_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of these tests are overwritten as a whole before any of it is cut off."""
+    monkeypatch.setattr(overwrite, "FIRST", STRIDE)
+
+
 # -- what is overwritten
 
 
 @pytest.mark.parametrize("size", [1, 4096, PIECE, 3 * PIECE, 3 * PIECE + 1])
+@pytest.mark.usefixtures("in_one_stride")
 def test_every_byte_is_overwritten(manager: TempFileManager, file: Path, witness: Witness, size: int) -> None:
     file.write_bytes((SECRET * (size // len(SECRET) + 1))[:size])
     assert swept(manager) == ("removed", "")
@@ -104,6 +114,7 @@ def test_an_empty_file_needs_nothing(manager: TempFileManager, file: Path, witne
     assert witness.read == []
 
 
+@pytest.mark.usefixtures("in_one_stride")
 def test_holes_are_filled(manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.truncate(file, 5 * PIECE)
     before = os.stat(file).st_blocks
@@ -155,6 +166,7 @@ def test_many_are_overwritten_at_once_and_go_in_order(
         os.fsync(descriptor)
 
     monkeypatch.setattr(overwrite, "synchronise", synchronised)
+    monkeypatch.setattr(sweep, "ENOUGH", PATIENCE)  # all in one chunk: four meet, and four more
     paths = [str(place / f"{number:03}") for number in range(48)]
     for path in paths:
         Path(path).write_bytes(SECRET)
@@ -288,8 +300,9 @@ def test_a_file_that_takes_longer_than_its_claim_is_cut_and_goes_in_the_end(
     """Excludes code that overwrites what is not its own any more, and code that begins at the beginning each time."""
     clock, sizes = FakeClock(), []
     file.write_bytes(b"x")
-    os.truncate(file, 3 * STRIDE + 1)
+    os.truncate(file, 3 * PIECE + 1)
     cut = os.ftruncate
+    monkeypatch.setattr(overwrite, "next_stride", lambda stride, _: stride)
 
     def slowly(descriptor: int, size: int) -> None:
         sizes.append(size)
@@ -298,13 +311,45 @@ def test_a_file_that_takes_longer_than_its_claim_is_cut_and_goes_in_the_end(
 
     monkeypatch.setattr(os, "ftruncate", slowly)
     record = TempFile(str(file), 0.0)
-    for left in (2 * STRIDE, 0):
+    for left in (2 * PIECE, 0):
         removal = removal_of([record], elapsed=clock.elapsed, deadline=clock.elapsed() + 30)
         SecureStorage(1).remove(removal)
         assert [(o.status, o.cause) for o in outcomes(removal)] == [(Status.SKIPPED, Cause.LEASE_ENDED)]
         assert file.stat().st_size == left
-    assert sizes == [3 * STRIDE, 2 * STRIDE, STRIDE, 0]
+    assert sizes == [3 * PIECE, 2 * PIECE, PIECE, 0]
     assert swept(manager) == ("removed", "")
+
+
+def test_a_stop_is_heard_in_the_middle_of_a_file(
+    make_manager: MakeManager, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, the scheduler's end waited for half of a claim's time: 24 s at a slow disk, where 5 were promised."""
+    manager = make_manager(settings=Settings(secure_delete=True, cleanup_threads=2))
+    paths = [place / str(number) for number in range(4)]
+    for path in paths:
+        path.touch()
+        os.truncate(path, 1 << 42)  # it never comes to its end
+    manager.register_files(paths, ttl=0)
+    begun = threading.Event()
+
+    def write(_: int, data: memoryview, at: int) -> int:
+        begun.set()
+        return len(data)
+
+    monkeypatch.setattr(os, "pwrite", write)
+    manager.start()
+    assert begun.wait(PATIENCE)
+    assert Work(manager.stop).end()
+    assert {record.failures for record in manager.registry.get(map(str, paths)).values()} == {0}
+    assert len(manager.files) == len(os.listdir(place)) == 4
+
+
+def test_a_slow_disk_is_given_little_at_a_time() -> None:
+    """Nothing ends the call that brings it to the disk."""
+    strides = [overwrite.FIRST]
+    for took in (0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.6, 0.6, 9.0, 9.0, 9.0):
+        strides.append(overwrite.next_stride(strides[-1], took))
+    assert [stride // PIECE for stride in strides] == [1, 2, 4, 4, 8, 16, 16, 8, 4, 2, 1, 1]
 
 
 def test_once_time_is_up_no_content_goes(file: Path) -> None:
@@ -537,6 +582,7 @@ def test_a_disk_that_hangs_is_left_behind(
     assert securing(manager).sweep(force=True).removed == 9
 
 
+@pytest.mark.usefixtures("in_one_stride")
 def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -> None:
     manager = securing(TempFileManager(tmp_path / "base", registry="sqlite:"))
     file = place / "file"

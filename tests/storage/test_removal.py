@@ -14,6 +14,7 @@ from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.testing import NOW, FakeClock, in_child
+from trees import special
 
 
 def plain() -> LocalStorage:
@@ -51,6 +52,21 @@ def identified(path: Path) -> TempFile:
     found = Examiner().examine(str(path))
     assert found
     return TempFile(str(path), NOW, identity=found.identity)
+
+
+@every_way
+@pytest.mark.parametrize("kind", ["socket", "pipe", "device"])
+def test_what_is_no_file_and_no_link_stays(made: Make, tmp_path: Path, kind: str) -> None:
+    """Once, a sweep in memory removed a socket, a pipe or a device that had been put in a registered file's place."""
+    try:
+        special(tmp_path / "here", kind)
+    except PermissionError:
+        pytest.skip("making a device takes root")
+    (record,) = by_path(str(tmp_path / "here"))
+    (foretold,) = made().predict([record])
+    (found,) = removed(made(), [record])
+    assert found == foretold == (record, Status.FAILED, Cause.NOT_REGULAR, "")
+    assert os.path.lexists(record.path)
 
 
 @every_way

@@ -2,9 +2,11 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,11 @@ from temp_file_manager import SweepFinished, TempFileManager
 from temp_file_manager.records import Selection, Status
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import local, own_files
+from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.sweeping.scheduler import Scheduler
 from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock, in_child
+from temp_file_manager.testing.threads import LONG
 from trees import numbered
 
 
@@ -57,6 +62,33 @@ def test_leaving_stops_the_scheduler_although_its_sweep_fails(
     with pytest.raises(RuntimeError, match="on purpose"):
         manager.__exit__(None, None, None)
     assert not manager.context.scheduler.running
+
+
+def test_leaving_takes_what_a_scheduled_sweep_is_at(
+    manager: TempFileManager, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    """Once, that sweep had it claimed and then kept it, as somebody had it open: it stayed behind."""
+    reached, leaving = threading.Event(), threading.Event()
+    real = InUse.secured
+
+    def slow(*args: Any) -> Any:
+        reached.set()
+        assert leaving.wait(LONG)
+        return real(*args)
+
+    monkeypatch.setattr(InUse, "secured", slow)
+    stop = Scheduler.stop
+
+    def stopping(*args: Any) -> bool:
+        leaving.set()
+        return stop(*args)
+
+    monkeypatch.setattr(Scheduler, "stop", stopping)
+    manager.register_file(file, ttl=0)
+    with file.open(), manager:
+        manager.start()
+        assert reached.wait(LONG)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("leave", [TempFileManager.clear_all, lambda manager: manager.__exit__(None, None, None)])
@@ -119,6 +151,39 @@ def test_a_dry_run_of_a_relative_name(tmp_path: Path, monkeypatch: pytest.Monkey
     manager = TempFileManager("base")
     manager.files["000"] = 0.0
     assert (manager.sweep(dry_run=True).removed, manager.cleanup()) == (1, 1)
+
+
+def test_a_relative_name_is_the_file_that_it_was_when_it_was_written(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, with SQLite, it was dropped as gone, and its file stayed for ever."""
+    (here,), (there,) = numbered(tmp_path / "here", 1), numbered(tmp_path / "there", 1)
+    monkeypatch.chdir(tmp_path / "here")
+    manager.files["000"] = 0.0
+    if manager.registry.properties.keeps_identity:
+        monkeypatch.chdir(tmp_path / "there")
+        assert manager.cleanup() == 0
+        assert os.path.exists(there), "what bears the name elsewhere stays"
+        monkeypatch.chdir(tmp_path / "here")
+    assert manager.cleanup() == 1
+    assert not os.path.exists(here)
+
+
+def test_the_base_stays_where_it_was_when_the_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, daemons made their files below whatever directory they had changed to, or nowhere."""
+    for registry in ("memory:", "sqlite:"):
+        monkeypatch.chdir(tmp_path)
+        with TempFileManager(f"base of {registry}", registry=registry) as manager:
+            monkeypatch.chdir("/")
+            fd, path = manager.mkstemp()
+            os.close(fd)
+            folder = manager.mkdtemp()
+            with manager.open() as file:
+                made = [path, folder, file.name]
+            assert {os.path.dirname(one) for one in made} == {str(tmp_path / f"base of {registry}")}
+            assert manager.base_dir == f"base of {registry}", "as the published class has it"
 
 
 def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

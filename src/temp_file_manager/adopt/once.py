@@ -101,6 +101,7 @@ class FoundRecords:
         limit: int,
         after: object | None = None,
         settling: Settlement | None = None,
+        into: list[Claim] | None = None,
     ) -> Claim:
         """Return the next records of the walk, which nobody else has; first what there was no time for before."""
         del due, now, lease, after
@@ -108,7 +109,10 @@ class FoundRecords:
             self.settle(settling)
         again, self._again = self._again[:limit], self._again[limit:]
         records = [*again, *itertools.islice(self._walk, limit - len(again))]
-        return Claim(Made(records), self, still=lambda at: self._is_untouched(records[at]))
+        claim = Claim(Made(records), self, still=lambda at: self._is_untouched(records[at]))
+        if into is not None:
+            into[:] = [claim]
+        return claim
 
     def _is_untouched(self, record: TempFile) -> bool:
         """Say whether nobody has touched a file since it was found.

@@ -1,19 +1,25 @@
 """New files that are on record before they have a name: killed at whatever point, nothing leaks."""
 
 import errno
+import functools
 import math
 import os
+from collections.abc import Callable
 from typing import IO, Any
 
+from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock
-from temp_file_manager.events import FilesRegistered, Hooks
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import PENDING, Identity
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
-from temp_file_manager.storage import new_files
+from temp_file_manager.storage import new_files, permissions
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.identity import Examiner
+
+Name = Callable[[], str]
+"""Makes a path that nobody can guess."""
 
 
 class Creator:
@@ -27,24 +33,25 @@ class Creator:
     """
 
     def __init__(
-        self, directory: BaseDirectory, registry: Registry, clock: Clock, hooks: Hooks, registrar: Registrar
+        self,
+        directory: BaseDirectory,
+        registry: Registry,
+        clock: Clock,
+        registrar: Registrar,
+        mask: int | None = None,
     ) -> None:
         self._directory = directory
         self._base_dir = directory.path
         self._registry = registry
         self._clock = clock
-        self._hooks = hooks
         self._registrar = registrar
+        self._mask = mask
 
     def create(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
         """Create and register an empty file; return its open descriptor and its path."""
         if ttl is not None:
             seconds("ttl", ttl)
         return self._directory.within(lambda: self._created(suffix, prefix, ttl))
-
-    def directory(self, suffix: str, prefix: str) -> str:
-        """Create an empty directory and return its path."""
-        return self._directory.within(lambda: new_files.create_directory(self._base_dir, prefix, suffix))
 
     def _created(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
         if not self._registry.properties.keeps_identity:
@@ -55,13 +62,9 @@ class Creator:
                 new_files.discard(fd, path)
                 raise
             return fd, path
+        name = functools.partial(new_files.random_path, self._base_dir, prefix, suffix)
         nameless = new_files.create_nameless(self._base_dir)
-        fd, path = (
-            self._pending(suffix, prefix, ttl) if nameless is None else self._linked(nameless, suffix, prefix, ttl)
-        )
-        if self._hooks.hooks:
-            self._hooks.emit(FilesRegistered((path,)))
-        return fd, path
+        return self._pending(name, ttl) if nameless is None else self._linked(nameless, name, ttl)
 
     def open(self, mode: str, suffix: str, ttl: float | None, encoding: str | None) -> IO[Any]:
         """Create, register and open a file."""
@@ -70,47 +73,76 @@ class Creator:
             return new_files.named_file(fd, path, mode, encoding)
         except BaseException:
             new_files.discard(fd, path)  # first: killed in between, a record is left, and no file
-            self._registry.forget((path,))
+            self._forget(path)
             raise
 
-    def _linked(self, fd: int, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
+    def _linked(self, fd: int, name: Name, ttl: float | None) -> tuple[int, str]:
+        """Give a file that has no name one that is on record."""
+
+        def give(path: str) -> int:
+            try:
+                new_files.give_name(fd, path)
+            except FileExistsError:
+                raise  # it is to get another
+            except BaseException:
+                new_files.discard(fd, path)  # Ctrl-C may come when it has it
+                raise
+            return fd
+
         try:
+            if self._mask is not None:
+                permissions.restrict_new(fd, self._mask)
             identity = Examiner().examine_open(fd, os.path.abspath(self._base_dir))
-            while True:
-                path = new_files.random_path(self._base_dir, prefix, suffix)
-                self._reserve(path, identity, ttl)
-                try:
-                    new_files.give_name(fd, path)
-                except FileExistsError:
-                    self._registry.forget((path,))
-                else:
-                    return fd, path
-                finally:
-                    self._registry.release((path,), THIS_PROCESS)
         except BaseException:
             os.close(fd)
             raise
+        fd, path = self._named(name, identity, ttl, give)
+        self._registrar.tell({path: 0})
+        return fd, path
 
-    def _pending(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
+    def _pending(self, name: Name, ttl: float | None) -> tuple[int, str]:
+        """Make a file under a name that is on record, and put on record which file that is."""
+
+        def give(path: str) -> int:
+            fd = new_files.create_exclusively(path)
+            try:
+                self._register(path, ttl)
+            except BaseException:
+                new_files.discard(fd, path)
+                raise
+            return fd
+
+        return self._named(name, PENDING, ttl, give)
+
+    def _named(self, name: Name, identity: Identity, ttl: float | None, give: Callable[[str], int]) -> tuple[int, str]:
+        """Put a path on record, hold it while a file is given that name, and return both; a failure leaves nothing."""
         while True:
-            path = new_files.random_path(self._base_dir, prefix, suffix)
-            self._reserve(path, PENDING, ttl)
+            path, fd = name(), None
             try:
-                fd = new_files.create_exclusively(path)
-            except FileExistsError:
-                self._registry.forget((path,))
-                continue
-            registered = False
-            try:
-                registered = self._registrar.many((path,), ttl, ()).registered == 1
-            finally:
-                if not registered:
-                    new_files.discard(fd, path)
-                    self._registry.forget((path,))
+                self._reserve(path, identity, ttl)
+                fd = give(path)
                 self._registry.release((path,), THIS_PROCESS)
-            if not registered:
-                raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
-            return fd, path
+            except FileExistsError:
+                self._forget(path)
+            except BaseException:
+                if fd is not None:
+                    new_files.discard(fd, path)
+                self._forget(path)
+                raise
+            else:
+                return fd, path
+
+    def _register(self, path: str, ttl: float | None) -> None:
+        if not self._registrar.many((path,), ttl, ()).registered:
+            raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
+
+    def _forget(self, path: str) -> None:
+        """Drop the record of a file that is not there. If that fails, a sweep finds it out."""
+        try:
+            self._registry.forget((path,))
+            self._registry.release((path,), THIS_PROCESS)
+        except RegistryError as error:
+            logs.not_forgotten(1, error)
 
     def _reserve(self, path: str, identity: Identity, ttl: float | None) -> None:
         """Put a path on record and hold it, however many sweeps come between the two."""

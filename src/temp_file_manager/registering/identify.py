@@ -8,6 +8,18 @@ from temp_file_manager.storage.own_files import is_own
 
 
 def identify(path: str) -> Identity:
-    """Return which file is at ``path``; ``NOTHING`` for what is no absolute path to a file that can be registered."""
-    found = Examiner().examine(path) if os.path.isabs(path) and not is_own(path) else None
+    """Return which file is at ``path``; ``NOTHING`` for what is no path to a file that can be registered.
+
+    ``files`` is a dict, whose keys stay what they are, also relative ones. Which file they mean is decided here, once:
+    a sweep in another working directory finds another directory, and leaves alone what bears that name there.
+    """
+    there = path if os.path.isabs(path) else _from_here(path)
+    found = Examiner().examine(there) if there and not is_own(there) else None
     return NOTHING if found is None else found.identity
+
+
+def _from_here(path: str) -> str:
+    try:
+        return os.path.join(os.getcwd(), path)
+    except FileNotFoundError:  # the working directory has been removed
+        return ""

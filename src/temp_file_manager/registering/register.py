@@ -1,7 +1,7 @@
 """Registration: files are looked at and put on record, with no sweep in between."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
@@ -71,7 +71,7 @@ class Registrar:
         plain = due_at is None and size is None and not tags
         if not (plain and self._registry.add_one(path, now, settlements)):
             row = (path, due_at, size, labels(tags), None)
-            if self._refused([row], now, settlements, self._look(_anything)):
+            if self._refused([row], now, settlements, self.look(_anything)):
                 return
         logs.registered(path)
         oversized = self._oversized(path, size)
@@ -89,7 +89,7 @@ class Registrar:
         settlements = self._registry.settlements
         rows: list[NewFile] = []
         refused = []
-        look = self._look(judge)
+        look = self.look(judge)
         for path in paths:
             found = look(path)
             if found is None:
@@ -103,13 +103,18 @@ class Registrar:
         lost = self._refused(rows, now, settlements, look) if rows else {}
         refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
-        logs.registered_all(kept)
-        oversized = tuple(path for path, size in kept.items() if self._oversized(path, size))
-        if self._hooks.hooks and kept:
-            self._hooks.emit(FilesRegistered(tuple(kept), oversized))
-        return RegisterReport(len(kept), len(oversized), tuple(refused))
+        return RegisterReport(len(kept), len(self.tell(kept)), tuple(refused))
 
-    def _look(self, judge: Judge) -> Look:
+    def tell(self, registered: Mapping[str, int | None]) -> tuple[str, ...]:
+        """Tell the log and the hooks what was put on record, paths with sizes; return those that are too large."""
+        logs.registered_all(registered)
+        oversized = tuple(path for path, size in registered.items() if self._oversized(path, size))
+        if self._hooks.hooks and registered:
+            self._hooks.emit(FilesRegistered(tuple(registered), oversized))
+        return oversized
+
+    def look(self, judge: Judge) -> Look:
+        """Return what looks at files that are to be put on record, refuses those that are not, and sets their modes."""
         examine = Examiner().examine if self._registry.properties.keeps_identity else None
 
         def look(path: str) -> Found | str | None:

@@ -13,6 +13,7 @@ import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol
@@ -49,7 +50,8 @@ class Stats(NamedTuple):
         bytes: The sum of their sizes; None where sizes are not kept.
         counters: What happened since it was made, in whatever process; see ``registry.counters``. ``registered`` is
             kept by the registry: each registration counts, also of a path that is known, and each unknown path that
-            comes through ``files`` or ``replace``; another time for a known one is no registration.
+            comes through ``files`` or ``replace``; another time for a known one is no registration, and what is
+            ``PENDING`` is none yet.
     """
 
     records: int
@@ -169,6 +171,7 @@ class Claims(Protocol):
         limit: int,
         after: object | None = None,
         settling: Settlement | None = None,
+        into: list[Claim] | None = None,
     ) -> Claim:
         """Take due records, the longest overdue first, and keep everybody else from them.
 
@@ -186,6 +189,8 @@ class Claims(Protocol):
                 nothing that is registered, or registered again, after it began. What a sweep has
                 settled as failed it does not claim again, nor does a sweep that began before.
             settling: A claim to be settled first, in the same step; see ``settle``.
+            into: Holds the claim, and nothing else, from the step that makes it: whoever is interrupted before this
+                has returned finds there what is to be settled.
         """
 
     @abstractmethod
@@ -203,7 +208,8 @@ class Keeps(Protocol):
     """Pins and holds: what keeps paths from every sweep.
 
     They belong to a path: they outlast a new registration and writes to ``files``. A pin has no holder, outlasts every
-    process, and goes with ``forget``. A hold ends with its holder: this process; a forked child does not inherit it.
+    process, and goes with ``forget``. A hold ends with its holder: this process. A forked child has no part in it:
+    it ends none of its parent's holds, and sweeps none of what its parent held when it forked.
     ``keep`` waits for claims as ``Records`` do, and so never keeps what a sweep is removing.
     """
 
@@ -322,7 +328,8 @@ class Registry(Records, Claims, Keeps, Journal):
     def release_pending(self) -> None:
         """Do what ``release_later`` was asked; a registry calls it before it claims or keeps."""
         while self._to_release:
-            self.release((self._to_release.popleft(),), THIS_PROCESS)
+            with suppress(IndexError):  # another thread was faster
+                self.release((self._to_release.popleft(),), THIS_PROCESS)
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.

@@ -9,7 +9,7 @@ from weakref import ref
 from temp_file_manager.records import NOTHING, Identity, NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Identify, Page, Records, Registry, Stats
-from temp_file_manager.registry.memory.files import Details, Stamp, inherited, make_stamp
+from temp_file_manager.registry.memory.files import Details, Stamp, inherited, make_stamp, times
 from temp_file_manager.registry.waiting import until_free
 
 T = TypeVar("T")
@@ -73,8 +73,11 @@ class StoredFiles(MutableMapping[str, float]):
         if self._detached is not None:
             self._detached[path] = stamp
         elif not self._change(lambda: self._records.amend(path, float(stamp))):
-            # If somebody else has registered it since, that came after this write, and stays.
-            self._records.add(((path, None, None, (), self._identify(path)),), float(stamp), only_new=True)
+            self._add(path, stamp)
+
+    def _add(self, path: str, stamp: Stamp) -> None:
+        """Record a path that is unknown. If somebody else has registered it since, that came after this, and stays."""
+        self._records.add(((path, None, None, (), self._identify(path)),), float(stamp), only_new=True)
 
     def __delitem__(self, path: str) -> None:
         if self._detached is not None:
@@ -129,8 +132,11 @@ class StoredFiles(MutableMapping[str, float]):
         try:
             return self[path]
         except KeyError:
-            self[path] = when
-            return make_stamp(path, when)
+            stamp = make_stamp(path, when)
+            if self._detached is not None:
+                return self._detached.setdefault(path, stamp)
+            self._add(path, stamp)
+            return self.get(path, stamp)
 
     def pop(self, path: str, /, *default: Any) -> Any:
         """Remove ``path`` and return its time, also when another process is faster: then what was given instead."""
@@ -159,8 +165,8 @@ class StoredFiles(MutableMapping[str, float]):
             self._forgotten([record.path for record in page])
 
     def update(self, *others: Any, **named: float) -> None:
-        """Record what ``dict.update`` would store."""
-        for path, when in dict[str, float](*others, **named).items():
+        """Record what ``dict.update`` would store: nothing, if one of the times is none."""
+        for path, when in times(*others, **named).items():
             self[path] = when
 
     def copy(self) -> dict[str, float]:
@@ -270,13 +276,13 @@ class StoredRegistry(Registry):
         return mapping
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """See ``Registry.replace``. What is known keeps its identity, and its size."""
+        """See ``Registry.replace``. What is known keeps its identity, and its size. Takes no lock: callers hold it."""
         stamps = {path: make_stamp(path, when, inherited(path, when)) for path, when in files}
         known = self._records.get(stamps)
         rows = [(self._anew(stamp, known.get(path)), float(stamp)) for path, stamp in stamps.items()]
         mapping = self._mapping() if self._mapping else None
         before = None if mapping is None else mapping.copy()
-        self.changed(lambda: self._records.replace(rows))
+        self._until_free(lambda: self._records.replace(rows))
         if mapping is not None and before is not None:
             mapping.detach(before)
             self._mapping = None

@@ -1,6 +1,7 @@
 """Directories opened for a batch of removals, and the comparison of what is in them with what was registered."""
 
 import os
+import stat
 from types import TracebackType
 from typing import Self
 
@@ -53,6 +54,8 @@ class Directories:
             if is_own(os.fsdecode(name)):
                 raise NotThatFile(Status.KEPT, Cause.OWN)
             descriptor, seen = HERE, look(HERE, name)
+            if not may_be_removed(seen.mode):
+                raise NotThatFile(Status.FAILED, Cause.NOT_REGULAR)
         else:
             _, _, _, parent_inode, parent_born = identity
             judged = self._judged.get((directory, parent_inode, parent_born))
@@ -100,6 +103,14 @@ def _why_not(identity: Identity, seen: Seen, refusal: Cause) -> NotThatFile:
     if same_file(identity, seen) is None:
         return NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
     return NotThatFile(Status.REPLACED, Cause.REPLACED)
+
+
+def may_be_removed(mode: int) -> bool:
+    """Say whether what has a mode may go where the path is all that is known: no socket, no pipe and no device.
+
+    Nor does a directory, of which the system itself says so.
+    """
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
 
 
 def is_in_own_directory(descriptor: int) -> bool:

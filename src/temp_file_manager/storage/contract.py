@@ -14,6 +14,10 @@ def _no_time() -> float:
     return 0.0
 
 
+def _goes_on() -> bool:
+    return False
+
+
 def _nobody(at: int, other: Other | None) -> None:
     """Tell nobody."""
 
@@ -27,6 +31,7 @@ class Removal:
         elapsed: What tells the time; seconds on a clock that nobody sets.
         enough: When no more files are to be begun: the rest is for another chunk.
         deadline: When no file may be removed any more: the claim nears its end.
+        stop: Says whether whoever sweeps is to stop; asked where one file takes long. It may then be left half done.
         still: Says whether a record is still what was claimed; see ``Claim``.
         came_back: Told when a removal that was given up (``Other.under_way``) comes back, by the thread that it hung
             in: its position, and what became of the file if it was not removed.
@@ -47,6 +52,7 @@ class Removal:
         elapsed: Callable[[], float] = _no_time,
         enough: float = math.inf,
         deadline: float = math.inf,
+        stop: Callable[[], bool] = _goes_on,
         still: Callable[[int], bool] | None = None,
         came_back: Callable[[int, Other | None], None] = _nobody,
     ) -> None:
@@ -61,6 +67,7 @@ class Removal:
         self._elapsed = elapsed
         self._enough = enough
         self._deadline = deadline
+        self._stop = stop
         self._still = still
 
     @property
@@ -95,6 +102,10 @@ class Removal:
             return Cause.ABANDONED
         return Cause.LEASE_ENDED if self._elapsed() >= self._deadline else Cause.NONE
 
+    def why_interrupted(self) -> Cause:
+        """Return why a file that takes long is not to be worked on any more; ``NONE`` as long as it is."""
+        return self.why_ended() or (Cause.SWEEP_OVER if self._stop() else Cause.NONE)
+
     def may_go(self, at: int) -> bool:
         """Say whether a file may be removed now. Asked when only the removal itself is left to do; notes why not."""
         # In this order: the answer of whoever keeps the records may be long in coming.
@@ -116,6 +127,7 @@ class Removal:
             elapsed=self._elapsed,
             enough=self._enough,
             deadline=self._deadline,
+            stop=self._stop,
             still=self._still,
             came_back=self.came_back,
         )

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
-from temp_file_manager.storage.compare import Directories
+from temp_file_manager.storage.compare import Directories, may_be_removed
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.file_flags import sticks
 from temp_file_manager.storage.kernel.leases import InUse
@@ -61,9 +61,10 @@ def _remove_by_path(removal: Removal) -> None:
         try:
             if is_own(path):
                 removal.note(at, Status.KEPT, Cause.OWN)
+            elif not may_be_removed(os.lstat(path).st_mode):
+                removal.note(at, Status.FAILED, Cause.NOT_REGULAR)
             elif removal.may_go(at):
-                # One argument, looked up at each call: callers' tests replace os.remove. No exists() before it: that
-                # is a system call more, and its answer is old by the time of the removal.
+                # One argument, looked up at each call: callers' tests replace os.remove.
                 os.remove(path)
         except (FileNotFoundError, NotADirectoryError):
             removal.note(at, Status.GONE, Cause.GONE)

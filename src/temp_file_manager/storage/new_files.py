@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from typing import IO, Any
 
 from temp_file_manager.errors import InvalidArgumentError
@@ -70,6 +71,9 @@ def named_file(fd: int, path: str, mode: str, encoding: str | None) -> IO[Any]:
 
 
 def discard(fd: int, path: str) -> None:
-    """Undo ``create_file``: nobody but its creator has seen the file yet."""
+    """Close a new file, which nobody but its creator has seen yet, and remove its name if it has got that already."""
+    made = os.fstat(fd)
     os.close(fd)
-    os.remove(path)
+    with suppress(FileNotFoundError):
+        if os.path.samestat(made, os.lstat(path)):
+            os.remove(path)

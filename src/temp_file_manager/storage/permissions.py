@@ -54,6 +54,11 @@ def restrict(path: str, mask: int) -> str:
         return _in_words(error)
 
 
+def restrict_new(descriptor: int, mask: int) -> None:
+    """Give a file that has no name yet the mode ``mask``."""
+    os.fchmod(descriptor, mask)
+
+
 def _restrict_in_place(path: str, mask: int) -> str:
     descriptor = os.open(path, POINT_AT | _NO_LINK)
     try:

@@ -30,13 +30,17 @@ LEASE = 60.0
 """Seconds a claim lasts. A sweep stops using it at half, so that a stalled one never acts on a lapsed claim."""
 
 
+Stop = Callable[[], bool]
+"""Says whether to stop."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far a sweep may go; it looks between chunks."""
+    """How far a sweep may go; it looks between chunks, and for ``stop`` also where one file takes long."""
 
     limit: int | None = None
     budget: float | None = None
-    stop: Callable[[], bool] = lambda: False
+    stop: Stop = lambda: False
 
 
 _EXPLAINED = (Status.REPLACED, Status.KEPT, Status.FAILED)
@@ -73,6 +77,28 @@ class _Tally:
         elif len(self.reasons) < REASONS_IN_A_REPORT:
             path = str(outcome.record.path)  # callers may have put anything into ``files``
             self.reasons[outcome.status, words] = Reason(str(outcome.status), words, 1, path, str(outcome.cause))
+
+
+class _Hand:
+    """The claim that a sweep has not settled yet, and how far it has come with it.
+
+    Attributes:
+        claims: None or one. The source puts a claim here in the step that makes it, and settles the one before.
+        removal: Of the last claim that was begun with.
+    """
+
+    def __init__(self) -> None:
+        self.claims: list[Claim] = []
+        self.removal: Removal | None = None
+
+    def settlement(self, at: float) -> Settlement | None:
+        """Return the end of the claim at ``at``, seconds since the epoch; None when there is no claim."""
+        claim, removal = self.claims[0] if self.claims else None, self.removal
+        if claim is None or not claim.records:
+            return None
+        if removal is None or removal.records is not claim.records:  # interrupted before it was begun with
+            return Settlement(claim, 0, {}, at)
+        return Settlement(claim, removal.done, removal.others, at)
 
 
 class Source(Claims, Protocol):
@@ -154,56 +180,60 @@ class Sweeper:
         return stopped
 
     def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
-        cursor, settling = None, None
+        cursor, settling, hand = None, None, _Hand()
         try:
             while not (stopped := self._stopped(bounds, tally.handled, began)):
-                claim, begun = self._claimed(due, self._size(bounds, tally), cursor, settling)
-                settling = None
+                now = self._clock.elapsed()
+                claim = self._registry.claim(
+                    due,
+                    now=now,
+                    lease=LEASE,
+                    limit=self._size(bounds, tally),
+                    after=cursor,
+                    settling=settling,
+                    into=hand.claims,
+                )
                 if not claim.records:
                     break
-                cursor, settling = claim.cursor, self._worked_on(claim, storage, begun)
+                self._work_on(hand, claim, storage, now, bounds.stop)
+                cursor, settling = claim.cursor, hand.settlement(self._clock.wall())
+                assert settling is not None  # noqa: S101 - it has records
                 tally.add(settling.outcomes, list(settling.outcomes.told()))
                 logs.settled(settling.outcomes)
                 if self._hooks.hooks:
                     # Before the next claim: a hook may register, pin or forget whatever it likes.
-                    settled, settling = settling, None
-                    self._registry.settle(settled)
-                    self._hooks.emit(RecordsSettled(tuple(settled.outcomes)))
+                    self._settle(hand)
+                    self._hooks.emit(RecordsSettled(tuple(settling.outcomes)))
+                    settling = None
         finally:
-            if settling is not None:
-                self._registry.settle(settling)
+            self._settle(hand)
         return stopped
+
+    def _settle(self, hand: "_Hand") -> None:
+        """End what is claimed, if anything is, also if it was interrupted before anybody could tell what that is."""
+        settlement = hand.settlement(self._clock.wall())
+        if settlement is not None:
+            self._registry.settle(settlement)
+            hand.claims.clear()
 
     def _size(self, bounds: Bounds, tally: _Tally) -> int:
         return self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
 
-    def _claimed(
-        self, due: Selection, size: int, cursor: object | None, settling: Settlement | None
-    ) -> tuple[Claim, float]:
-        now = self._clock.elapsed()
-        return self._registry.claim(due, now=now, lease=LEASE, limit=size, after=cursor, settling=settling), now
-
-    def _worked_on(self, claim: Claim, storage: Storage, begun: float) -> Settlement:
+    def _work_on(self, hand: "_Hand", claim: Claim, storage: Storage, begun: float, stop: Stop) -> None:
         elapsed = self._clock.elapsed
-        removal = Removal(
+        hand.removal = removal = Removal(
             claim.records,
             elapsed=elapsed,
             enough=elapsed() + ENOUGH,
             deadline=begun + LEASE / 2,
+            stop=stop,
             still=claim.still,
             came_back=lambda at, other: self._came_back(claim.only(at), other),
         )
         try:
             storage.remove(removal)
-        except BaseException:
-            removal.over = True  # first: a worker that was abandoned may be about to ask whether it may go on
-            self._registry.settle(self._settlement(claim, removal))
-            raise
-        removal.over = True
-        return self._settlement(claim, removal)
-
-    def _settlement(self, claim: Claim, removal: Removal) -> Settlement:
-        return Settlement(claim, removal.done, removal.others, self._clock.wall())
+        finally:
+            removal.over = True  # before it is settled: a worker that was abandoned may be about to ask
 
     def _came_back(self, claim: Claim, other: Other | None) -> None:
         """Settle what was abandoned and has come back, in the thread that it hung in."""

@@ -9,11 +9,10 @@ from typing import BinaryIO
 from temp_file_manager.cli import exported_record, options, paths, render
 from temp_file_manager.cli.exported_record import Exported, NotImportedError
 from temp_file_manager.cli.open_manager import open_manager
+from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import NewFile
-from temp_file_manager.registry import Registry
-from temp_file_manager.storage.identity import Examiner
-from temp_file_manager.storage.own_files import is_own
+from temp_file_manager.records import PENDING, Identity, NewFile
+from temp_file_manager.registering.register import Registrar
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
@@ -57,7 +56,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Refusals) -> int:
     """Import some lines, in one step those of the same time; return how many."""
-    accepted = list(_accepted(manager.registry, lines, refuse))
+    accepted = list(_accepted(manager.context, lines, refuse))
     rows: dict[float, list[NewFile]] = {}
     pinned: dict[float, list[str]] = {}
     for record, row in accepted:
@@ -65,26 +64,26 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
         if record.pinned_until is not None:
             pinned.setdefault(record.pinned_until, []).append(record.path)
     for until, names in pinned.items():
-        # First as what is never due: a sweep must not come between a record and its pin.
-        marked = {record.path: row for record, row in accepted if record.path in names}
-        manager.registry.add([(path, math.inf, *row[2:]) for path, row in marked.items()], 0.0)
-        manager.registry.keep(names, until)
+        # First as what is still to come, which no sweep removes: none must come between a record and its pin.
+        unknown = set(names).difference(manager.registry.keep(names, until))
+        if unknown:
+            manager.registry.add([(path, math.inf, 0, (), PENDING) for path in unknown], 0.0)
+            manager.registry.keep(unknown, until)
     for registered_at, those in rows.items():
         manager.registry.add(those, registered_at)
     return len(accepted)
 
 
-def _accepted(registry: Registry, lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[tuple[Exported, NewFile]]:
+def _accepted(context: Context, lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[tuple[Exported, NewFile]]:
     records = list(_records(lines, refuse))
-    known = registry.get([record.path for record in records])
-    examiner = Examiner()
+    known = context.registry.get([record.path for record in records])
     for record in records:
         there = known.get(record.path)
         if there is not None and there.registered_at > record.registered_at:
             refuse(record.path, "registered again since")
             continue
         try:
-            yield record, _row(record, examiner)
+            yield record, _row(record, context.registrar)
         except NotImportedError as error:
             refuse(record.path, str(error))
 
@@ -97,22 +96,28 @@ def _records(lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[Exporte
             refuse(error.path or render.beginning(line), str(error))
 
 
-def _row(record: Exported, examiner: Examiner) -> NewFile:
-    """Return the row of a file that is still the one that was exported.
+def _row(record: Exported, registrar: Registrar) -> NewFile:
+    """Return the row of a file that is still the one that was exported, and that may be registered.
 
     Raises:
         NotImportedError: it is not.
     """
-    if is_own(record.path):
-        raise NotImportedError("this package's own")
-    found = examiner.examine(record.path)
+
+    def judge(path: str, now: Identity | None) -> str:
+        del path
+        return "" if now is None or _is_the_same(record.identity, now) else "another file by now"
+
+    found = registrar.look(judge)(record.path)
     if found is None:
         raise NotImportedError("gone, or no regular file")
-    then, now = record.identity, found.identity
+    if isinstance(found, str):
+        raise NotImportedError(found)
+    return record.path, record.due_at, found[0], record.tags, found[1]
+
+
+def _is_the_same(then: Identity, now: Identity) -> bool:
     same = now.born == then.born if then.born else now.changed == then.changed
-    if now.inode != then.inode or not same:
-        raise NotImportedError("another file by now")
-    return record.path, record.due_at, found.size, record.tags, now
+    return now.inode == then.inode and same
 
 
 @contextmanager

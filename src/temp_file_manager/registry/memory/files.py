@@ -7,10 +7,11 @@ operations that are atomic in CPython (a dict store, then a heap push of floats)
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import heappush
 from typing import Any, SupportsFloat
 
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import TempFile
+from temp_file_manager.records import NewFile, TempFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     return stamp
 
 
+def stamp_of_new(file: NewFile, now: float) -> Stamp:
+    """Return the record of a file that is registered at ``now``."""
+    path, due_at, size, tags, _ = file
+    return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
+
+
 def inherited(path: str, when: SupportsFloat) -> Details | None:
     """Return what a time that was read from ``files`` still knows of its file: its ttl, size and tags.
 
@@ -78,6 +85,18 @@ def inherited(path: str, when: SupportsFloat) -> Details | None:
     return Details(due_at=when.details.due_at, size=when.details.size, tags=when.details.tags)
 
 
+def times(*others: Any, **named: float) -> dict[str, float]:
+    """Return what ``dict.update`` would store.
+
+    Raises:
+        TypeError, InvalidArgumentError: as ``make_stamp``, for one of them.
+    """
+    stored = dict[str, float](*others, **named)
+    for path, when in stored.items():
+        make_stamp(path, when)
+    return stored
+
+
 class MemoryFiles(dict[str, float]):
     """Path → time of registration: a real dict whose insertions are also put where they become due.
 
@@ -85,11 +104,11 @@ class MemoryFiles(dict[str, float]):
         begun: How many unknown paths callers have written to it.
     """
 
-    __slots__ = ("_enqueue", "begun")
+    __slots__ = ("_place", "begun")
 
-    def __init__(self, enqueue: Callable[[Stamp], None]) -> None:
+    def __init__(self, place: Callable[[Stamp], tuple[list[Any], Any]]) -> None:
         super().__init__()
-        self._enqueue = enqueue
+        self._place = place
         self.begun = 0
 
     def __setitem__(self, path: str, when: float) -> None:
@@ -107,18 +126,35 @@ class MemoryFiles(dict[str, float]):
 
     def put(self, stamp: Stamp) -> None:
         """Store a new record. The dict first: what is on a heap and not in the dict is taken for stale."""
-        super().__setitem__(stamp.path, stamp)
-        self._enqueue(stamp)
+        heap, entry = self._place(stamp)
+        try:
+            super().__setitem__(stamp.path, stamp)
+        finally:
+            heappush(heap, entry)  # also when Ctrl-C comes between the two; nothing can between ``finally`` and this
+
+    def unknown(self, stamps: list[Stamp]) -> list[Stamp]:
+        """Return the first of each path that is not on record."""
+        first = {stamp.path: stamp for stamp in reversed(stamps) if stamp.path not in self}
+        return [stamp for stamp in stamps if first.get(stamp.path) is stamp]
 
     def setdefault(self, path: str, when: float = math.nan, /) -> float:
-        """Return the time of ``path``, recording it first if it is unknown."""
-        if path not in self:
-            self[path] = when
-        return self[path]
+        """Return the time of ``path``, recording it first if it is unknown. One step, whoever removes it meanwhile."""
+        known = self.get(path)
+        if known is not None:
+            return known
+        stamp = make_stamp(path, when)
+        heap, entry = self._place(stamp)
+        try:
+            known = super().setdefault(path, stamp)
+        finally:
+            heappush(heap, entry)
+        self.begun += known is stamp
+        return known
 
     def update(self, *others: Any, **named: float) -> None:
-        """Record what ``dict.update`` would store."""
-        for path, when in dict[str, float](*others, **named).items():
+        """Record what ``dict.update`` would store: nothing, if one of the times is none."""
+        stamps = times(*others, **named)
+        for path, when in stamps.items():
             self[path] = when
 
     def __ior__(self, other: Any) -> "MemoryFiles":  # type: ignore[override,misc]  # dict's overloads differ

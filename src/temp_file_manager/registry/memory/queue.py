@@ -7,7 +7,7 @@ need no attention: what they leave is dropped when it comes up, or when the plac
 import itertools
 import math
 from heapq import heappop, heappush
-from typing import Self
+from typing import Any, Self
 
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
@@ -26,15 +26,17 @@ class DueQueue:
         numbers: What everything that needs an order takes the next of.
         pins: Until when sweeps leave a path alone.
         held: How often a path is held; sweeps leave it alone.
+        inherited: What the parent of this forked process held. Nothing tells when the parent lets go, so it stays.
         run: Records without details, in the order of their times, each registered under the registry's lock.
     """
 
     def __init__(self, numbers: "itertools.count[int]") -> None:
-        self.files = MemoryFiles(self.push)
+        self.files = MemoryFiles(self.place)
         self.claims: list[Out] = []
         self.numbers = numbers
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
+        self.inherited: frozenset[str] = frozenset()
         self.run: list[Stamp] = []
         self._taken = 0  # how far into the run
         self._by_age: list[Stamp] = []  # what has no ttl, and came out of order or without the lock
@@ -45,7 +47,7 @@ class DueQueue:
         """Return a queue that gives what this one would, and leaves this one alone."""
         other = object.__new__(type(self))
         other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
-        other.pins, other.held = self.pins, self.held
+        other.pins, other.held, other.inherited = self.pins, self.held, self.inherited
         other.run, other._taken = self.run.copy(), self._taken
         other._by_age, other._by_due, other._aside = self._by_age.copy(), self._by_due.copy(), self._aside.copy()
         return other
@@ -60,10 +62,13 @@ class DueQueue:
 
     def push(self, stamp: Stamp) -> None:
         """Put a record in its place."""
+        heappush(*self.place(stamp))
+
+    def place(self, stamp: Stamp) -> tuple[list[Any], Any]:
+        """Return the heap that a record belongs on, and what is to be pushed there."""
         if stamp.details is None or stamp.details.due_at is None:
-            heappush(self._by_age, stamp)
-        else:
-            heappush(self._by_due, (stamp.details.due_at, next(self.numbers), stamp))
+            return self._by_age, stamp
+        return self._by_due, (stamp.details.due_at, next(self.numbers), stamp)
 
     def set_aside(self, stamp: Stamp) -> None:
         """Keep a failed record for a later sweep."""
@@ -74,13 +79,26 @@ class DueQueue:
         if due.force:
             return Everything(self.files, due, timed=bool(self._by_due))
         self.shrink()
+        sweep = next(self.numbers)
+        self._bring_in(due, sweep)
+        return sweep
+
+    def _bring_in(self, due: Selection, sweep: int) -> bool:
+        """Put those set aside in their places that a sweep may take; say whether there were any."""
+        found = False
         for path, stamp in list(self._aside.items()):
             if self.files.get(path) is not stamp:
                 del self._aside[path]
-            elif not _waits(stamp, due) and not self.is_kept(path, due.asof):
+            elif not self._is_passed(stamp, due, sweep):
                 del self._aside[path]
                 self.push(stamp)
-        return next(self.numbers)
+                found = True
+        return found
+
+    def _is_passed(self, stamp: Stamp, due: Selection, sweep: int) -> bool:
+        """Say whether a sweep leaves a record alone that is due: it has failed meanwhile, has to wait, or is kept."""
+        tried = stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due))
+        return tried or self.is_kept(stamp.path, due.asof)
 
     def free(self, path: str) -> None:
         """Put a record in its place that a pin or a hold had kept from it."""
@@ -91,13 +109,19 @@ class DueQueue:
     def record(self, stamp: Stamp) -> TempFile:
         """Return a record with what keeps it."""
         path = stamp.path
-        if path not in self.pins and path not in self.held:
+        held = path in self.held or path in self.inherited
+        if path not in self.pins and not held:
             return make_record(stamp)
-        return make_record(stamp)._replace(pinned_until=self.pins.get(path), held=path in self.held)
+        return make_record(stamp)._replace(pinned_until=self.pins.get(path), held=held)
 
     def is_kept(self, path: str, asof: float) -> bool:
         """Say whether a pin or a hold keeps sweeps away."""
-        return path in self.held or self.pins.get(path, -math.inf) > asof
+        return path in self.held or path in self.inherited or self.pins.get(path, -math.inf) > asof
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether a pin or a hold may keep anything from sweeps."""
+        return bool(self.pins or self.held or self.inherited)
 
     def claims_on(self, path: str) -> Out | None:
         """Return the claim that a path is out on."""
@@ -111,12 +135,16 @@ class DueQueue:
         """Return due records that are current and not out, for a sweep that ``begin`` began; they are in no place."""
         if isinstance(sweep, Everything):
             return sweep.next(self, limit)
-        return self._next_of_run(due, limit) or self._sorted_out(due, sweep, limit)
+        found = self._next_of_run(due, limit) or self._sorted_out(due, sweep, limit)
+        if not found and self._bring_in(due, sweep):
+            # At its end: another sweep, which began earlier or is more patient, has set aside what this one may take.
+            found = self._sorted_out(due, sweep, limit)
+        return found
 
     def _next_of_run(self, due: Selection, limit: int) -> list[Stamp]:
         """Return what comes next in the run; nothing when others come before it, or have to be left out."""
         run, asof, max_age = self.run, due.asof, due.max_age
-        if self.pins or self.held or self._is_timely(due):
+        if self.keeps_any or self._is_timely(due):
             return []
         part = run[self._taken : self._taken + limit]
         while part and not asof - part[-1] > max_age:
@@ -141,13 +169,11 @@ class DueQueue:
 
     def _sorted_out(self, due: Selection, sweep: int, limit: int) -> list[Stamp]:
         """Take one by one from the run and the two heaps, the longest overdue first."""
-        keeping = self.pins or self.held
         found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be in two places
         while len(found) < limit and (stamp := self._longest_overdue(due)) is not None:
             if not self.is_free(stamp):
                 continue
-            tried = stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due))
-            if tried or (keeping and self.is_kept(stamp.path, due.asof)):
+            if self._is_passed(stamp, due, sweep):
                 self._aside[stamp.path] = stamp
             else:
                 found[stamp.path] = stamp
@@ -220,7 +246,7 @@ class Everything:
         while len(found) < limit and (part := self._part(again, limit - len(found))):
             self._passed += part
             part = [stamp for stamp in part if get(stamp.path) is stamp]
-            if queue.claims or queue.pins or queue.held:
+            if queue.claims or queue.keeps_any:
                 part = [s for s in part if queue.is_free(s) and not queue.is_kept(s.path, self._asof)]
             found += part
         self._passed += again

@@ -3,24 +3,29 @@
 import itertools
 import math
 from bisect import bisect_left
-from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Condition, Lock, get_ident
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from threading import get_ident
 from types import MappingProxyType
+from typing import TypeVar
 
-from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.errors import RecordClaimedError, RegistryBusyError
 from temp_file_manager.forks import at_fork
 from temp_file_manager.records import NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Forecast, Holder, Note, Page, Registry, Stats
 from temp_file_manager.registry.counters import REGISTERED
-from temp_file_manager.registry.memory.files import Details, MemoryFiles, Stamp, inherited, make_stamp
+from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, inherited, make_stamp, stamp_of_new
+from temp_file_manager.registry.memory.lock import Inside
+from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
 from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
 from temp_file_manager.registry.memory.settling import end_lapsed, settle
 from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
+from temp_file_manager.registry.waiting import StillClaimedError, until_free
+
+T = TypeVar("T")
 
 
 class MemoryRegistry(Registry):
@@ -34,24 +39,58 @@ class MemoryRegistry(Registry):
         super().__init__()
         self._numbers = itertools.count(1)
         self._registered = 0
-        self._counters: defaultdict[str, float] = defaultdict(float)
-        self._notes: dict[str, deque[Note]] = {}
+        self._notes = Notes()
         self._queue = DueQueue(self._numbers)
         self._renew_lock()
         at_fork(self, MemoryRegistry._after_fork)
 
     def _renew_lock(self) -> None:
-        self.lock = Lock()
-        self._settled = Condition(self.lock)
+        self._inside = Inside()
+        self.lock = self._inside.lock
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
         self._renew_lock()
         for out in self._queue.claims:
             out.lose()
-        self._queue.claims.clear()
-        self._queue.held.clear()
-        self._queue.rebuild()
+        queue = self._queue
+        queue.claims.clear()
+        queue.inherited |= queue.held.keys()  # by a process that lives, as far as anybody can tell
+        queue.held.clear()
+        queue.rebuild()
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` does under the lock; interrupted, it leaves no record in no place and in no claim."""
+
+        def mended() -> T:
+            queue, before = self._queue, self._queue.claims.copy()
+            try:
+                return work()
+            except BaseException:
+                queue.claims[:] = [out for out in queue.claims if out in before]
+                queue.rebuild()
+                raise
+
+        return self._inside.do(mended)
+
+    def _changed(self, paths: Callable[[], Collection[str]], work: Callable[[], T]) -> T:
+        """Return what ``work`` does under the lock, as soon as none of ``paths`` is claimed."""
+
+        def attempt() -> T:
+            if self._queue.claims:
+                self._refuse(paths())
+            return work()
+
+        return until_free(lambda: self._inside.do(attempt), self.patience)
+
+    def _refuse(self, paths: Collection[str]) -> None:
+        """Return if nothing is claimed of ``paths``. The thread that has claimed it is not to wait for itself."""
+        outs = [(path, out) for path in paths if (out := self._queue.claims_on(path))]
+        claimed = [path for path, _ in outs]
+        if any(out.thread == get_ident() for _, out in outs):
+            raise RecordClaimedError(claimed)
+        if claimed:
+            raise StillClaimedError(claimed)
 
     @property
     def files(self) -> MemoryFiles:
@@ -59,66 +98,72 @@ class MemoryRegistry(Registry):
         return self._queue.files
 
     def replace(self, files: Iterable[tuple[str, float]]) -> None:
-        """See ``Registry.replace``. Waits for no claim, as it comes through ``files``."""
+        """See ``Registry.replace``. Takes no lock, which callers may hold, and waits for no claim.
+
+        So whoever changes the queue under the lock looks afterwards whether it still is the one.
+        """
         stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
-        with self.lock:
-            former, queue = self._queue, DueQueue(self._numbers)
-            queue.pins, queue.held = former.pins, former.held
-            for stamp in stamps:
-                queue.files.put(stamp)
-            queue.files.begun = former.files.begun + len(queue.files.keys() - former.files.keys())
-            queue.claims = former.claims
-            for out in queue.claims:
-                out.lose()
-            self._queue = queue
+        former, queue = self._queue, DueQueue(self._numbers)
+        queue.pins, queue.held, queue.inherited = former.pins, former.held, former.inherited
+        queue.claims = former.claims
+        for stamp in stamps:
+            queue.files.put(stamp)
+        queue.files.begun = former.files.begun + len(queue.files.keys() - set(former.files))
+        self._queue = queue
+        for out in list(queue.claims):
+            out.lose()
 
     def add(
         self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)
-        with self._excluding([path for path, *_ in rows if not (only_new and path in self.files)]):
-            if looked is not None and looked.settlements != self.settlements:
-                rows = list(looked.again(rows))
-            stamps = [_stamp(file, now) for file in rows]
-            queue, known = self._queue, self.files if only_new else ()
-            for stamp in stamps:
-                if stamp.path not in known:
-                    _store(queue.files, stamp.path, stamp)
-                    queue.append(stamp)
-                    self._registered += 1
-            queue.shrink()
+
+        def changed() -> list[str]:
+            return [path for path, *_ in rows if not (only_new and path in self.files)]
+
+        def store() -> None:
+            again = looked is not None and looked.settlements != self.settlements
+            stamps = [stamp_of_new(file, now) for file in (looked.again(rows) if again and looked else rows)]
+            self._registered += self._stored(stamps, only_new=only_new)
+            self._queue.shrink()
+
+        self._changed(changed, store)
+
+    def _stored(self, stamps: list[Stamp], *, only_new: bool) -> int:
+        """Put records in their places and then, in a step that nothing interrupts, in the dict; return how many."""
+        while True:
+            queue = self._queue
+            new = queue.files.unknown(stamps) if only_new else stamps
+            for stamp in new:
+                queue.append(stamp)
+            _update(queue.files, {stamp.path: stamp for stamp in new})
+            if queue is self._queue:
+                return len(new)
 
     def add_one(self, path: str, now: float, settlements: int) -> bool:
         """See ``Records.add_one``. Every ``register_file`` passes here."""
         stamp = Stamp(now)
         stamp.path = path
-        with self.lock:
-            queue = self._queue
-            if self.settlements != settlements or (queue.claims and queue.claims_on(path)):
-                return False
-            _store(queue.files, path, stamp)
-            queue.append(stamp)
-            self._registered += 1
-            if not self._registered & 1023:  # now and then is often enough
-                queue.shrink()
-            return True
-
-    @contextmanager
-    def _excluding(self, paths: Collection[str]) -> Iterator[None]:
-        """Hold the lock while none of ``paths`` is claimed."""
-        with self.lock:
-            claims = self._queue.claims
-            if claims and not self._settled.wait_for(lambda: self._is_free(paths), self.patience):
-                raise RecordClaimedError(path for path in paths if self._queue.claims_on(path))
-            yield
-
-    def _is_free(self, paths: Collection[str]) -> bool:
-        """Say whether nothing is claimed of ``paths``. The thread that has claimed it is not to wait for itself."""
-        outs = [(path, out) for path in paths if (out := self._queue.claims_on(path))]
-        if any(out.thread == get_ident() for _, out in outs):
-            raise RecordClaimedError(path for path, _ in outs)
-        return not outs
+        inside, me = self._inside, get_ident()
+        if inside.thread == me:
+            raise RegistryBusyError
+        with inside.lock:  # as ``Inside.do``, and a call less
+            inside.thread = me
+            try:
+                queue = self._queue
+                if self.settlements != settlements or (queue.claims and queue.claims_on(path)):
+                    return False
+                queue.append(stamp)  # first: interrupted in between, it is stale, and not on record in no place
+                _store(queue.files, path, stamp)
+                if queue is not self._queue:
+                    return False
+                self._registered += 1
+                if not self._registered & 1023:  # now and then is often enough
+                    queue.shrink()
+                return True
+            finally:
+                inside.thread = 0
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``. Takes no lock: callers ask while they hold it."""
@@ -132,14 +177,16 @@ class MemoryRegistry(Registry):
         if selection is None or selection.order is not Order.OVERDUE:
             order = None if selection is None else selection.order
             return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
-        with self._mended():
+
+        def copied() -> DueQueue:
             self._end_lapsed(now)
-            queue = self._queue.copy()
+            return self._queue.copy()
+
+        queue = self._mended(copied)
         return Walk(due(queue, selection, limit), queue.record).page(0, limit)
 
     def _stamps(self) -> list[Stamp]:
-        with self.lock:
-            return list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+        return self._inside.do(lambda: list(self.files.values()))  # type: ignore[arg-type]  # they are Stamps
 
     def claim(
         self,
@@ -150,10 +197,12 @@ class MemoryRegistry(Registry):
         limit: int,
         after: object | None = None,
         settling: Settlement | None = None,
+        into: list[Claim] | None = None,
     ) -> Claim:
         """See ``Claims.claim``. The cursor is the sweep's number, or what is left of everything."""
         self.release_pending()
-        with self._mended():
+
+        def taken() -> Claim:
             if settling is not None:
                 self._settle(settling)
             self._end_lapsed(now)
@@ -161,73 +210,66 @@ class MemoryRegistry(Registry):
             sweep = after if isinstance(after, int | Everything) else queue.begin(due)
             stamps = queue.take(due, sweep, limit)
             out = Out(queue.files, stamps, now + lease)
+            claim = Claim(Stamps(stamps), sweep, out, out.still)
             if stamps:
                 queue.claims.append(out)
-            return Claim(Stamps(stamps), sweep, out, out.still)
+                if queue is not self._queue:
+                    out.lose()
+            if into is not None:
+                into[:] = [claim]
+            return claim
 
-    @contextmanager
-    def _mended(self) -> Iterator[None]:
-        """Hold the lock; when what is done under it is interrupted, leave no record in no place and in no claim."""
-        with self.lock:
-            before = self._queue.claims.copy()
-            try:
-                yield
-            except BaseException:
-                self._queue.claims[:] = [out for out in self._queue.claims if out in before]
-                self._queue.rebuild()
-                raise
+        return self._mended(taken)
 
     def settle(self, settlement: Settlement) -> None:
         """See ``Claims.settle``."""
-        with self._mended():
-            self._settle(settlement)
+        self._mended(lambda: self._settle(settlement))
 
     def _settle(self, settlement: Settlement) -> None:
         counted = settle(self._queue, settlement)
         if counted is not None:
-            self._add_up(counted)
-            self._claims_ended()
+            self._notes.count(counted)
+            self.settlements += 1
 
     def _end_lapsed(self, now: float) -> None:
         if end_lapsed(self._queue, now):
-            self._claims_ended()
-
-    def _claims_ended(self) -> None:
-        self.settlements += 1
-        self._settled.notify_all()
-
-    def _add_up(self, more: Mapping[str, float]) -> None:
-        for name, value in more.items():  # for so few what Counter.update does takes twice as long
-            self._counters[name] += value
+            self.settlements += 1
 
     def amend(self, path: str, registered_at: float) -> bool:
         """See ``Records.amend``."""
-        with self._excluding((path,)):
+
+        def amended() -> bool:
             known = path in self.files
             if known:
                 self.files[path] = registered_at
             return known
 
+        return self._changed(lambda: (path,), amended)
+
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``. A record's stamp tells whether it is still that one."""
         dropped = list(what)
-        with self._excluding([one if isinstance(one, str) else one.path for one in dropped]):
-            forgotten = 0
+
+        def forgotten() -> int:
+            count = 0
             for one in dropped:
                 path = one if isinstance(one, str) else one.path
                 meant = isinstance(one, str) or self.files.get(path) is one.registered_at
                 if meant and self.files.pop(path, None) is not None:
-                    forgotten += 1
+                    count += 1
                     if not keeps:
                         self._queue.pins.pop(path, None)
             self._queue.shrink()
-            return forgotten
+            return count
+
+        return self._changed(lambda: [one if isinstance(one, str) else one.path for one in dropped], forgotten)
 
     def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.keep``."""
         wanted = tuple(paths)
         self.release_pending()
-        with self._excluding(wanted):
+
+        def kept() -> tuple[str, ...]:
             queue = self._queue
             known = tuple(path for path in wanted if path in queue.files)
             for path in known:
@@ -238,10 +280,13 @@ class MemoryRegistry(Registry):
                     queue.held[path] = queue.held.get(path, 0) + 1
             return known
 
+        return self._changed(lambda: wanted, kept)
+
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
         wanted = tuple(paths)
-        with self.lock:
+
+        def released() -> tuple[str, ...]:
             queue = self._queue
             known = tuple(path for path in wanted if path in queue.files)
             if holder is None:
@@ -257,10 +302,12 @@ class MemoryRegistry(Registry):
                     queue.free(path)
             return known
 
+        return self._inside.do(released)
+
     def stats(self) -> Stats:
         """See ``Records.stats``."""
         registered = self._registered + self.files.begun
-        return Stats(len(self.files), None, {REGISTERED: registered, **self._counters})
+        return Stats(len(self.files), None, {REGISTERED: registered, **self._notes.counters})
 
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
@@ -279,27 +326,20 @@ class MemoryRegistry(Registry):
         counters: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         """See ``Journal.write``."""
-        with self.lock:
+
+        def written() -> None:
             if line is not None:
-                kept = self._notes.setdefault(journal, deque(maxlen=keep))
-                if kept.maxlen != keep:
-                    kept = self._notes[journal] = deque(kept, maxlen=keep)
-                kept.append(Note(at, line))
-            self._add_up(counters)
+                self._notes.write(journal, line, at, keep)
+            self._notes.count(counters)
+
+        self._inside.do(written)
 
     def read(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
         """See ``Journal.read``."""
-        with self.lock:
-            found = (note for note in reversed(self._notes.get(journal, ())) if note.at >= since)
-            return list(itertools.islice(found, limit))
+        return self._inside.do(lambda: self._notes.read(journal, since, limit))
 
     def close(self) -> None:
         """See ``Registry.close``: there is nothing to let go of."""
 
 
-def _stamp(file: NewFile, now: float) -> Stamp:
-    path, due_at, size, tags, _ = file
-    return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
-
-
-_store = dict.__setitem__
+_store, _update = dict.__setitem__, dict.update

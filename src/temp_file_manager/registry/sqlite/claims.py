@@ -83,7 +83,14 @@ class SqliteClaims:
     # -- taking
 
     def claim(
-        self, due: Selection, now: float, lease: float, limit: int, after: object | None, settling: Settlement | None
+        self,
+        due: Selection,
+        now: float,
+        lease: float,
+        limit: int,
+        after: object | None,
+        settling: Settlement | None,
+        into: list[Claim],
     ) -> Claim:
         """See ``Claims.claim``. On a full disk, which takes no claim, what is to be removed is locked instead."""
         self._transactions.latest = max(self._transactions.latest, due.asof)
@@ -95,12 +102,13 @@ class SqliteClaims:
         elif way is None and not self._owed:
             way = self._nothing_due(wanted)
             if way is not None:
-                return Claim(Taken([]), way)
+                into[:] = [Claim(Taken([]), way)]
+                return into[0]
         try:
-            return self._taken(wanted, lease, way, settling)
+            return self._taken(wanted, lease, way, settling, into)
         except RegistryFullError as error:
             self._owe(settling, error)
-            return self._taken_by_lock(wanted, way)
+            return self._taken_by_lock(wanted, way, into)
 
     def _nothing_due(self, wanted: _Wanted) -> Way | None:
         """Return the way of a sweep that has nothing to do, which then waits for nobody who writes."""
@@ -111,7 +119,9 @@ class SqliteClaims:
             found = candidates(connection, self._transactions.sql, wanted.due, position, free, 1)
         return None if found else Way(position)
 
-    def _taken(self, wanted: _Wanted, lease: float, way: Way | None, settling: Settlement | None) -> Claim:
+    def _taken(
+        self, wanted: _Wanted, lease: float, way: Way | None, settling: Settlement | None, into: list[Claim]
+    ) -> Claim:
         claimed, begun = self._claimed, list[int]()
         owed = (*self._owed, settling) if settling else self._owed
         try:
@@ -126,7 +136,8 @@ class SqliteClaims:
             self._settled(owed, over)
             if ended or holders:
                 self._transactions.owners.dead(remove=True)
-            return self._claim(begun[-1] if rows else 0, rows, way, start, end)
+            into[:] = [self._claim(begun[-1] if rows else 0, rows, way, start, end)]
+            return into[0]
         except BaseException:  # also an interrupt when it is written already: then it is nobody's
             claimed.forget_all(begun)
             raise
@@ -162,7 +173,7 @@ class SqliteClaims:
             rows += [row for row in again if row[ID] not in known][: limit - len(rows)]
         return position, rows, end
 
-    def _taken_by_lock(self, wanted: _Wanted, way: Way | None) -> Claim:
+    def _taken_by_lock(self, wanted: _Wanted, way: Way | None, into: list[Claim]) -> Claim:
         """Take rows without writing anything, by keeping every other writer out until they are settled."""
         database, lock = self._transactions.database, next(self._locks)
         connection = database.hold()
@@ -178,7 +189,8 @@ class SqliteClaims:
             self._locked = lock
         else:
             database.let_go()
-        return self._claim(lock if rows else 0, rows, way, start, end)
+        into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
+        return into[0]
 
     # -- settling
 

@@ -5,7 +5,7 @@ from itertools import chain
 from json import dumps
 from sqlite3 import Connection
 
-from temp_file_manager.records import NOTHING
+from temp_file_manager.records import NOTHING, PENDING
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, place_of
 
@@ -80,13 +80,14 @@ def add_files(
         )
     ]
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
-    registered, size = len(rows) - len(owners), float(sum(file[2] or 0 for file, _ in files))
+    pending = sum(file[4] is PENDING for file, _ in files)
+    registered, size = len(rows) - len(owners) - pending, float(sum(file[2] or 0 for file, _ in files))
     new = _add_new(connection, sql, rows, only_new=only_new)
     known = new < len(rows)
     if known:
         former = 0.0
         if only_new:
-            registered = new
+            registered = max(new - pending, 0)
         else:
             new, former = _known(connection, rows, before=first)
             connection.executemany(sql["replace_file"], rows)

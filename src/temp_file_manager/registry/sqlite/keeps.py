@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
-from threading import Lock, get_ident
+from threading import get_ident
 
 from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.sqlite.claimed import Claimed
@@ -24,15 +24,30 @@ class SqliteKeeps:
     @property
     def holding(self) -> bool:
         """Whether anything is held by this process."""
-        return self._holding > 0
+        return bool(self._holds)
 
     def after_fork(self) -> None:
         """Hold nothing: what there is here is the parent's."""
-        self._holding = 0
-        self._counting = Lock()
+        # One for each: never fewer than there are, as who closes would take the process for one that holds nothing.
+        # A list, as what makes it longer or shorter is one step, which neither a thread nor an interrupt divides.
+        self._holds: list[None] = []
 
     def keep(self, paths: Sequence[str], until: float, holder: Holder | None) -> tuple[str, ...]:
         """See ``Keeps.keep``. Waits for nobody: what is claimed is refused."""
+        if holder is not None:
+            self._holds.extend([None] * len(paths))
+        try:
+            kept = self._kept(paths, until, holder)
+        except Exception:  # nothing was written; an interrupt may come when it was
+            self._end(0 if holder is None else len(paths))
+            raise
+        self._end(0 if holder is None else len(paths) - len(kept))
+        return kept
+
+    def _end(self, holds: int) -> None:
+        del self._holds[:holds]
+
+    def _kept(self, paths: Sequence[str], until: float, holder: Holder | None) -> tuple[str, ...]:
         transactions = self._transactions
         with transactions.writing() as connection:
             rows = {path: transactions.row(connection, path) for path in paths}
@@ -44,8 +59,6 @@ class SqliteKeeps:
             kept = tuple(path for path in paths if path in known)
             for path in kept:
                 self._keep(connection, known[path], until, owner)
-        if holder is not None:
-            self._hold(len(kept))
         transactions.rewind()
         return kept
 
@@ -70,10 +83,6 @@ class SqliteKeeps:
                 elif row is not None:
                     bound = {"directory": row[DIRECTORY], "name": row[NAME]}
                     connection.execute(transactions.sql["unpin"], bound)
-        self._hold(-ended)
+        self._end(ended)
         transactions.rewind()
         return tuple(known)
-
-    def _hold(self, more: int) -> None:
-        with self._counting:
-            self._holding += more

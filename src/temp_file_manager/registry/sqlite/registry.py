@@ -101,10 +101,11 @@ class SqliteRegistry(StoredRegistry):
         limit: int,
         after: object | None = None,
         settling: Settlement | None = None,
+        into: list[Claim] | None = None,
     ) -> Claim:
         """See ``Claims.claim``. Takes no lock but the file's: whoever holds this one may wait for the claim's end."""
         self.release_pending()
-        return self._claims.claim(due, now, lease, limit, after, settling)
+        return self._claims.claim(due, now, lease, limit, after, settling, [] if into is None else into)
 
     def settle(self, settlement: Settlement) -> None:
         """See ``Claims.settle``, and ``claim`` about locks."""
@@ -144,5 +145,10 @@ class SqliteRegistry(StoredRegistry):
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
         # What is held stays so for as long as this process lives, and a sweep in another thread goes on with its chunk:
-        # closing says nothing about either.
-        self.transactions.close(busy=self._keeps.holding or self._claims.at_work)
+        # closing says nothing about either. Nor does it wait: whoever has the lock may be about to hold something.
+        quiet = self.lock.acquire(blocking=False)
+        try:
+            self.transactions.close(busy=not quiet or self._keeps.holding or self._claims.at_work)
+        finally:
+            if quiet:
+                self.lock.release()

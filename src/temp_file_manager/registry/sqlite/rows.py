@@ -217,7 +217,7 @@ class Taken(Chunk):
     def places(self) -> list[Place]:  # noqa: D102 - see Chunk
         return [
             (
-                b"" if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
+                b"." if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
                 row[NAME],
                 _new(Identity, row[_IDENTITY]),
             )

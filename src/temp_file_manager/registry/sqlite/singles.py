@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection, Error
 from threading import Lock, get_ident
 
-from temp_file_manager.records import NOTHING, NewFile
+from temp_file_manager.records import NOTHING, PENDING, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.rows import place_of
@@ -99,7 +99,7 @@ class Singles:
                 single.error = error
             else:
                 records, size, registered = records + new, size + larger, registered + done
-        if registered:
+        if registered or records or size:
             bound = (records, size, registered, self._transactions.scope)
             connection.execute(self._transactions.sql["count_records"], bound)
         return settlements
@@ -124,4 +124,4 @@ class Singles:
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
         row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner)
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
-        return settlements, 1, not known, float(size or 0) - float(known_size or 0)
+        return settlements, identity is not PENDING, not known, float(size or 0) - float(known_size or 0)

@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from types import TracebackType
@@ -23,7 +24,14 @@ PIECE = 1 << 20
 """Bytes written at a time: between two pieces a stop is heard."""
 
 STRIDE = 16 * PIECE
-"""Bytes brought to the disk and cut off at a time: what was overwritten before a stop needs no overwriting again."""
+"""Bytes brought to the disk and cut off at a time, at most: what was overwritten before a stop needs no overwriting
+again. A slow disk gets less: nothing ends the call that brings them there, and whoever stops waits for it."""
+
+FIRST = PIECE
+"""Bytes for a beginning: nobody knows yet how slow the disk is."""
+
+QUICK, SLOW = 0.1, 0.5
+"""Seconds: what took less is followed by twice as much, what took more by half of it."""
 
 IN_PLACE = frozenset({"ext2", "ext3", "ext4", "exfat", "hfsplus", "jfs", "minix", "msdos", "ntfs3", "tmpfs", "vfat"})
 """File systems that write a file's new bytes where the old ones are."""
@@ -95,21 +103,23 @@ def _made_writable(place: int | None, name: bytes, seen: Seen, refusal: Permissi
         os.close(pointer)
 
 
-def overwrite(descriptor: int, wrote: Callable[[], None]) -> None:
+def overwrite(descriptor: int, wrote: Callable[[], None], elapsed: Callable[[], float] = time.monotonic) -> None:
     """Overwrite a file's bytes with zeros on the disk, holes included, and cut it to nothing: its end first.
 
     Args:
         descriptor: Open for writing.
         wrote: Called after each piece; what it raises ends the work.
+        elapsed: Tells the time; seconds on a clock that nobody sets.
 
     Raises:
         OSError: a piece could not be written, or somebody goes on writing: the file is left as long as it is.
     """
-    grown = False
+    grown, stride = False, FIRST
     end = os.fstat(descriptor).st_size
     while end:
-        start = (end - 1) // STRIDE * STRIDE
+        start, began = (end - 1) // stride * stride, elapsed()
         _zero(descriptor, start, end, wrote)
+        stride = next_stride(stride, elapsed() - began)
         size = os.fstat(descriptor).st_size
         if size <= end:
             os.ftruncate(descriptor, start)
@@ -118,6 +128,13 @@ def overwrite(descriptor: int, wrote: Callable[[], None]) -> None:
             raise OSError(errno.EBUSY, "somebody goes on writing to it")
         else:
             grown, end = True, size
+
+
+def next_stride(stride: int, took: float) -> int:
+    """Return how many bytes to write next, when the last ``stride`` took so many seconds."""
+    if took < QUICK:
+        return min(2 * stride, STRIDE)
+    return max(stride // 2, PIECE) if took > SLOW else stride
 
 
 def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None:

@@ -44,7 +44,7 @@ class SecureStorage(LocalStorage):
         with (
             Directories(owner_check=self._owner_check) as directories,
             closing(_Batch(removal, directories, in_use)) as batch,
-            Overwriter(self._threads, removal.why_ended) as overwriter,
+            Overwriter(self._threads, removal.why_interrupted) as overwriter,
         ):
             batch.remove(overwriter, most=2 * self._threads)  # enough that no thread idles
 
@@ -172,7 +172,7 @@ class _Batch:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             return Other(Status.GONE, Cause.GONE)
         if isinstance(error, Stopped):
-            return Other(Status.SKIPPED, self._removal.why_ended())
+            return Other(Status.SKIPPED, self._removal.why_interrupted())
         return failed(error)
 
     def _let_go(self, going: _Going) -> None:

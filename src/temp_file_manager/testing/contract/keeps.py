@@ -124,6 +124,21 @@ class KeepsContract(RegistryWords):
             self.registry.release_later("/c/b")
         assert paths_of(self.claim(later()).records) == ["/c/b"]
 
+    def test_a_forked_child_sweeps_nothing_that_its_parent_holds(self) -> None:
+        """Nor does releasing there let it, as the parent goes on: its own holds are another matter."""
+        self.add("/c/a", "/c/b")
+        self.hold("/c/a")
+
+        def child() -> list[list[str]]:
+            self.hold("/c/a", "/c/b")
+            mine = paths_of(self.claim(later()).records)
+            self.let_go("/c/a", "/c/b")
+            self.let_go("/c/a", "/c/b")
+            every = Selection(NOW + 1000, 0, force=True)
+            return [mine, paths_of(self.pages(every, 9)), paths_of(self.claim(every).records)]
+
+        assert in_child(child) == [[], ["/c/b"], ["/c/b"]]
+
     def test_a_forked_child_holds_nothing(self) -> None:
         """Releasing there ends nothing here; a pin is everybody's."""
         self.add("/c/a")

@@ -4,10 +4,11 @@
 import math
 from collections.abc import Iterable
 
-from temp_file_manager.records import NewFile, Order, Selection, Status, TempFile
-from temp_file_manager.registry import THIS_PROCESS
+from temp_file_manager.records import PENDING, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import EVERY, HUGE, RegistryWords, later, paths_of
+from temp_file_manager.testing.threads import Work
 
 UNCONDITIONAL = (Order.OLDEST, Order.LARGEST, Order.ADDED)
 
@@ -247,6 +248,31 @@ class RecordsContract(RegistryWords):
         assert (self.registered, self.registry.stats().records) == (10, 6)
         self.registry.add([], NOW)
         assert self.registered == 10
+
+    def test_what_is_pending_is_no_registration_yet(self) -> None:
+        """It counts when the file is there and is put on record. Where no identity is kept nothing is pending."""
+        if not self.registry.properties.keeps_identity:
+            return
+        for paths in (["/c/a"], ["/c/b", "/c/c"]):
+            before = self.registered
+            self.registry.add([(path, None, 7, (), PENDING) for path in paths], NOW)
+            self.registry.add([(path, None, 5, (), PENDING) for path in paths], NOW, only_new=True)
+            assert self.registered == before
+            self.registry.add([(path, None, 9, (), None) for path in paths], NOW)
+            assert self.registered == before + len(paths)
+        assert (self.registry.stats().records, self.registry.stats().bytes) == (3, 27)
+
+    def test_whoever_holds_the_lock_may_replace_everything(self) -> None:
+        """It is the usual filter: ``with manager.lock: manager.files = {…}``."""
+        self.add("/c/a", "/c/b")
+        for registry in self.objects:
+
+            def assign(registry: Registry = registry) -> None:
+                with registry.lock:
+                    registry.replace([(path, when) for path, when in registry.files.items() if path == "/c/a"])
+
+            Work(assign).end()
+            assert dict(registry.files) == {"/c/a": NOW}
 
     def test_forgetting_counts_nothing(self) -> None:
         """Neither in one way nor another."""

@@ -5,7 +5,7 @@ import math
 
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Cause, Selection, Status, TempFile
-from temp_file_manager.registry import Settlement
+from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.counters import AGES, ages
 from temp_file_manager.rules import FIRST_RETRY, retry_at
 from temp_file_manager.testing.clock import NOW
@@ -153,6 +153,39 @@ class SettlementsContract(RegistryWords):
         assert paths_of(self.claim(later()).records) == ["/c/b"]
 
     # -- removals that hang: they may yet go through ---------------------------------------------------------
+
+    def test_of_three_sweeps_the_last_takes_what_the_first_could_not_remove(self) -> None:
+        """Also if the second, which began before that and leaves it alone, has come upon it meanwhile."""
+        for end in (Status.FAILED, Status.KEPT):
+            self.registry.replace([("/c/a", NOW), ("/c/b", NOW + 1), ("/c/c", NOW + 2), ("/c/d", NOW + 3)])
+            first = self.claim(later(), limit=1)
+            second = self.claim(later(), limit=1)
+            self.settle(first, end)
+            self.registry.files["/c/older"] = NOW - 50
+            third = self.claim(later(), limit=1)
+            taken = [paths_of(claim.records) for claim in (first, second, third)]
+            assert taken == [["/c/a"], ["/c/b"], ["/c/older"]]
+            rest = self.claim(later(), after=second.cursor, settling=settlement(second, Status.REMOVED))
+            assert paths_of(rest.records) == ["/c/c", "/c/d"]
+            last = self.claim(later(), after=third.cursor, settling=settlement(third, Status.REMOVED))
+            assert paths_of(last.records) == ["/c/a"]
+            self.settle(last, Status.REMOVED)
+            self.settle(rest, Status.REMOVED, Status.REMOVED)
+
+    def test_a_claim_is_known_before_it_is_handed_out(self) -> None:
+        """Whoever is interrupted in between settles what is there; of an earlier one nothing is left there."""
+        self.add("/c/a", "/c/b")
+        into: list[Claim] = []
+        first = self.registry.claim(later(), now=NOW, lease=60, limit=1, into=into)
+        assert into == [first]
+        end = settlement(first, Status.REMOVED)
+        second = self.registry.claim(later(), now=NOW, lease=60, limit=1, after=first.cursor, settling=end, into=into)
+        assert into == [second]
+        self.registry.settle(end)  # again: that was interrupted before it could be told that it is done
+        self.settle(into[0], Status.REMOVED)
+        assert self.counters["removed"] == len(self.free) + 2 == 2
+        third = self.registry.claim(later(), now=NOW, lease=60, limit=1, into=into)
+        assert [list(claim.records) for claim in into] == [list(third.records)] == [[]]
 
     def test_what_hangs_stays_claimed(self) -> None:
         """It counts one failure, no lease ends its claim, and nobody may change it; the rest is settled as ever."""

@@ -1,0 +1,54 @@
+"""Directories that this process made: told from others in their place, and removed when they are empty."""
+
+import os
+import stat
+from typing import NamedTuple
+
+from temp_file_manager.storage.kernel.statx import HERE, looker
+
+_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class Mark(NamedTuple):
+    """Which directory was made; its birth is 0 where the file system does not tell."""
+
+    inode: int
+    born: int
+
+
+def mark(path: str) -> Mark:
+    """Return which directory is at a path."""
+    seen = looker()(HERE, os.fsencode(path))
+    return Mark(seen.inode, seen.born)
+
+
+def remove_empty(path: str, made: Mark, before: float) -> bool:
+    """Remove a directory if nothing is in it, and nothing came or went since.
+
+    Only ``rmdir``, relative to the directory above: whatever turns up meanwhile, none but an empty directory can go.
+
+    Args:
+        path: Absolute.
+        made: Which directory is meant.
+        before: It must have been changed before then; seconds since the epoch.
+
+    Returns:
+        Whether there is nothing left to remove: also when another is in its place, which stays.
+    """
+    above, name = os.path.split(path)
+    try:
+        directory = os.open(above, _FLAGS)
+        try:
+            seen = looker()(directory, os.fsencode(name))
+            there = Mark(seen.inode, seen.born) == made and stat.S_ISDIR(seen.mode)
+            if there and not os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime < before:
+                return False
+            if there:
+                os.rmdir(name, dir_fd=directory)
+        finally:
+            os.close(directory)
+    except FileNotFoundError:
+        return True
+    except OSError:  # mostly: it is not empty
+        return False
+    return True
