@@ -34,6 +34,14 @@ class Turnstile:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
+    def acquire(self, *, blocking: bool) -> bool:
+        """As a lock, past the turnstile: whoever closes asks so."""
+        return self._lock.acquire(blocking)
+
+    def release(self) -> None:
+        """As a lock."""
+        self._lock.release()
+
     @contextmanager
     def shut(self) -> Iterator[None]:
         """Keep it shut."""

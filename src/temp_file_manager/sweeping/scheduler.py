@@ -60,7 +60,7 @@ class Scheduler:
         at_fork(self, Scheduler._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close what its own thread is just starting or stopping
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
 
