@@ -344,6 +344,38 @@ def test_a_stop_is_heard_in_the_middle_of_a_file(
     assert len(manager.files) == len(os.listdir(place)) == 4
 
 
+def test_whoever_wants_what_is_being_overwritten_waits_and_is_told_the_truth(
+    make_manager: MakeManager, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, another process was told that it is registered, pinned or held; then it was empty, or gone."""
+    manager = make_manager(settings=Settings(secure_delete=True))
+    other = make_manager(settings=Settings(secure_delete=True))
+    reached, released = threading.Event(), threading.Event()
+
+    def synchronised(_: int) -> None:
+        reached.set()
+        assert released.wait(PATIENCE)
+
+    monkeypatch.setattr(overwrite, "synchronise", synchronised)
+    other.registry.patience = PATIENCE
+    path = place / "file"
+    path.write_bytes(SECRET)
+    manager.register_file(path)
+    sweeping = Work(manager.clear_all)
+    assert reached.wait(PATIENCE)
+    registering, pinning, holding = Work(other.register_files, [path]), Work(other.pin, path), Work(other.hold, path)
+    assert registering.waits()
+    assert pinning.waits()
+    assert holding.waits()
+    released.set()
+    assert sweeping.end() == 1
+    assert registering.end().registered == 0
+    for work in (pinning, holding):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            work.end()
+    assert not path.exists()
+
+
 def test_a_slow_disk_is_given_little_at_a_time() -> None:
     """Nothing ends the call that brings it to the disk."""
     strides = [overwrite.FIRST]
