@@ -2,10 +2,13 @@
 
 import argparse
 import logging
+import secrets
 import sys
 from time import perf_counter
 
+from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.kill import kill
+from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.swap import swap
 
 MOST = 40
@@ -20,7 +23,12 @@ def _arguments() -> argparse.Namespace:
     killing.add_argument("--seed", type=int, default=1)
     swapping = campaigns.add_parser("swap", help="sweep while directories are swapped")
     swapping.add_argument("--swaps", type=int, default=250_000)
-    for campaign in (killing, swapping):
+    storming = campaigns.add_parser(
+        "storm", help="eight processes do everything at random, and everything is done to them"
+    )
+    storming.add_argument("--operations", type=int, default=100_000)
+    storming.add_argument("--seed", type=int, default=None, help="of what is done (one is taken, and printed)")
+    for campaign in (killing, swapping, storming):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()
 
@@ -29,15 +37,22 @@ def _told(text: str) -> None:
     print(f"\r{text}", end="", file=sys.stderr, flush=True)
 
 
+def _ran(arguments: argparse.Namespace) -> Campaign:
+    if arguments.campaign == "kill":
+        return kill(arguments.rounds, arguments.dir, arguments.seed, _told)
+    if arguments.campaign == "storm":
+        seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+        print(f"again: python -m benchmarks.campaigns storm --operations {arguments.operations} --seed {seed}")
+        return storm(arguments.operations, arguments.dir, seed, _told)
+    return swap(arguments.swaps, arguments.dir, _told)
+
+
 def main() -> int:
     """Run what the arguments ask for; return 1 if anything was wrong."""
     arguments = _arguments()
     logging.disable()
     began = perf_counter()
-    if arguments.campaign == "kill":
-        ended = kill(arguments.rounds, arguments.dir, arguments.seed, _told)
-    else:
-        ended = swap(arguments.swaps, arguments.dir, _told)
+    ended = _ran(arguments)
     print(file=sys.stderr)
     for what, count in ended.counts.items():
         print(f"{what}: {count:,}")

@@ -11,13 +11,15 @@ from typing import Any
 from benchmarks.campaigns import diary
 from benchmarks.campaigns.diary import Diary
 from temp_file_manager import RecordsSettled, Settings, TempFileManager
-from temp_file_manager.errors import TempFileError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 
 DUE, LATER = 0.0, 3600.0
 """How long a file may live: not at all, or beyond the campaign's round."""
 SOON = 0.02
 LATELY = 60
 """So many of its last files a process turns to again."""
+REFUSALS = (InvalidArgumentError, FileNotFoundError, RecordClaimedError)
+"""What a process may be told of a file that a sweep has taken, or is at work on. Nothing else is right."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Place:
         diary: The path of its diary.
         seed: Of what it does.
         forced: Whether sweeps take everything that is on record, or what is due.
-        ready: Told when it begins.
+        ready: Told when it begins; sweepers tell it after each sweep, too.
     """
 
     base: str
@@ -57,8 +59,12 @@ class Owner:
         return f"{self._directory}/{name}"
 
     def new(self, count: int) -> list[str]:
-        """Make files, and return their names, which are in no other directory."""
-        return [self.make(f"{self._prefix}-{next(self._numbers)}") for _ in range(count)]
+        """Make files, and return their names."""
+        return [self.make(self.name()) for _ in range(count)]
+
+    def name(self) -> str:
+        """Return a name that no file has had, in no directory."""
+        return f"{self._prefix}-{next(self._numbers)}"
 
     def make(self, name: str) -> str:
         """Make a file that is not there."""
@@ -67,13 +73,15 @@ class Owner:
         self._diary.write(diary.MADE, [name])
         return name
 
-    def register(self, names: list[str], ttl: float) -> None:
-        """Register files in one step."""
+    def register(self, names: list[str], ttl: float) -> set[str]:
+        """Register files in one step; return the names of those that now are."""
         self._diary.write(diary.REGISTERING, names, "later" if ttl == LATER else "due")
         report = self.manager.register_files([self.path(name) for name in names], ttl=ttl)
         refused = {os.path.basename(path) for path, _ in report.refused}
-        for word, told in ((diary.REFUSED, refused), (diary.REGISTERED, set(names) - refused)):
+        registered = set(names) - refused
+        for word, told in ((diary.REFUSED, refused), (diary.REGISTERED, registered)):
             self._diary.write(word, sorted(told))
+        return registered
 
     def forget(self, path: str) -> None:
         """Drop a record, and see that its file is there, as the record of a file that is not may be dropped, too."""
@@ -86,7 +94,7 @@ class Owner:
         self._diary.write(before, [name])
         try:
             call(self.path(name))
-        except (ValueError, OSError, TempFileError):
+        except REFUSALS:
             self._diary.write(diary.REFUSED, [name])
             return False
         self._diary.write(after, [name])
@@ -150,17 +158,21 @@ def sweep(place: Place, *, hears: bool = False) -> None:
 
     settings = Settings(base_dir=place.base, cleanup_batch_size=random.choice((3, 50, 1000)))
     manager = TempFileManager(place.base, registry="sqlite:", settings=settings, hooks=[settled] if hears else [])
-    number = _witnessed(book)
+    number = witnessed(book)
     place.ready()
     while True:
-        number[0] += 1
-        if place.forced:
-            manager.clear_all()
-        else:
-            manager.cleanup()
+        sweep_once(manager, book, number, forced=place.forced)
+        place.ready()
 
 
-def _witnessed(book: Diary) -> list[int]:
+def sweep_once(manager: TempFileManager, book: Diary, number: list[int], *, forced: bool) -> None:
+    """Sweep what is due, or everything."""
+    number[0] += 1
+    book.write(diary.SWEEPING, [""], str(number[0]))
+    manager.cleanup(force=forced)
+
+
+def witnessed(book: Diary) -> list[int]:
     """Have removals written down; return where the number of the sweep is to be put."""
     number = [0]
 

@@ -12,11 +12,20 @@ MAKING, MADE = "making", "made"
 REGISTERING, REGISTERED = "registering", "registered"
 PINNING, PINNED, UNPINNING, UNPINNED = "pinning", "pinned", "unpinning", "unpinned"
 FORGETTING, FORGOT = "forgetting", "forgot"
+HOLDING, HELD, RELEASING, RELEASED = "holding", "held", "releasing", "released"
+REPLACING, REPLACED = "replacing", "replaced"
+"""Another file is written, and renamed over the registered one."""
+TAKING, TAKEN = "taking", "taken"
+"""Its owner unlinks the file, or gives it another name."""
 REFUSED = "refused"
 """The end of any of these that came to nothing."""
 SWEEPING = "sweeping"
 UNLINKING, UNLINKED = "unlinking", "unlinked"
 SETTLED = "settled"
+DYING, DEAD = "dying", "dead"
+"""Of a whole process, in lines without a name: it may end from then on, and has ended."""
+COUNTED = (REGISTERED, REFUSED, PINNED, UNPINNED, HELD, RELEASED, FORGOT, REPLACED, TAKEN, UNLINKED)
+"""What a campaign says how often it was met."""
 
 
 class Line(NamedTuple):
