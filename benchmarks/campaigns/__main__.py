@@ -7,6 +7,7 @@ import sys
 from time import perf_counter
 
 from benchmarks.campaigns.campaign import Campaign
+from benchmarks.campaigns.faults import faults
 from benchmarks.campaigns.kill import kill
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.swap import swap
@@ -28,7 +29,13 @@ def _arguments() -> argparse.Namespace:
     )
     storming.add_argument("--operations", type=int, default=100_000)
     storming.add_argument("--seed", type=int, default=None, help="of what is done (one is taken, and printed)")
-    for campaign in (killing, swapping, storming):
+    faulting = campaigns.add_parser(
+        "faults", help="an error or a signal at each system call of a registration and a sweep"
+    )
+    faulting.add_argument("--most", type=int, help="a sample of so many (every one)")
+    faulting.add_argument("--seed", type=int, default=1, help="of the sample")
+    faulting.add_argument("--only", help="those whose words hold this: 'sweep: EIO at openat'")
+    for campaign in (killing, swapping, storming, faulting):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()
 
@@ -44,6 +51,8 @@ def _ran(arguments: argparse.Namespace) -> Campaign:
         seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
         print(f"again: python -m benchmarks.campaigns storm --operations {arguments.operations} --seed {seed}")
         return storm(arguments.operations, arguments.dir, seed, _told)
+    if arguments.campaign == "faults":
+        return faults(arguments.most, arguments.dir, arguments.seed, _told, only=arguments.only)
     return swap(arguments.swaps, arguments.dir, _told)
 
 
