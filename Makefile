@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench
+.PHONY: run test lint bench mutate
 
 run: $(VENV)/.package
 	@$(BIN)/python examples/tour.py
@@ -18,6 +18,11 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+
+# SAMPLE, SEED and JOBS say how many faults, which, and how many at a time.
+mutate: $(VENV)/.mutate
+	@$(BIN)/python -m benchmarks.mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(JOBS),--jobs $(JOBS))
 
 # Two stamps, each older than pyproject.toml when there is something to install again: running the package
 # needs none of the tools that develop it.
@@ -37,4 +42,9 @@ $(VENV)/.dev: $(VENV)/.package
 	@echo "Installing what tests, checks and measures it ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@
+
+$(VENV)/.mutate: $(VENV)/.dev
+	@echo "Installing what makes faults ..."
+	@$(BIN)/python -m pip install --quiet --group mutate
 	@touch $@

@@ -1,13 +1,24 @@
 """The campaigns run, and their judge tells what is wrong with a round."""
 
 import importlib
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from monitoring import tool
 from places import ROOT
+from temp_file_manager import RegisterReport, RegistryError, TempFileManager
+from temp_file_manager.events import Hooks
+
+OPERATIONS = 3000
+"""Of the storm. ``python -m benchmarks.campaigns storm`` does 100,000."""
+TRIES = 60
+"""Of the faults at system calls. ``python -m benchmarks.campaigns faults`` makes them all, some thousands."""
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +102,9 @@ def test_a_sweep_of_everything_takes_nothing_that_is_registered_after_it_began(j
     assert list(judge.of_removals(told, [diary], forced=True)) == []
     early = diary[0]._replace(at=4, name="a-2")  # the same sweep had begun before
     told |= judge.stories([[line._replace(name="a-2") for line in lines(*DUE)]])
-    assert list(judge.of_removals(told, [[early, *diary]], forced=True)) == ["a-1 was removed, and was not to be"]
+    assert list(judge.of_removals(told, [[early, *diary]], forced=True)) == [
+        "a-1 was removed, and was not to be: later"
+    ]
 
 
 def test_a_removal_that_is_reported_twice_is_told(judge: ModuleType) -> None:
@@ -122,3 +135,154 @@ def test_a_swap_campaign_meets_what_it_is_for(tmp_path: Path) -> None:
     assert campaign.problems == []
     assert campaign.counts["swaps"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+HELD = (*DUE, "holding", "held")
+
+
+@pytest.mark.parametrize(
+    ("told", "there", "recorded", "wrong"),
+    [
+        (HELD, False, False, 2),
+        ((*HELD, "dying"), False, False, 0),  # it may have died, and a sweep have come
+        ((*HELD, "dying", "dead"), False, False, 0),
+        ((*HELD, "releasing"), False, False, 0),
+        ((*HELD, "replacing", "replaced"), False, True, 1),
+        ((*DUE, "replacing", "replaced"), False, False, 0),
+        ((*DUE, "taking", "taken"), False, False, 0),
+        ((*LATER, "taking"), False, False, 0),
+        ((*LATER, "taking", "refused"), False, True, 1),
+    ],
+)
+def test_what_is_held_replaced_or_taken_away_is_judged(
+    judge: ModuleType, told: tuple[str, ...], there: bool, recorded: bool, wrong: int
+) -> None:
+    stories = judge.stories(
+        [[line._replace(name="") if line.word in ("dying", "dead") else line for line in lines(*told)]]
+    )
+    found = judge.of_files(stories, {"a-1"} if there else set(), {"a-1"} if recorded else set(), forced=False)
+    assert len(list(found)) == wrong
+
+
+@pytest.mark.parametrize(("sweeping", "right"), [(5, True), (6, True), (7, False)])
+def test_another_file_is_removed_only_by_a_sweep_that_may_have_looked_before_it_was_there(
+    judge: ModuleType, sweeping: int, right: bool
+) -> None:
+    told = judge.stories([lines(*DUE, "replacing", "replaced")])
+    began = removal(1, 1)[0]._replace(at=sweeping, word="sweeping", name="")
+    assert bool(list(judge.of_removals(told, [[began, *removal(8, 9)]], forced=False))) is not right
+
+
+def test_a_file_that_nobody_has_on_record_stays_whatever_is_swept(judge: ModuleType) -> None:
+    told = judge.stories([lines(*DUE, "forgetting", "forgot")])
+    assert list(judge.of_others(told, {"a-1"})) == []
+    assert len(list(judge.of_others(told, set()))) == 1
+
+
+def test_a_storm_meets_what_it_is_for(tmp_path: Path) -> None:
+    storm = importlib.import_module("benchmarks.campaigns.storm").storm
+    campaign = storm(OPERATIONS, str(tmp_path), 1, lambda _: None)
+    assert campaign.problems == []
+    assert campaign.counts["operations"] >= OPERATIONS
+    met = ("interrupts", "processes stopped and continued", "processes killed")
+    done = (
+        "registered",
+        "refused",
+        "pinned",
+        "unpinned",
+        "held",
+        "released",
+        "forgot",
+        "replaced",
+        "taken",
+        "unlinked",
+    )
+    assert min(campaign.counts[what] for what in met + done) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def pins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TempFileManager, "pin", lambda *_: None)
+
+
+def records_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TempFileManager, "register_files", lambda _, paths, **__: RegisterReport(len(paths), 0, ()))
+
+
+def takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleanup = TempFileManager.cleanup
+    monkeypatch.setattr(TempFileManager, "cleanup", lambda self, **_: cleanup(self, force=True))
+
+
+def tells_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    emit = Hooks.emit
+
+    def twice(self: Hooks, event: Any) -> None:
+        emit(self, event)
+        emit(self, event)
+
+    monkeypatch.setattr(Hooks, "emit", twice)
+
+
+def hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("benchmarks.campaigns.storm"), "HUNG", 0.5)
+
+    def hung(*_: object) -> None:
+        while True:
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+
+    monkeypatch.setattr(TempFileManager, "hold", hung)
+
+
+def raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raised(self: TempFileManager, path: str) -> None:
+        raise TypeError("not to be met")
+
+    monkeypatch.setattr(TempFileManager, "unpin", raised)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (pins_nothing, "pinned"),
+        (records_nothing, "not on record"),
+        (takes_everything, "was not to be"),
+        (tells_twice, "reported 2 times"),
+        (hangs, "has done nothing"),
+        (raises, "not to be met"),
+    ],
+)
+def test_a_storm_finds_a_fault_that_is_made_on_purpose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch], None], word: str
+) -> None:
+    storm = importlib.import_module("benchmarks.campaigns.storm").storm
+    fault(monkeypatch)
+    problems = storm(500, str(tmp_path), 1, lambda _: None).problems
+    assert any(word in problem for problem in problems), problems
+
+
+def test_a_sample_of_faults_at_system_calls_loses_nothing(tmp_path: Path) -> None:
+    tool("strace")
+    faults = importlib.import_module("benchmarks.campaigns.faults").faults
+    campaign = faults(TRIES, str(tmp_path), 1, lambda _: None)
+    assert campaign.problems == []
+    assert campaign.counts["tries"] == TRIES
+    assert sum(campaign.counts[kind] for kind in ("EIO", "ENOSPC", "SIGKILL", "SIGINT")) > TRIES / 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_at_a_system_call_that_is_hidden_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool("strace")
+    faults = importlib.import_module("benchmarks.campaigns.faults").faults
+    register = TempFileManager.register_files
+
+    def hidden(self: TempFileManager, paths: list[str], **how: Any) -> RegisterReport:
+        try:
+            return register(self, paths, **how)
+        except RegistryError:
+            return RegisterReport(len(paths), 0, ())
+
+    monkeypatch.setattr(TempFileManager, "register_files", hidden)
+    problems = faults(None, str(tmp_path), 1, lambda _: None, only="register: EIO at pwrite64").problems
+    assert any("is not on record" in problem for problem in problems), problems

@@ -8,7 +8,9 @@ is gone, the next sweep takes all that is due, and neither a descriptor nor a cl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
+from operator import itemgetter
 from random import Random
 
 from benchmarks.campaigns import strace, victim
@@ -62,9 +64,18 @@ class _Tries:
             shutil.rmtree(place)
 
 
-def _chosen(tries: dict[str, _Tries], most: int | None, random: Random) -> Iterator[tuple[str, Fault]]:
+def _chosen(tries: dict[str, _Tries], most: int | None, random: Random) -> list[tuple[str, Fault]]:
+    """Return every fault, or a sample that has all kinds at all names before it has a second one of any."""
     every = [(work, fault) for work, those in tries.items() for fault in those.faults]
-    yield from every if most is None or most >= len(every) else sorted(random.sample(every, most))
+    if most is None:
+        return every
+    random.shuffle(every)
+    met: Counter[tuple[str, str, str]] = Counter()
+    ranked = []
+    for work, fault in every:
+        met[work, fault.kind, fault.call] += 1
+        ranked.append((met[work, fault.kind, fault.call], work, fault))
+    return [(work, fault) for _, work, fault in sorted(ranked, key=itemgetter(0))[:most]]
 
 
 def faults(
@@ -86,7 +97,7 @@ def faults(
     root = os.path.realpath(tempfile.mkdtemp(prefix="tfm-faults-", dir=directory))
     victim.warm(f"{root}/warm")
     tries = {work: _Tries(root, work) for work in victim.WORKS}
-    chosen = list(_chosen(tries, most, Random(seed)))
+    chosen = _chosen(tries, most, Random(seed))
     if only is not None:
         chosen = [(work, fault) for work, fault in chosen if only in f"{work}: {fault}"]
     campaign.counts["faults there are"] = sum(len(those.faults) for those in tries.values())

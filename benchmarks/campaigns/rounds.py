@@ -1,6 +1,8 @@
 """Rounds: processes that are forked into roles and end by being killed, and the judgement on what they left."""
 
+import ctypes
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from benchmarks.campaigns.diary import Line
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 
+_PR_SET_PDEATHSIG = 1
 LEFT_BY_THE_DEAD = {"leftover lock file"}
 UNANSWERED = (diary.REGISTERING, diary.PINNING, diary.UNPINNING, diary.HOLDING, diary.RELEASING, diary.FORGETTING)
 
@@ -35,6 +38,7 @@ def fork(role: Callable[[Place], None], place: Place) -> int:
     if pid:
         return pid
     try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever forks it may be killed, too
         actors.play(role, place)
     except BaseException as error:  # none of them ends by itself
         diary.Diary(f"{place.diary}.failed").write("failed", [repr(error)])

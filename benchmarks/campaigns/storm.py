@@ -32,6 +32,8 @@ STOPPED = 0.3
 """Seconds for which a process is stopped at most."""
 HUNG = 30.0
 """Seconds after which a process that does nothing, and is not stopped, counts as hung: far more than any may wait."""
+SIGNS = 256
+"""Processes that are told apart by the byte that they write when they get on."""
 FORCED = 4
 """Every so many rounds sweeps take everything."""
 
@@ -59,6 +61,7 @@ class _Weather:
     campaign: Campaign
     roles: tuple[Callable[[Place], None], ...]
     running: list[_Running] = field(default_factory=list)
+    by_sign: dict[int, _Running] = field(default_factory=dict)
     told: list[list[Line]] = field(default_factory=list)
     made: int = 0
 
@@ -71,11 +74,13 @@ class _Weather:
         return self.number % FORCED == FORCED - 1
 
     def _started(self, at: int) -> _Running:
-        name = f"{self.number}-{self.made}"
+        name, sign = f"{self.number}-{self.made}", self.made % SIGNS
         self.made += 1
         seed = self.random.randrange(2**32)
-        place = prepared(self.base, self.root, name, seed, (self._writer, at), forced=self.forced)
-        return _Running(self.roles[at], fork(self.roles[at], place), place.diary, time.monotonic())
+        place = prepared(self.base, self.root, name, seed, (self._writer, sign), forced=self.forced)
+        started = _Running(self.roles[at], fork(self.roles[at], place), place.diary, time.monotonic())
+        self.by_sign[sign] = started  # its own: of a process that was killed signs may be left in the pipe
+        return started
 
     def play(self, operations: int) -> str:
         """Let so many operations be done; return what is wrong with how they get on."""
@@ -93,9 +98,9 @@ class _Weather:
         return ""
 
     def _hear(self, signs: bytes, now: float) -> int:
-        for at in set(signs):
-            self.running[at].seen, self.running[at].begun = now, True
-        counted = sum(self.roles[at] is roamer.roam for at in signs)
+        for sign in set(signs):
+            self.by_sign[sign].seen, self.by_sign[sign].begun = now, True
+        counted = sum(self.by_sign[sign].role is roamer.roam for sign in signs)
         self.campaign.counts["operations"] += counted
         return counted
 

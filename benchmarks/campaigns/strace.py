@@ -32,10 +32,10 @@ _DISK = _names(
 )
 _LOOKS = _names(
     "read pread64 readv stat lstat fstat newfstatat fstatat64 statx access faccessat faccessat2 getdents64 readlink "
-    "readlinkat statfs fstatfs lseek ioctl fcntl flock"
+    "readlinkat statfs fstatfs lseek ioctl flock"
 )
 _SLOW = _names(
-    "openat open read pread64 write pwrite64 fsync fdatasync ftruncate fallocate fcntl flock statfs fstatfs getrandom "
+    "openat open read pread64 write pwrite64 fsync fdatasync ftruncate fallocate flock statfs fstatfs getrandom "
     "wait4 poll ppoll select pselect6 clock_nanosleep nanosleep"
 )
 _DESCRIPTORS = _names("openat open creat dup socket pipe2 memfd_create eventfd2 epoll_create1")
@@ -52,8 +52,11 @@ KINDS: dict[str, frozenset[str] | None] = {
     "SIGKILL": None,
     "SIGINT": None,
 }
-"""Kinds of faults, and the calls that can meet them; None: every call. (An error of ``close`` is none of them: strace
-would leave out the call, while Linux closes whatever it then says.)"""
+"""Kinds of faults, and the calls that can meet them; None: every call.
+
+Errors of ``close`` and ``fcntl`` are none of them. strace would leave out the call, so that nothing would be closed, or
+unlocked, while Linux closes whatever it then says, and has no file system on a local disk that does not unlock.
+"""
 
 
 def missing() -> str:

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -16,9 +17,11 @@ from temp_file_manager.storage.own_files import OWN_DIRECTORY
 
 DUE = ("due-1", "due-2", "due-3")
 KEPT = ("later", "pinned")
-NEW = ("new-1", "new-2", "new-3")
+NEW = tuple(f"new-{number}" for number in range(12))
+A_WORK = 3
+"""New files that a registration takes. Each takes others, also when it is tried again: what it said stands."""
 LOOSE = "loose"
-REGISTERED, DONE, FAILED, WRONG, LEAKED, ENDED = "registered", "done", "failed", "wrong", "leaked", "ended"
+REGISTERED, FAILED, WRONG, LEAKED, ENDED = "registered", "failed", "wrong", "leaked", "ended"
 TRIES = 2
 """How often a step is tried: only one fault is made, so that the second time it must come to its end."""
 _PR_SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
@@ -76,6 +79,7 @@ class Victim:
         self._work = work
         self._manager: TempFileManager | None = None
         self._before = _descriptors()
+        self._names = iter(NEW)
 
     @property
     def manager(self) -> TempFileManager:
@@ -83,6 +87,10 @@ class Victim:
         if self._manager is None:
             self._manager = TempFileManager(self.scene.base, registry="sqlite:")
         return self._manager
+
+    def new(self) -> list[str]:
+        """Return names of files that nobody has tried to register yet."""
+        return list(itertools.islice(self._names, A_WORK))
 
     def live(self) -> None:
         """Do the work, and once more; then let go of everything."""
@@ -123,12 +131,13 @@ def _descriptors() -> dict[str, str]:
 
 def register(victim: Victim) -> None:
     """Register one file, and two in one step."""
-    one, *two = map(victim.scene.path, NEW)
+    names = victim.new()
+    one, *two = map(victim.scene.path, names)
     victim.manager.register_file(one)
     if one in victim.manager.files:
-        victim.said(REGISTERED, [NEW[0]])
+        victim.said(REGISTERED, names[:1])
     refused = {os.path.basename(path) for path, _ in victim.manager.register_files(two).refused}
-    victim.said(REGISTERED, sorted({*NEW[1:]} - refused))
+    victim.said(REGISTERED, sorted({*names[1:]} - refused))
 
 
 def sweep(victim: Victim) -> None:

@@ -1,0 +1,1 @@
+"""How many small faults in the rooms that remove files no test notices: ``make mutate``."""

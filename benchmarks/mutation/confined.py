@@ -1,0 +1,76 @@
+"""Tests in a room of their own: a package with a fault in what removes files is not to be let loose on a machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SCRIPT = """
+set -e
+mount --bind "$1" /mnt
+awk '{print $5}' /proc/self/mountinfo | while read -r at; do
+    case "$at" in /proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro "$at" 2>/dev/null || true ;; esac
+done
+for at in /tmp /var/tmp /run; do mount -t tmpfs tmpfs "$at"; done
+mount -o remount,bind,rw /mnt
+cd /mnt
+shift
+exec "$@"
+"""
+"""Everything is read-only but the copy of the repository and empty temporary directories; nobody else's processes are
+there to be killed; and whatever a test leaves running ends with it."""
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How tests ended: pytest's exit code (None: they were stopped), the seconds they took, and their last words."""
+
+    code: int | None
+    seconds: float
+    words: str
+
+
+def missing() -> str:
+    """Say why tests cannot be confined here; nothing if they can."""
+    tried = subprocess.run([*_UNSHARE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
+    return "" if tried.returncode == 0 else "unshare may make no room here: be root, or run it in a container as root"
+
+
+def copy(root: str, to: str) -> None:
+    """Copy what git knows of a repository."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        os.makedirs(os.path.dirname(f"{to}/{name}"), exist_ok=True)
+        shutil.copy2(f"{root}/{name}", f"{to}/{name}")
+
+
+def tested(place: str, tests: Sequence[str], seconds: float) -> Run:
+    """Run tests of a copy, until the first that fails.
+
+    Args:
+        place: The copy.
+        tests: Files and folders of tests.
+        seconds: After which they are stopped.
+    """
+    ours = {"PYTHONPATH": "/mnt/src:/mnt:/mnt/tests", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TMPDIR": "/tmp"}
+    pytest = (sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-n", "0", *tests)
+    began = time.monotonic()
+    with subprocess.Popen(
+        (*_UNSHARE, "sh", "-c", _SCRIPT, "sh", place, *pytest),
+        env=os.environ | ours,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as running:
+        try:
+            said, _ = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            running.kill()  # and with it all that is in its room
+            return Run(None, time.monotonic() - began, "")
+    return Run(running.returncode, time.monotonic() - began, "\n".join(said.strip().splitlines()[-5:]))
