@@ -11,13 +11,14 @@ from dataclasses import dataclass
 _SCRIPT = """
 set -e
 mount --bind "$1" /mnt
+mount --bind "$2" /mnt/.venv
 awk '{print $5}' /proc/self/mountinfo | while read -r at; do
     case "$at" in /proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro "$at" 2>/dev/null || true ;; esac
 done
 for at in /tmp /var/tmp /run; do mount -t tmpfs tmpfs "$at"; done
 mount -o remount,bind,rw /mnt
 cd /mnt
-shift
+shift 2
 exec "$@"
 """
 """Everything is read-only but the copy of the repository and empty temporary directories; nobody else's processes are
@@ -47,6 +48,7 @@ def copy(root: str, to: str) -> None:
     for name in filter(None, names.split("\0")):
         os.makedirs(os.path.dirname(f"{to}/{name}"), exist_ok=True)
         shutil.copy2(f"{root}/{name}", f"{to}/{name}")
+    os.makedirs(f"{to}/.venv")
 
 
 def tested(place: str, tests: Sequence[str], seconds: float) -> Run:
@@ -58,10 +60,10 @@ def tested(place: str, tests: Sequence[str], seconds: float) -> Run:
         seconds: After which they are stopped.
     """
     ours = {"PYTHONPATH": "/mnt/src:/mnt:/mnt/tests", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TMPDIR": "/tmp"}
-    pytest = (sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-n", "0", *tests)
+    pytest = ("/mnt/.venv/bin/python", "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-n", "0", *tests)
     began = time.monotonic()
     with subprocess.Popen(
-        (*_UNSHARE, "sh", "-c", _SCRIPT, "sh", place, *pytest),
+        (*_UNSHARE, "sh", "-c", _SCRIPT, "sh", place, sys.prefix, *pytest),
         env=os.environ | ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -26,7 +26,10 @@ class DropStatement(Operator):
     _DROPPED = ("expr_stmt", "atom_expr", "power", "del_stmt", "raise_stmt", "await_expr")
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:  # noqa: D102 - cosmic-ray's
-        if node.type == "simple_stmt" and node.children[0].type in self._DROPPED:
+        if node.type != "simple_stmt" or node.children[0].type not in self._DROPPED:
+            return
+        declares = any(getattr(part, "type", "") == "annassign" for part in getattr(node.children[0], "children", ()))
+        if not declares:  # a field, which every use would miss
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:  # noqa: ARG002, D102 - cosmic-ray's
