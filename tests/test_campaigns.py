@@ -284,5 +284,5 @@ def test_a_fault_at_a_system_call_that_is_hidden_is_found(tmp_path: Path, monkey
             return RegisterReport(len(paths), 0, ())
 
     monkeypatch.setattr(TempFileManager, "register_files", hidden)
-    problems = faults(None, str(tmp_path), 1, lambda _: None, only="register: EIO at pwrite64").problems
+    problems = faults(16, str(tmp_path), 1, lambda _: None, only="register: EIO at pwrite64").problems
     assert any("is not on record" in problem for problem in problems), problems

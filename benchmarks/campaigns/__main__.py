@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     )
     faulting.add_argument("--most", type=int, help="a sample of so many (every one)")
     faulting.add_argument("--seed", type=int, default=1, help="of the sample")
-    faulting.add_argument("--only", help="those whose words hold this: 'sweep: EIO at openat'")
+    faulting.add_argument("--only", default="", help="those whose words hold this: 'sweep: EIO at openat'")
     for campaign in (killing, swapping, storming, faulting):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()

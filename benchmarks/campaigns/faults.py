@@ -64,9 +64,9 @@ class _Tries:
             shutil.rmtree(place)
 
 
-def _chosen(tries: dict[str, _Tries], most: int | None, random: Random) -> list[tuple[str, Fault]]:
+def _chosen(tries: dict[str, _Tries], most: int | None, only: str, random: Random) -> list[tuple[str, Fault]]:
     """Return every fault, or a sample that has all kinds at all names before it has a second one of any."""
-    every = [(work, fault) for work, those in tries.items() for fault in those.faults]
+    every = [(work, fault) for work, those in tries.items() for fault in those.faults if only in f"{work}: {fault}"]
     if most is None:
         return every
     random.shuffle(every)
@@ -79,7 +79,7 @@ def _chosen(tries: dict[str, _Tries], most: int | None, random: Random) -> list[
 
 
 def faults(
-    most: int | None, directory: str | None, seed: int, told: Callable[[str], None], *, only: str | None = None
+    most: int | None, directory: str | None, seed: int, told: Callable[[str], None], *, only: str = ""
 ) -> Campaign:
     """Make faults, each in a try of its own; the places of those in which something was wrong are kept.
 
@@ -97,9 +97,7 @@ def faults(
     root = os.path.realpath(tempfile.mkdtemp(prefix="tfm-faults-", dir=directory))
     victim.warm(f"{root}/warm")
     tries = {work: _Tries(root, work) for work in victim.WORKS}
-    chosen = _chosen(tries, most, Random(seed))
-    if only is not None:
-        chosen = [(work, fault) for work, fault in chosen if only in f"{work}: {fault}"]
+    chosen = _chosen(tries, most, only, Random(seed))
     campaign.counts["faults there are"] = sum(len(those.faults) for those in tries.values())
     for work, fault in chosen:
         tries[work].tried(fault, campaign)
