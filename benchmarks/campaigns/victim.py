@@ -149,19 +149,25 @@ WORKS: dict[str, Callable[[Victim], None]] = {"register": register, "sweep": swe
 
 
 def start(scene: Scene, work: str) -> tuple[int, int]:
-    """Fork a victim; return its process, and the pipe whose end lets it begin."""
+    """Fork a victim; return its process, which waits by then, and the pipe whose end lets it begin."""
     reader, writer = os.pipe()
+    waits, waiting = os.pipe()
     pid = os.fork()
     if pid:
         os.close(reader)
+        os.close(waiting)
+        os.read(waits, 1)
+        os.close(waits)
         return pid, writer
     try:
         os.close(writer)
+        os.close(waits)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.unraisablehook = lambda _: None
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)  # where only a parent may trace
         diary = Diary(f"{scene.root}/diary")
         victim = Victim(scene, diary, WORKS[work])
+        os.close(waiting)
         os.readv(reader, [bytearray(1)])  # as with the diary: a call of its own, which meets no fault
         try:
             victim.live()
