@@ -265,7 +265,7 @@ def test_a_storm_finds_a_fault_that_is_made_on_purpose(
 def test_a_sample_of_faults_at_system_calls_loses_nothing(tmp_path: Path) -> None:
     tool("strace")
     faults = importlib.import_module("benchmarks.campaigns.faults").faults
-    campaign = faults(TRIES, str(tmp_path), 1, lambda _: None)
+    campaign = faults(TRIES, str(tmp_path), 3, lambda _: None)
     assert campaign.problems == []
     assert campaign.counts["tries"] == TRIES
     assert sum(campaign.counts[kind] for kind in ("EIO", "ENOSPC", "SIGKILL", "SIGINT")) > TRIES / 2

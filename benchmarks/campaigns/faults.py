@@ -45,7 +45,8 @@ class _Tries:
         os.close(begin)
         in_time = victim.ended(pid, PATIENCE)
         tracing.end()
-        wrong = list(victim.judge(scene, self._work, kind=fault.kind if fault else "", own=self._own or scene.own()))
+        kind, call = (fault.kind, fault.call) if fault else ("", "")
+        wrong = list(victim.judge(scene, self._work, kind=kind, call=call, own=self._own or scene.own()))
         if fault is None:
             self._own = scene.own()
             if wrong:

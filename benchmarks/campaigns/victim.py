@@ -189,13 +189,14 @@ def ended(pid: int, patience: float) -> bool:
     return True
 
 
-def judge(scene: Scene, work: str, *, kind: str, own: set[str]) -> Iterator[str]:
+def judge(scene: Scene, work: str, *, kind: str, call: str, own: set[str]) -> Iterator[str]:
     """Yield what is wrong after a victim has ended.
 
     Args:
         scene: Where it was.
         work: What it did.
         kind: Of the fault.
+        call: That the fault was at.
         own: The package's own files that a try without a fault leaves.
     """
     told = read(f"{scene.root}/diary")
@@ -217,7 +218,7 @@ def judge(scene: Scene, work: str, *, kind: str, own: set[str]) -> Iterator[str]
     yield from (
         f"check: {one.kind}: {one.subject}"
         for one in findings
-        if not (kind == "SIGKILL" and one.kind == "leftover lock file")
+        if not (one.kind == "leftover lock file" and (kind == "SIGKILL" or call.startswith("unlink")))
     )
     manager.close()
     yield from (f"a file of the package's own is left: {name}" for name in sorted(scene.own() - own))
