@@ -15,14 +15,20 @@ _DETACH = 2
 
 
 class HangingMount:
-    """Holds the files it is given in its root; their removal hangs until ``release``."""
+    """Holds the files it is given in its root; their removal hangs until ``release``.
+
+    Attributes:
+        deaf: Whether it leaves questions about its files unanswered, as a server that is away does.
+    """
 
     def __init__(self, place: Path, names: list[str]) -> None:
         self.place = place
         self.hung = threading.Event()
         self.removed: list[str] = []
+        self.deaf = False
         self._nodes = {name.encode(): number for number, name in enumerate(names, 2)}
         self._waiting: list[tuple[int, bytes]] = []
+        self._unanswered: list[int] = []
         self._lock = threading.Lock()
         self._descriptor = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         options = f"fd={self._descriptor},rootmode=40755,user_id={os.getuid()},group_id={os.getgid()}"
@@ -44,6 +50,10 @@ class HangingMount:
 
     def close(self) -> None:
         self.release()
+        with self._lock:
+            self.deaf = False
+            for unique in self._unanswered:
+                self._answer(unique, error=_ENOENT)
         ctypes.CDLL(None).umount2(os.fsencode(self.place), _DETACH)
         self._thread.join(10)
         os.close(self._descriptor)
@@ -59,6 +69,8 @@ class HangingMount:
     def _handle(self, opcode: int, unique: int, node: int, body: bytes) -> None:
         if opcode == _INIT:
             self._answer(unique, struct.pack("=IIIIHHIIHHI28x", 7, 31, 0, 0, 8, 8, 1 << 17, 1, 0, 0, 0))
+        elif self.deaf and opcode in (_LOOKUP, _GETATTR):
+            self._unanswered.append(unique)
         elif opcode == _LOOKUP:
             found = self._nodes.get(body.rstrip(b"\0"))
             entry = struct.pack("=QQQQII", found or 0, 0, 0, 0, 0, 0)

@@ -1,6 +1,7 @@
 """What was registered goes, the rest stays: files replaced, linked, changed and moved, also while a sweep looks."""
 
 import ctypes
+import errno
 import os
 import socket
 import stat
@@ -332,6 +333,20 @@ def test_only_regular_files_and_links_to_them_are_found(place: Path, kind: str) 
     assert (Examiner().examine(str(path)) is not None) is (kind == "link")
     for missing in (place / "missing", place / "file" / "below", place / "nul\0"):
         assert Examiner().examine(str(missing)) is None
+
+
+def test_what_cannot_be_looked_at_is_refused_with_the_cause(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Excludes code that calls every file that a disk or a filter of system calls keeps from it no regular file."""
+
+    def fail(*_: object) -> Seen:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(identity, "looker", lambda: fail)
+    report = manager.register_files([file])
+    assert report.refused == ((str(file), os.strerror(errno.EIO)),)
+    assert f"({os.strerror(errno.EIO)})" in caplog.text
 
 
 def test_a_nul_does_not_cut_a_name_short(manager: TempFileManager, file: Path) -> None:

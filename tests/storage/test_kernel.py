@@ -1,14 +1,30 @@
 """What the kernel tells of files, mounts, disks and processes, and how it is read."""
 
+import errno
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from temp_file_manager.storage.kernel import file_flags, probe
+from hanging_mount import hanging_mount
+from temp_file_manager.storage.kernel import file_flags, probe, processes, statx
 from temp_file_manager.storage.kernel.mounts import kind_among
 from temp_file_manager.storage.kernel.space import is_full
-from temp_file_manager.storage.kernel.statx import HERE, looker, signed
+from temp_file_manager.storage.kernel.statx import (
+    HERE,
+    listed_by_stat,
+    listed_looker,
+    look_by_stat,
+    looker,
+    opened_by_stat,
+    opened_looker,
+    signed,
+)
+
+PATIENCE = 60.0
+"""Seconds after which what has not answered hangs."""
 
 
 def test_a_disk_that_cannot_be_asked_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,3 +80,75 @@ def test_a_mark_is_looked_for_without_following_or_waiting(tmp_path: Path, monke
     assert not file_flags.flags(str(tmp_path))
     assert asked[0] & os.O_NONBLOCK
     assert asked[0] & os.O_NOFOLLOW
+
+
+def test_a_mount_that_does_not_answer_makes_no_look_at_processes_wait(tmp_path: Path) -> None:
+    """Excludes code that asks a dead server about what somebody has open there, whosever file it is looking for."""
+    here = tmp_path / "here"
+    here.touch()
+    with hanging_mount(tmp_path / "mount", ["there"]) as mount:
+        if mount is None:
+            pytest.skip("takes the right to mount")
+        there = os.open(mount.place / "there", os.O_RDONLY)
+        told: list[Any] = []
+
+        def look() -> None:
+            told.extend([processes.file_users(str(here)), processes.open_inodes()[0]])
+
+        try:
+            with here.open():
+                mount.deaf = True
+                thread = threading.Thread(target=look, daemon=True)
+                thread.start()
+                thread.join(PATIENCE)
+                assert not thread.is_alive(), "it waits for the mount"
+        finally:
+            mount.deaf = False
+            os.close(there)
+        users, inodes = told
+        assert [user.pid for user in users.processes] == [os.getpid()]
+        assert {here.stat().st_ino, 2} <= inodes, "what is open there is seen all the same"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_where_statx_is_forbidden_stat_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Excludes code that takes every file for none, since a filter of system calls does not know the newer one."""
+    path = tmp_path / "file"
+    path.touch()
+    forbid(monkeypatch, number)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    with path.open() as file:
+        link = b"/proc/self/fd/%d" % file.fileno()
+        try:
+            assert looker()(HERE, os.fsencode(path)) == look_by_stat(HERE, os.fsencode(path))
+            assert looker()(file.fileno(), b"") == look_by_stat(file.fileno(), b"")
+            assert listed_looker()(directory, b"file") == listed_by_stat(directory, b"file")
+            assert opened_looker()(link) == opened_by_stat(link)
+            with pytest.raises(FileNotFoundError):
+                looker()(directory, b"missing")
+        finally:
+            os.close(directory)
+
+
+def test_what_a_look_fails_with_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes code that asks once more whatever happened: a disk that fails would be asked twice, and hide why."""
+    (tmp_path / "file").touch()
+    forbid(monkeypatch, errno.EIO)
+    for look in (looker(), listed_looker()):
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            look(HERE, os.fsencode(tmp_path / "file"))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        opened_looker()(os.fsencode(tmp_path / "file"))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let ``statx`` fail, as a filter of system calls does."""
+    import ctypes
+
+    def fail(*_: object) -> int:
+        ctypes.set_errno(number)
+        return -1
+
+    monkeypatch.setattr(statx, "_statx", lambda: fail)

@@ -22,7 +22,7 @@ from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.paths import AnyPath, absolute
-from temp_file_manager.storage.tree import Entry, Skip, Tree
+from temp_file_manager.storage.tree import LONGEST, Entry, Skip, Tree
 
 TAG = "adopted"
 """The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
@@ -141,7 +141,7 @@ class Survey:
         with self._what.opened(self._spared, self._skip) as tree:
             batch = []
             for entry in tree.entries():
-                reason = unfit(entry, tree.mount, uid) or (Skip.RECENT if entry.latest > self._latest else None)
+                reason = unfit(entry, tree.mount, uid) or self._unwanted(entry)
                 if reason:
                     self._skip(entry.path, reason)
                     continue
@@ -158,6 +158,11 @@ class Survey:
             if any(one in (path, real) or path.startswith(f"{one}-") for one in self._what.spared):
                 return Skip.OURS
         return Skip.EXCLUDED if self._excluded and self._excluded(relative) else None
+
+    def _unwanted(self, entry: Entry) -> Skip | None:
+        if len(os.fsencode(f"{self._base}/{entry.path}")) > LONGEST:
+            return Skip.LONG
+        return Skip.RECENT if entry.latest > self._latest else None
 
     def _skip(self, _: str, reason: Skip) -> None:
         self.skipped[reason] += 1

@@ -14,7 +14,10 @@ def identify(path: str) -> Identity:
     a sweep in another working directory finds another directory, and leaves alone what bears that name there.
     """
     there = path if os.path.isabs(path) else _from_here(path)
-    found = Examiner().examine(there) if there and not is_own(there) else None
+    try:
+        found = Examiner().examine(there) if there and not is_own(there) else None
+    except OSError:  # what cannot be looked at is no file that could be removed
+        found = None
     return NOTHING if found is None else found.identity
 
 

@@ -14,6 +14,7 @@ from temp_file_manager.reports import RegisterReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.storage.identity import Found as IdentifiedFile
 from temp_file_manager.storage.own_files import is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 
@@ -122,18 +123,25 @@ class Registrar:
                 return why_not_regular(path)
             if examine is None:
                 return self._seen(path, judge)
-            found = examine(path)
-            if found is None:
-                return None
-            reason = (permissions.foreign(found.owner) if self._owner_check else "") or judge(path, found.identity)
-            if reason:
-                return reason
-            if self._mask is not None:
-                self._restrict(path, self._mask)
-                found = examine(path)  # again: that has moved the change time
-            return found and (found.size, found.identity)
+            try:
+                return self._identified(path, judge, examine)
+            except OSError as error:
+                return error.strerror or str(error)
 
         return look
+
+    def _identified(self, path: str, judge: Judge, examine: Callable[[str], IdentifiedFile | None]) -> Found | str | None:
+        """Say so of a path where identities are kept."""
+        found = examine(path)
+        if found is None:
+            return None
+        reason = (permissions.foreign(found.owner) if self._owner_check else "") or judge(path, found.identity)
+        if reason:
+            return reason
+        if self._mask is not None:
+            self._restrict(path, self._mask)
+            found = examine(path)  # again: that has moved the change time
+        return found and (found.size, found.identity)
 
     def _seen(self, path: str, judge: Judge) -> Found | str | None:
         """Say so of a path where no identity is kept."""

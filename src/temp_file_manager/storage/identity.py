@@ -29,7 +29,11 @@ class Examiner:
         self._parents: dict[bytes, tuple[int, int]] = {}
 
     def examine(self, path: str) -> Found | None:
-        """Return what an absolute ``path`` is, or None when it is neither a regular file nor a link to one."""
+        """Return what an absolute ``path`` is, or None when it is neither a regular file nor a link to one.
+
+        Raises:
+            OSError: it cannot be looked at. What is not there is no error.
+        """
         try:
             name = os.fsencode(path)
         except UnicodeEncodeError:  # no file has such a name
@@ -42,7 +46,7 @@ class Examiner:
                 return None
             directory = name[: name.rindex(b"/")]
             parent = self._parents.get(directory) or self._parent(directory)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return _new(Found, (size, _new(Identity, (inode, born, changed, *parent)), owner))
 

@@ -20,6 +20,9 @@ from temp_file_manager.storage.own_files import OWN_DIRECTORY
 DEEPEST = 200
 """Directories within directories; each is an open descriptor, of which a process often has 1024."""
 
+LONGEST = 4095
+"""Bytes of a path that the kernel takes; a walk from directory to directory finds files that no path leads to."""
+
 _UP = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _WITHIN = _UP | getattr(os, "O_NOFOLLOW", 0)
 
@@ -40,6 +43,7 @@ class Skip(StrEnum):
     VANISHED = "vanished or changed meanwhile"
     LOCKED = "locked by somebody (flock)"
     DEEP = f"more than {DEEPEST} directories deep"
+    LONG = "its path is longer than the system takes"
 
 
 class Entry(NamedTuple):

@@ -1,4 +1,7 @@
-"""Processes that have a file open or mapped, as far as ``/proc`` shows them to this user."""
+"""Processes that have a file open or mapped, as far as ``/proc`` shows them to this user.
+
+What others have open is never asked of its file system: a server that does not answer would make every look wait.
+"""
 
 import os
 import stat
@@ -6,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from temp_file_manager.storage.kernel.statx import signed
+from temp_file_manager.storage.kernel.statx import Opened, OpenedLook, opened_looker, signed
 from temp_file_manager.text import masked
 
 LONGEST_COMMAND = 200
@@ -60,12 +63,13 @@ def census() -> FileUsers:
 
 def _looked_for(wanted: os.stat_result | None, path: str) -> FileUsers:
     found: list[FileUser] = []
+    look = opened_looker()
     read = unread = 0
     for pid in _pids():
         process = f"/proc/{pid}"
         ways: dict[str, None] = {}
         try:
-            for way in _ways(process, wanted, path):
+            for way in _ways(process, wanted, path, look):
                 ways[way] = None
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
@@ -85,10 +89,11 @@ def _pids() -> list[int]:
         return []
 
 
-def _ways(process: str, wanted: os.stat_result | None, path: str) -> Iterator[str]:
+def _ways(process: str, wanted: os.stat_result | None, path: str, look: OpenedLook) -> Iterator[str]:
+    sought = None if wanted is None else Opened(signed(wanted.st_ino), wanted.st_dev)
     for name in os.listdir(f"{process}/fd"):
         with suppress(FileNotFoundError):  # closed meanwhile
-            if wanted is not None and os.path.samestat(os.stat(f"{process}/fd/{name}"), wanted):
+            if sought is not None and look(os.fsencode(f"{process}/fd/{name}")) == sought:
                 yield _access(f"{process}/fdinfo/{name}")
     with open(f"{process}/maps", "rb") as file:
         if wanted is not None and any(_is_of(line, wanted, os.fsencode(path)) for line in file):
@@ -150,7 +155,8 @@ def _command(process: str) -> str:
 
 def open_inodes() -> tuple[set[int], bool]:
     """Return the inodes that any process has open, and whether every process could be read."""
-    return _inodes(_open_in)
+    look = opened_looker()
+    return _inodes(lambda process: _open_in(process, look))
 
 
 def mapped_inodes() -> tuple[set[int], bool]:
@@ -177,10 +183,10 @@ def _inodes(inodes: Callable[[str], Iterator[int]]) -> tuple[set[int], bool]:
     return found, complete
 
 
-def _open_in(process: str) -> Iterator[int]:
+def _open_in(process: str, look: OpenedLook) -> Iterator[int]:
     for name in os.listdir(f"{process}/fd"):
         with suppress(FileNotFoundError):  # closed meanwhile
-            yield signed(os.stat(f"{process}/fd/{name}").st_ino)
+            yield look(os.fsencode(f"{process}/fd/{name}")).inode
 
 
 def _mapped_in(process: str) -> Iterator[int]:

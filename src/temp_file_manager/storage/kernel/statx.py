@@ -3,6 +3,7 @@
 Python's ``os.stat`` does not tell a birth time on Linux, so the system call that does is made through ctypes there.
 """
 
+import errno
 import functools
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ _NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
     0x800,
     0x1000,
 )  # AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH
+_NOT_ASKED = 0x4000  # AT_STATX_DONT_SYNC: what the kernel knows, without a question to a server
 _BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
 _SIZE_OF_STATX = 256
 _NS = 1_000_000_000
@@ -25,6 +27,13 @@ _SEEN_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | _BORN  # type, mode, own
 # Mask, nlink, uid, mode, inode, size, btime, ctime, mtime, device, mount.
 _LISTED = Struct("=I12xII4xH2xqq32xqI4xqI4xqI4x8xIIQ")
 _LISTED_WANTED = _SEEN_WANTED | 0x4 | 0x40 | _MOUNT  # and nlink, mtime
+_OPENED = Struct("=32xq96xII")  # inode, device
+_OPENED_WANTED = 0x1 | 0x100  # type, inode
+
+
+_FORBIDDEN = (errno.EPERM, errno.ENOSYS)
+"""What ``statx`` fails with where a filter of system calls does not let it through: then ``stat`` is asked, which no
+filter forbids. Looking at a file gives neither for any other reason."""
 
 
 class Seen(NamedTuple):
@@ -64,6 +73,16 @@ Look = Callable[[int, bytes], Seen]
 Raises OSError. Not to be shared between threads.
 """
 
+class Opened(NamedTuple):
+    """Which file is open: enough to know it again."""
+
+    inode: int
+    device: int
+
+
+OpenedLook = Callable[[bytes], Opened]
+"""Follows a link of ``/proc/*/fd``. Raises OSError. Not to be shared between threads."""
+
 ListedLook = Callable[[int, bytes], Listed]
 """As ``Look``, of a name in a directory. Looking at a directory mounts nothing on it."""
 
@@ -78,7 +97,9 @@ def looker() -> Look:
 
     def look(directory: int, name: bytes) -> Seen:
         if statx(directory, name, flags, _SEEN_WANTED, address):
-            raise _error(name)
+            if (error := _error(name)).errno in _FORBIDDEN:
+                return look_by_stat(directory, name)
+            raise error
         mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
         born = born * _NS + born_ns if mask & _BORN else 0
         return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner))
@@ -96,12 +117,37 @@ def listed_looker() -> ListedLook:
 
     def look(directory: int, name: bytes) -> Listed:
         if statx(directory, name, flags, _LISTED_WANTED, address):
-            raise _error(name)
+            if (error := _error(name)).errno in _FORBIDDEN:
+                return listed_by_stat(directory, name)
+            raise error
         mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = unpack(buffer)
         born = b * _NS + b_ns if mask & _BORN else 0
         if not mask & _MOUNT:
             mount = major << 32 | minor
         return _new(Listed, (mode, links, owner, mount, inode, size, born, c * _NS + c_ns, m * _NS + m_ns))
+
+    return look
+
+
+def opened_looker() -> OpenedLook:
+    """Return an ``OpenedLook`` of one's own.
+
+    On Linux it asks no file system: ``stat`` of what others have open would wait for each server that does not answer.
+    (``fdinfo`` tells an inode, too, but on overlayfs not always the one that ``stat`` tells.)
+    """
+    call = _call()
+    if call is None:
+        return opened_by_stat
+    statx, address, buffer = call
+    unpack, flags = _OPENED.unpack_from, _NOT_ASKED | _NOT_MOUNTED
+
+    def look(link: bytes) -> Opened:
+        if statx(HERE, link, flags, _OPENED_WANTED, address):
+            if (error := _error(link)).errno in _FORBIDDEN:
+                return opened_by_stat(link)
+            raise error
+        inode, major, minor = unpack(buffer)
+        return Opened(inode, os.makedev(major, minor))
 
     return look
 
@@ -148,6 +194,12 @@ def look_by_stat(directory: int, name: bytes) -> Seen:
     else:
         found = os.fstat(directory)
     return Seen(found.st_mode, signed(found.st_ino), found.st_size, _born(found), found.st_ctime_ns, found.st_uid)
+
+
+def opened_by_stat(link: bytes) -> Opened:
+    """Be an ``OpenedLook`` by what Python has everywhere."""
+    found = os.stat(link)
+    return Opened(signed(found.st_ino), found.st_dev)
 
 
 def listed_by_stat(directory: int, name: bytes) -> Listed:
