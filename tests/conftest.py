@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,35 @@ if TYPE_CHECKING:
 
 # Before anything imports it: its assertions are part of the tests.
 pytest.register_assert_rewrite("temp_file_manager.testing")
+
+
+UNTRIED = "not tried"
+"""How a test's print or its reason for a skip begins that could not try something here."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what could not be tried. In CI, where everything can be, that is a failure: nothing is skipped silently."""
+    del item
+    report = yield
+    told = report.capstdout.splitlines() if report.when == "call" else ()
+    untried = [line for line in told if line.startswith(UNTRIED)]
+    if report.skipped and not hasattr(report, "wasxfail"):
+        untried.append(str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr))
+    if untried and not report.failed:
+        report.user_properties.append((UNTRIED, "; ".join(untried)))
+        if os.environ.get("CI"):
+            report.outcome, report.longrepr = "failed", f"in CI everything is tried, but: {'; '.join(untried)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what could not be tried."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    for report in reports:
+        for name, words in getattr(report, "user_properties", ()):
+            if name == UNTRIED:
+                terminalreporter.write_line(f"{UNTRIED} by {report.nodeid}: {words.removeprefix(f'{UNTRIED}: ')}")
 
 
 @pytest.fixture
