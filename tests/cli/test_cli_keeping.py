@@ -400,6 +400,16 @@ def test_what_cannot_be_held(say: Say, old: str, folder: Path) -> None:
     assert not os.path.exists("ran")
 
 
+def test_settings_may_follow_the_path(say: Say, old: str, folder: Path) -> None:
+    """Excludes code that takes them for the command: it would look for the record in another registry, and run them."""
+    base = os.environ["TEMP_FILE_BASE_DIR"]
+    for words in (("old", "--base-dir", base), ("--base-dir", base, "old")):
+        assert say("hold", *words, "--", "true") == (0, "", "")
+    assert say("hold", "old", "--base-dir", f"{folder}/other", "--", "true").code == 1
+    told = json.loads(say("hold", "old", "--json", "--base-dir", base, "--", "true", "--", "--json").out)
+    assert told["command"] == ["true", "--", "--json"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -409,6 +419,8 @@ def test_what_cannot_be_held(say: Say, old: str, folder: Path) -> None:
         (("old", "--", ""), "name a COMMAND"),
         (("", "--", "true"), "an empty PATH"),
         (("--nonsense", "old", "true"), "hold does not take --nonsense"),
+        (("old", "--nonsense", "--", "true"), "unrecognized arguments: --nonsense"),
+        (("old", "--json", "true"), "'--json' stands where the command should"),
     ],
 )
 def test_hold_wants_a_path_and_a_command(say: Say, old: str, words: tuple[str, ...], expected: str) -> None:

@@ -32,7 +32,7 @@ def add_parser(commands: options.Commands) -> None:
         "file is not registered or not there.",
         json="print a JSON object at the end, after what the command printed",
     )
-    parser.usage = "%(prog)s [--json] [--config FILE] [settings] PATH -- COMMAND..."
+    parser.usage = "%(prog)s [--json] [--config FILE] [settings] PATH [settings] -- COMMAND..."
     parser.add_argument("path", metavar="PATH", help="a registered file")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, and its arguments")
     options.add_settings(parser)
@@ -44,7 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used, or no command is given.
     """
-    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    words = _command(args)
     if not words or not words[0]:
         raise UsageError("name a COMMAND after the PATH: hold PATH -- COMMAND")
     if not args.path:
@@ -60,6 +60,26 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         render.as_json({"path": hold.path, "command": words, "exit_code": code}, indent=None)
     return code
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """Return the command; flags between the path and ``--`` are this program's, and go to ``args``.
+
+    Raises:
+        UsageError: they are none of its flags, or no ``--`` says where the command begins.
+    """
+    words: list[str] = args.words
+    if not words or not words[0].startswith("-"):
+        return words
+    if "--" not in words:
+        raise UsageError(f"{words[0]!r} stands where the command should: hold PATH [settings] -- COMMAND")
+    end = words.index("--")
+    if end:
+        parser = options.Parser(prog=f"{render.PROGRAM} hold", add_help=False)
+        options.add_json(parser)
+        options.add_settings(parser)
+        parser.parse_args(words[:end], args)
+    return words[end + 1 :]
 
 
 def _run(words: list[str], hold: Hold) -> int:
