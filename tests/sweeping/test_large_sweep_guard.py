@@ -21,7 +21,7 @@ from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.large_sweep_guard import IN_FORCE, LargeSweepGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 from temp_file_manager.testing import NOW, FakeClock
 
@@ -162,6 +162,37 @@ def test_counting_ends_when_the_answer_is_clear(
     pages.clear()
     assert not held(guard, HOUR, allow=9000)
     assert pages == [], "there are no more than are allowed"
+
+
+def test_two_programs_with_settings_of_their_own_do_not_hold_each_other_up(
+    registry: Registry, guard: LargeSweepGuard
+) -> None:
+    """Once each has been let through; what both would leave is asked about all the same."""
+    other = LargeSweepGuard(registry)
+    swept(guard, DAY)
+    add(registry, 3000, 7200)
+    assert held(other, HOUR), "so far it is a change"
+    other.check(HOUR, now=0, allow=3000)
+    other.completed(HOUR, DONE)
+    for hours in range(0, 30 * 24, 12):
+        at = NOW + hours * 3600
+        swept(guard, replace(DAY, asof=at))
+        assert not held(other, replace(HOUR, asof=at))
+        swept(other, replace(HOUR, asof=at))
+    registry.replace([])
+    add(registry, 3000, 60)
+    assert held(guard, Selection(NOW, 30)), "and another change still is one"
+
+
+def test_settings_that_were_in_force_long_ago_are_a_change(registry: Registry, guard: LargeSweepGuard) -> None:
+    """Nobody sweeps by them any more: what has gathered since is not what expires in the ordinary way."""
+    swept(guard, HOUR)
+    swept(guard, DAY)
+    add(registry, 3000, 7200)
+    assert not held(guard, replace(HOUR, asof=NOW + 3600))
+    later = replace(HOUR, asof=NOW + IN_FORCE)
+    registry.replace([(path, NOW + IN_FORCE - 7200) for path in registry.files])
+    assert held(guard, later)
 
 
 def test_the_first_sweep_of_all_is_not_held(registry: Registry, guard: LargeSweepGuard) -> None:

@@ -1,7 +1,8 @@
 """The guard of large sweeps: a wrong setting does not empty the disk.
 
-What the last completed sweep was made with is kept in the registry. While nothing has changed, whatever is due has
-become so by the passing of time, and is nobody's mistake.
+What completed sweeps were made with is kept in the registry. What is due by settings that have been in force lately
+has become so by the passing of time, and is nobody's mistake. Of two programs that share a registry, each with settings
+of its own, neither is asked because of the other.
 """
 
 import math
@@ -12,7 +13,6 @@ from dataclasses import replace
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.contract import last_line
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import verdict
 
@@ -20,6 +20,14 @@ FILES = 1000
 SHARE = 0.5
 
 NAME = "swept_with"
+
+IN_FORCE = 7 * 86400.0
+"""Seconds for which settings count as no change after a sweep by them, whatever others have swept by since."""
+
+KEPT = 16
+"""So many programs with settings of their own may share a registry."""
+
+_RENEWED = 86400.0
 _PAGE = 1000
 
 
@@ -36,7 +44,7 @@ class LargeSweepGuard:
         self._registry = registry
         self._files = files
         self._share = share
-        self._recalled: str | None = None
+        self._latest: dict[str, float] = {}  # when a sweep by each settings was noted last
 
     def check(self, due: Selection, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
         """Return if the sweep may begin.
@@ -55,10 +63,13 @@ class LargeSweepGuard:
         """
         if due.force:
             return
-        self._recalled = last_line(self._registry, NAME)
-        if self._recalled is None or self._recalled == _text(_settings(due)):
+        notes = self._registry.read(NAME, limit=KEPT)
+        self._latest = {note.text: note.at for note in reversed(notes)}
+        text = _text(_settings(due))
+        lately = due.asof - self._latest.get(text, -math.inf) < IN_FORCE
+        if not notes or notes[0].text == text or lately:
             return
-        former = _former(self._recalled)
+        former = _former(notes[0].text)
         records = self._registry.stats().records
         bound = max(self._files, int(records * self._share), allow)
         if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now, stop):
@@ -69,10 +80,10 @@ class LargeSweepGuard:
         if due.force or report.dry_run or report.stopped:
             return
         text = _text(_settings(due))
-        if text != self._recalled:
+        if not abs(due.asof - self._latest.get(text, -math.inf)) < _RENEWED:
             with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
-                self._registry.write(NAME, text, due.asof, keep=1)
-                self._recalled = text
+                self._registry.write(NAME, text, due.asof, keep=KEPT)
+                self._latest[text] = due.asof
 
     def _exceeds(
         self, bound: int, records: int, due: Selection, former: Selection, now: float, stop: Callable[[], bool]
