@@ -174,6 +174,30 @@ def test_the_deployment_is_the_specifications() -> None:
     assert variables(each)["TEMP_FILE_MAX_AGE"] == "3600"
 
 
+def test_on_a_bare_empty_dir_it_says_in_a_line_what_to_change(tmp_path: Path) -> None:
+    """The specification's own Deployment: the volume is the base, and all users may write to its top (mode 0777)."""
+    volume = tmp_path / "aiecs_temp"
+    volume.mkdir()
+    volume.chmod(0o777)
+    variables = {"TEMP_FILE_BASE_DIR": str(volume), "TEMP_FILE_MAX_AGE": "3600"}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TEMP_FILE_")} | variables
+    command = [sys.executable, "-m", "aiecs.tools.temp_file_manager"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "all users may change what is in it" in line
+    inside = re.search(r"give a directory inside it, such as (\S+),", line)
+    assert inside is not None
+    told = subprocess.run(
+        [*command, "stats"],
+        env=environ | {"TEMP_FILE_BASE_DIR": inside[1]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, told.stderr, Path(inside[1]).parent) == (0, "", volume)
+
+
 # -- the unit
 
 

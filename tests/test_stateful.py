@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Status
+from temp_file_manager.records import Status, TempFile
 from temp_file_manager.testing import FakeClock
 
 SETTINGS = settings(
@@ -255,10 +255,14 @@ class PublishedClass(RuleBasedStateMachine):
         assert (planned.dry_run, done.dry_run) == (True, False)
         taken = [outcome.record.path for outcome in done.outcomes]
         assert len(taken) == len(set(taken)) == (len(due) if limit is None else min(limit, len(due)))
-        since = [self.model[path] + self.ttls.get(path, self.manager.max_age) for path in taken]
-        assert since == sorted(since)
+        assert (since := [self.waits_since(outcome.record) for outcome in done.outcomes]) == sorted(since)
         assert all(outcome.status is statuses[outcome.record.path] for outcome in done.outcomes)
         assert done.retired == sum(map(self.retire, taken))
+
+    def waits_since(self, record: TempFile) -> float:
+        """Since it became due; what a sweep has failed to remove, since its next try."""
+        due = self.model[record.path] + self.ttls.get(record.path, self.manager.max_age)
+        return due if record.retry_at is None else record.retry_at
 
     def status_of(self, path: str) -> Status:
         if path in self.undeletable:

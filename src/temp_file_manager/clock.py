@@ -25,6 +25,13 @@ def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
         return ""
 
 
+class Wall(Protocol):
+    """A clock that people read."""
+
+    def wall(self) -> float:
+        """Return seconds since the epoch."""
+
+
 class Clock(Protocol):
     """What the package asks of time. ``testing.FakeClock`` is the other implementation."""
 

@@ -136,7 +136,8 @@ class Context:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
-        registrar = Registrar(registry, clock, told, settings)
+        guard = ClockGuard(registry, clock)
+        registrar = Registrar(registry, guard, told, settings)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -145,13 +146,13 @@ class Context:
             clock=clock,
             hooks=told,
             registry=registry,
-            storage=build(settings, base_dir, clock),
-            protecting=build(settings, base_dir, clock, protect_open=True),
-            clock_guard=ClockGuard(registry, clock),
+            storage=build(settings, base_dir, clock, guard.asof),
+            protecting=build(settings, base_dir, clock, guard.asof, protect_open=True),
+            clock_guard=guard,
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
-            creator=Creator(directory, registry, clock, registrar, settings.permission_mask),
+            creator=Creator(directory, registry, guard, registrar, settings.permission_mask),
             directories=MadeDirectories(directory),
             sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
             scheduler=Scheduler(clock),

@@ -211,7 +211,7 @@ class TempFileManager:
             ValueError: it is not registered, or ``ttl`` is negative or not a number.
             FileNotFoundError: it is registered, and not there any more.
         """
-        until = None if ttl is None else self._context.clock.wall() + seconds("ttl", ttl)
+        until = None if ttl is None else self._context.clock_guard.wall() + seconds("ttl", ttl)
         pin(self.registry, absolute(file_path), until)
 
     def unpin(self, file_path: AnyPath) -> None:

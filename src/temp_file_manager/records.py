@@ -68,9 +68,10 @@ class TempFile(NamedTuple):
 class Order(StrEnum):
     """Orders in which pages give records. All but ``OVERDUE`` give every record of theirs, whatever keeps it."""
 
-    OVERDUE = "overdue"  # what is due and free, the longest overdue first: as sweeps take it
+    OVERDUE = "overdue"  # what is due and free, what waits the longest first: as sweeps take it
     OLDEST = "oldest"  # the longest registered first, with a ttl or without
     LARGEST = "largest"  # the largest first; those of known size
+    FAILING = "failing"  # what could not be removed, the farthest next try, and so the most failures, first
     ADDED = "added"  # the first to be put on record first, as a dict has it
 
 

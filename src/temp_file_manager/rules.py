@@ -45,7 +45,7 @@ def _kept(record: TempFile, due: Selection) -> str:
         return "held: a process has asked to keep it while it works with it"
     if record.pinned_until is not None and record.pinned_until > due.asof:
         return f"pinned for another {span(record.pinned_until - due.asof)}"
-    if due.patient and not due.force and record.retry_at is not None and record.retry_at > due.asof:
+    if due.patient and not due.force and record.retry_at is not None and waits(record.retry_at, due.asof):
         before = f"removal failed {record.failures} times" if record.failures else "kept by the sweep before"
         return f"{before}; next try in {span(record.retry_at - due.asof)}"
     return ""
@@ -62,6 +62,23 @@ def status(path: str, record: TempFile | None, due: Selection) -> FileStatus:
 def retry_at(failures: int, now: float) -> float:
     """Return when scheduled sweeps try again after so many failures: after 1, 2, 4 … minutes, an hour at most."""
     return now + min(FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 10), LAST_RETRY)
+
+
+def waits(retry_at: float, asof: float) -> bool:
+    """Say whether scheduled sweeps still leave alone what is to be tried again at ``retry_at``.
+
+    No further ahead than the longest time there is between two tries: such a time was set by a clock that was wrong.
+    """
+    return asof < retry_at <= asof + LAST_RETRY
+
+
+def waiting_since(registered_at: float, own: float | None, retry_at: float | None, max_age: float) -> float:
+    """Return since when a record waits for a sweep: since it became due, or was to be tried again.
+
+    Sweeps take those first that wait the longest. So what cannot be removed stands in nobody's way: each try puts it
+    behind what has become due before the next.
+    """
+    return due_at(registered_at, own, max_age) if retry_at is None else retry_at
 
 
 def due_at(registered_at: float, own: float | None, max_age: float) -> float:

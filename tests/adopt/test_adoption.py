@@ -280,20 +280,31 @@ def test_a_file_that_carries_an_old_date_is_as_young_as_it_is(manager: TempFileM
     assert manager.sweep().removed == 0
 
 
-def test_a_date_to_come_counts(tree: Path, manager: TempFileManager) -> None:
+def test_what_carries_a_date_to_come_is_as_old_as_its_adoption(
+    tree: Path, make_manager: MakeManager, clock: FakeClock
+) -> None:
+    """Excludes code that waits for the year 2099, or takes the file for touched anew at each sweep till then."""
+    clock.set(wall=time.time() + LATER)
+    manager = make_manager(max_age=1000)
     (file,) = make(tree, "file")
-    to_come = int(time.time()) + 1000
-    os.utime(file, (1, to_come))
-    assert planned(tree, now=time.time() + LATER, max_age=LATER - 500).due == 0
-    adopted(manager, tree)
-    assert manager.files[str(file)] == to_come
+    os.utime(file, (1, clock.wall() + 5e9))
+    watch(manager.context, survey.wanted(tree))
+    adopt_watched(manager.context)
+    at = clock.wall()
+    assert manager.files[str(file)] == at
+    clock.advance(999)
+    adopt_watched(manager.context)
+    assert (manager.files[str(file)], manager.sweep().removed) == (at, 0)
+    clock.advance(2)
+    adopt_watched(manager.context)
+    assert manager.sweep().removed == 1
 
 
 def test_each_file_is_given_its_own_age(manager: TempFileManager, tree: Path) -> None:
     now = time.time()
     for number, path in enumerate(make(tree, *map(str, range(50)))):
         os.utime(path, (now, now + 100 + number))
-    adopted(manager, tree)
+    adopted(manager, tree, now=now + 1000)
     for number in range(50):
         age = manager.files[str(tree / str(number))] - now
         assert abs(age - (100 + number)) <= 1
@@ -306,15 +317,15 @@ def test_each_file_is_given_its_own_age(manager: TempFileManager, tree: Path) ->
         (5_000_000_001, 9.0, 6.0),
         (5_999_999_999, 6.0, 6.0),
         (5_400_000_000, 5.7, 5.7),  # not to come
-        (5_400_000_000, 5.1, 5.4),  # to come
+        (5_400_000_000, 5.1, 5.1),  # to come
         (0, 9.0, 0.0),
         (-1_500_000_000, 9.0, -1.0),
-        (1 << 70, 9.0, (1 << 70) / 1e9),
+        (1 << 70, 9.0, 9.0),
     ],
 )
 def test_times_are_rounded_to_the_younger_side(latest: int, now: float, expected: float) -> None:
     assert survey.registered_at(latest, now) == expected
-    assert survey.registered_at(latest, now) >= latest / 1e9
+    assert survey.registered_at(latest, now) >= min(latest / 1e9, now)
 
 
 def test_the_latest_of_three_times_counts(tree: Path) -> None:
@@ -352,10 +363,11 @@ def test_a_file_touched_since_it_was_adopted_is_given_a_new_age(manager: TempFil
 
 def test_only_what_adoption_recorded_is_given_a_new_age() -> None:
     record = TempFile("/x", 5.0)
-    assert survey.touched(record._replace(tags=("adopted",)), 6_000_000_000)
-    assert not survey.touched(record._replace(tags=("adopted",)), 5_000_000_000)
-    assert not survey.touched(record._replace(tags=("adopted", "mine")), 6_000_000_000)
-    assert not survey.touched(record, 6_000_000_000)
+    assert survey.touched(record._replace(tags=("adopted",)), 6_000_000_000, 6.0)
+    assert not survey.touched(record._replace(tags=("adopted",)), 6_000_000_000, 5.5), "a date to come tells nothing"
+    assert not survey.touched(record._replace(tags=("adopted",)), 5_000_000_000, 6.0)
+    assert not survey.touched(record._replace(tags=("adopted", "mine")), 6_000_000_000, 6.0)
+    assert not survey.touched(record, 6_000_000_000, 6.0)
 
 
 # -- the plan
@@ -496,6 +508,23 @@ def test_a_deep_tree_is_walked_to_a_depth(tree: Path) -> None:
     plan = planned(tree)
     assert (plan.files, plan.skipped) == (walking.DEEPEST + 1, {Skip.DEEP: 1})
     assert descriptors() == before
+    shutil.rmtree(tree)
+
+
+def test_what_no_path_leads_to_is_not_planned(manager: TempFileManager, tree: Path) -> None:
+    """Excludes code that plans what a walk from directory to directory finds, and then fails to remove it for ever."""
+    here = os.open(tree, os.O_RDONLY)
+    for _ in range(20):
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    done = adopted(manager, tree)
+    assert (done.registered + done.skipped[Skip.LONG], done.skipped[Skip.LONG] >= 3) == (20, True)
+    assert manager.sweep(force=True).removed == done.registered
+    assert len(manager.files) == 0
     shutil.rmtree(tree)
 
 

@@ -397,7 +397,7 @@ def test_nothing_is_changed(manager: TempFileManager, clock: FakeClock, tmp_path
 
 
 def test_no_record_is_walked_over(opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page, of what is due, however long the clock has been in doubt."""
+    """The first of what is due, and one page of what fails, however long the clock has been in doubt."""
     manager = opened()
     register(manager, tmp_path, 3)
     manager.sweep(trust_clock=False)
@@ -410,9 +410,27 @@ def test_no_record_is_walked_over(opened: Opener, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(manager.registry, "page", counted)
     assert examine(timed(manager, FakeClock(wall=NOW + 30 * HOUR, elapsed=5 * HOUR))).status is Grade.DEGRADED
-    ((due, limit),) = asked
-    assert due is not None
-    assert limit <= 100
+    assert [(due.order, limit <= 100) for due, limit in asked if due] == [("overdue", True), ("failing", True)]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("status", [Status.KEPT, Status.FAILED])
+def test_however_many_stand_before_it_what_is_late_is_found(opened: Opener, tmp_path: Path, status: Status) -> None:
+    """Excludes code that looks at so many of what is due, among which are those that others have open."""
+    manager = opened()
+    registry, clock = manager.registry, manager.context.clock
+    registry.add([(str(tmp_path / f"kept{number}"), None, None, (), None) for number in range(150)], NOW - 40 * HOUR)
+    late = str(tmp_path / "late")
+    registry.add([(late, None, None, (), None)], NOW - 30 * HOUR)
+    tried = registry.claim(Selection(NOW, 0), now=clock.elapsed(), lease=60, limit=999)
+    assert len(tried.records) == 151
+    ends = {at: Other(Status.KEPT, Cause.IN_USE) for at in range(150)}
+    ends[150] = Other(Status.FAILED, Cause.DIRECTORY) if status is Status.FAILED else Other(Status.SKIPPED, Cause.NONE)
+    registry.settle(Settlement(tried, 151, ends, NOW))
+    found = examine(timed(manager, FakeClock(wall=NOW + 60)))
+    assert found.status is Grade.DEGRADED
+    assert late in found.reasons[0]
+    assert ("its removal failed 1 times" in found.reasons[0]) is (status is Status.FAILED)
 
 
 def test_errors_of_ours_are_told_as_they_are(manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:

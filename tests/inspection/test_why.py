@@ -323,6 +323,17 @@ DURABLE: list[tuple[Callable[[Case], None], Rule, Status]] = [
 ]
 
 
+def test_a_claim_is_told_of_however_much_is_due_before_it(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes code that looks for it through the head of what is due, page by page."""
+    claimed(case)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("it walks through what is due")
+
+    monkeypatch.setattr(case.manager.registry, "page", fail)
+    assert case.why().rule is Rule.CLAIM
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("prepare", "rules", "statuses"), TABLE, ids=lambda value: getattr(value, "__name__", ""))
 def test_each_rule_decides_and_the_sweep_agrees(

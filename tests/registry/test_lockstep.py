@@ -466,7 +466,8 @@ class Lockstep(RuleBasedStateMachine):
 
 
 def _since(row: Row, due: Selection) -> float:
-    return row.registered_at + due.max_age if row.due_at is None else row.due_at
+    since = row.registered_at + due.max_age if row.due_at is None else row.due_at
+    return since if row.retry_at is None else row.retry_at
 
 
 class LockstepInMemory(Lockstep):

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,12 +14,14 @@ import pytest
 from small_disk import fill_pages
 from sqlite_files import claimed, execute, new, over, registry_at
 from temp_file_manager.chunks import Other
-from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.errors import RecordClaimedError, RegistryFullError
 from temp_file_manager.records import Cause, Selection, Status
 from temp_file_manager.registry import Claim, Settlement
+from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.registry.sqlite.sql import load_statements
 from temp_file_manager.testing import NOW
 
 ALL = Selection(NOW + 99, 0, force=True)
@@ -344,3 +347,45 @@ def test_claims_of_an_earlier_version_are_kept(tmp_path: Path, monkeypatch: pyte
                 f"/s/{number}" for number in (1, 2, 3, 4, 5)
             ]
     assert execute(path, "SELECT count(*) FROM claims WHERE id < 9") == (0,)
+
+
+def test_a_walk_goes_on_behind_its_last_record_and_not_at_the_first_of_the_same_time(tmp_path: Path) -> None:
+    """Excludes walks that take a look at all that was registered together once more for each chunk of it."""
+    path = tmp_path / "r.db"
+    open_registry(f"sqlite://{path}", str(tmp_path)).close()
+    walks = {name: text for name, text in load_statements().items() if f"{name}_alike" in load_statements()}
+    assert set(walks) == {"due_by_age", "due_by_ttl", "due_by_retry", "every_by_age", "every_by_due"}
+    with closing(sqlite3.connect(path)) as connection:
+        for name in walks:
+            text = load_statements()[f"{name}_alike"]
+            bound = dict.fromkeys(re.findall(r":(\w+)", text), 0)
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", bound)]
+            assert re.match(r"SEARCH files USING INDEX \w+ \(scope=\? AND \w+=\? AND rowid>\?\)$", plan[0]), plan
+            assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("next_step", ["a sweep that finds nothing due", "the next claim", "another settlement"])
+def test_what_a_full_disk_left_owed_is_settled_with_the_next(
+    fresh: SqliteRegistry, monkeypatch: pytest.MonkeyPatch, next_step: str
+) -> None:
+    """Excludes code that forgets it: a later sweep would find the file gone, and count it as somebody else's."""
+    for at, path in enumerate(("/s/a", "/s/b", "/s/c")):
+        fresh.add([new(path)], NOW + at)
+    first = fresh.claim(ALL, now=0, lease=60, limit=1)
+    second = fresh.claim(ALL, now=0, lease=60, limit=1)
+
+    def full(**_: object) -> Any:
+        raise RegistryFullError("on purpose")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh.transactions, "writing", full)
+        fresh.settle(Settlement(first, 1, {}, NOW))
+    assert set(fresh.files) == {"/s/a", "/s/b", "/s/c"}
+    if next_step == "another settlement":
+        fresh.settle(Settlement(second, 1, {0: Other(Status.KEPT, Cause.IN_USE)}, NOW))
+    elif next_step == "the next claim":
+        assert len(fresh.claim(ALL, now=0, lease=60, limit=1).records) == 1
+    else:
+        assert not fresh.claim(Selection(NOW, 1e9), now=0, lease=60, limit=1).records
+    assert set(fresh.files) == {"/s/b", "/s/c"}
+    assert fresh.stats().counters["removed"] == 1

@@ -27,7 +27,8 @@ from container import until
 from monitoring import QUERIES, RULES, dashboard_queries, tool
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
-from temp_file_manager.sweeping.clock_guard import NAME, Moment, Watermark
+from temp_file_manager.sweeping.clock_guard import NAME
+from temp_file_manager.sweeping.watermark import Moment, Watermark
 
 ROOT = os.geteuid() == 0
 PATIENCE = 60.0

@@ -111,9 +111,7 @@ def test_a_mount_that_does_not_answer_makes_no_look_at_processes_wait(tmp_path: 
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
-def test_where_statx_is_forbidden_stat_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_where_statx_is_forbidden_stat_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Excludes code that takes every file for none, since a filter of system calls does not know the newer one."""
     path = tmp_path / "file"
     path.touch()
@@ -151,4 +149,4 @@ def forbid(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(statx, "_statx", lambda: fail)
+    monkeypatch.setattr(statx, "system_call", lambda: fail)

@@ -1,11 +1,13 @@
 """Files in use: what anybody has open is kept, whether leases or /proc tell of it."""
 
+import errno
 import fcntl
 import mmap
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -307,6 +309,49 @@ def test_a_file_swapped_before_its_lease_is_kept(tmp_path: Path) -> None:
     with pytest.raises(NotThatFile, match="changing") as raised:
         InUse(None, lambda: NOW).secured([TempFile(os.fsdecode(path), NOW)], 0, HERE, path, before)
     assert raised.value.other.status is Status.KEPT
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    """Excludes code that opens what was put there after the comparison, and waits until somebody writes into it."""
+    path = os.fsencode(tmp_path / "file")
+    (tmp_path / "file").write_text("x")
+    seen = looker()(HERE, path)
+    os.rename(path, path + b".before")
+    os.mkfifo(path)
+    told: list[object] = []
+
+    def ask() -> None:
+        try:
+            InUse(None, lambda: NOW).secured([TempFile(os.fsdecode(path), NOW)], 0, HERE, path, seen)
+        except NotThatFile as other:
+            told.append(other.other.cause)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(10)
+    if asking.is_alive():
+        os.close(os.open(path, os.O_WRONLY))
+        asking.join(10)
+        pytest.fail("it waits for a writer")
+    assert told == [Cause.CHANGING]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(errno.EAGAIN, False), (errno.EBUSY, False), (errno.EACCES, None), (errno.EINVAL, None), (errno.ENOLCK, None)],
+)
+def test_what_refuses_a_lease_says_whether_somebody_has_the_file(
+    monkeypatch: pytest.MonkeyPatch, number: int, expected: bool | None
+) -> None:
+    """Excludes code that takes a busy file for one that nothing can tell about, which may go at an age."""
+
+    def refuse(_: int, what: int, __: int) -> int:
+        if what == 2:
+            raise OSError(number, os.strerror(number))
+        return 0
+
+    monkeypatch.setattr(leases, "lease_calls", lambda: (refuse, 2, 1, 0))
+    assert take_lease(0) is expected
 
 
 def test_what_takes_its_place_and_number_while_it_is_opened_stays(

@@ -1,7 +1,10 @@
 """The contract of storages: what a removal says, in what order, and what each record costs the others."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,55 @@ def test_one_bad_path_costs_no_other(made: Make, tmp_path: Path) -> None:
     found = removed(made(), by_path(str(first), "\ud800", f"{last}\0more", 5, str(last)))
     assert [o.status for o in found] == ["removed", "failed", "failed", "failed", "removed"]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("embedded null byte"), (Cause.ERROR, "embedded null byte")),
+        (RuntimeError(), (Cause.ERROR, "RuntimeError()")),
+        (OSError("in words alone"), (Cause.ERROR, "in words alone")),
+        (OSError(errno.EACCES, os.strerror(errno.EACCES)), (Cause.ERROR, f"[Errno 13] {os.strerror(errno.EACCES)}")),
+        (OSError(errno.EACCES, os.strerror(errno.EACCES), "/a"), (Cause.REFUSED, "EACCES")),
+        (OSError(errno.EACCES, "in other words", "/a"), (Cause.ERROR, "[Errno 13] in other words: '/a'")),
+        (OSError(99999, os.strerror(99999), "/a"), (Cause.ERROR, f"[Errno 99999] {os.strerror(99999)}: '/a'")),
+    ],
+    ids=repr,
+)
+def test_whatever_a_removal_raises_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: tuple[Cause, str]
+) -> None:
+    """Excludes code that looks for the number or the name of what is no error of the system's."""
+    first, last = make(tmp_path, 2)
+    records, real = [identified(first), identified(last)], os.unlink
+
+    def unlink(name: bytes, *, dir_fd: int | None = None) -> None:
+        if name == os.fsencode(first.name):
+            raise error
+        real(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    found = removed(LocalStorage(), records)
+    assert [outcome.status for outcome in found] == [Status.FAILED, Status.REMOVED]
+    assert (found[0].cause, found[0].detail) == expected
+
+
+@pytest.mark.parametrize("made", [LocalStorage, comparing, protecting, overwriting])
+def test_a_file_directly_in_the_root_is_one_like_any_other(made: Make) -> None:
+    """Excludes code that opens the directory by what stands before the name, which there is nothing."""
+    try:
+        descriptor, path = tempfile.mkstemp(dir="/", prefix="temp-file-manager-test-")
+    except PermissionError:
+        print("not tried: a file in the root, where only root can make one")
+        return
+    os.close(descriptor)
+    try:
+        assert [o.status for o in made().predict([identified(Path(path))])] == [Status.REMOVED]
+        assert [o.status for o in removed(made(), [identified(Path(path))])] == [Status.REMOVED]
+        assert not os.path.exists(path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.remove(path)
 
 
 @every_way

@@ -15,13 +15,14 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.contract import Note, last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
-from temp_file_manager.sweeping import clock_guard
-from temp_file_manager.sweeping.clock_guard import ClockGuard, Moment, Reading, Watermark, look
+from temp_file_manager.sweeping import watermark
+from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
+from temp_file_manager.sweeping.watermark import Moment, Reading, Watermark, look
 from temp_file_manager.testing import NOW, FakeClock
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -36,15 +37,20 @@ class Machine:
         self.boot = "first"
         self.guard = self.new_guard()
 
+    def register(self, path: str) -> float:
+        """Put a path on record as a ``Registrar`` does; return its time."""
+        self.registry.files[path] = self.guard.wall()
+        return self.registry.files[path]
+
     def new_guard(self) -> ClockGuard:
         return ClockGuard(self.registry, self.clock, boot=lambda: self.boot)
 
     def jump(self, seconds: float) -> None:
         self.clock.set(wall=self.clock.wall() + seconds)
 
-    def reboot(self, off: float, *, set_by: float = 0) -> None:
+    def reboot(self, off: float, *, set_by: float = 0, up: float = 1000.0) -> None:
         self.boot += "+"
-        self.clock.set(wall=self.clock.wall() + off + set_by, elapsed=20.0)
+        self.clock.set(wall=self.clock.wall() + off + set_by, elapsed=up)
         self.guard = self.new_guard()
 
     def lag(self) -> float:
@@ -56,7 +62,7 @@ class Machine:
         assert text is not None
         facts = json.loads(text)
         ahead = facts["ahead"]
-        return Watermark(Moment(**facts["line"]), ahead and Moment(**ahead))
+        return Watermark(Moment(**facts["line"]), ahead and Moment(**ahead), facts["booted"])
 
     def run(self, seconds: float, every: float = 300.0) -> list[Reading]:
         readings = []
@@ -85,6 +91,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("advance"), st.integers(1, 2 * 86400) | st.integers(1, 600)),
         st.tuples(st.just("jump"), JUMPS),
+        st.tuples(st.just("unseen jump"), JUMPS),
         st.tuples(st.just("register"), st.just(0)),
         st.tuples(st.just("look"), st.just(0)),
         st.tuples(st.just("retire"), st.integers(0, 5)),
@@ -100,18 +107,19 @@ STEPS = st.lists(
 @example([("advance", 30 * 86400), ("register", 0), ("jump", 60), ("jump", 60)])
 @example([("jump", -1), ("register", 0), ("advance", 30 * 86400), ("register", 0), ("jump", 71), ("jump", 60)])
 def test_no_file_is_due_early(steps: list[tuple[str, int]]) -> None:
-    """By more than a minute, and what slewing may add to its age; each jump is seen by one look."""
+    """By more than a minute, and what slewing may add to its age, whether a sweep has seen a jump or not."""
     machine = Machine()
     files, born = machine.registry.files, {}
     machine.guard.read()
     for step, value in steps:
         if step == "advance":
             machine.clock.advance(value)
-        elif step == "jump":
+        elif step in ("jump", "unseen jump"):
             machine.jump(value)
         elif step == "register":
             path = f"/c/{len(born)}"
-            files[path], born[path] = machine.clock.wall(), machine.clock.elapsed()
+            born[path] = machine.clock.elapsed()
+            machine.register(path)
         elif step == "retire":
             for path in sorted(files, key=files.__getitem__)[:value]:
                 del files[path]
@@ -125,7 +133,7 @@ def test_no_file_is_due_early(steps: list[tuple[str, int]]) -> None:
             assert machine.kept().line.carried(now).wall <= now.wall + 1, "the line is never above the wall clock"
             for path, registered_at in files.items():
                 true_age = machine.clock.elapsed() - born[path]
-                assert reading.asof - registered_at <= true_age * (1 + clock_guard.SLEW) + 60 + 1e-6
+                assert reading.asof - registered_at <= true_age * (1 + watermark.SLEW) + 60 + 1e-6
 
 
 @settings(max_examples=100, deadline=None)
@@ -232,7 +240,7 @@ def test_small_steps_do_not_add_up(machine: Machine, step: float) -> None:
         machine.clock.advance(300)
         machine.jump(step)
         machine.guard.read()
-    assert machine.guard.read().asof - NOW <= 2000 * 300 * (1 + clock_guard.SLEW) + 60
+    assert machine.guard.read().asof - NOW <= 2000 * 300 * (1 + watermark.SLEW) + 60
 
 
 @pytest.mark.parametrize("every", [300.0, HOUR, DAY])
@@ -389,16 +397,153 @@ def test_another_boot_does_not_make_up_for_a_long_time_off(machine: Machine) -> 
 
 
 def test_how_long_it_may_be_off_can_be_set(machine: Machine) -> None:
-    now = Moment(NOW + 2 * HOUR, 1.0, "second")
+    now = Moment(NOW + 2 * HOUR, 1000.0, "second")
     mark = Watermark(Moment(NOW, 0.5, "first"))
     assert not look(mark, now, HOUR)[0].trusted
     assert look(mark, now, 3 * HOUR)[0].trusted
 
 
 def test_where_no_boot_has_a_name_an_elapsed_clock_that_began_anew_tells() -> None:
-    mark = Watermark(Moment(NOW, 500.0, ""))
-    assert look(mark, Moment(NOW + DAY, 20.0, ""))[0] == Reading(NOW + DAY, True)
-    assert not look(mark, Moment(NOW + DAY, 520.0, ""))[0].trusted
+    mark = Watermark(Moment(NOW, 5000.0, ""))
+    assert look(mark, Moment(NOW + DAY, 1000.0, ""))[0] == Reading(NOW + DAY, True)
+    assert not look(mark, Moment(NOW + DAY, 5020.0, ""))[0].trusted
+
+
+def test_just_after_a_boot_a_clock_that_is_ahead_has_time_to_be_put_right(machine: Machine) -> None:
+    """It may be right, as the machine was off; or wrong, as nobody on the network has told it the time yet."""
+    machine.registry.files["/c/a"] = NOW
+    machine.guard.read()
+    machine.reboot(MINUTE, set_by=6 * DAY, up=20)
+    reading = machine.guard.read()
+    assert (reading.asof, reading.trusted) == (NOW, False)
+    assert "may have been off for 6 d" in reading.reason
+    assert "--accept-clock" in reading.reason
+    written = machine.kept()
+    machine.clock.advance(300)
+    assert machine.guard.read().asof == NOW + 300
+    assert machine.kept() == written, "once"
+    machine.jump(-6 * DAY)
+    machine.clock.advance(10)
+    assert (machine.guard.read().trusted, machine.lag()) == (True, 11), "a minute off, of which it follows most"
+
+
+def test_a_clock_that_nobody_puts_right_after_a_boot_is_trusted(machine: Machine) -> None:
+    machine.registry.files["/c/a"] = NOW
+    machine.guard.read()
+    machine.reboot(6 * DAY, up=20)
+    assert not machine.guard.read().trusted
+    machine.clock.advance(watermark.SETTLED - 21)
+    assert not machine.guard.read().trusted
+    machine.clock.advance(1)
+    assert machine.guard.read() == Reading(machine.clock.wall(), True)
+
+
+def test_a_second_boot_begins_the_time_anew(machine: Machine) -> None:
+    machine.registry.files["/c/a"] = NOW
+    machine.guard.read()
+    for _ in range(2):
+        machine.reboot(DAY, up=20)
+        assert machine.guard.read().asof == NOW
+    machine.clock.advance(watermark.SETTLED)
+    assert machine.guard.read() == Reading(machine.clock.wall(), True)
+
+
+@pytest.mark.parametrize(("corrected", "trusted"), [(5, True), (-5, True), (-HOUR, True), (HOUR, False)])
+def test_what_corrects_the_clock_after_a_boot_makes_nothing_early(
+    machine: Machine, corrected: float, trusted: bool
+) -> None:
+    """By seconds it mostly is corrected; put ahead by more, what was registered before is younger than it says."""
+    machine.registry.files["/c/a"] = NOW
+    machine.guard.read()
+    machine.reboot(DAY, up=20)
+    at = machine.register("/c/young")
+    machine.guard.read()
+    machine.jump(corrected)
+    machine.clock.advance(watermark.SETTLED)
+    machine.guard.read()
+    machine.clock.advance(10)
+    reading = machine.guard.read()
+    assert reading.trusted is trusted
+    assert trusted or reading.asof - at <= watermark.SETTLED + 10
+
+
+# -- what is registered between two looks of sweeps
+
+
+@pytest.mark.parametrize("behind", [2 * MINUTE, HOUR, 30 * DAY])
+def test_what_is_registered_by_a_clock_that_is_behind_is_not_due_when_it_is_right(
+    machine: Machine, behind: float
+) -> None:
+    """Though no sweep has seen that it was behind."""
+    machine.guard.read()
+    machine.clock.advance(60)
+    machine.jump(-behind)
+    at = machine.register("/c/young")
+    machine.jump(behind)
+    machine.clock.advance(60)
+    assert machine.new_guard().read().asof - at <= 60 + MINUTE
+
+
+def test_nor_is_it_when_the_clock_was_behind_at_a_boot(machine: Machine) -> None:
+    """A machine without a battery in its clock: files are registered before somebody on the network tells the time."""
+    machine.guard.read()
+    for behind in (DAY, 2 * HOUR):
+        machine.reboot(DAY, set_by=-behind, up=20)
+        at = machine.register("/c/young")
+        machine.clock.advance(10)
+        machine.jump(behind)
+        for passed in (0, 5000):
+            machine.clock.advance(passed)
+            assert machine.guard.read().asof - at <= 10 + passed + MINUTE
+
+
+def test_nor_is_it_when_no_sweep_has_ever_looked(machine: Machine) -> None:
+    machine.jump(-30 * DAY)
+    at = machine.register("/c/young")
+    machine.jump(30 * DAY)
+    assert machine.guard.read().asof - at <= MINUTE
+
+
+def test_registering_asks_the_registry_only_when_a_clock_has_jumped(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = machine.registry.read
+
+    def read(journal: str, *, limit: int) -> list[Note]:
+        asked.append(journal)
+        return real(journal, limit=limit)
+
+    monkeypatch.setattr(machine.registry, "read", read)
+    for _ in range(5):
+        machine.clock.advance(HOUR)
+        assert machine.guard.wall() == machine.clock.wall()
+    assert len(asked) == 1
+    machine.jump(-2)
+    machine.guard.wall()
+    assert len(asked) == 2
+
+
+def test_registering_leaves_a_watermark_that_cannot_be_read(machine: Machine) -> None:
+    machine.registry.write("clock", "{", NOW, keep=1)
+    assert machine.guard.wall() == NOW
+    assert last_line(machine.registry, "clock") == "{"
+
+
+# -- what ages are read at while a sweep goes on
+
+
+def test_ages_are_read_at_what_the_last_look_found(machine: Machine) -> None:
+    """However the wall clock jumps after it, until it is accepted."""
+    assert machine.guard.asof() == NOW
+    machine.guard.read()
+    machine.clock.advance(10)
+    machine.jump(DAY)
+    assert machine.guard.asof() == NOW + 10
+    machine.guard.accept()
+    assert machine.guard.asof() == NOW + 10 + DAY
+    machine.jump(-2 * DAY)
+    assert machine.guard.asof() == NOW + 10 - DAY, "never above the wall clock"
 
 
 def test_a_boot_has_a_name_where_the_system_gives_one(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS, MakeManager
+from contexts import JOBS, MakeManager, removing_by
 from temp_file_manager import SweepFinished, TempFileManager
-from temp_file_manager.records import Selection, Status
+from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.registry import Settlement
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import local, own_files
+from temp_file_manager.storage import LocalStorage, local, own_files
+from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.sweeping.scheduler import Scheduler
 from temp_file_manager.sweeping.sweep import LEASE
@@ -208,3 +210,72 @@ def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypat
         (Status.REMOVED, ""),
         (Status.REMOVED, ""),
     ]
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("on purpose"), KeyboardInterrupt()])
+def test_once_a_chunk_is_settled_nothing_of_it_may_be_removed(
+    make_manager: MakeManager, file: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    """Excludes code that lets a worker, which was given up while it hung, remove what has been registered again."""
+    manager, removals, at_settling = make_manager(), list[Removal](), list[bool]()
+    manager.register_file(file)
+
+    class Interrupted(LocalStorage):
+        def remove(self, removal: Removal) -> None:
+            assert removal.goes_on
+            assert removal.may_go(0)
+            removals.append(removal)
+            if error is not None:
+                raise error
+            removal.note(0, Status.KEPT, Cause.IN_USE)
+            removal.done = 1
+
+    settle = manager.registry.settle
+
+    def settled(settlement: Settlement) -> None:
+        at_settling.append(removals[0].over)
+        settle(settlement)
+
+    monkeypatch.setattr(manager.registry, "settle", settled)
+    sweeping = removing_by(manager, Interrupted())
+    if error is None:
+        sweeping.sweep(force=True, limit=1)
+    else:
+        with pytest.raises(type(error)):
+            sweeping.sweep(force=True)
+    (removal,) = removals[:1]
+    assert (at_settling[:1], removal.over, removal.goes_on, removal.may_go(0)) == ([True], True, False, False)
+    assert (removal.others[0].cause, file.exists()) == (Cause.ABANDONED, True)
+
+
+@pytest.mark.parametrize("bound", ["limit", "budget"])
+@pytest.mark.parametrize("how", ["in use", "cannot be removed"])
+def test_what_cannot_go_keeps_a_bounded_sweep_from_nothing_else(
+    manager: TempFileManager, clock: FakeClock, tmp_path: Path, bound: str, how: str
+) -> None:
+    """As ``sweep --limit 5`` by cron does, each time anew: the oldest five stay, and the rest goes."""
+    old, rest = numbered(tmp_path / "old", 5), numbered(tmp_path / "rest", 20)
+    manager.register_files(old)
+    clock.advance(1)
+    manager.register_files(rest)
+    clock.advance(200)
+
+    class Slow(LocalStorage):
+        """Takes a second for each file, of which the old ones stay."""
+
+        def remove(self, removal: Removal) -> None:
+            for at, path in removal.each(removal.records.paths()):
+                clock.advance(1)
+                if path not in old:
+                    os.remove(path)
+                elif how == "in use":
+                    removal.note(at, Status.KEPT, Cause.IN_USE)
+                else:
+                    removal.note(at, Status.FAILED, Cause.REFUSED, "EPERM")
+
+    sweeping = removing_by(manager, Slow())
+    for _ in range(5):
+        sweeping.sweep(**{bound: 5})
+        clock.advance(86400)
+    assert [path for path in rest if os.path.exists(path)] == []
+    assert set(manager.files) == set(old)

@@ -126,6 +126,7 @@ def adopt_wanted(
     if not context.registry.properties.keeps_identity:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
+    context.clock_guard.wall()  # the line comes down before records carry an earlier time
     what = replace(what, spared=(*what.spared, *context.registry.properties.files))
     survey = Survey(what, context.registry.get, now, recent=recent)
     registered = size = again = 0

@@ -1,7 +1,7 @@
 """A survey of a directory: files that can be adopted, and why the others cannot.
 
 A file is as old as the latest of its birth, its last writing and its last change: one that was copied in yesterday is
-a day old, whatever date it carries.
+a day old, whatever date it carries. A date that is still to come says nothing: then it is as old as its adoption.
 """
 
 import errno
@@ -23,6 +23,9 @@ from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.storage.tree import LONGEST, Entry, Skip, Tree
+
+_AHEAD = 60.0
+"""Seconds that the clock of a file system may be ahead of ours: what it dates so was touched just now."""
 
 TAG = "adopted"
 """The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
@@ -126,6 +129,7 @@ class Survey:
         self._now = now
         self._renew = renew
         self._latest = (now - recent) * 1e9 if recent else math.inf
+        self._to_come = (now + _AHEAD) * 1e9
         self._excluded = _matcher(what.exclude)
         self._base = what.directory.rstrip("/")
         # Whoever registered files of a linked directory may have called it by its other name.
@@ -162,7 +166,7 @@ class Survey:
     def _unwanted(self, entry: Entry) -> Skip | None:
         if len(os.fsencode(f"{self._base}/{entry.path}")) > LONGEST:
             return Skip.LONG
-        return Skip.RECENT if entry.latest > self._latest else None
+        return Skip.RECENT if self._latest < entry.latest <= self._to_come else None
 
     def _skip(self, _: str, reason: Skip) -> None:
         self.skipped[reason] += 1
@@ -176,7 +180,7 @@ class Survey:
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
             record = records.get(path)
-            if record is None or (self._renew and touched(record, entry.latest)):
+            if record is None or (self._renew and touched(record, entry.latest, self._now)):
                 since = registered_at(entry.latest, self._now)
                 chosen.append(Chosen(path, since, entry.size, entry.identity, record is not None))
             else:
@@ -195,19 +199,18 @@ def unfit(entry: Entry, mount: int, uid: int) -> Skip | None:
     return Skip.LINKS if entry.links != 1 else None
 
 
-def touched(record: TempFile, latest: int) -> bool:
+def touched(record: TempFile, latest: int, now: float) -> bool:
     """Say whether a file was touched since it was adopted. Whatever else registered a file decides alone on its age."""
-    return record.tags == (TAG,) and latest / 1e9 > record.registered_at
+    return record.tags == (TAG,) and record.registered_at < latest / 1e9 <= now
 
 
 def registered_at(latest: int, now: float) -> float:
     """Return what counts as the time of registration of a file that was last changed at ``latest``, in nanoseconds.
 
     The second that it ended in: a registry takes those of the same time in one step, and nothing is taken for older
-    than it is. What carries a date to come is not due before it has come.
+    than it is. What carries a date to come is taken for new: left alone until then, it might stay for ever.
     """
-    whole = float(-(-latest // 1_000_000_000))
-    return whole if whole <= now else max(latest / 1e9, now)
+    return min(float(-(-latest // 1_000_000_000)), now)
 
 
 def _matcher(globs: Iterable[str]) -> Callable[[str], bool] | None:

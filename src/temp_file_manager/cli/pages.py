@@ -10,7 +10,7 @@ PAGE = 1000
 
 
 def records(context: Context, selection: Selection | None = None) -> Iterator[TempFile]:
-    """Yield what a cleanup would take, the longest overdue first; not what another sweep is at just now.
+    """Yield what a cleanup would take, what waits the longest first; not what another sweep is at just now.
 
     Args:
         context: Whose registry.

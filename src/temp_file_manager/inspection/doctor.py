@@ -16,7 +16,7 @@ from temp_file_manager.storage.kernel.probe import Probe, capabilities, hides_pr
 from temp_file_manager.storage.kernel.space import room
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.paths import AnyPath, absolute, nearest_existing
-from temp_file_manager.sweeping import clock_guard
+from temp_file_manager.sweeping import watermark
 
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 _GRANT_LEASE = (
@@ -125,9 +125,10 @@ class _Examination:
         name, kind = "file system", mounts.kind(self._there)
         if not kind:
             return Check(name, Level.WARNING, "its type cannot be told", "it may be a network's", "give a local disk")
-        if kind in mounts.NETWORK:
+        if mounts.is_network(kind):
+            found = f"{kind}, a network's" if kind in mounts.NETWORK else f"{kind}, which may be a network's"
             follows = "other machines may change what is there, and SQLite's locks do not hold: no durable registry"
-            return Check(name, Level.PROBLEM, f"{kind}, a network's", follows, "give a base directory on a local disk")
+            return Check(name, Level.PROBLEM, found, follows, "give a base directory on a local disk")
         if kind.startswith("fuse"):
             follows = "whether it is local depends on the program behind it"
             advice = "if other machines see it, give a base directory on a local disk"
@@ -295,11 +296,11 @@ def _watermark(text: str | None, clock: Clock) -> Check:
     name = "clock"
     told = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(clock.wall()))
     if text is None:
-        return Check(name, Level.OK, f"{told}; no scheduled sweep has looked at it yet")
-    now = clock_guard.Moment(clock.wall(), clock.elapsed(), boot_id())
+        return Check(name, Level.OK, f"{told}; nothing has looked at it yet")
+    now = watermark.Moment(clock.wall(), clock.elapsed(), boot_id())
     try:
-        reading, _ = clock_guard.look(clock_guard.parsed(text), now)
-    except clock_guard.NO_WATERMARK:
+        reading, _ = watermark.look(watermark.parsed(text), now)
+    except watermark.NO_WATERMARK:
         found, follows = f"{told}; what it was last cannot be read", "scheduled sweeps find nothing due"
         return Check(name, Level.WARNING, found, follows, "accept the clock: --accept-clock")
     if reading.trusted:

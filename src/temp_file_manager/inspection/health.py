@@ -24,20 +24,20 @@ from enum import StrEnum
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry import Registry
-from temp_file_manager.rules import due_at
+from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.space import Room, room
-from temp_file_manager.sweeping.clock_guard import Reading
+from temp_file_manager.sweeping.watermark import Reading
 from temp_file_manager.text import printable, span
 
 FAR_OVERDUE = 3600.0
 """Seconds a file may be overdue at least; three intervals between sweeps, where those are more."""
 
 _INTERVALS = 3
-_PAGE = 100
-"""Of what is due, so many of the longest overdue are looked at: those at its head may be kept with good reason."""
+_FAILING = 100
+"""Of what could not be removed, so many of those with the most failures are looked at: some may not be due."""
 
 
 class Grade(StrEnum):
@@ -275,14 +275,19 @@ def _refuse_read_only(registry: Registry) -> None:
 
 
 def _latest(context: Context, reading: Reading) -> tuple[TempFile | None, float]:
-    """Return the record that should have been gone for longest, and since how many seconds."""
+    """Return the record that should have been gone for longest, and since how many seconds.
+
+    It is the first that sweeps would take, or one that they could not remove: those are put off each time.
+    """
     due = Selection(reading.asof, context.max_age)
-    records = context.registry.page(due, now=context.clock.elapsed(), limit=_PAGE).records
+    now, page = context.clock.elapsed(), context.registry.page
+    first = page(due, now=now, limit=1).records
+    failing = page(replace(due, order=Order.FAILING), now=now, limit=_FAILING).records
+    records = [*first, *(record for record in failing if verdict(record, due).due)]
     late = min(records, key=lambda record: _to_go(record, due), default=None)
     return late, 0.0 if late is None else max(0.0, due.asof - _to_go(late, due))
 
 
 def _to_go(record: TempFile, due: Selection) -> float:
-    since = due_at(record.registered_at, record.due_at, due.max_age)
-    kept = record.retry_at is not None and not record.failures
-    return max(since, record.retry_at or since) if kept else since
+    retry_at = None if record.failures else record.retry_at  # what was kept counts from when it is looked at again
+    return waiting_since(record.registered_at, record.due_at, retry_at, due.max_age)

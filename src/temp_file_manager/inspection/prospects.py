@@ -9,14 +9,10 @@ from enum import StrEnum
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
-from temp_file_manager.rules import due_at, verdict
+from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.paths import AnyPath, absolute
-
-_PAGE = 1000
-_PAGES = 20
-"""Of what is due, so much is looked through for records that another sweep is at."""
 
 
 class Rule(StrEnum):
@@ -138,7 +134,7 @@ def _forecasts(context: Context, records: list[TempFile], asof: float) -> Iterat
     due = Selection(asof, context.max_age)
     bare = _predicted(context, context.storage, records)
     protecting = _predicted(context, context.protecting, records) if context.settings.protect_open else bare
-    claimed = _claimed(context, records, due)
+    claimed = context.registry.claimed([record.path for record in records], now=context.clock.elapsed())
     command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
     for record, unasked, asked in zip(records, bare, protecting, strict=True):
         taken = record.path in claimed
@@ -212,26 +208,6 @@ def _forecast(record: TempFile, due: Selection, outcome: Outcome, claimed: bool)
     return Forecast(outcome.status, _other_rule(outcome), outcome.reason)
 
 
-def _claimed(context: Context, records: list[TempFile], due: Selection) -> set[str]:
-    """Return the paths that another sweep has: each is missing at its place among what is due."""
-    sought = {record.path: _due_at(record, due.max_age) for record in records if verdict(record, due).due}
-    claimed: set[str] = set()
-    cursor: object | None = None
-    for _ in range(_PAGES if sought else 0):
-        page = context.registry.page(due, now=context.clock.elapsed(), limit=_PAGE, after=cursor)
-        for other in page.records:
-            sought.pop(other.path, None)
-        cursor = page.cursor
-        if cursor is None:
-            return claimed | sought.keys()
-        reached = _due_at(page.records[-1], due.max_age)
-        claimed |= {path for path, place in sought.items() if place < reached}
-        sought = {path: place for path, place in sought.items() if place >= reached}
-        if not sought:
-            break
-    return claimed
-
-
 def _due_at(record: TempFile, max_age: float) -> float:
     return due_at(record.registered_at, record.due_at, max_age)
 
@@ -242,7 +218,7 @@ def _time_rule(record: TempFile, due: Selection) -> Rule:
         return Rule.HOLD
     if record.pinned_until is not None and record.pinned_until > due.asof:
         return Rule.PIN
-    if due.patient and record.retry_at is not None and record.retry_at > due.asof:
+    if due.patient and record.retry_at is not None and waits(record.retry_at, due.asof):
         return Rule.BACK_OFF
     return Rule.MAX_AGE if record.due_at is None else Rule.TTL
 
@@ -263,5 +239,7 @@ def _other_rule(outcome: Outcome) -> Rule:
 
 def _at(record: TempFile, due: Selection) -> float:
     pinned = -math.inf if record.pinned_until is None else record.pinned_until
-    retry = record.retry_at if due.patient and record.retry_at is not None else -math.inf
+    retry = -math.inf
+    if due.patient and record.retry_at is not None and record.retry_at <= due.asof + LAST_RETRY:
+        retry = record.retry_at
     return max(_due_at(record, due.max_age), pinned, retry)

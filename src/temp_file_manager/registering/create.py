@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
-from temp_file_manager.clock import Clock
+from temp_file_manager.clock import Wall
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import PENDING, Identity
 from temp_file_manager.registering.register import Registrar
@@ -36,7 +36,7 @@ class Creator:
         self,
         directory: BaseDirectory,
         registry: Registry,
-        clock: Clock,
+        clock: Wall,
         registrar: Registrar,
         mask: int | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
-from temp_file_manager.clock import Clock
+from temp_file_manager.clock import Wall
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.records import Identity, NewFile
@@ -14,7 +14,7 @@ from temp_file_manager.reports import RegisterReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
-from temp_file_manager.storage.identity import Found as IdentifiedFile
+from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 
@@ -42,12 +42,12 @@ class Registrar:
 
     Args:
         registry: Where the records go.
-        clock: What tells the time.
+        clock: What tells the time that records carry.
         hooks: Who hears of it.
         settings: ``size_limit``, ``permission_mask`` and ``owner_check``.
     """
 
-    def __init__(self, registry: Registry, clock: Clock, hooks: Hooks, settings: Settings) -> None:
+    def __init__(self, registry: Registry, clock: Wall, hooks: Hooks, settings: Settings) -> None:
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
@@ -130,7 +130,7 @@ class Registrar:
 
         return look
 
-    def _identified(self, path: str, judge: Judge, examine: Callable[[str], IdentifiedFile | None]) -> Found | str | None:
+    def _identified(self, path: str, judge: Judge, examine: Callable[[str], Known | None]) -> Found | str | None:
         """Say so of a path where identities are kept."""
         found = examine(path)
         if found is None:

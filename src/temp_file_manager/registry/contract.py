@@ -123,6 +123,10 @@ class Records(Protocol):
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
     @abstractmethod
+    def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
+        """Return those of ``paths`` whose records a sweep has; ``now`` as in ``claim``. Waits for nobody."""
+
+    @abstractmethod
     def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """Return a part of what is on record, and take nothing. Waits for nobody.
 
@@ -173,24 +177,21 @@ class Claims(Protocol):
         settling: Settlement | None = None,
         into: list[Claim] | None = None,
     ) -> Claim:
-        """Take due records, the longest overdue first, and keep everybody else from them.
+        """Take due records, in the order of ``rules.waiting_since``, and keep everybody else from them.
 
-        A record is overdue since its ``due_at``, or since ``registered_at + max_age``. A claim ends by ``settle``,
-        with its process, or, for the next claim that is made, ``lease`` seconds after ``now``. The cost depends on
-        what is due, not on what is recorded.
+        A claim ends by ``settle``, with its process, or, for the next claim that is made, ``lease`` seconds after
+        ``now``. The cost depends on what is due, not on what is recorded.
 
         Args:
             due: Which records; ``rules.verdict`` decides.
-            now: Seconds on a clock that nobody can set and that all who share the registry read (not the wall
-                clock: a step ahead would end every lease); from here the lease counts.
-            lease: Seconds.
+            now: Seconds on a clock that nobody can set and that all who share the registry read; not the wall clock.
+            lease: Seconds from ``now``.
             limit: How many at most.
-            after: The cursor that this sweep's claim before returned; None begins a sweep. A forced sweep takes
-                nothing that is registered, or registered again, after it began. What a sweep has
-                settled as failed it does not claim again, nor does a sweep that began before.
-            settling: A claim to be settled first, in the same step; see ``settle``.
-            into: Holds the claim, and nothing else, from the step that makes it: whoever is interrupted before this
-                has returned finds there what is to be settled.
+            after: The cursor that this sweep's claim before returned; None begins a sweep. A forced sweep takes nothing
+                that is registered, also again, after it began. What a sweep has settled as failed neither it nor one
+                that began before claims again.
+            settling: A claim to be settled first, in the same step.
+            into: Holds the claim alone from the step that makes it, for whoever is interrupted before this returns.
         """
 
     @abstractmethod

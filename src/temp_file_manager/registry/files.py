@@ -309,6 +309,10 @@ class StoredRegistry(Registry):
         """See ``Records.get``."""
         return self._records.get(paths)
 
+    def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
+        """See ``Records.claimed``."""
+        return self._records.claimed(paths, now=now)
+
     def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Records.page``."""
         return self._records.page(selection, now=now, limit=limit, after=after)

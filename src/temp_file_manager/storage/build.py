@@ -33,16 +33,19 @@ WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
 """The innermost first."""
 
 
-def build(settings: Settings, base_dir: str, clock: Clock, *, protect_open: bool = False) -> Storage:
+def build(
+    settings: Settings, base_dir: str, clock: Clock, asof: Callable[[], float], *, protect_open: bool = False
+) -> Storage:
     """Return what removes files as the settings say.
 
     Args:
         settings: Which wrappers there are to be.
         base_dir: Whose private folder may be used.
         clock: What tells the time.
+        asof: What ages are read at: the wall clock, unless that has jumped.
         protect_open: Keep files that somebody has open, or of which nothing can tell.
     """
-    in_use = functools.partial(InUse, settings.if_unknown, clock.wall) if protect_open else None
+    in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
     folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
     storage: Storage
     if settings.secure_delete:

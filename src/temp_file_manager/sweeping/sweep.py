@@ -85,15 +85,18 @@ class _Hand:
     Attributes:
         claims: None or one. The source puts a claim here in the step that makes it, and settles the one before.
         removal: Of the last claim that was begun with.
+        asof: What ages are read at, less the elapsed clock: what is settled is tried again by that time, whatever the
+            wall clock says meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asof: float) -> None:
+        self.asof = asof
         self.claims: list[Claim] = []
         self.removal: Removal | None = None
 
-    def settlement(self, at: float) -> Settlement | None:
-        """Return the end of the claim at ``at``, seconds since the epoch; None when there is no claim."""
-        claim, removal = self.claims[0] if self.claims else None, self.removal
+    def settlement(self, elapsed: float) -> Settlement | None:
+        """Return the end of the claim at a moment of the elapsed clock; None when there is no claim."""
+        claim, removal, at = self.claims[0] if self.claims else None, self.removal, self.asof + elapsed
         if claim is None or not claim.records:
             return None
         if removal is None or removal.records is not claim.records:  # interrupted before it was begun with
@@ -180,7 +183,7 @@ class Sweeper:
         return stopped
 
     def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
-        cursor, settling, hand = None, None, _Hand()
+        cursor, settling, hand = None, None, _Hand(due.asof - began)
         try:
             while not (stopped := self._stopped(bounds, tally.handled, began)):
                 now = self._clock.elapsed()
@@ -196,7 +199,7 @@ class Sweeper:
                 if not claim.records:
                     break
                 self._work_on(hand, claim, storage, now, bounds.stop)
-                cursor, settling = claim.cursor, hand.settlement(self._clock.wall())
+                cursor, settling = claim.cursor, hand.settlement(self._clock.elapsed())
                 assert settling is not None  # noqa: S101 - it has records
                 tally.add(settling.outcomes, list(settling.outcomes.told()))
                 logs.settled(settling.outcomes)
@@ -211,7 +214,7 @@ class Sweeper:
 
     def _settle(self, hand: "_Hand") -> None:
         """End what is claimed, if anything is, also if it was interrupted before anybody could tell what that is."""
-        settlement = hand.settlement(self._clock.wall())
+        settlement = hand.settlement(self._clock.elapsed())
         if settlement is not None:
             self._registry.settle(settlement)
             hand.claims.clear()
@@ -228,17 +231,17 @@ class Sweeper:
             deadline=begun + LEASE / 2,
             stop=stop,
             still=claim.still,
-            came_back=lambda at, other: self._came_back(claim.only(at), other),
+            came_back=lambda at, other: self._came_back(claim.only(at), other, hand.asof + elapsed()),
         )
         try:
             storage.remove(removal)
         finally:
             removal.over = True  # before it is settled: a worker that was abandoned may be about to ask
 
-    def _came_back(self, claim: Claim, other: Other | None) -> None:
+    def _came_back(self, claim: Claim, other: Other | None, at: float) -> None:
         """Settle what was abandoned and has come back, in the thread that it hung in."""
         others = {0: other._replace(status=Status.SKIPPED)} if other else {}
         try:
-            self._registry.settle(Settlement(claim, 1, others, self._clock.wall()))
+            self._registry.settle(Settlement(claim, 1, others, at))
         except RegistryError as error:  # its claim ends with this process
             logs.not_forgotten(1, error)

@@ -27,8 +27,8 @@ def add_parser(commands: options.Commands) -> None:
         "print what is on record",
         execute,
         words="[--due] [--tag TAG] [--under DIR] [--older-than SECONDS] [--failed] [--kept] [--limit N]",
-        more="The oldest come first; after them those with a ttl, the one that ends next first. With --due the "
-        "longest overdue come first. A terminal gets a table. Otherwise each record is a line: its age in "
+        more="The oldest come first; after them those with a ttl, the one that ends next first. With --due "
+        "those that wait the longest come first. A terminal gets a table. Otherwise each record is a line: its age in "
         "seconds, when it is due (now, the seconds until then, pinned or held), its bytes or -, and its "
         "path, with a space between them.",
         json="print one JSON object a line",

@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace) -> int:
     """
 
     def pin(manager: TempFileManager, batch: list[str]) -> Answer:
-        until = None if args.ttl is None else args.clock.wall() + args.ttl
+        until = None if args.ttl is None else manager.context.clock_guard.wall() + args.ttl
         pinned = pin_all(manager.registry, distinct(batch), until)
         unknown, gone = ([(path, NOT_REGISTERED) for path in pinned.unknown], [(path, GONE) for path in pinned.gone])
         return Answer(len(pinned.kept), gone + unknown)

@@ -9,7 +9,7 @@ from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.prospects import Forecast, Prospects, prospects
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status, TempFile
-from temp_file_manager.rules import verdict
+from temp_file_manager.rules import verdict, waits
 from temp_file_manager.text import human_size, span, timestamp
 
 
@@ -72,7 +72,7 @@ def _explained(record: TempFile, due: Selection) -> list[tuple[str, str]]:
 
 
 def _failures(record: TempFile, due: Selection) -> str:
-    if record.retry_at is None or record.retry_at <= due.asof:
+    if record.retry_at is None or not waits(record.retry_at, due.asof):
         return str(record.failures)
     return f"{record.failures}; scheduled sweeps leave it alone for {span(record.retry_at - due.asof)}"
 

@@ -41,7 +41,7 @@ def add_parser(commands: options.Commands) -> None:
     options.add_accept_clock(parser)
     parser.add_argument("--limit", type=options.whole, metavar="N", help="handle at most so many files")
     parser.add_argument(
-        "--budget", type=options.seconds, metavar="SECONDS", help="begin no new chunk (50 files at most) after so long"
+        "--budget", type=options.seconds, metavar="SECONDS", help="begin no new chunk (500 files at most) after so long"
     )
     parser.add_argument("--quiet", action="store_true", help="print the totals alone")
     options.add_settings(parser)

@@ -12,13 +12,13 @@ from typing import Any, Self
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
 from temp_file_manager.registry.memory.out import Out
-from temp_file_manager.rules import due_at
+from temp_file_manager.rules import due_at, is_too_old, waiting_since, waits
 
 _SLACK = 64  # stale entries that are not worth a rebuild
 
 
 class DueQueue:
-    """Records to hand out, the longest overdue first, each to one taker. A page is taken from a copy.
+    """Records to hand out, those first that wait the longest, each to one taker. A page is taken from a copy.
 
     Attributes:
         files: The live dict.
@@ -41,6 +41,7 @@ class DueQueue:
         self._taken = 0  # how far into the run
         self._by_age: list[Stamp] = []  # what has no ttl, and came out of order or without the lock
         self._by_due: list[tuple[float, int, Stamp]] = []  # the number keeps stamps from being compared
+        self._by_retry: list[tuple[float, int, Stamp]] = []  # what a sweep has left, by its next try
         self._aside: dict[str, Stamp] = {}  # failed ones, until a later sweep begins
 
     def copy(self) -> Self:
@@ -50,6 +51,7 @@ class DueQueue:
         other.pins, other.held, other.inherited = self.pins, self.held, self.inherited
         other.run, other._taken = self.run.copy(), self._taken
         other._by_age, other._by_due, other._aside = self._by_age.copy(), self._by_due.copy(), self._aside.copy()
+        other._by_retry = self._by_retry.copy()
         return other
 
     def append(self, stamp: Stamp) -> None:
@@ -66,9 +68,12 @@ class DueQueue:
 
     def place(self, stamp: Stamp) -> tuple[list[Any], Any]:
         """Return the heap that a record belongs on, and what is to be pushed there."""
-        if stamp.details is None or stamp.details.due_at is None:
-            return self._by_age, stamp
-        return self._by_due, (stamp.details.due_at, next(self.numbers), stamp)
+        details = stamp.details
+        if details is not None and details.retry_at is not None:
+            return self._by_retry, (details.retry_at, next(self.numbers), stamp)
+        if details is not None and details.due_at is not None:
+            return self._by_due, (details.due_at, next(self.numbers), stamp)
+        return self._by_age, stamp
 
     def set_aside(self, stamp: Stamp) -> None:
         """Keep a failed record for a later sweep."""
@@ -77,7 +82,7 @@ class DueQueue:
     def begin(self, due: Selection) -> "int | Everything":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
         if due.force:
-            return Everything(self.files, due, timed=bool(self._by_due))
+            return Everything(self.files, due, timed=bool(self._by_due or self._by_retry or self._aside))
         self.shrink()
         sweep = next(self.numbers)
         self._bring_in(due, sweep)
@@ -96,9 +101,9 @@ class DueQueue:
         return found
 
     def _is_passed(self, stamp: Stamp, due: Selection, sweep: int) -> bool:
-        """Say whether a sweep leaves a record alone that is due: it has failed meanwhile, has to wait, or is kept."""
+        """Say whether a sweep leaves a record alone: it is not due, has failed meanwhile, has to wait, or is kept."""
         tried = stamp.details is not None and (stamp.details.last_sweep >= sweep or _waits(stamp, due))
-        return tried or self.is_kept(stamp.path, due.asof)
+        return tried or not _is_due(stamp, due) or self.is_kept(stamp.path, due.asof)
 
     def free(self, path: str) -> None:
         """Put a record in its place that a pin or a hold had kept from it."""
@@ -150,6 +155,8 @@ class DueQueue:
         while part and not asof - part[-1] > max_age:
             half = part[len(part) // 2]  # by halves: mostly all are due, or none
             del part[-1 if asof - half > max_age else len(part) // 2 :]
+        if part and self._by_retry and self._by_retry[0][0] < part[-1] + max_age:
+            return []
         self._pass(len(part))
         if self.claims:
             return [stamp for stamp in part if self.is_free(stamp)]
@@ -168,9 +175,9 @@ class DueQueue:
             self._taken = 0
 
     def _sorted_out(self, due: Selection, sweep: int, limit: int) -> list[Stamp]:
-        """Take one by one from the run and the two heaps, the longest overdue first."""
+        """Take one by one from the run and the three heaps, those first that wait the longest."""
         found: dict[str, Stamp] = {}  # by path: after a rebuild a record may be in two places
-        while len(found) < limit and (stamp := self._longest_overdue(due)) is not None:
+        while len(found) < limit and (stamp := self._longest_waiting(due)) is not None:
             if not self.is_free(stamp):
                 continue
             if self._is_passed(stamp, due, sweep):
@@ -179,14 +186,18 @@ class DueQueue:
                 found[stamp.path] = stamp
         return list(found.values())
 
-    def _longest_overdue(self, due: Selection) -> Stamp | None:
+    def _longest_waiting(self, due: Selection) -> Stamp | None:
         run, by_age, by_due, max_age = self.run, self._by_age, self._by_due, due.max_age
         oldest = run[self._taken] if self._taken < len(run) else None
         heaped = bool(by_age) and (oldest is None or by_age[0] < oldest)
         oldest = by_age[0] if heaped else oldest
         if oldest is not None and not due.asof - oldest > max_age:
             oldest = None
-        if by_due and by_due[0][0] <= due.asof and not (oldest is not None and oldest + max_age < by_due[0][0]):
+        aged = None if oldest is None else oldest + max_age
+        timed = by_due[0][0] if by_due and by_due[0][0] <= due.asof else None
+        if self._by_retry and not any(since is not None and since < self._by_retry[0][0] for since in (aged, timed)):
+            return heappop(self._by_retry)[2]  # due or not: that is not what this order is by
+        if timed is not None and not (aged is not None and aged < timed):
             return heappop(by_due)[2]
         if oldest is None:
             return None
@@ -198,7 +209,7 @@ class DueQueue:
     def shrink(self) -> None:
         """Rebuild when stale entries have made a place twice as long as the dict."""
         most = 2 * len(self.files) + _SLACK
-        if len(self.run) - self._taken > most or len(self._by_age) > most or len(self._by_due) > most:
+        if len(self.run) - self._taken > most or max(len(self._by_age), len(self._by_due), len(self._by_retry)) > most:
             self.rebuild()
 
     def rebuild(self) -> None:
@@ -210,6 +221,7 @@ class DueQueue:
         """
         self._by_due.clear()
         self._by_age.clear()
+        self._by_retry.clear()
         stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
         self.run[:] = sorted(stamp for stamp in stamps if stamp.details is None)
         self._taken = 0
@@ -231,7 +243,7 @@ class Everything:
         self._asof = due.asof
         self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
         if timed:
-            self._stamps.sort(key=lambda stamp: overdue_since(stamp, due.max_age))
+            self._stamps.sort(key=lambda stamp: _waiting_since(stamp, due.max_age))
         else:
             self._stamps.sort()
         self._next = 0
@@ -272,4 +284,14 @@ def _waits(stamp: Stamp, due: Selection) -> bool:
     details = stamp.details
     if details is None or details.retry_at is None or not due.patient:
         return False
-    return details.retry_at > due.asof
+    return waits(details.retry_at, due.asof)
+
+
+def _is_due(stamp: Stamp, due: Selection) -> bool:
+    own = None if stamp.details is None else stamp.details.due_at
+    return is_too_old(stamp, due.asof, due.max_age) if own is None else own <= due.asof
+
+
+def _waiting_since(stamp: Stamp, max_age: float) -> float:
+    own, retry_at = (None, None) if stamp.details is None else (stamp.details.due_at, stamp.details.retry_at)
+    return waiting_since(stamp, own, retry_at, max_age)

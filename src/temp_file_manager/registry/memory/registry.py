@@ -170,6 +170,11 @@ class MemoryRegistry(Registry):
         found = ((path, self.files.get(path)) for path in paths)
         return {path: self._queue.record(stamp) for path, stamp in found if isinstance(stamp, Stamp)}
 
+    def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
+        """See ``Records.claimed``."""
+        with self.lock:
+            return {path for path in paths if (out := self._queue.claims_on(path)) and out.lapses_at > now}
+
     def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Records.page``. The cursor leads to a copy of what there was, from which the pages are cut."""
         if isinstance(after, Place):

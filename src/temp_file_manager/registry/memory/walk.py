@@ -45,7 +45,7 @@ class Walk:
 
 
 def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
-    """Yield what sweeps would take, the longest overdue first.
+    """Yield what sweeps would take, what waits the longest first.
 
     Args:
         queue: A copy, which this uses up.
@@ -65,6 +65,8 @@ def in_order(stamps: list[Stamp], order: Order | None) -> Iterable[Stamp]:
         return _rising(stamps)
     if order is Order.LARGEST:
         return sorted((stamp for stamp in stamps if _size(stamp) >= 0), key=_size, reverse=True)
+    if order is Order.FAILING:
+        return sorted((stamp for stamp in stamps if stamp.details and stamp.details.failures), key=_retry, reverse=True)
     return stamps if order is Order.ADDED else sorted(stamps, key=_in_the_order_of_a_list)
 
 
@@ -73,6 +75,10 @@ def _rising(stamps: list[Stamp]) -> Iterator[Stamp]:
     heapify(stamps)
     while stamps:
         yield heappop(stamps)
+
+
+def _retry(stamp: Stamp) -> float:
+    return 0.0 if stamp.details is None or stamp.details.retry_at is None else stamp.details.retry_at
 
 
 def _size(stamp: Stamp) -> int:

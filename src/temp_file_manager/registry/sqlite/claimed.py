@@ -85,6 +85,12 @@ class Claimed:
         claims = connection.execute(self._transactions.sql["claims"]).fetchall()
         return [number for number, claimer, lapses_at in claims if lapses_at <= now or not self._lives(number, claimer)]
 
+    def taken(self, connection: Connection, records: Iterable[int], now: float) -> set[int]:
+        """Return those of these records that are under a claim which has not ended."""
+        ended = set(self.ended(connection, now))
+        rows = connection.execute(self._transactions.sql["claims_on"], {"ids": dumps(list(records))})
+        return {record for record, number, _ in rows if number not in ended}
+
     def end(self, connection: Connection, numbers: list[int]) -> None:
         """End claims; what was registered after a look that came before is looked at again."""
         sql = self._transactions.sql

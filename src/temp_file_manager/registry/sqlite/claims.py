@@ -61,7 +61,9 @@ class SqliteClaims:
             else:
                 free = self._free(connection, self._claimed.ended(connection, now), self._dead_holders(connection))
                 rows = candidates(connection, self._transactions.sql, selection, position, free, limit)
-        return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
+        if len(rows) < limit:
+            return Page(tuple(map(record_of, rows)), None)
+        return Page(tuple(map(record_of, rows)), position.past(rows) if selection is None else position.after(rows))
 
     def _start(self, connection: Connection) -> Position:
         return Position(next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)

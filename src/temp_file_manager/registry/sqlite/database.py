@@ -275,9 +275,10 @@ class Database:
 
     def _refuse_network(self) -> None:
         kind = mounts.kind(os.path.dirname(self.path))
-        if kind in mounts.NETWORK:
+        if mounts.is_network(kind):
+            whose = "a network file system" if kind in mounts.NETWORK else "a file system that may be a network's"
             raise RegistryError(
-                f"{printable(self.path)} is on a network file system ({kind}), where SQLite's locks do not hold: "
+                f"{printable(self.path)} is on {whose} ({kind}), where SQLite's locks do not hold: "
                 "give a path on a local disk, as in TEMP_FILE_REGISTRY=sqlite:///var/lib/temp-file-manager/registry.db"
             )
 

@@ -101,6 +101,17 @@ class SqliteRecords(Records):
             rows = {path: self._transactions.row(connection, path) for path in wanted}
         return {path: record_of(row) for path, row in rows.items() if row is not None}
 
+    def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
+        """See ``Records.claimed``."""
+        wanted = list(paths)
+        with self._transactions.reading() as connection:
+            if not self._claimed.any(connection):
+                return set()
+            rows = {path: self._transactions.row(connection, path) for path in wanted}
+            known = {row[ID]: path for path, row in rows.items() if row is not None}
+            taken = self._claimed.taken(connection, known, now)
+        return {known[number] for number in taken}
+
     def page(self, selection: Selection | None, *, now: float, limit: int, after: object | None = None) -> Page:
         """See ``Records.page``."""
         if selection is None or selection.order is Order.OVERDUE:

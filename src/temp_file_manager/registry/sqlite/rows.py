@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from temp_file_manager.chunks import Chunk, Place
 from temp_file_manager.records import Identity, Order, Selection, TempFile
-from temp_file_manager.rules import due_at
+from temp_file_manager.rules import LAST_RETRY, waiting_since
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
 directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
 
-ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, FAILURES, SIZE = 0, 1, 2, 3, 4, 5, 7, 8
+ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(10, 15)
 
 _START = (-math.inf, 0)
@@ -46,12 +46,14 @@ class Position:
             a forced one leaves alone.
         aged: Time and id of the last record taken by age, in the order of that index.
         timed: The same of those with a ttl.
+        retried: The same of those that have been tried before, which wait for another try.
         epoch: Which frees and backdatings the registry had seen; more of them, and it looks from the start again.
     """
 
     began: int
     aged: tuple[float, int] = _START
     timed: tuple[float, int] = _START
+    retried: tuple[float, int] = _START
     epoch: int = 0
 
     def rewound(self, epoch: int) -> "Position":
@@ -61,10 +63,22 @@ class Position:
     @property
     def at_start(self) -> bool:
         """Whether nothing lies behind it."""
-        return self.aged == _START and self.timed == _START
+        return self.aged == self.timed == self.retried == _START
 
     def after(self, rows: Sequence[Row]) -> "Position":
         """Return the position behind these rows, which were read from here."""
+        aged, timed, retried = self.aged, self.timed, self.retried
+        for row in rows:
+            if row[RETRY_AT] is not None:
+                retried = row[RETRY_AT], row[ID]
+            elif row[DUE_AT] is None:
+                aged = row[REGISTERED_AT], row[ID]
+            else:
+                timed = row[DUE_AT], row[ID]
+        return replace(self, aged=aged, timed=timed, retried=retried)
+
+    def past(self, rows: Sequence[Row]) -> "Position":
+        """Return the same for rows of pages of everything, where it is no matter whether one has been tried."""
         aged = [(row[REGISTERED_AT], row[ID]) for row in rows if row[DUE_AT] is None]
         timed = [(row[DUE_AT], row[ID]) for row in rows if row[DUE_AT] is not None]
         return replace(self, aged=aged[-1] if aged else self.aged, timed=timed[-1] if timed else self.timed)
@@ -93,7 +107,7 @@ class Way:
 def candidates(
     connection: Connection, sql: dict[str, str], due: Selection, position: Position, bound: dict[str, Any], limit: int
 ) -> list[Row]:
-    """Return rows that are due and free, the longest overdue first.
+    """Return rows that are due and free, those first that wait the longest; see ``rules.waiting_since``.
 
     Args:
         connection: To read from.
@@ -111,38 +125,39 @@ def candidates(
         "patient": due.patient and not due.force,
         "mine": due.mine,
         "began": position.began,
-        "limit": limit,
+        "last_retry": LAST_RETRY,
     }
     # The index finds by a bound that is a little too wide; the rule itself, subtracted as it says, decides.
     oldest = due.asof - due.max_age
     latest = math.inf if due.force else oldest + max(0.001, abs(oldest) * 1e-12)
-    after, after_id = position.aged
-    aged = connection.execute(
-        sql["due_by_age"], bound | {"latest": latest, "after": after, "after_id": after_id}
-    ).fetchall()
+    aged = _behind(connection, sql, "due_by_age", bound | {"latest": latest}, position.aged, limit)
     latest = math.inf if due.force else due.asof
-    after, after_id = position.timed
-    timed = connection.execute(
-        sql["due_by_ttl"], bound | {"latest": latest, "after": after, "after_id": after_id}
-    ).fetchall()
-    if not timed:
+    timed = _behind(connection, sql, "due_by_ttl", bound | {"latest": latest}, position.timed, limit)
+    retried = _behind(connection, sql, "due_by_retry", bound, position.retried, limit)
+    if not timed and not retried:
         return aged
     # Merged, not sorted: each stays in the order of its index, also where adding max_age makes times equal.
-    return list(merge(aged, timed, key=lambda row: _overdue_since(row, due.max_age)))[:limit]
+    return list(merge(aged, timed, retried, key=lambda row: _waiting_since(row, due.max_age)))[:limit]
 
 
 def every(
     connection: Connection, sql: dict[str, str], position: Position, bound: dict[str, Any], limit: int
 ) -> list[Row]:
     """Return rows whatever keeps them: those without a ttl by age, and then those with one by its end."""
-    after, after_id = position.aged
-    rows = connection.execute(
-        sql["every_by_age"], bound | {"after": after, "after_id": after_id, "limit": limit}
-    ).fetchall()
+    rows = _behind(connection, sql, "every_by_age", bound, position.aged, limit)
     if len(rows) < limit:
-        after, after_id = position.timed
-        bound = bound | {"after": after, "after_id": after_id, "limit": limit - len(rows)}
-        rows += connection.execute(sql["every_by_due"], bound).fetchall()
+        rows += _behind(connection, sql, "every_by_due", bound, position.timed, limit - len(rows))
+    return rows
+
+
+def _behind(
+    connection: Connection, sql: dict[str, str], name: str, bound: dict[str, Any], after: tuple[float, int], limit: int
+) -> list[Row]:
+    """Return the rows of a walk that follow a place in it."""
+    bound = bound | {"after": after[0], "after_id": after[1]}
+    rows = connection.execute(sql[f"{name}_alike"], bound | {"limit": limit}).fetchall()
+    if len(rows) < limit:
+        rows += connection.execute(sql[name], bound | {"limit": limit - len(rows)}).fetchall()
     return rows
 
 
@@ -164,6 +179,7 @@ class _Sorted(NamedTuple):
 _SORTED = {
     Order.OLDEST: _Sorted("every_oldest", REGISTERED_AT, Following(-math.inf, 0)),
     Order.LARGEST: _Sorted("every_largest", SIZE, Following(math.inf, 0)),
+    Order.FAILING: _Sorted("every_failing", RETRY_AT, Following(math.inf, 1 << 62)),
     Order.ADDED: _Sorted("every_added", ID, Following(0, 0)),
 }
 
@@ -188,8 +204,8 @@ def in_order(
     return rows, Following(rows[-1][by.column], rows[-1][ID]) if rows and len(rows) == limit else None
 
 
-def _overdue_since(row: Row, max_age: float) -> float:
-    return due_at(row[REGISTERED_AT], row[DUE_AT], max_age)
+def _waiting_since(row: Row, max_age: float) -> float:
+    return waiting_since(row[REGISTERED_AT], row[DUE_AT], row[RETRY_AT], max_age)
 
 
 def record_of(row: Row) -> TempFile:

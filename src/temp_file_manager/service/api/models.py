@@ -104,7 +104,7 @@ class PageQuery(Model, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, le=MOST_RECORDS, description="How many at most.")] = 100
     after: Annotated[str, Meta(description="The next of the page before, with the same due.")] | UnsetType = UNSET
-    due: Annotated[bool, Meta(description="Only what a cleanup now would take, the longest overdue first.")] = False
+    due: Annotated[bool, Meta(description="Only what a cleanup now would take, what waits the longest first.")] = False
 
 
 class PathQuery(Model, frozen=True):

@@ -34,12 +34,12 @@ class InUse:
 
     Args:
         gone_after: Seconds after its registration a file that nothing can tell about goes all the same; None: never.
-        wall: What tells the time.
+        asof: What its age is read at, seconds since the epoch.
     """
 
-    def __init__(self, gone_after: float | None, wall: Callable[[], float]) -> None:
+    def __init__(self, gone_after: float | None, asof: Callable[[], float]) -> None:
         self._gone_after = gone_after
-        self._wall = wall
+        self._asof = asof
         self._magic: dict[int, int] = {}
         self._mapped: tuple[set[int], bool] | None = None
         self._opened: tuple[set[int], bool] | None = None
@@ -102,7 +102,7 @@ class InUse:
         if free:
             return
         if free is None:
-            if self._gone_after is not None and self._wall() - record.registered_at > self._gone_after:
+            if self._gone_after is not None and self._asof() - record.registered_at > self._gone_after:
                 return
             raise NotThatFile(Status.KEPT, Cause.USE_UNKNOWN)
         raise NotThatFile(Status.KEPT, Cause.IN_USE)
@@ -167,7 +167,7 @@ def _opened_unreadable(name: bytes, above: int | None, seen: Seen) -> int | None
 
 def take_lease(descriptor: int) -> bool | None:
     """Ask for a write lease: granted, refused because somebody else has the file open, or None: not to be had here."""
-    kernel = _kernel()
+    kernel = lease_calls()
     if kernel is None:
         return None
     fcntl, set_lease, set_signal, write_lease = kernel
@@ -186,7 +186,7 @@ def take_lease(descriptor: int) -> bool | None:
 
 
 @functools.cache
-def _kernel() -> tuple[Callable[[int, int, int], object], int, int, int] | None:
+def lease_calls() -> tuple[Callable[[int, int, int], object], int, int, int] | None:
     """Return ``fcntl`` and what it is to be told; None where there are no leases."""
     try:
         from fcntl import F_SETLEASE, F_SETSIG, F_WRLCK, fcntl  # noqa: PLC0415 - Linux alone has them

@@ -2,8 +2,17 @@
 
 import os
 
-NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs"})
-"""File systems that other machines may change, or whose locks those do not see."""
+NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "virtiofs", "afs", "coda", "ceph", "lustre", "gpfs",
+    "beegfs", "orangefs", "pvfs2", "ocfs2", "gfs2", "gfs", "acfs", "vboxsf", "vmhgfs", "prl_fs", "drvfs",
+})  # fmt: skip
+"""File systems that other machines may change, or whose locks those do not see: of a network, a cluster, a host."""
+
+_LOCAL_FUSE = frozenset({
+    "fuseblk", "fuse.fuse-overlayfs", "fuse.bindfs", "fuse.encfs", "fuse.gocryptfs", "fuse.cryfs", "fuse.ntfs-3g",
+    "fuse.ntfs", "fuse.exfat", "fuse.lxcfs", "fuse.squashfuse",
+})  # fmt: skip
+"""Kinds of FUSE that are known to keep what they hold on this machine. Of any other nothing tells."""
 
 OVERLAY = 0x794C7630
 LEASES_DECIDE = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994})
@@ -22,6 +31,12 @@ def magic(descriptor: int) -> int:
     except (OSError, AttributeError):
         return 0
     return 0 if failed else ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def is_network(kind: str) -> bool:
+    """Say whether a file system of this type is, or may be, shared with other machines."""
+    fuse = kind == "fuse" or kind.startswith("fuse.")
+    return kind in NETWORK or (fuse and kind not in _LOCAL_FUSE)
 
 
 def kind(path: str) -> str:

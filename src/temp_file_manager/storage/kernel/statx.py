@@ -73,6 +73,7 @@ Look = Callable[[int, bytes], Seen]
 Raises OSError. Not to be shared between threads.
 """
 
+
 class Opened(NamedTuple):
     """Which file is open: enough to know it again."""
 
@@ -154,10 +155,10 @@ def opened_looker() -> OpenedLook:
 
 def _call() -> tuple[Callable[..., int], int, Any] | None:
     """Return the system call, where it is to write its answer, and what that is read from; None where it is not."""
-    statx = _statx()
+    statx = system_call()
     if statx is None:
         return None
-    import ctypes  # noqa: PLC0415 - see _statx
+    import ctypes  # noqa: PLC0415 - see system_call
 
     # A buffer for each look: while the kernel fills it other threads run.
     buffer = ctypes.create_string_buffer(_SIZE_OF_STATX)
@@ -166,14 +167,14 @@ def _call() -> tuple[Callable[..., int], int, Any] | None:
 
 def _error(name: bytes) -> OSError:
     """Return what the last call that failed in this thread failed with."""
-    import ctypes  # noqa: PLC0415 - see _statx
+    import ctypes  # noqa: PLC0415 - see system_call
 
     number = ctypes.get_errno()
     return OSError(number, os.strerror(number), os.fsdecode(name))
 
 
 @functools.cache
-def _statx() -> Callable[..., int] | None:
+def system_call() -> Callable[..., int] | None:
     """Return the C library's ``statx``, or None where there is none."""
     if not hasattr(os, "uname") or os.uname().sysname != "Linux":
         return None

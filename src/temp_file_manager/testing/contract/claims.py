@@ -4,10 +4,10 @@
 import math
 from random import Random
 
-from temp_file_manager.records import Selection, Status
+from temp_file_manager.records import Order, Selection, Status
 from temp_file_manager.rules import FIRST_RETRY, verdict
 from temp_file_manager.testing.clock import NOW
-from temp_file_manager.testing.contract.words import RegistryWords, later, overdue_since, paths_of, settlement
+from temp_file_manager.testing.contract.words import RegistryWords, later, paths_of, settlement, waiting_since
 from temp_file_manager.testing.threads import Work
 
 
@@ -66,7 +66,7 @@ class ClaimsContract(RegistryWords):
             claim = self.claim(due)
             assert sorted(paths_of(claim.records)) == sorted(paths_of(expected)), due
             assert paths_of(paged) == paths_of(claim.records), due
-            since = [overdue_since(record, due) for record in claim.records]
+            since = [waiting_since(record, due) for record in claim.records]
             assert since == sorted(since), due
             self.settle(claim)
 
@@ -142,6 +142,72 @@ class ClaimsContract(RegistryWords):
         self.settle(self.claim_one("/c/a", there), Status.FAILED, at=NOW + 2000)
         assert not self.claim(Selection(NOW + 2001, 100, patient=True)).records
         self.claim_one("/c/a", Selection(NOW + 2001, 100))
+
+    def test_what_was_tried_waits_behind_what_was_not(self) -> None:
+        """So however few a sweep takes at a time, what cannot be removed keeps it from nothing else."""
+        stuck, free = [f"/c/stuck{number}" for number in range(5)], [f"/c/free{number}" for number in range(12)]
+        for force in (False, True):
+            self.registry.replace([])
+            self.add(*stuck, at=NOW)
+            self.add(*free, at=NOW + 100)
+            removed: list[str] = []
+            for turn in range(5):
+                due = Selection(NOW + 1000 + turn, 100, force)
+                claim = self.claim(due, limit=5)
+                found = paths_of(claim.records)
+                kept = (Status.KEPT, Status.FAILED)[turn % 2]
+                self.settle(claim, *[kept if p in stuck else Status.REMOVED for p in found], at=due.asof)
+                removed += [path for path in found if path in free]
+            assert sorted(removed) == sorted(free)
+            last = Selection(NOW + 5000, 100, force)
+            paged = paths_of(self.pages(last, 2))
+            claim = self.claim(last)
+            assert (paged, sorted(paged)) == (paths_of(claim.records), sorted(stuck))
+            self.settle(claim)
+
+    def test_what_was_tried_goes_in_turn(self) -> None:
+        """With what becomes due meanwhile: it is nobody's last."""
+        self.add("/c/tried", at=NOW)
+        self.settle(self.claim(later()), Status.KEPT, at=NOW + 1000)
+        self.add("/c/before", at=NOW + 950)
+        self.add("/c/after", at=NOW + 970)
+        self.add("/c/timed", due_at=NOW + 1059)
+        due = Selection(NOW + 2000, 100)
+        assert paths_of(self.pages(due, 10)) == ["/c/before", "/c/timed", "/c/tried", "/c/after"]
+
+    def test_a_next_try_that_is_too_far_ahead_is_not_waited_for(self) -> None:
+        """A clock that was wrong has set it, and it may be years."""
+        self.add("/c/a")
+        self.settle(self.claim_one("/c/a", later()), Status.KEPT, at=NOW + 1e8)
+        due = Selection(NOW + 2000, 100, patient=True)
+        assert paths_of(self.pages(due, 10)) == ["/c/a"]
+        self.claim_one("/c/a", due)
+
+    def test_a_claim_is_told_of(self) -> None:
+        """As long as it lasts, whoever has it, and of no other record."""
+        self.add("/c/a")
+        self.add("/c/b", at=NOW + 1)
+        assert self.registry.claimed(["/c/a"], now=NOW) == set()
+        claim = self.claim(later(), limit=1)
+        for registry in self.objects:
+            assert registry.claimed(["/c/a", "/c/b", "/c/unknown"], now=NOW + 1000) == {"/c/a"}
+            assert registry.claimed(["/c/a"], now=NOW + 1060) == set(), "its lease is over"
+        self.settle(claim, Status.KEPT)
+        assert self.registry.claimed(["/c/a"], now=NOW + 1000) == set()
+
+    def test_what_fails_is_found_the_most_failures_first(self) -> None:
+        """However much is kept beside it; in pages."""
+        self.add("/c/kept", "/c/failed", "/c/failed again", "/c/untried")
+        failing = Selection(0.0, 0.0, order=Order.FAILING)
+        assert not self.pages(failing, 2)
+        for turn in range(2):
+            claim = self.claim(Selection(NOW + 1000 + turn, 100))
+            told = {"/c/kept": Status.KEPT, "/c/failed": Status.SKIPPED if turn else Status.FAILED}
+            told["/c/failed again"] = Status.FAILED
+            statuses = [told.get(path, Status.SKIPPED) for path in paths_of(claim.records)]
+            self.settle(claim, *statuses, at=NOW + 1000 + turn)
+        for limit in (1, 2, 5):
+            assert paths_of(self.pages(failing, limit)) == ["/c/failed again", "/c/failed"]
 
     def test_force_takes_everything(self) -> None:
         """The young, the future-dated, those with a ttl and the failed; not what another claim holds."""

@@ -180,6 +180,7 @@ def later(seconds: float = 0) -> Selection:
     return Selection(NOW + 1000 + seconds, 100)
 
 
-def overdue_since(record: TempFile, due: Selection) -> float:
-    """Return when a record becomes due, or did."""
-    return record.registered_at + due.max_age if record.due_at is None else record.due_at
+def waiting_since(record: TempFile, due: Selection) -> float:
+    """Return since when a record waits for a sweep, or will."""
+    since = record.registered_at + due.max_age if record.due_at is None else record.due_at
+    return since if record.retry_at is None else record.retry_at

@@ -3,7 +3,7 @@
 import pkgutil
 import re
 
-MIGRATIONS = ("001_files.sql", "002_totals.sql", "003_journal.sql", "004_claims.sql")
+MIGRATIONS = ("001_files.sql", "002_totals.sql", "003_journal.sql", "004_claims.sql", "005_tries.sql")
 """In their order; how many of them a file has seen is its schema."""
 
 
@@ -18,5 +18,9 @@ def load_statements() -> dict[str, str]:
     """Return the statements of ``statements.sql`` by name, with the fragments in their places."""
     parts = re.split(r"^-- (name|fragment): (\w+)\n", load("statements.sql"), flags=re.MULTILINE)
     found = list(zip(parts[1::3], parts[2::3], parts[3::3], strict=True))
-    fragments = {name: text.strip() for kind, name, text in found if kind == "fragment"}
+    fragments: dict[str, str] = {}
+    for kind, name, text in found:
+        if kind == "fragment":
+            lines = (line for line in text.strip().splitlines() if not line.startswith("--"))
+            fragments[name] = "\n".join(lines).format_map(fragments)
     return {name: text.strip().format_map(fragments) for kind, name, text in found if kind == "name"}

@@ -1,6 +1,6 @@
 -- Every statement of the SQLite registry, by name. :name is bound by name, ? in executemany by position.
 -- Sizes are summed by total(), in floating point: sum() fails where an integer would overflow.
--- A fragment stands for its text wherever its name is in braces.
+-- A fragment stands for its text wherever its name is in braces, also in fragments that follow it.
 -- Records take the numbers behind the last without a write to "numbers"; whatever deletes records writes it first.
 
 -- fragment: file
@@ -22,6 +22,45 @@ files.id, directories.id, directories.path, files.name, registered_at, due_at, r
       SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
         AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
   ))
+
+-- fragment: due
+tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
+  AND {unclaimed}
+  AND {unkept}
+
+-- Where each walk goes on is two statements: among equals by id, then behind them. In one, as a comparison of pairs,
+-- SQLite would walk through all the equals once more for each chunk.
+
+-- fragment: due_without_ttl
+SELECT {file}, NULL, 0
+FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NULL AND retry_at IS NULL
+  AND (:force OR :asof - registered_at > :max_age)
+  AND {due}
+
+-- fragment: due_with_ttl
+SELECT {file}, NULL, 0
+FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NOT NULL AND retry_at IS NULL
+  AND {due}
+
+-- fragment: due_tried
+SELECT {file}, NULL, 0
+FROM files INDEXED BY files_by_retry JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND retry_at IS NOT NULL
+  AND (NOT :patient OR retry_at <= :asof OR retry_at > :asof + :last_retry)
+  AND (:force OR CASE WHEN due_at IS NULL THEN :asof - registered_at > :max_age ELSE due_at <= :asof END)
+  AND {due}
+
+-- fragment: every_without_ttl
+SELECT {file}, {kept}
+FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NULL
+
+-- fragment: every_with_ttl
+SELECT {file}, {kept}
+FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND due_at IS NOT NULL
 
 -- fragment: last
 max(last, coalesce((SELECT max(id) FROM files), 0))
@@ -124,45 +163,57 @@ DELETE FROM files WHERE scope = :scope
 DELETE FROM directories WHERE scope = :scope AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = directories.id)
 
 -- name: due_by_age
-SELECT {file}, NULL, 0
-FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
-WHERE files.scope = :scope AND due_at IS NULL
-  AND registered_at <= :latest AND (registered_at, files.id) > (:after, :after_id)
-  AND (:force OR :asof - registered_at > :max_age)
-  AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
-  AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
-  AND {unclaimed}
-  AND {unkept}
+{due_without_ttl} AND registered_at > :after AND registered_at <= :latest
 ORDER BY registered_at, files.id LIMIT :limit
+
+-- name: due_by_age_alike
+{due_without_ttl} AND registered_at = :after AND :after <= :latest AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
 
 -- name: due_by_ttl
-SELECT {file}, NULL, 0
-FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
-WHERE files.scope = :scope AND due_at IS NOT NULL
-  AND due_at <= :latest AND (due_at, files.id) > (:after, :after_id)
-  AND tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
-  AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof)
-  AND {unclaimed}
-  AND {unkept}
+{due_with_ttl} AND due_at > :after AND due_at <= :latest
 ORDER BY due_at, files.id LIMIT :limit
+
+-- name: due_by_ttl_alike
+{due_with_ttl} AND due_at = :after AND :after <= :latest AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
+
+-- name: due_by_retry
+{due_tried} AND retry_at > :after
+ORDER BY retry_at, files.id LIMIT :limit
+
+-- name: due_by_retry_alike
+{due_tried} AND retry_at = :after AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
 
 -- name: every_by_age
-SELECT {file}, {kept}
-FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
-WHERE files.scope = :scope AND due_at IS NULL AND (registered_at, files.id) > (:after, :after_id)
+{every_without_ttl} AND registered_at > :after
 ORDER BY registered_at, files.id LIMIT :limit
 
+-- name: every_by_age_alike
+{every_without_ttl} AND registered_at = :after AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
+
 -- name: every_by_due
-SELECT {file}, {kept}
-FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
-WHERE files.scope = :scope AND due_at IS NOT NULL AND (due_at, files.id) > (:after, :after_id)
+{every_with_ttl} AND due_at > :after
 ORDER BY due_at, files.id LIMIT :limit
+
+-- name: every_by_due_alike
+{every_with_ttl} AND due_at = :after AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
 
 -- name: every_added
 SELECT {file}, {kept}
 FROM files JOIN directories ON directories.id = files.directory
 WHERE files.id > :after_id AND files.scope = :scope
 ORDER BY files.id LIMIT :limit
+
+-- name: every_failing
+SELECT {file}, {kept}
+FROM files INDEXED BY files_failing JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope AND failures > 0
+  AND (retry_at < :after OR (retry_at = :after AND files.id < :after_id))
+ORDER BY retry_at DESC, files.id DESC LIMIT :limit
 
 -- name: every_oldest
 SELECT {file}, {kept}
