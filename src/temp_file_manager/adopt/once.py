@@ -92,6 +92,9 @@ class FoundRecords:
         records = tuple(itertools.islice(self._walk, limit))
         return Page(records, self if len(records) == limit else None)
 
+    def give_up(self) -> None:
+        """Keep nobody out: what is found is nobody's."""
+
     def claim(
         self,
         due: Selection,

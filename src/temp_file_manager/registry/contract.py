@@ -195,13 +195,20 @@ class Claims(Protocol):
 
     @abstractmethod
     def settle(self, settlement: Settlement) -> None:
-        """End a claim: forget what is retired, keep the rest.
+        """End a claim, in the thread that made it: forget what is retired, keep the rest.
 
         A failed record has one failure more. It and a kept one are left alone by sweeps that have begun, and by
         scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``; a skipped one, and what was not
         worked on, is free at once. What ``Other.under_way`` says of stays claimed, without a lease: until
         ``Claim.only`` it is settled as well, or its process ends. What is no longer under this claim is left as it is.
         """
+
+    def give_up(self) -> None:
+        """End the claim that this thread was given last, if it was interrupted before it could settle it.
+
+        Without this the claim ends with its lease; a registry whose claims can outlast that must do it here.
+        """
+        return
 
 
 class Keeps(Protocol):

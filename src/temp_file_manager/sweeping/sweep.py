@@ -206,7 +206,10 @@ class Sweeper:
                     self._hooks.emit(RecordsSettled(tuple(settling.outcomes)))
                     settling = None
         finally:
-            self._settle(hand)
+            try:
+                self._settle(hand)
+            finally:
+                self._registry.give_up()  # what an interrupt has left between its claim and its removal
         return stopped
 
     def _settle(self, hand: "_Hand") -> None:

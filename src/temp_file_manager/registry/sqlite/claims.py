@@ -2,11 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from json import dumps
 from sqlite3 import Connection
-from typing import Any, NamedTuple
+from threading import get_ident
+from typing import Any, NamedTuple, TypeVar
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryFullError
@@ -19,6 +19,8 @@ from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way
 from temp_file_manager.registry.sqlite.settling import settle
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.reports import Finding
+
+T = TypeVar("T")
 
 
 class _Wanted(NamedTuple):
@@ -42,6 +44,7 @@ class SqliteClaims:
         self._looks_back = True
         self._locks = itertools.count(-1, -1)
         self._locked = 0  # the claim that is a lock: nobody else can write meanwhile
+        self._given: dict[int, int] = {}  # threads, and the claims that each was given and has not settled yet
         self._hanging: dict[int, int] = {}  # such claims, and those that what hung under them is claimed by since
         self._owed: tuple[Settlement, ...] = ()  # of what was removed, and could not be forgotten yet
 
@@ -61,7 +64,7 @@ class SqliteClaims:
             else:
                 free = self._free(connection, self._claimed.ended(connection, now), self._dead_holders(connection))
                 rows = candidates(connection, self._transactions.sql, selection, position, free, limit)
-        return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
+            return Page(tuple(map(record_of, rows)), position.after(rows) if len(rows) == limit else None)
 
     def _start(self, connection: Connection) -> Position:
         return Position(next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)
@@ -105,10 +108,13 @@ class SqliteClaims:
                 into[:] = [Claim(Taken([]), way)]
                 return into[0]
         try:
-            return self._taken(wanted, lease, way, settling, into)
+            claim = self._taken(wanted, lease, way, settling, into)
+            if settling is not None and not claim.records:  # the end of a sweep that has done something
+                self._transactions.database.give_back()
         except RegistryFullError as error:
             self._owe(settling, error)
-            return self._taken_by_lock(wanted, way, into)
+            claim = self._taken_by_lock(wanted, way, into)
+        return claim
 
     def _nothing_due(self, wanted: _Wanted) -> Way | None:
         """Return the way of a sweep that has nothing to do, which then waits for nobody who writes."""
@@ -122,25 +128,32 @@ class SqliteClaims:
     def _taken(
         self, wanted: _Wanted, lease: float, way: Way | None, settling: Settlement | None, into: list[Claim]
     ) -> Claim:
-        claimed, begun = self._claimed, list[int]()
+        claimed, begun, thread = self._claimed, list[int](), get_ident()
         owed = (*self._owed, settling) if settling else self._owed
+        over, ended, holders = list[int](), list[int](), list[int]()
+
+        def work(connection: Connection) -> tuple[Position, list[Row], Position]:
+            over.extend(self._settle(connection, owed, begun))
+            ended.extend(claimed.ended(connection, wanted.now))
+            holders.extend([] if way else self._dead_holders(connection))
+            self._end(connection, ended, holders)
+            start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
+            if rows:
+                begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+            return start, rows, end
+
         try:
-            with self._writing(settling, begun) as connection:
-                over = self._settle(connection, owed, begun)
-                ended = claimed.ended(connection, wanted.now)
-                holders = [] if way else self._dead_holders(connection)
-                self._end(connection, ended, holders)
-                start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
-                if rows:
-                    begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+            start, rows, end = self._write(work, settling, begun)
             self._settled(owed, over)
             if ended or holders:
                 self._transactions.owners.dead(remove=True)
-            into[:] = [self._claim(begun[-1] if rows else 0, rows, way, start, end)]
-            return into[0]
+            number = begun[-1] if rows else 0
+            into[:] = [self._claim(number, rows, way, start, end)]
+            self._given[thread] = number
         except BaseException:  # also an interrupt when it is written already: then it is nobody's
             claimed.forget_all(begun)
             raise
+        return into[0]
 
     def _end(self, connection: Connection, claims: list[int], holders: list[int]) -> None:
         if claims:
@@ -175,22 +188,34 @@ class SqliteClaims:
 
     def _taken_by_lock(self, wanted: _Wanted, way: Way | None, into: list[Claim]) -> Claim:
         """Take rows without writing anything, by keeping every other writer out until they are settled."""
-        database, lock = self._transactions.database, next(self._locks)
+        database, lock, thread = self._transactions.database, next(self._locks), get_ident()
         connection = database.hold()
         try:
             # What cannot be ended is passed over. So is what is owed: the way of this sweep leads on behind it.
             ended = self._claimed.ended(connection, wanted.now) + [one.claim.number for one in self._owed]
             free = self._free(connection, ended, self._dead_holders(connection))
             start, rows, end = self._next(connection, wanted, way, free)
+            into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
+            self._given[thread] = self._locked = lock
         except BaseException:
+            self._locked = 0
             database.let_go()
             raise
-        if rows:
-            self._locked = lock
-        else:
-            database.let_go()
-        into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
+        if not rows:
+            self.give_up()
         return into[0]
+
+    def give_up(self) -> None:
+        """See ``Claims.give_up``."""
+        database, thread = self._transactions.database, get_ident()
+        number = self._given.get(thread, 0)
+        if number == self._locked != 0:
+            if database.held:
+                database.let_go()
+            self._locked = 0
+        elif number:
+            self._claimed.forget(number)
+        self._given.pop(thread, None)  # last: if this is interrupted, it is done again
 
     # -- settling
 
@@ -199,22 +224,26 @@ class SqliteClaims:
         _go_back(settlement)
         owed, begun = (*self._owed, settlement), list[int]()
         try:
-            with self._writing(settlement, begun) as connection:
-                over = self._settle(connection, owed, begun)
+            over = self._write(lambda connection: self._settle(connection, owed, begun), settlement, begun)
         except RegistryFullError as error:
             self._owe(settlement, error)
         else:
             self._settled(owed, over)
 
-    def _writing(self, settling: Settlement | None, begun: list[int]) -> AbstractContextManager[Connection]:
-        """Give a transaction: the one that a lock holds open, if that is settled; ``begun`` are claims made in it."""
-        held = settling is not None and settling.claim.number == self._locked != 0
+    def _write(self, work: Callable[[Connection], T], settling: Settlement | None, begun: list[int]) -> T:
+        """Write: in the transaction that a lock holds open, if that is settled; ``begun`` are claims made in it."""
+        database, number = self._transactions.database, settling.claim.number if settling else 0
+        held = number == self._locked != 0 and database.held
 
         def undo() -> None:
             self._claimed.forget_all(begun)
             begun.clear()  # by now the numbers may be somebody else's
 
-        return self._transactions.writing(held=held, undo=undo)
+        try:
+            return self._transactions.write(work, held=held, undo=undo)
+        finally:
+            if held and number == self._locked and not database.held:  # not the lock of whoever came next
+                self._locked = 0
 
     def _settle(self, connection: Connection, settlements: tuple[Settlement, ...], begun: list[int]) -> list[int]:
         """Settle claims, as far as they have not ended; return those of which nothing is left."""
@@ -247,6 +276,7 @@ class SqliteClaims:
 
     def _settled(self, settlements: tuple[Settlement, ...], over: list[int]) -> None:
         self._claimed.forget_all(over)
+        self._given.pop(get_ident(), None)
         done = set(map(id, settlements))
         self._owed = tuple(one for one in self._owed if id(one) not in done)
 
@@ -256,6 +286,8 @@ class SqliteClaims:
             return
         self._looks_back = False
         self._owed += (settling,)
+        if settling.claim.number != self._locked:
+            self._given.pop(get_ident(), None)
         logs.not_forgotten(settling.done, error)
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
@@ -263,8 +295,7 @@ class SqliteClaims:
         with self._transactions.reading() as connection:
             claims, holders = self._claimed.ended(connection, now), self._dead_holders(connection)
         if fix and (claims or holders):
-            with self._transactions.writing() as connection:
-                self._end(connection, claims, holders)
+            self._transactions.write(lambda connection: self._end(connection, claims, holders))
         for number in claims:
             why = "its sweep was killed or has stalled; the next sweep takes its records over"
             yield Finding("lapsed claim", f"claim {number}", why, fix)

@@ -111,6 +111,10 @@ class SqliteRegistry(StoredRegistry):
         """See ``Claims.settle``, and ``claim`` about locks."""
         self._claims.settle(settlement)
 
+    def give_up(self) -> None:
+        """See ``Claims.give_up``."""
+        self._claims.give_up()
+
     def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.keep``."""
         wanted = list(paths)  # before the lock: it may be read from this very registry
