@@ -204,10 +204,7 @@ class Claims(Protocol):
         """
 
     def give_up(self) -> None:
-        """End the claim that this thread was given last, if it was interrupted before it could settle it.
-
-        Without this the claim ends with its lease; a registry whose claims can outlast that must do it here.
-        """
+        """End the claim that this thread made last, if nobody has settled it: at once, and not with its lease."""
         return
 
 
@@ -290,8 +287,7 @@ class Registry(Records, Claims, Keeps, Journal):
     Attributes:
         properties: Its card.
         lock: Taken for each change of records but those that come through ``files`` and, where records outlive the
-            process, those of sweeps: whoever holds it may read and write ``files`` steadily, as far as this process
-            goes. A lock of its own in a forked child.
+            process, those of sweeps: who holds it may read and write ``files`` steadily. A forked child has its own.
         patience: Seconds that whoever wants to change a claimed record waits for the claim's end, at most.
     """
 
@@ -321,11 +317,9 @@ class Registry(Records, Claims, Keeps, Journal):
 
     @abstractmethod
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
-        """Look at every record, and count what will be due when. May take long, and makes nobody wait.
+        """Count what will be due when, looking at every record: it may take long, and makes nobody wait.
 
-        Args:
-            selection: Its ``asof`` and ``max_age`` count.
-            bounds: Seconds from ``asof``, rising; one or more.
+        Of ``selection`` only ``asof`` and ``max_age`` count. ``bounds`` are seconds from ``asof``: one or more, rising.
         """
 
     def release_later(self, path: str) -> None:
