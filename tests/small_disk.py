@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -81,9 +82,12 @@ def register_until_full(manager: TempFileManager, paths: list[str]) -> None:
 
 def no_more_pages(registry: SqliteRegistry) -> None:
     """Let the file not grow, as on a full disk, until it is opened again: also by a fork."""
-    with registry.transactions.database.writing() as connection:
+
+    def keep(connection: sqlite3.Connection) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    registry.transactions.database.write(keep)
 
 
 def fill_pages(registry: SqliteRegistry, files: list[NewFile]) -> None:

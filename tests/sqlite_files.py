@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, NewFile, Status
+from temp_file_manager.records import Cause, NewFile, Selection, Status
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.registry.sqlite.rows import path_at
+
+ALL = Selection(1e10, 0, force=True)
 
 
 def new(path: str) -> NewFile:

@@ -66,7 +66,7 @@ def test_imports_go_downwards(file: Path) -> None:
     assert {name for name in imports(file) if FLOOR[name] > here} == set()
 
 
-OF_STORAGE = {"own_files", "kernel.mounts", "kernel.space", "base_rules", "ancestors"}
+OF_STORAGE = {"own_files", "kernel.mounts", "kernel.space", "kernel.access_lists", "base_rules", "ancestors"}
 """What judges a registry's own file."""
 
 

@@ -41,9 +41,13 @@ def at_fork(owner: T, renew: Callable[[T], None], *, before: Step = _nothing, af
 
 
 def _before() -> None:
-    for owner, (before, after, renew) in list(_alive.items()):
-        before(owner)
-        _prepared.steps.append((owner, after, renew))
+    # In one step: ``items`` walks, and would meet those that other threads add meanwhile.
+    for reference in _alive.keyrefs():
+        owner = reference()
+        if owner is not None:
+            before, after, renew = _alive[owner]
+            before(owner)
+            _prepared.steps.append((owner, after, renew))
 
 
 def _in_parent() -> None:

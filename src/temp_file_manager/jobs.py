@@ -22,8 +22,8 @@ def sweep_job(context: Context) -> Job:
         sweep(context, stop)
 
     def failed(error: Exception) -> None:
+        context.hooks.emit(SweepFailed(error))  # first: a hook that raises is counted, a handler of the log is not
         logs.sweep_failed(error)
-        context.hooks.emit(SweepFailed(error))
 
     return Job(SWEEP, context.settings.cleanup_interval, work, failed)
 

@@ -168,6 +168,11 @@ def registry_gone() -> None:
     logger.error("Ending, with exit code 1: the registry was taken away, and only a new start finds another")
 
 
+def hung_up() -> None:
+    """Say that a service goes on."""
+    logger.info("Going on after SIGHUP: settings are read at the start alone, and a log file is opened anew by itself")
+
+
 def hook_failed(hook: object, error: BaseException) -> None:
     """Say that a hook raised; said once a hook."""
     logger.error(f"Hook {printable(repr(hook))} failed, further failures are only counted: {printable(repr(error))}")

@@ -25,6 +25,8 @@ from temp_file_manager.sweeping.sweep import Bounds
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
 
+CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
+
 
 class TempFileManager:
     """Registers temporary files, knows their age, and removes them when they are due.
@@ -314,8 +316,12 @@ class TempFileManager:
         return self._context.scheduler.stop(timeout)
 
     def close(self) -> None:
-        """Stop sweeping and let go of the registry. Removes nothing; may be called again."""
-        self.stop()
+        """Stop sweeping and let go of the registry. Removes nothing; may be called again, and by a signal's handler.
+
+        A scheduled sweep that has not ended within five seconds goes on with its chunk alone. It may be waiting for
+        the very thread that this handler has interrupted.
+        """
+        self.stop(CLOSING)
         self.registry.close()
         self._context.directory.close()
 

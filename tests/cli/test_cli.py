@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from temp_file_manager import TempFileManager, cli, logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.settings import FIELDS, variable
 from temp_file_manager.testing import FakeClock
+from terminal import on, terminal
 
 bare = command_line.bare
 pytestmark = pytest.mark.usefixtures("bare")
@@ -31,10 +33,10 @@ COMMANDS = list(cli.parsers()[1])
 
 
 @contextmanager
-def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def running(*words: str, **how: Any) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Start ``run`` and yield it, with the log lines so far, once it says that it runs."""
     process = subprocess.Popen(
-        [*MODULE, *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*MODULE, *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
     )
     with process:
         try:
@@ -77,6 +79,43 @@ def test_run_ends_at_a_signal_and_removes_nothing(tmp_path: Path, number: signal
     assert out == f"Stopped by {number.name}: 0 files still registered; nothing removed on the way out.\n"
     assert err == ""
     assert bystander.read_text() == "mine"
+
+
+def test_run_without_a_terminal_goes_on_after_a_hangup(tmp_path: Path) -> None:
+    """Logrotate sends it. A death by it counts as a clean end to systemd, which starts nothing again."""
+    with running("run", "--base-dir", str(tmp_path), start_new_session=True) as (process, _):
+        process.send_signal(signal.SIGHUP)
+        for line in process.stderr:
+            if "Going on after SIGHUP" in line:
+                break
+        process.terminate()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert out.startswith("Stopped by SIGTERM")
+
+
+def test_run_ends_with_its_terminal_and_says_so(tmp_path: Path) -> None:
+    with (
+        terminal() as made,
+        on(made, *MODULE, "run", "--base-dir", str(tmp_path), env=environment(), cwd=tmp_path) as run,
+    ):
+        made.shows("Running:")
+        run.send_signal(signal.SIGHUP)
+        assert made.ended(run) == 0
+        assert "Stopped by SIGHUP" in made.screen.squeezed
+
+
+def test_run_that_was_told_to_ignore_hangups_does(tmp_path: Path) -> None:
+    """By nohup."""
+    with running("run", "--base-dir", str(tmp_path), preexec_fn=ignore_hangups) as (process, _):
+        process.send_signal(signal.SIGHUP)
+        process.terminate()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert out.startswith("Stopped by SIGTERM")
+
+
+def ignore_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def test_run_ends_when_both_signals_come_at_once(tmp_path: Path) -> None:

@@ -288,8 +288,8 @@ def test_a_wrong_count_is_found_and_put_right(tmp_path: Path, column: str, kept:
         registry.add([new("/f/a", 5), new("/f/b", 70)], NOW)
         other.add([new("/f/a", 5)], NOW)
         assert registry.check(now=0, fix=True) == ()
-        with registry.transactions.database.writing() as connection:
-            connection.execute(f"UPDATE scopes SET {column} = {column} + 9 WHERE id = {registry.transactions.scope}")
+        change = f"UPDATE scopes SET {column} = {column} + 9 WHERE id = {registry.transactions.scope}"
+        registry.transactions.database.write(lambda connection: connection.execute(change))
         for fix in (False, True):
             (found,) = registry.check(now=0, fix=fix)
             assert (found.kind, found.fixed) == ("wrong count", fix)

@@ -161,8 +161,9 @@ class TestSettlingAndClaiming:
     def test_they_are_one_transaction(self, fresh: SqliteRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         add(fresh, *range(6))
         cursor, settling, removed = None, None, []
-        writing, begun = fresh.transactions.database.writing, []
-        monkeypatch.setattr(fresh.transactions.database, "writing", lambda *words: begun.append(1) or writing(*words))
+        database, begun = fresh.transactions.database, list[int]()
+        write = database.write
+        monkeypatch.setattr(database, "write", lambda *words, **more: begun.append(1) or write(*words, **more))
         while True:
             claim = fresh.claim(ALL, now=0, lease=60, limit=2, after=cursor, settling=settling)
             if not claim.records:

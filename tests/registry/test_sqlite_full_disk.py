@@ -1,5 +1,6 @@
 """A full disk, which is when sweeps are needed most: real ones of 4 MiB, and files that may not grow."""
 
+import errno
 import itertools
 import multiprocessing
 import os
@@ -35,7 +36,7 @@ from temp_file_manager.inspection.check import check
 from temp_file_manager.records import Cause, NewFile, Selection, Status, TempFile
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.sqlite.database import RESERVE
-from temp_file_manager.registry.sqlite.errors import in_our_words
+from temp_file_manager.registry.sqlite.errors import in_our_words, translated
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.storage.kernel import space
 from temp_file_manager.storage.own_files import make_reserve
@@ -415,6 +416,49 @@ def test_a_file_that_cannot_be_made_on_a_full_disk_is_told_as_that(
     error = sqlite3.OperationalError("unable to open database file")
     error.sqlite_errorname = "SQLITE_CANTOPEN"
     assert isinstance(in_our_words("/s/r.db", error), RegistryFullError) is is_full
+
+
+@pytest.mark.parametrize(
+    ("name", "is_full"),
+    [
+        ("SQLITE_FULL", True),
+        ("SQLITE_IOERR_WRITE", True),
+        ("SQLITE_IOERR_FSYNC", True),
+        ("SQLITE_IOERR_SHMSIZE", True),
+        ("SQLITE_IOERR_READ", False),
+        ("SQLITE_IOERR_SHORT_READ", False),
+        ("SQLITE_CORRUPT", False),
+    ],
+)
+def test_whatever_keeps_it_from_writing_is_a_full_disk(name: str, is_full: bool) -> None:
+    """A quota, ``ulimit -f`` and a disk that fails: SQLite says of them only what it was doing."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    assert isinstance(in_our_words("/s/r.db", error), RegistryFullError) is is_full
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES])
+def test_so_is_what_keeps_its_files_from_being_made(number: int) -> None:
+    with pytest.raises(RegistryError) as caught, translated("/s/r.db"):
+        raise OSError(number, os.strerror(number))
+    assert isinstance(caught.value, RegistryFullError) is (number != errno.EACCES)
+    assert os.strerror(number) in str(caught.value)
+
+
+@pytest.mark.parametrize("opened", ["before", "after"])
+def test_a_limit_to_the_size_of_files_stops_no_sweep(tmp_path: Path, opened: str) -> None:
+    """``ulimit -f``: the log may not grow, which is no full disk to SQLite."""
+
+    def work() -> list[int]:
+        manager = manager_of(tmp_path)
+        manager.register_files(make(tmp_path, 300, 10))
+        if opened == "after":
+            manager.close()
+        with limited(resource.RLIMIT_FSIZE, 40 * 1024):
+            swept = manager_of(tmp_path) if opened == "after" else manager
+            return [swept.sweep(force=True).removed, len(os.listdir(tmp_path / "files"))]
+
+    assert in_child(work) == [300, 0]
 
 
 class TestWithoutRoom:

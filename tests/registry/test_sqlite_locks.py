@@ -5,7 +5,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,14 @@ class TestNobodyWaitsForItself:
             claim = registry.claim(ALL, now=0, lease=60, limit=2000)
             assert claim.number < 0
             session, locked = registry.transactions, threading.Event()
-            writing = session.writing
+            write = session.write
 
-            def wanted(*, held: bool = False, **more: Any) -> AbstractContextManager[sqlite3.Connection]:
+            def wanted(work: Callable[[sqlite3.Connection], Any], *, held: bool = False, **more: Any) -> Any:
                 if not held:
                     locked.set()
-                return writing(held=held, **more)
+                return write(work, held=held, **more)
 
-            monkeypatch.setattr(session, "writing", wanted)
+            monkeypatch.setattr(session, "write", wanted)
             adding = threading.Thread(target=registry.add, args=([new("/q"), new("/r")], 2.0))
             adding.start()
             locked.wait()
@@ -82,23 +81,26 @@ class TestNobodyWaitsForItself:
             register_until_full(manager, paths)
             first = registry.claim(ALL, now=0, lease=60, limit=50)
             second: list[Claim] = []
+            over_with, claimed = threading.Event(), threading.Event()
 
             class Claiming(logging.Handler):
                 """Hears that the first could not forget its records."""
 
                 def emit(self, _: logging.LogRecord) -> None:
                     if not second:
-                        thread = threading.Thread(target=self.claim)
-                        thread.start()
-                        thread.join()
+                        threading.Thread(target=self.claim).start()
+                        claimed.wait()
 
                 def claim(self) -> None:
                     second.append(registry.claim(ALL, now=0, lease=60, limit=50, after=first.cursor))
+                    claimed.set()
+                    over_with.wait()
+                    registry.settle(over(second[0], Status.SKIPPED))
 
             logging.getLogger("aiecs.tools.temp_file_manager").addHandler(Claiming())
             registry.settle(over(first))
             assert [len(claim.records) for claim in second] == [50]
-            registry.settle(over(second[0], Status.SKIPPED))
+            over_with.set()
             third = registry.claim(ALL, now=0, lease=60, limit=1)
             assert len(third.records) == 1
             registry.settle(over(third, Status.SKIPPED))

@@ -138,11 +138,10 @@ class TestAddresses:
         assert isinstance(registry, SqliteRegistry)
 
         def levels() -> list[int]:
-            found = []
-            for connected in (registry.transactions.database.writing, registry.transactions.database.reading):
-                with connected() as connection:
-                    found += connection.execute("PRAGMA synchronous").fetchone()
-            return found
+            database = registry.transactions.database
+            written = database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
+            with database.reading() as connection:
+                return [*written, *connection.execute("PRAGMA synchronous").fetchone()]
 
         assert levels() == [level, level]
         registry.close()

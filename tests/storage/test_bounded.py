@@ -360,6 +360,20 @@ def test_what_the_storage_raises_is_raised_after_what_it_did() -> None:
     assert [outcome.record.path for outcome in outcomes(removal)] == ["/a/1"]
 
 
+def test_where_no_thread_can_start_nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once each sweep lost four descriptors of the application's."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="can't start"):
+            Abandoning(Hanging(), SECONDS).remove(removal_of(records("/a/1")))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_storage_that_gives_up_is_not_asked_for_ever() -> None:
     class Idle(Hanging):
         def remove(self, removal: Removal) -> None:

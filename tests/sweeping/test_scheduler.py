@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from contexts import JOBS
-from temp_file_manager import TempFileManager
+from temp_file_manager import TempFileManager, logs
+from temp_file_manager import manager as facade
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFinished
 from temp_file_manager.records import Status
@@ -126,6 +127,43 @@ def test_stop_wakes_the_machines_clock_at_once() -> None:
     event.set()
     assert SystemClock().wait(event, 1e6)
     assert not SystemClock().wait(threading.Event(), 0)
+
+
+def test_a_log_whose_handler_raises_ends_no_thread(
+    tmp_path: Path, manager: TempFileManager, clock: FakeClock, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that writes to a full disk, say. Hooks hear of it, and all goes on when the log works again."""
+
+    class Broken(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            raise OSError(28, "No space left on device")
+
+    manager.register_file(make(tmp_path, "a"))
+    clock.advance(1000)
+    with monkeypatch.context() as patched:
+        patched.setattr(logs.logger, "handlers", [Broken()])
+        logs.logger.setLevel(logging.INFO)
+        manager.start()
+        assert isinstance(ears.next(SweepFailed).error, OSError)
+        clock.until_waiting(JOBS)
+        logs.logger.setLevel(logging.NOTSET)
+    assert len(schedulers()) == 1
+    path = make(tmp_path, "b")
+    manager.register_file(path)
+    clock.advance(1000)
+    ears.next(SweepFinished)
+    assert not os.path.exists(path)
+
+
+def test_closing_waits_for_no_sweep_that_waits_for_us(
+    manager: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal's handler closes while the thread that it interrupted has the lock that a sweep is waiting for."""
+    monkeypatch.setattr(facade, "CLOSING", 0.01)
+    with manager.lock:
+        manager.start()
+        manager.close()
+        assert schedulers()
 
 
 def test_stop_finishes_the_chunk_in_hand(

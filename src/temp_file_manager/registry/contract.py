@@ -284,8 +284,7 @@ class Registry(Records, Claims, Keeps, Journal):
     Attributes:
         properties: Its card.
         lock: Taken for each change of records but those that come through ``files`` and, where records outlive the
-            process, those of sweeps: whoever holds it may read and write ``files`` steadily, as far as this process
-            goes. A lock of its own in a forked child.
+            process, those of sweeps: who holds it may read and write ``files`` steadily. A forked child has its own.
         patience: Seconds that whoever wants to change a claimed record waits for the claim's end, at most.
     """
 
@@ -315,11 +314,9 @@ class Registry(Records, Claims, Keeps, Journal):
 
     @abstractmethod
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
-        """Look at every record, and count what will be due when. May take long, and makes nobody wait.
+        """Count what will be due when, looking at every record: it may take long, and makes nobody wait.
 
-        Args:
-            selection: Its ``asof`` and ``max_age`` count.
-            bounds: Seconds from ``asof``, rising; one or more.
+        Of ``selection`` only ``asof`` and ``max_age`` count. ``bounds`` are seconds from ``asof``: one or more, rising.
         """
 
     def release_later(self, path: str) -> None:

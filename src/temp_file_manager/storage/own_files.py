@@ -45,6 +45,12 @@ def make_reserve(path: str, size: int) -> None:
         remove_own(path)
 
 
+def restore_length(path: str, size: int) -> None:
+    """Give a file of the package's own that somebody has cut short its length back, filled with zeros."""
+    if os.stat(path).st_size < size:
+        os.truncate(path, size)
+
+
 def why_not_writable(path: str) -> str:
     """Say, for a message, why a file of the package's own cannot be opened; nothing when it could be."""
     if os.path.isdir(path):

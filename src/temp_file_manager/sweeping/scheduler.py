@@ -123,6 +123,15 @@ class Scheduler:
                 thread.join(timeout)
         return not self.running
 
+    def _tell(self, job: Job, error: Exception) -> None:
+        """Count that a job raised, and tell it: the thread outlives whatever comes of either."""
+        state = self.state(job.name)
+        state.failures += 1
+        try:
+            job.failed(error)
+        except Exception:  # a handler of the application's log that raises, for one
+            state.failures += 1
+
     def _run(self, job: Job, stopping: threading.Event) -> None:
         state = self.state(job.name)
 
@@ -133,8 +142,7 @@ class Scheduler:
         while not ending():
             try:
                 job.work(ending)
-            except Exception as error:  # the thread outlives whatever a job meets
-                state.failures += 1
-                job.failed(error)
+            except Exception as error:
+                self._tell(job, error)
             state.ended = state.beat = self._clock.wall()
             self._clock.wait(stopping, job.interval)

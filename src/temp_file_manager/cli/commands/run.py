@@ -18,6 +18,9 @@ from temp_file_manager.text import printable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
+HANGING_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+"""A terminal that closes sends it, and so does whoever wants a service to read its files again (logrotate)."""
+
 _GONE = 0
 """In the pipe, beside signals: none has this number."""
 
@@ -59,7 +62,8 @@ def execute(args: argparse.Namespace) -> int:
     # Signals after the first change nothing: the chunk in hand is a moment's work. SIGINT also where a shell started us
     # with it ignored, as it does in the background: who sends it means it.
     last = ENDING if args.ends_process else ()
-    with signals.heard(ENDING, ignored_after=last) as pipe, logging_to(settings):
+    hanging_up = [number for number in HANGING_UP if signal.getsignal(number) != signal.SIG_IGN]  # else nohup says so
+    with signals.heard((*ENDING, *hanging_up), ignored_after=last) as pipe, logging_to(settings):
         manager = TempFileManager.from_settings(
             settings,
             registry=settings.registry or SQLITE,
@@ -147,7 +151,18 @@ def _ending_with_its_registry(pipe: signals.Pipe) -> Hook:
 
 
 def _arrived(pipe: signals.Pipe) -> int:
-    """Wait for one of ``ENDING``, or for the end of the registry; return which it is."""
-    while (number := os.read(pipe.reader, 1)[0]) not in (*ENDING, _GONE):
-        pass
+    """Wait for one of ``ENDING``, a terminal's hanging up, or the end of the registry; return which it is."""
+    ending = (*ENDING, _GONE, *(HANGING_UP if _has_terminal() else ()))
+    while (number := os.read(pipe.reader, 1)[0]) not in ending:
+        if number in HANGING_UP:
+            logs.hung_up()
     return number
+
+
+def _has_terminal() -> bool:
+    """Say whether a terminal was there that could hang up. Asked at the beginning: then it is gone."""
+    try:
+        os.close(os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY))
+    except (OSError, AttributeError):
+        return False
+    return True

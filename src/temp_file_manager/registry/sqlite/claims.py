@@ -2,11 +2,10 @@
 
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from json import dumps
 from sqlite3 import Connection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryFullError
@@ -19,6 +18,8 @@ from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way
 from temp_file_manager.registry.sqlite.settling import settle
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.reports import Finding
+
+T = TypeVar("T")
 
 
 class _Wanted(NamedTuple):
@@ -61,9 +62,9 @@ class SqliteClaims:
             else:
                 free = self._free(connection, self._claimed.ended(connection, now), self._dead_holders(connection))
                 rows = candidates(connection, self._transactions.sql, selection, position, free, limit)
-        if len(rows) < limit:
-            return Page(tuple(map(record_of, rows)), None)
-        return Page(tuple(map(record_of, rows)), position.past(rows) if selection is None else position.after(rows))
+            if len(rows) < limit:
+                return Page(tuple(map(record_of, rows)), None)
+            return Page(tuple(map(record_of, rows)), position.past(rows) if selection is None else position.after(rows))
 
     def _start(self, connection: Connection) -> Position:
         return Position(next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)
@@ -107,10 +108,13 @@ class SqliteClaims:
                 into[:] = [Claim(Taken([]), way)]
                 return into[0]
         try:
-            return self._taken(wanted, lease, way, settling, into)
+            claim = self._taken(wanted, lease, way, settling, into)
+            if settling is not None and not claim.records:  # the end of a sweep that has done something
+                self._transactions.database.give_back()
         except RegistryFullError as error:
             self._owe(settling, error)
-            return self._taken_by_lock(wanted, way, into)
+            claim = self._taken_by_lock(wanted, way, into)
+        return claim
 
     def _nothing_due(self, wanted: _Wanted) -> Way | None:
         """Return the way of a sweep that has nothing to do, which then waits for nobody who writes."""
@@ -126,23 +130,29 @@ class SqliteClaims:
     ) -> Claim:
         claimed, begun = self._claimed, list[int]()
         owed = (*self._owed, settling) if settling else self._owed
+        over, ended, holders = list[int](), list[int](), list[int]()
+
+        def work(connection: Connection) -> tuple[Position, list[Row], Position]:
+            over.extend(self._settle(connection, owed, begun))
+            ended.extend(claimed.ended(connection, wanted.now))
+            holders.extend([] if way else self._dead_holders(connection))
+            self._end(connection, ended, holders)
+            start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
+            if rows:
+                begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+            return start, rows, end
+
         try:
-            with self._writing(settling, begun) as connection:
-                over = self._settle(connection, owed, begun)
-                ended = claimed.ended(connection, wanted.now)
-                holders = [] if way else self._dead_holders(connection)
-                self._end(connection, ended, holders)
-                start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
-                if rows:
-                    begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+            start, rows, end = self._write(work, settling, begun)
             self._settled(owed, over)
             if ended or holders:
                 self._transactions.owners.dead(remove=True)
-            into[:] = [self._claim(begun[-1] if rows else 0, rows, way, start, end)]
-            return into[0]
+            number = begun[-1] if rows else 0
+            into[:] = [self._claim(number, rows, way, start, end)]
         except BaseException:  # also an interrupt when it is written already: then it is nobody's
             claimed.forget_all(begun)
             raise
+        return into[0]
 
     def _end(self, connection: Connection, claims: list[int], holders: list[int]) -> None:
         if claims:
@@ -178,20 +188,21 @@ class SqliteClaims:
     def _taken_by_lock(self, wanted: _Wanted, way: Way | None, into: list[Claim]) -> Claim:
         """Take rows without writing anything, by keeping every other writer out until they are settled."""
         database, lock = self._transactions.database, next(self._locks)
-        connection = database.hold()
         try:
+            connection = database.hold()
             # What cannot be ended is passed over. So is what is owed: the way of this sweep leads on behind it.
             ended = self._claimed.ended(connection, wanted.now) + [one.claim.number for one in self._owed]
             free = self._free(connection, ended, self._dead_holders(connection))
             start, rows, end = self._next(connection, wanted, way, free)
-        except BaseException:
-            database.let_go()
+            into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
+            self._locked = lock if rows else 0
+            if not rows:
+                database.let_go()
+        except BaseException:  # also an interrupt while it is let go of
+            self._locked = 0
+            if database.held:
+                database.let_go()
             raise
-        if rows:
-            self._locked = lock
-        else:
-            database.let_go()
-        into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
         return into[0]
 
     # -- settling
@@ -201,22 +212,26 @@ class SqliteClaims:
         _go_back(settlement)
         owed, begun = (*self._owed, settlement), list[int]()
         try:
-            with self._writing(settlement, begun) as connection:
-                over = self._settle(connection, owed, begun)
+            over = self._write(lambda connection: self._settle(connection, owed, begun), settlement, begun)
         except RegistryFullError as error:
             self._owe(settlement, error)
         else:
             self._settled(owed, over)
 
-    def _writing(self, settling: Settlement | None, begun: list[int]) -> AbstractContextManager[Connection]:
-        """Give a transaction: the one that a lock holds open, if that is settled; ``begun`` are claims made in it."""
-        held = settling is not None and settling.claim.number == self._locked != 0
+    def _write(self, work: Callable[[Connection], T], settling: Settlement | None, begun: list[int]) -> T:
+        """Write: in the transaction that a lock holds open, if that is settled; ``begun`` are claims made in it."""
+        database, number = self._transactions.database, settling.claim.number if settling else 0
+        held = number == self._locked != 0 and database.held
 
         def undo() -> None:
             self._claimed.forget_all(begun)
             begun.clear()  # by now the numbers may be somebody else's
 
-        return self._transactions.writing(held=held, undo=undo)
+        try:
+            return self._transactions.write(work, held=held, undo=undo)
+        finally:
+            if held and number == self._locked and not database.held:  # not the lock of whoever came next
+                self._locked = 0
 
     def _settle(self, connection: Connection, settlements: tuple[Settlement, ...], begun: list[int]) -> list[int]:
         """Settle claims, as far as they have not ended; return those of which nothing is left."""
@@ -265,8 +280,7 @@ class SqliteClaims:
         with self._transactions.reading() as connection:
             claims, holders = self._claimed.ended(connection, now), self._dead_holders(connection)
         if fix and (claims or holders):
-            with self._transactions.writing() as connection:
-                self._end(connection, claims, holders)
+            self._transactions.write(lambda connection: self._end(connection, claims, holders))
         for number in claims:
             why = "its sweep was killed or has stalled; the next sweep takes its records over"
             yield Finding("lapsed claim", f"claim {number}", why, fix)

@@ -4,16 +4,24 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock, get_ident
-from typing import NoReturn, TypeVar
+from contextlib import contextmanager, suppress
+from threading import RLock, get_ident
+from typing import TypeVar
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.registry.sqlite.errors import PATIENCE, full, refuse_what_is_no_database, translated
+from temp_file_manager.registry.sqlite import write_ahead
+from temp_file_manager.registry.sqlite.errors import (
+    PATIENCE,
+    full,
+    refuse_what_is_no_database,
+    translated,
+)
 from temp_file_manager.registry.sqlite.migration import current, migrate, schema
 from temp_file_manager.registry.sqlite.opened_file import OpenedFile
+from temp_file_manager.registry.sqlite.place import RESERVES, located, refuse_strangers
+from temp_file_manager.registry.sqlite.room import give_back
 from temp_file_manager.storage import base_rules
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.own_files import (
@@ -33,8 +41,8 @@ RESERVE = 128 * 1024
 _READER, _WRITER, _LOOKER = "reader", "writer", "looker"
 
 
-def _nothing() -> None:
-    """Undo nothing."""
+def nothing(*_: object) -> None:
+    """Do, or undo, nothing."""
 
 
 class Database:
@@ -45,7 +53,7 @@ class Database:
     SQLite keeps the locks a process holds in memory that the child inherits, and would believe it held them.)
 
     Args:
-        path: Absolute. Made, with mode 0600, if missing.
+        path: Absolute. Made, with mode 0600, if missing. Of a link, what it leads to.
         synchronous: ``NORMAL`` or ``FULL``.
         after_fork: Called in a forked child.
 
@@ -54,12 +62,13 @@ class Database:
     """
 
     def __init__(self, path: str, synchronous: str, after_fork: Callable[[], None]) -> None:
-        self.path = path
+        self._given = path
+        self.path = located(path)
         self.read_only = ""
         self._synchronous = synchronous
         self._after_fork = after_fork
         self._writable = True
-        self.file = OpenedFile(path)
+        self.file = OpenedFile(path, self.path)
         self._connections: dict[str, sqlite3.Connection] = {}
         # Also of a registry that nobody closed: Python would complain of each connection.
         weakref.finalize(self, _disconnect, self._connections)
@@ -69,16 +78,18 @@ class Database:
             self._connection_to_write()
 
     def _renew_locks(self) -> None:
-        self._write_lock = Lock()
-        self._read_lock = Lock()
-        self._look_lock = Lock()
+        # A signal's handler may come back to a lock that its own thread holds, and must not wait for itself: whether
+        # it comes in the middle of a transaction, the connection tells.
+        self._write_lock = RLock()
+        self._read_lock = RLock()
+        self._look_lock = RLock()
         self._holder = 0  # the thread that holds a transaction open
 
     def _before_fork(self) -> None:
         self._write_lock.acquire()
         self._read_lock.acquire()
         self._look_lock.acquire()
-        _disconnect(self._connections)
+        self._disconnect()
 
     def _release(self) -> None:
         self._look_lock.release()
@@ -90,92 +101,101 @@ class Database:
         self._after_fork()
 
     def close(self) -> None:
-        """Let go of the file; the next use opens it again."""
+        """Let go of the file; the next use opens it again.
+
+        Called by a signal's handler in the middle of a transaction of its own thread, do nothing: that goes on.
+        """
         with self._write_lock, self._read_lock, self._look_lock:
-            _disconnect(self._connections)
-            self.file.forget()
+            writer = self._connections.get(_WRITER)
+            if writer is None or not writer.in_transaction:
+                self._disconnect()
+                self.file.forget()
+
+    def _disconnect(self) -> None:
+        _disconnect(self._connections)
+        self.file.forget_beside()
 
     # -- transactions
 
-    @contextmanager
-    def writing(self, undo: Callable[[], None] = _nothing) -> Iterator[sqlite3.Connection]:
-        """Give a transaction that writes: all of what is done in it, or nothing.
+    def write(
+        self, work: Callable[[sqlite3.Connection], T], undo: Callable[[], None] = nothing, *, held: bool = False
+    ) -> T:
+        """Return what ``work`` does in a transaction that writes: all of it, or nothing.
+
+        A function, no context manager: what a signal's handler raises can come between any two calls, also before
+        the ``with`` block of a manager that has begun, and whose end nobody would then write. Here one frame holds
+        all, and the first that it calls after an error is the rollback, before which no handler runs.
 
         Args:
+            work: Is given the connection.
             undo: Called when it comes to nothing, before anybody else can begin one.
-        """
-        self._refuse_holder()
-        with self._write_lock:
-            try:
-                connection = self._begin()
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException as error:
-                self._fail(error, undo)
+            held: It is the one that ``hold`` began.
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``work`` does with such a transaction. It costs half of what ``writing`` does beside SQLite."""
-        self._refuse_holder()
-        with self._write_lock:
+        Raises:
+            RegistryError: nothing was written, or nobody would find what was.
+        """
+        with translated(self.path), self._write_lock:
+            connection = self._connections[_WRITER] if held else self._ready()
+            ending = False
             try:
-                connection = self._begin()
+                if not held:
+                    self._begin(connection)
                 done = work(connection)
+                ending = True
                 connection.execute("COMMIT")
+                self.file.refuse_to_acknowledge()
             except BaseException as error:
-                self._fail(error)
-        return done
+                written = ending and not connection.in_transaction and not isinstance(error, sqlite3.Error)
+                connection.rollback()
+                if not written:
+                    undo()
+                raise
+            finally:
+                if held:
+                    self._holder = 0
+                    self._write_lock.release()
+            return done
 
     def hold(self) -> sqlite3.Connection:
-        """Begin a transaction that ``finishing`` or ``let_go`` ends; until then nobody else can write."""
-        self._refuse_holder()
-        self._write_lock.acquire()
-        try:
-            connection = self._begin()
-        except BaseException as error:
+        """Begin a transaction that ``write`` with ``held`` ends, in this thread; until then nobody else can write."""
+        thread = get_ident()
+        with translated(self.path), self._write_lock:
+            connection = self._ready()
             try:
-                self._fail(error)
-            finally:
+                self._write_lock.acquire()  # first, so that whatever goes wrong here comes after it
+                self._begin(connection)
+                self._holder = thread
+            except BaseException:
+                connection.rollback()
                 self._write_lock.release()
-        self._holder = get_ident()
-        return connection
+                raise
+            return connection
 
-    def _refuse_holder(self) -> None:
-        """Return unless this thread would wait for itself, as in a signal's handler while it sweeps a full disk."""
-        if self._holder == get_ident():
-            raise full(self.path)
-
-    @contextmanager
-    def finishing(self, undo: Callable[[], None] = _nothing) -> Iterator[sqlite3.Connection]:
-        """Give the transaction that ``hold`` began, and end it; ``undo`` as in ``writing``."""
-        try:
-            connection = self._connections[_WRITER]
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException as error:
-            self._fail(error, undo)
-        finally:
-            self._holder = 0
-            self._write_lock.release()
+    @property
+    def held(self) -> bool:
+        """Whether this thread has begun a transaction by ``hold``, and not ended it."""
+        return self._holder == get_ident()
 
     def let_go(self) -> None:
         """End the transaction that ``hold`` began; nothing was written."""
-        with self.finishing():
-            return
+        self.write(nothing, held=True)
 
-    def _fail(self, error: BaseException, undo: Callable[[], None] = _nothing) -> NoReturn:
-        """Let a transaction come to nothing, also one that is interrupted while it begins, and raise ``error``."""
-        connection = self._connections.get(_WRITER)
-        if connection is not None and connection.in_transaction:
-            connection.execute("ROLLBACK")
-        undo()
-        with translated(self.path):
-            raise error
+    def give_back(self) -> None:
+        """Give the disk back what the file does not need any more, if that is much; do nothing if it cannot be now."""
+        with self._write_lock, suppress(sqlite3.Error):
+            give_back(self._ready(), PATIENCE)
 
-    def _begin(self) -> sqlite3.Connection:
+    def _ready(self) -> sqlite3.Connection:
+        """Return the connection to write by, unless this thread is in the middle of a transaction already."""
         connection = self._connections.get(_WRITER) if self._writable else None
         if connection is None:
             connection = self._connection_to_write()
+        if connection.in_transaction:  # a signal's handler, or a hook while a sweep has locked a full disk
+            raise full(self.path, "it is being written to by this very thread")
         self.file.refuse_another()
+        return connection
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
         if not self.read_only:
             # Immediately: a transaction that reads first and then wants to write can find that it is too late.
             connection.execute("BEGIN IMMEDIATE")
@@ -185,7 +205,6 @@ class Database:
                 self._refuse_newer(version)
         if self.read_only:
             raise RegistryError(self.read_only)
-        return connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -200,7 +219,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def _reading_by(self, name: str, lock: Lock) -> Iterator[sqlite3.Connection]:
+    def _reading_by(self, name: str, lock: "RLock") -> Iterator[sqlite3.Connection]:
         if _WRITER not in self._connections:  # it knows of the reserve, and of a newer version
             with self._write_lock:
                 self._connection_to_write()
@@ -218,7 +237,7 @@ class Database:
         if not self._writable and os.access(self.path, os.W_OK):
             # A connection that was opened while the disk was read-only stays so when the disk does not.
             with self._read_lock, self._look_lock:
-                _disconnect(self._connections)
+                self._disconnect()
         if _WRITER not in self._connections:
             self._connections[_WRITER] = self._with_reserve(self._opened)
             self._writable = os.access(self.path, os.W_OK)
@@ -226,7 +245,7 @@ class Database:
 
     def _with_reserve(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
         """Open the file, which takes a little room: on a full disk, when sweeps are needed most, the reserve."""
-        reserve = [f"{self.path}-reserve", f"{self.path}-reserve-2"]
+        reserve = [self.path + ending for ending in RESERVES]
         try:
             with translated(self.path):
                 connection = connect()
@@ -255,11 +274,13 @@ class Database:
         folder = os.path.dirname(self.path)
         if os.path.basename(folder) == OWN_DIRECTORY:
             base_rules.refuse_foreign_private(folder)
+        refuse_strangers(self._given)
         refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):
             # SQLite would make it as the umask says. It gives its side files the mode of this one.
-            self._refuse_network()
-            make_private_directory(os.path.dirname(self.path), exist_ok=True)
+            self._refuse_network(mounts.kind(folder))
+            make_private_directory(folder, exist_ok=True)
+            refuse_strangers(self._given)
             create_private_file(self.path)
         connection = sqlite3.connect(
             self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
@@ -273,8 +294,7 @@ class Database:
             raise
         return connection
 
-    def _refuse_network(self) -> None:
-        kind = mounts.kind(os.path.dirname(self.path))
+    def _refuse_network(self, kind: str) -> None:
         if mounts.is_network(kind):
             whose = "a network file system" if kind in mounts.NETWORK else "a file system that may be a network's"
             raise RegistryError(
@@ -283,9 +303,18 @@ class Database:
             )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        self._refuse_network()
+        folder = os.path.dirname(self.path)
+        kind = mounts.kind(folder)
+        self._refuse_network(kind)
+        mapped = write_ahead.may_be_mapped(folder, kind)
+        if not mapped:
+            write_ahead.map_nothing(connection)
         version = schema(connection, self.path)
         self._refuse_newer(version)
+        if not mapped:
+            write_ahead.use_journal(connection)
+        elif not self.read_only and os.access(self.path, os.W_OK):
+            write_ahead.use_log(connection)
         if version < current():
             migrate(connection, self.path)
 

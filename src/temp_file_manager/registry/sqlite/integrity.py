@@ -26,8 +26,8 @@ def inspect(transactions: Transactions, *, fix: bool) -> Iterator[Finding]:
         (what, f"{kept:.0f} by its counter, {found:.0f} by counting") for what, kept, found in told if kept != found
     ]
     if wrong and fix:
-        with transactions.writing() as connection:
-            connection.execute(transactions.sql["recount"], {"scope": transactions.scope})
+        bound = {"scope": transactions.scope}
+        transactions.write(lambda connection: connection.execute(transactions.sql["recount"], bound))
     for what, why in wrong:
         yield Finding("wrong count", what, why, fix)
     for name in transactions.owners.dead(remove=fix):

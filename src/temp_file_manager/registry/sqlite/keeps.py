@@ -49,7 +49,8 @@ class SqliteKeeps:
 
     def _kept(self, paths: Sequence[str], until: float, holder: Holder | None) -> tuple[str, ...]:
         transactions = self._transactions
-        with transactions.writing() as connection:
+
+        def work(connection: Connection) -> tuple[str, ...]:
             rows = {path: transactions.row(connection, path) for path in paths}
             known = {path: row for path, row in rows.items() if row is not None}
             self._claimed.refuse(connection, {row[ID]: path for path, row in known.items()}, get_ident())
@@ -59,6 +60,9 @@ class SqliteKeeps:
             kept = tuple(path for path in paths if path in known)
             for path in kept:
                 self._keep(connection, known[path], until, owner)
+            return kept
+
+        kept = transactions.write(work)
         transactions.rewind()
         return kept
 
@@ -71,8 +75,10 @@ class SqliteKeeps:
 
     def release(self, paths: Iterable[str], holder: Holder | None) -> tuple[str, ...]:
         """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
-        transactions, known, ended = self._transactions, [], 0
-        with transactions.writing() as connection:
+        transactions = self._transactions
+
+        def work(connection: Connection) -> tuple[tuple[str, ...], int]:
+            known, ended = [], 0
             for path in paths:
                 row = transactions.row(connection, path)
                 if row is not None:
@@ -83,6 +89,9 @@ class SqliteKeeps:
                 elif row is not None:
                     bound = {"directory": row[DIRECTORY], "name": row[NAME]}
                     connection.execute(transactions.sql["unpin"], bound)
+            return tuple(known), ended
+
+        known, ended = transactions.write(work)
         self._end(ended)
         transactions.rewind()
-        return tuple(known)
+        return known

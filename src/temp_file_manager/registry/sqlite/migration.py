@@ -1,17 +1,12 @@
 """Versions of the SQLite file's schema, and the way from an older one to this one."""
 
-import itertools
 import sqlite3
-import time
 
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.registry.sqlite.errors import PATIENCE
 from temp_file_manager.registry.sqlite.sql import MIGRATIONS, load
 from temp_file_manager.text import printable
 
 APPLICATION = 0x74666D31  # "tfm1" in the file's header: whose it is
-
-_PAUSE = 0.01
 
 
 def current() -> int:
@@ -37,7 +32,6 @@ def schema(connection: sqlite3.Connection, path: str) -> int:
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Bring a file to the schema of this version, as a whole or not at all."""
-    _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Looked at again under the lock: two processes may open a new file together.
@@ -49,18 +43,5 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
                 connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        connection.rollback()
         raise
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Change the journal, which SQLite refuses at once, without waiting, while anybody else has the file open."""
-    for attempt in itertools.count():
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or attempt * _PAUSE >= PATIENCE:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return

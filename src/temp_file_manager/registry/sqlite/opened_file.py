@@ -1,64 +1,134 @@
-"""The file that a SQLite registry was opened at, to notice when that is taken away."""
+"""The files that a SQLite registry was opened at, to notice when one is taken away, replaced or cut short."""
 
 import os
+from dataclasses import dataclass
 
 from temp_file_manager.errors import RegistryGoneError
+from temp_file_manager.storage.own_files import restore_length
 from temp_file_manager.text import printable
+
+LOG_KEPT = 1 << 20
+"""Bytes of SQLite's log that stay when what is in it has been merged; what is longer is given back to the disk."""
+
+_BESIDE = ("-wal", "-shm")
+
+
+@dataclass(slots=True)
+class _Known:
+    """A file as it was last found.
+
+    Attributes:
+        path: Where it is.
+        number: Which it is.
+        kept: So many bytes of it nobody of us ever cuts off.
+        least: So many it has had, of those.
+        cut: Whether it was found shorter.
+    """
+
+    path: str
+    number: tuple[int, int]
+    kept: int
+    least: int = 0
+    cut: bool = False
+
+    def trouble(self) -> str:
+        """Return what has become of it; nothing if it is as it should be."""
+        try:
+            found = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return "is not there any more"
+        except OSError as error:
+            return f"cannot be looked at ({error.strerror})"
+        if (found.st_dev, found.st_ino) != self.number:
+            return "is another file by now"
+        if found.st_size < self.least and not self.cut:
+            self.cut = True
+            self._mend()
+        if self.cut:
+            return "was cut short"
+        self.least = min(found.st_size, self.kept)
+        return ""
+
+    def _mend(self) -> None:
+        """Give the index of a log its length back: SQLite has it mapped, and closing it would end the process.
+
+        What was in it SQLite reads from the log again.
+        """
+        if self.path.endswith("-shm"):
+            restore_length(self.path, self.least)
 
 
 class OpenedFile:
-    """The file that was opened first, for as long as it is in use.
+    """The file that was opened first, and SQLite's own beside it, for as long as they are in use.
 
     SQLite goes on writing to a file that was removed, or that a copy has taken the place of: nobody else would ever
-    find what was acknowledged then.
+    find what was acknowledged then. So, too, with its log and the index of that. (No file is opened to look at it: to
+    close one takes away every lock that SQLite has on it in this process.)
 
     Args:
-        path: Where it is; absolute.
+        path: Where it is, as it was given; absolute.
+        real: Where it is, links resolved: SQLite's own are beside that.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, real: str) -> None:
         self._path = path
-        self._number: tuple[int, int] | None = None
+        self._real = real
+        self._file: tuple[_Known, ...] = ()
+        self._known: tuple[_Known, ...] = ()
+        self._to_acknowledge: tuple[_Known, ...] = ()
 
     def remember(self) -> None:
-        """Take what is there now for it, unless one is known."""
-        if self._number is None:
-            self._number = _number(self._path)
+        """Take what is there now for it, unless one is known, and SQLite's own for those that belong to it."""
+        self._file = self._file or (_Known(self._path, _number(self._path), kept=0),)
+        beside = [self._real + ending for ending in _BESIDE]
+        own = (_Known(path, _number(path), kept=LOG_KEPT) for path in beside if os.path.exists(path))
+        self._know((*self._file, *own))
+
+    def _know(self, known: tuple[_Known, ...]) -> None:
+        self._known = known
+        self._to_acknowledge = tuple(one for one in known if not one.path.endswith("-shm"))
+
+    def forget_beside(self) -> None:
+        """Take whatever is opened next for SQLite's own: with the last connection those go."""
+        self._know(self._file)
 
     def forget(self) -> None:
         """Take whatever is opened next for it."""
-        self._number = None
+        self._file = ()
+        self._know(())
 
     def trouble(self) -> str:
         """Return why it must not be used any more, if the path leads to it no longer; else nothing."""
-        if self._number is None:
-            return ""
-        try:
-            if _number(self._path) == self._number:
-                return ""
-            what = "is another file by now"
-        except (FileNotFoundError, NotADirectoryError):
-            what = "is not there any more"
-        path = printable(self._path)
-        return f"{path} {what}: put it back, or start this process again and adopt what it had on record"
+        return _trouble_of(self._known)
 
     def refuse_another(self) -> None:
-        """Return if the path still leads to it.
+        """Return if the path still leads to it, and what belongs to it is there.
 
         Raises:
             RegistryGoneError: it does not.
         """
-        try:
-            found = os.stat(self._path)
-            if self._number == (found.st_dev, found.st_ino):
-                return
-        except OSError:
-            pass  # ``trouble`` knows which
-        trouble = self.trouble()
-        if trouble:
-            raise RegistryGoneError(trouble)
+        _refuse(self._known)
+
+    def refuse_to_acknowledge(self) -> None:
+        """Return if others find what was written: in the file, and in the log, whose index they can make anew."""
+        _refuse(self._to_acknowledge)
 
 
 def _number(path: str) -> tuple[int, int]:
     found = os.stat(path)
     return found.st_dev, found.st_ino
+
+
+def _trouble_of(files: tuple[_Known, ...]) -> str:
+    for known in files:
+        what = known.trouble()
+        if what:
+            path = printable(known.path)
+            return f"{path} {what}: put it back, or start this process again and adopt what it had on record"
+    return ""
+
+
+def _refuse(files: tuple[_Known, ...]) -> None:
+    trouble = _trouble_of(files)
+    if trouble:
+        raise RegistryGoneError(trouble)

@@ -8,6 +8,7 @@ import weakref
 from temp_file_manager.storage.own_files import make_private_directory, remove_own
 
 _NAME = re.compile(r"[0-9a-f]+-[0-9]+")
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Owners:
@@ -24,17 +25,32 @@ class Owners:
         # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
         weakref.finalize(self, _leave, self._mine)
 
+    @property
+    def entered(self) -> bool:
+        """Whether anything was said to live."""
+        return bool(self._mine)
+
     def enter(self, number: int) -> None:
         """Say that owner ``number`` lives, in this process; before its first claim or hold."""
         path = self._path(number)
-        if path in self._mine:
-            return
-        make_private_directory(self._directory)
+        if path not in self._mine:
+            make_private_directory(self._directory)
+            self._lock(path)
+
+    def renew(self) -> None:
+        """Make those of our lock files anew that somebody has deleted: what they guard would be taken for nobody's."""
+        for path, descriptor in list(self._mine.items()):
+            if not _is_at(path, descriptor):
+                os.close(self._mine.pop(path))
+                make_private_directory(self._directory)
+                self._lock(path)
+
+    def _lock(self, path: str) -> None:
         while path not in self._mine:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Between the two calls somebody may have found it unlocked, and removed it.
-            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            if _is_at(path, descriptor):
                 self._mine[path] = descriptor
             else:
                 os.close(descriptor)
@@ -56,7 +72,7 @@ class Owners:
         if path in self._mine:
             return True
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, _FLAGS)
         except FileNotFoundError:
             return False
         try:
@@ -89,3 +105,10 @@ def _leave(locks: dict[str, int]) -> None:
         path, descriptor = locks.popitem()
         remove_own(path)
         os.close(descriptor)
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False

@@ -62,16 +62,24 @@ class SqliteRecords(Records):
         wanted: Sequence[NewFile] = list(files)
         if not wanted:
             return
-        with transactions.writing() as connection:
-            if not only_new and self._claimed.any(connection):
-                self._claimed.refuse(connection, self._claimed_at(connection, wanted), get_ident())
-            settlements = transactions.count_settlements(connection)
-            if looked is not None and looked.settlements != settlements:
-                wanted = looked.again(wanted)
-            if wanted:
-                transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
+        settlements, wanted = transactions.write(
+            lambda connection: self._add(connection, wanted, now, only_new=only_new, looked=looked)
+        )
         transactions.settlements = settlements
         transactions.added(now, wanted)
+
+    def _add(
+        self, connection: Connection, wanted: Sequence[NewFile], now: float, *, only_new: bool, looked: Looked | None
+    ) -> tuple[int, Sequence[NewFile]]:
+        transactions = self._transactions
+        if not only_new and self._claimed.any(connection):
+            self._claimed.refuse(connection, self._claimed_at(connection, wanted), get_ident())
+        settlements = transactions.count_settlements(connection)
+        if looked is not None and looked.settlements != settlements:
+            wanted = looked.again(wanted)
+        if wanted:
+            transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
+        return settlements, wanted
 
     def _claimed_at(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
         """Return the records that files would replace and that are claimed: ids with their paths."""
@@ -83,7 +91,8 @@ class SqliteRecords(Records):
     def replace(self, files: Sequence[Timed]) -> None:
         """See ``Store.replace``."""
         transactions = self._transactions
-        with transactions.writing() as connection:
+
+        def work(connection: Connection) -> None:
             rows = connection.execute(transactions.sql["claimed_files"], {"scope": transactions.scope})
             claimed = {number: path_at(directory, name) for number, directory, name in rows}
             self._claimed.refuse(connection, claimed, get_ident())
@@ -92,6 +101,8 @@ class SqliteRecords(Records):
             for statement in ("forget_all", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
             transactions.add(connection, list(files), owners=owners)
+
+        transactions.write(work)
         transactions.rewind()
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
@@ -99,7 +110,7 @@ class SqliteRecords(Records):
         wanted = list(paths)  # it may be read from this very registry
         with self._transactions.reading() as connection:
             rows = {path: self._transactions.row(connection, path) for path in wanted}
-        return {path: record_of(row) for path, row in rows.items() if row is not None}
+            return {path: record_of(row) for path, row in rows.items() if row is not None}
 
     def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
         """See ``Records.claimed``."""
@@ -120,12 +131,13 @@ class SqliteRecords(Records):
         with transactions.reading() as connection:
             bound = {"scope": transactions.scope}
             rows, cursor = in_order(connection, transactions.sql, selection.order, after, bound, limit)
-        return Page(tuple(map(record_of, rows)), cursor)
+            return Page(tuple(map(record_of, rows)), cursor)
 
     def amend(self, path: str, registered_at: float) -> bool:
         """See ``Records.amend``."""
         transactions = self._transactions
-        with transactions.writing() as connection:
+
+        def work(connection: Connection) -> bool:
             row = transactions.row(connection, path)
             if row is None:
                 return False
@@ -136,13 +148,18 @@ class SqliteRecords(Records):
                 due_at = registered_at
             file = (path, due_at, old.size, old.tags, old.identity)
             transactions.add(connection, [(file, registered_at)], owners=transactions.owners_of(connection, (path,)))
+            return True
+
+        if not transactions.write(work):
+            return False
         transactions.rewind()
         return True
 
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``."""
         transactions = self._transactions
-        with transactions.writing() as connection:
+
+        def work(connection: Connection) -> int:
             found = self._meant(connection, what)
             paths = {number: path_at(row[DIRECTORY_PATH], row[NAME]) for number, row in found.items()}
             self._claimed.refuse(connection, paths, get_ident())
@@ -150,7 +167,9 @@ class SqliteRecords(Records):
                 transactions.unpin(connection, found)
             directories = {number: row[DIRECTORY] for number, row in found.items()}
             transactions.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
-        return len(found)
+            return len(found)
+
+        return transactions.write(work)
 
     def _meant(self, connection: Connection, what: Iterable[str | TempFile]) -> dict[int, Row]:
         found = {}
@@ -165,9 +184,9 @@ class SqliteRecords(Records):
         transactions = self._transactions
         with transactions.reading() as connection:
             rows = connection.execute(transactions.sql["stats"], {"scope": transactions.scope}).fetchall()
-        records, size, registered = rows[0][:3] if rows else (0, 0, 0)
-        counted = {name: value for *_, name, value in rows if name is not None}
-        return Stats(records, int(size), {REGISTERED: registered, **counted})
+            records, size, registered = rows[0][:3] if rows else (0, 0, 0)
+            counted = {name: value for *_, name, value in rows if name is not None}
+            return Stats(records, int(size), {REGISTERED: registered, **counted})
 
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
@@ -177,5 +196,5 @@ class SqliteRecords(Records):
         with self._transactions.reading(long=True) as connection:
             asked["scope"] = self._transactions.scope
             found = {row[0]: row[1:] for row in connection.execute(_FORECAST.format(cases), asked)}
-        counts = [found.get(number, (0, 0)) for number in range(len(bounds) + 1)]
-        return Forecast(tuple(count for count, _ in counts), tuple(int(size) for _, size in counts))
+            counts = [found.get(number, (0, 0)) for number in range(len(bounds) + 1)]
+            return Forecast(tuple(count for count, _ in counts), tuple(int(size) for _, size in counts))

@@ -10,8 +10,10 @@ from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from temp_file_manager.chunks import Chunk, Place
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Identity, Order, Selection, TempFile
 from temp_file_manager.rules import LAST_RETRY, waiting_since
+from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
@@ -209,8 +211,14 @@ def _waiting_since(row: Row, max_age: float) -> float:
 
 
 def record_of(row: Row) -> TempFile:
-    """Return a row as others see it."""
+    """Return a row as others see it.
+
+    Raises:
+        TypeError, ValueError: it holds what this program does not write.
+    """
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
+    if type(registered_at) is not float:
+        raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
     path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
@@ -225,7 +233,10 @@ class Taken(Chunk):
     __slots__ = ()
 
     def record(self, row: Row) -> TempFile:  # noqa: D102 - see Chunk
-        return record_of(row)
+        try:
+            return record_of(row)
+        except (TypeError, ValueError) as error:
+            raise RegistryError(f"record {row[ID]} of the registry is damaged: {printable(str(error))}") from error
 
     def paths(self) -> list[str]:  # noqa: D102 - see Chunk
         return [path_at(row[DIRECTORY_PATH], row[NAME]) for row in self.rows]

@@ -9,6 +9,7 @@ from threading import Lock, get_ident
 from temp_file_manager.records import NOTHING, PENDING, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
+from temp_file_manager.registry.sqlite.errors import damaged
 from temp_file_manager.registry.sqlite.rows import place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -62,6 +63,8 @@ class Singles:
                 with suppress(ValueError):
                     self._waiting.remove(single)
         if single.error is not None:
+            if isinstance(single.error, TypeError):  # a row that this program did not write
+                raise damaged(self._transactions.database.path, str(single.error)) from single.error
             raise single.error
 
     def _write_all(self, own: Single) -> None:

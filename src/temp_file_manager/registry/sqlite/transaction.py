@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from temp_file_manager.records import NewFile
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.database import Database
+from temp_file_manager.registry.sqlite.database import Database, nothing
 from temp_file_manager.registry.sqlite.inserts import add_files, drop_empty, take_numbers
 from temp_file_manager.registry.sqlite.owners import Owners
+from temp_file_manager.registry.sqlite.place import CLAIMERS
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
 
@@ -40,7 +41,7 @@ class Transactions:
         self._base = os.fsencode(os.path.realpath(base_dir))
         self._after_fork = after_fork
         self.database = Database(path, synchronous, self._in_child)
-        self.owners = Owners(f"{path}-claimers")
+        self.owners = Owners(self.database.path + CLAIMERS)
         self._begin()
 
     def _begin(self) -> None:
@@ -53,14 +54,10 @@ class Transactions:
         self._begin()
         self._after_fork()
 
-    @contextmanager
-    def writing(self, *, held: bool = False, undo: Callable[[], None] = lambda: None) -> Iterator[Connection]:
-        """Give a transaction that writes: all of what is done in it, or nothing.
-
-        Args:
-            held: The one that ``database.hold`` began.
-            undo: Called when it comes to nothing, before anybody else can begin one.
-        """
+    def write(self, work: Callable[[Connection], T], *, held: bool = False, undo: Callable[[], None] = nothing) -> T:
+        """Return what ``work`` does in a transaction that writes: all of it, or nothing. See ``Database.write``."""
+        if self.owner and not self.owners.entered:
+            return self.database.write(work, undo, held=held)
         entered, scope = False, 0
 
         def undo_all() -> None:
@@ -71,18 +68,15 @@ class Transactions:
                 self.owners.leave()
             undo()
 
-        with self.database.finishing(undo_all) if held else self.database.writing(undo_all) as connection:
+        def enter_and_work(connection: Connection) -> T:
+            nonlocal entered, scope
+            self.owners.renew()
             if not self.owner:
                 entered, scope = True, self._known_scope(connection)
                 self._enter(connection)
-            yield connection
-
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what ``work`` does with such a transaction; at less cost, see ``Database.write``."""
-        if self.owner:
-            return self.database.write(work)
-        with self.writing() as connection:
             return work(connection)
+
+        return self.database.write(enter_and_work, undo_all, held=held)
 
     def _known_scope(self, connection: Connection) -> int:
         found = connection.execute(self.sql["scope"], {"base": self._base}).fetchone()

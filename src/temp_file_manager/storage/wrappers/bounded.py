@@ -218,7 +218,11 @@ class _Worker:
         self._begun = bell()
         self._job: _Job | None = None
         self.thread = threading.Thread(target=self._work, args=(crew, storage), name="temp-file-removal", daemon=True)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except RuntimeError:  # there can be no more threads
+            self.close()
+            raise
 
     def begin(self, job: _Job | None) -> None:
         """Hand over a job; None: no more of them."""

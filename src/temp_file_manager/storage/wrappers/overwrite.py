@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -104,7 +104,9 @@ def _made_writable(place: int | None, name: bytes, seen: Seen, refusal: Permissi
 
 
 def overwrite(descriptor: int, wrote: Callable[[], None], elapsed: Callable[[], float] = time.monotonic) -> None:
-    """Overwrite a file's bytes with zeros on the disk, holes included, and cut it to nothing: its end first.
+    """Overwrite a file's bytes with zeros on the disk, and cut it to nothing: its end first.
+
+    Its holes stay holes: there is nothing in them, and to fill them would take room that a full disk never gets back.
 
     Args:
         descriptor: Open for writing.
@@ -137,12 +139,29 @@ def next_stride(stride: int, took: float) -> int:
     return max(stride // 2, PIECE) if took > SLOW else stride
 
 
-def _zero(descriptor: int, at: int, end: int, wrote: Callable[[], None]) -> None:
-    zeros = memoryview(bytes(min(PIECE, end - at)))
-    while at < end:
-        at += os.pwrite(descriptor, zeros[: end - at], at)
-        wrote()
+def _zero(descriptor: int, start: int, end: int, wrote: Callable[[], None]) -> None:
+    zeros = memoryview(bytes(min(PIECE, end - start)))
+    for first, last in _data(descriptor, start, end):
+        at = first
+        while at < last:
+            at += os.pwrite(descriptor, zeros[: last - at], at)
+            wrote()
     synchronise(descriptor)
+
+
+def _data(descriptor: int, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a file's bytes that are on the disk; where nothing tells of holes, all of them."""
+    while at < end:
+        try:
+            at = os.lseek(descriptor, at, os.SEEK_DATA)
+            last = os.lseek(descriptor, at, os.SEEK_HOLE)
+        except (OSError, AttributeError) as error:
+            if getattr(error, "errno", None) == errno.ENXIO:  # a hole until the end
+                return
+            last = end
+        if at < end:
+            yield at, min(last, end)
+        at = last
 
 
 class Stopped(Exception):  # noqa: N818 - an answer
@@ -222,13 +241,22 @@ class Overwriter:
             thread.join()
 
     def begin(self, descriptor: int) -> Overwriting:
-        """Have a file overwritten; ``descriptor`` stays the caller's."""
-        file = Overwriting(descriptor)
-        self._waiting.put(file)
+        """Have a file overwritten; ``descriptor`` stays the caller's.
+
+        Raises:
+            RuntimeError: there can be no thread that does it.
+        """
         if len(self._threads) < self._most:
             thread = threading.Thread(target=self._work, name="temp-file-overwriting", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            try:
+                thread.start()
+            except RuntimeError:  # no more of them: those that there are do it
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
+        file = Overwriting(descriptor)
+        self._waiting.put(file)
         return file
 
     def _work(self) -> None:
