@@ -21,6 +21,7 @@ from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
+from temp_file_manager.storage.own_files import OwnFiles, is_called
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.storage.tree import Entry, Skip, Tree
 
@@ -28,7 +29,7 @@ TAG = "adopted"
 """The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
 
 Known = Callable[[Iterable[str]], Mapping[str, TempFile]]
-"""Says which of these paths are on record, as ``Registry.get`` does."""
+"""Says which of these paths are on record, as ``on_record`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,7 @@ class Survey:
         self._latest = (now - recent) * 1e9 if recent else math.inf
         self._excluded = _matcher(what.exclude)
         self._base = what.directory.rstrip("/")
-        # Whoever registered files of a linked directory may have called it by its other name.
-        self._real = os.path.realpath(what.directory).rstrip("/")
+        self._own = OwnFiles(what.spared)
 
     def batches(self, size: int) -> Generator[list[Chosen], None, None]:
         """Yield what can be adopted, at most ``size`` files at a time.
@@ -141,7 +141,7 @@ class Survey:
         with self._what.opened(self._spared, self._skip) as tree:
             batch = []
             for entry in tree.entries():
-                reason = unfit(entry, tree.mount, uid) or (Skip.RECENT if entry.latest > self._latest else None)
+                reason = unfit(entry, tree.mount, uid) or self._unfit_here(entry)
                 if reason:
                     self._skip(entry.path, reason)
                     continue
@@ -154,26 +154,31 @@ class Survey:
     def _spared(self, relative: str) -> Skip | None:
         if self._what.spared:
             path = f"{self._base}/{relative}"
-            real = f"{self._real}/{relative}"
-            if any(one in (path, real) or path.startswith(f"{one}-") for one in self._what.spared):
+            if any(path == one or path.startswith(f"{one}-") for one in self._what.spared):
                 return Skip.OURS
         return Skip.EXCLUDED if self._excluded and self._excluded(relative) else None
+
+    def _unfit_here(self, entry: Entry) -> Skip | None:
+        """Say why an entry is not to be adopted by this survey; None if it may be."""
+        if entry.latest > self._latest:
+            return Skip.RECENT
+        directory, _, name = f"{self._base}/{entry.path}".rpartition("/")
+        own = self._own.names_in(directory, entry.identity.parent_inode, entry.identity.parent_born)
+        return Skip.OURS if is_called(name, own) else None
 
     def _skip(self, _: str, reason: Skip) -> None:
         self.skipped[reason] += 1
 
     def _unknown(self, batch: list[Entry]) -> list[Chosen]:
         paths = [f"{self._base}/{entry.path}" for entry in batch]
-        records = dict(self._known(paths))
-        if self._real != self._base:
-            others = self._known([f"{self._real}/{entry.path}" for entry in batch])
-            records |= {f"{self._base}{path.removeprefix(self._real)}": record for path, record in others.items()}
+        records = self._known(paths)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
             record = records.get(path)
             if record is None or (self._renew and touched(record, entry.latest)):
                 since = registered_at(entry.latest, self._now)
-                chosen.append(Chosen(path, since, entry.size, entry.identity, record is not None))
+                name = path if record is None else record.path  # whoever adopted it may have called it so
+                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None))
             else:
                 self._skip(entry.path, Skip.KNOWN)
         return chosen

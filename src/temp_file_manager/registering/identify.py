@@ -15,7 +15,7 @@ def identify(path: str) -> Identity:
     """
     there = path if os.path.isabs(path) else _from_here(path)
     found = Examiner().examine(there) if there and not is_own(there) else None
-    return NOTHING if found is None else found.identity
+    return NOTHING if found is None or found.own else found.identity
 
 
 def _from_here(path: str) -> str:

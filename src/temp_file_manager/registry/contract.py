@@ -321,6 +321,14 @@ class Registry(Records, Claims, Keeps, Journal):
             bounds: Seconds from ``asof``, rising; one or more.
         """
 
+    def spellings(self, inode: int, born: int) -> tuple[str, ...]:
+        """Return the paths by which files are on record in the directory of that number and birth, as identities say.
+
+        Where identities are kept, a sweep leaves alone what is pinned, held or not due yet by another of them.
+        """
+        del inode, born
+        return ()
+
     def release_later(self, path: str) -> None:
         """See ``Keeps.release_later``."""
         self._to_release.append(path)

@@ -14,11 +14,11 @@ from temp_file_manager.records import Identity, Order, Selection, TempFile
 from temp_file_manager.rules import due_at
 
 Row = tuple[Any, ...]
-"""id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
-directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
+"""id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
+changed, directory's inode, directory's born, volume, pinned until, held: what all statements that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, FAILURES, SIZE = 0, 1, 2, 3, 4, 5, 7, 8
-_IDENTITY = slice(10, 15)
+_IDENTITY = slice(11, 17)
 
 _START = (-math.inf, 0)
 
@@ -80,10 +80,17 @@ class Way:
     def __init__(self, position: Position) -> None:
         self.position = position
         self._from = position
+        self._renewed: set[int] = set()
 
     def go(self, start: Position, end: Position) -> None:
         """Have claimed what lies between two places."""
         self._from, self.position = start, end
+
+    def first_time(self, number: int) -> bool:
+        """Say whether it is the first time in this sweep that a record was found rewritten, and note that it was."""
+        first = number not in self._renewed
+        self._renewed.add(number)
+        return first
 
     def back(self, rows: Sequence[Row]) -> None:
         """Go back behind the first rows of the last claim: the rest of it was not worked on."""
@@ -100,8 +107,8 @@ def candidates(
         sql: The statements by name.
         due: Which records.
         position: Where to go on.
-        bound: ``scope``, ``owner``; ``any_claim`` and ``any_keep``: whether to look for those; ``ended`` and ``dead``:
-            claims and holders that keep nothing, as JSON arrays.
+        bound: ``scope``, ``owner``; ``any_claim``, ``any_keep`` and ``any_twin``: whether to look for those; ``ended``
+            and ``dead``: claims and holders that keep nothing, as JSON arrays.
         limit: How many at most.
     """
     bound = bound | {
@@ -194,12 +201,13 @@ def _overdue_since(row: Row, max_age: float) -> float:
 
 def record_of(row: Row) -> TempFile:
     """Return a row as others see it."""
-    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
+    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
+    *identity, pinned, held = rest
     words = tuple(loads(tags)) if tags else ()
     path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
         TempFile,
-        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1),
+        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1, kept or ""),
     )
 
 
@@ -220,6 +228,7 @@ class Taken(Chunk):
                 b"." if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
                 row[NAME],
                 _new(Identity, row[_IDENTITY]),
+                row[SIZE],
             )
             for row in self.rows
         ]
