@@ -132,7 +132,7 @@ def _status(file: FileStatus, due: Selection) -> dict[str, object]:
     told = {"path": file.path, "registered": file.record is not None}
     if file.record is None:
         return told | {"age": None, "due": False, "reason": file.reason}
-    return told | describe.described(file.record, due)
+    return describe.described(file.record, due) | told
 
 
 def _reported(report: SweepReport) -> dict[str, object]:
