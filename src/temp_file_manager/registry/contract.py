@@ -321,12 +321,8 @@ class Registry(Records, Claims, Keeps, Journal):
             bounds: Seconds from ``asof``, rising; one or more.
         """
 
-    def spellings(self, inode: int, born: int) -> tuple[str, ...]:
-        """Return the paths by which files are on record in the directory of that number and birth, as identities say.
-
-        Where identities are kept, a sweep leaves alone what is pinned, held or not due yet by another of them.
-        """
-        del inode, born
+    def spellings(self, inode: int, born: int) -> tuple[str, ...]:  # noqa: ARG002 - where nobody keeps them
+        """Return by which paths a directory is on record; sweeps heed what another one keeps, and its time."""
         return ()
 
     def release_later(self, path: str) -> None:
@@ -340,11 +336,7 @@ class Registry(Records, Claims, Keeps, Journal):
                 self.release((self._to_release.popleft(),), THIS_PROCESS)
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
-        """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.
-
-        Args:
-            now: As in ``claim``.
-            fix: Whether to change anything.
+        """Look for what a crash left in the registry, at ``now`` as in ``claim``; with ``fix``, put it right.
 
         Raises:
             RegistryError: the registry is damaged.
