@@ -9,11 +9,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, overload
 
-from temp_file_manager.records import Cause, Identity, Outcome, Status, TempFile
+from temp_file_manager.records import LASTING, Cause, Identity, Outcome, Rewritten, Status, TempFile
 
-Place = tuple[bytes, bytes, Identity | None]
-"""A directory, a name in it, and which file was registered there: what a removal that compares needs of a record.
-The directory is empty for the root, and a point for a name alone.
+Place = tuple[bytes, bytes, Identity | None, int | None]
+"""A directory, a name in it, and which file of what size was registered there: what a removal that compares needs of a
+record. The directory is empty for the root, and a point for a name alone.
 
 Without an identity a path is only a path: the name is the whole of it, and the directory is empty.
 """
@@ -25,6 +25,12 @@ class Other(NamedTuple):
     status: Status
     cause: Cause
     detail: str = ""
+    found: Rewritten | None = None
+
+    @property
+    def lasting(self) -> str:
+        """The cause for which every other sweep will keep the file, too; empty if none is known to."""
+        return str(self.cause) if self.status is Status.KEPT and self.cause in LASTING else ""
 
     @property
     def under_way(self) -> bool:
@@ -108,12 +114,12 @@ def place_of(record: TempFile) -> Place:
     if record.identity is None:
         return place_at(record.path)
     directory, slash, name = os.fsencode(record.path).rpartition(b"/")
-    return directory if slash else b".", name, record.identity
+    return directory if slash else b".", name, record.identity, record.size
 
 
 def place_at(where: Place | str) -> Place:
     """Return the place that is given, or that of a path."""
-    return where if isinstance(where, tuple) else (b"", os.fsencode(where), None)
+    return where if isinstance(where, tuple) else (b"", os.fsencode(where), None, None)
 
 
 class Outcomes(Sequence[Outcome]):

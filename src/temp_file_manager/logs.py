@@ -107,6 +107,7 @@ def oversized(path: str, size: int, limit: int) -> None:
 
 def settled(outcomes: Outcomes) -> None:
     """Say what became of each record of a chunk."""
+    _kept_for_good(outcomes)
     told: Iterable[Outcome] = outcomes
     if not logger.isEnabledFor(logging.DEBUG):
         told = (o for o in outcomes.told() if o.status in _TOLD_OF or (o.cause and o.status is Status.REMOVED))
@@ -132,9 +133,23 @@ def directory_removed(path: str) -> None:
         logger.debug(f"Removed temporary directory: {printable(path)}")
 
 
+def _kept_for_good(outcomes: Outcomes) -> None:
+    """Say once of what is kept that later sweeps will keep it, too: a line a cause, however many files there are."""
+    kept: dict[str, list[Outcome]] = {}
+    for at, other in outcomes.others.items():
+        if other.lasting:
+            outcome = outcomes[at]
+            if outcome.record.kept_for != other.lasting:
+                kept.setdefault(outcome.reason, []).append(outcome)
+    for reason, files in kept.items():
+        others = f" and {len(files) - 1} others" if len(files) > 1 else ""
+        path = printable(str(files[0].record.path))
+        logger.warning(f"Kept temporary file {path}{others}, as later sweeps will: {printable(reason)}")
+
+
 def swept(report: SweepReport, force: bool) -> None:
     """Say what a sweep did; an idle one says nothing."""
-    if report.retired or report.failed:
+    if report.retired or report.failed or report.replaced:
         others = {"failed": report.failed, "replaced": report.replaced, "kept": report.kept}
         more = "".join(f", {count} {what}" for what, count in others.items() if count)
         logger.info(f"Cleaned up {report.retired} temporary files (force={force}){more}")

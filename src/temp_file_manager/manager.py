@@ -15,6 +15,7 @@ from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.hold import Hold
+from temp_file_manager.registering.on_record import on_record, recorded_path
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
@@ -191,7 +192,7 @@ class TempFileManager:
     def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
         """Return what is known about many files, registered or not, and the counts."""
         paths = absolute_all(file_paths, "status")
-        records = self.registry.get(paths)
+        records = on_record(self.registry, paths)
         due = self._context.due()
         files = tuple(rules.status(path, records.get(path), due) for path in paths)
         known = sum(file.record is not None for file in files)
@@ -204,7 +205,7 @@ class TempFileManager:
             ValueError: it is not registered, or is another file now.
             OSError: it cannot be opened; FileNotFoundError when a sweep was faster.
         """
-        return Hold(self.registry, absolute(file_path))
+        return Hold(self.registry, recorded_path(self.registry, absolute(file_path)))
 
     def pin(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
         """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
@@ -229,7 +230,7 @@ class TempFileManager:
 
         Returns:
             How many records were retired: their file removed, or found already gone. A file that could not be
-            removed is logged, not counted, and kept on record.
+            removed is logged, not counted, and kept on record; one that is another by now is forgotten, not counted.
         """
         return self.sweep(force=force).retired
 

@@ -14,7 +14,16 @@ from typing import NamedTuple
 class Identity(NamedTuple):
     """Which file is meant by a path, so that another one under the same path is not taken for it.
 
-    Times are nanoseconds since the epoch. ``born`` and ``parent_born`` are 0 where the file system does not tell.
+    Times are nanoseconds since the epoch.
+
+    Attributes:
+        inode: Its number.
+        born: When it was made; where the file system keeps no such times, a negative number that it gives to this file
+            alone, or 0 where it has none.
+        changed: When it was last changed.
+        parent_inode: Its directory's number.
+        parent_born: As ``born``, of its directory.
+        volume: What is mounted where it lies, see ``storage.kernel.volumes``; 0 if unknown.
     """
 
     inode: int
@@ -22,6 +31,7 @@ class Identity(NamedTuple):
     changed: int
     parent_inode: int
     parent_born: int
+    volume: int = 0
 
 
 PENDING = Identity(-1, 0, 0, 0, 0)
@@ -50,6 +60,8 @@ class TempFile(NamedTuple):
         identity: Which file was registered, where the registry keeps it; None: the path is all that is known.
         pinned_until: Until when no sweep removes it, seconds since the epoch; infinity without an end.
         held: Whether somebody holds it, and no sweep removes it for as long.
+        kept_for: The ``Cause`` for which the last sweep kept it, if no later one will remove it before something is
+            done about that; else empty.
     """
 
     path: str
@@ -63,6 +75,7 @@ class TempFile(NamedTuple):
     identity: Identity | None = None
     pinned_until: float | None = None
     held: bool = False
+    kept_for: str = ""
 
 
 class Order(StrEnum):
@@ -119,7 +132,9 @@ class Cause(StrEnum):
     IDENTITY_UNKNOWN = "identity unknown"
     PENDING = "pending"  # it was on record before it was made, and its process died in between
     OTHER_DIRECTORY = "other directory"
+    ABSENT_DIRECTORY = "absent directory"
     OTHER_FILE_SYSTEM = "other file system"
+    REWRITTEN = "rewritten"  # by its own application, in the manager's base: it stays on record as it is now
     CHANGING = "changing"  # it was replaced between two looks at it
     # Why it is left alone although it is the registered one.
     IN_USE = "in use"
@@ -148,6 +163,8 @@ _SENTENCES = {
     Cause.IDENTITY_UNKNOWN: "nothing can tell whether it is the file that was registered",
     Cause.PENDING: "its process died while it was being created: it may be anybody's",
     Cause.OTHER_DIRECTORY: "its directory is another one than when it was registered",
+    Cause.ABSENT_DIRECTORY: "what its directory lies on is not mounted here now",
+    Cause.REWRITTEN: "it was rewritten since it was registered, and counts from then",
     Cause.CHANGING: "it was replaced while it was looked at",
     Cause.IN_USE: "in use: somebody has it open",
     Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
@@ -170,6 +187,20 @@ def sentence(cause: Cause, detail: str = "") -> str:
     return detail or _SENTENCES.get(cause, "")
 
 
+class Rewritten(NamedTuple):
+    """What an application has put in a registered file's place, and what is on record in its stead from then on.
+
+    Attributes:
+        identity: Which file it is.
+        since: The newest of its times, seconds since the epoch.
+        size: Its bytes.
+    """
+
+    identity: Identity
+    since: float
+    size: int
+
+
 class Outcome(NamedTuple):
     """What became of one claimed record, and why, if it was not simply removed.
 
@@ -178,12 +209,14 @@ class Outcome(NamedTuple):
         status: What became of it.
         cause: Why.
         detail: What more there is to say of the cause; see ``Cause``.
+        found: What is there instead, where the record is to stand for that from now on; then it is ``SKIPPED``.
     """
 
     record: TempFile
     status: Status
     cause: Cause = Cause.NONE
     detail: str = ""
+    found: Rewritten | None = None
 
     @property
     def retired(self) -> bool:
@@ -198,7 +231,17 @@ class Outcome(NamedTuple):
         return sentence(self.cause, self.detail)
 
 
-RETIRED = (Status.REMOVED, Status.GONE, Status.REPLACED)
+LASTING = frozenset({
+    *(Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY, Cause.OTHER_FILE_SYSTEM),
+    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN),
+})  # fmt: skip
+"""Causes for which every sweep keeps a file until somebody does something about it: health and the log tell of them."""
+
+CLEANED = (Status.REMOVED, Status.GONE)
+"""What counts as cleaned up: the file is there no more."""
+
+RETIRED = (*CLEANED, Status.REPLACED)
+"""What is forgotten."""
 
 
 NOTHING = Identity(0, 0, 0, 0, 0)

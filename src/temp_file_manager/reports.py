@@ -56,8 +56,11 @@ class SweepReport:
 
     @property
     def retired(self) -> int:
-        """Records forgotten because their file was removed, was already gone, or is another one now."""
-        return self.removed + self.gone + self.replaced
+        """Records forgotten because their file was removed, or was already gone.
+
+        What is another file now is there, and counted apart.
+        """
+        return self.removed + self.gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ A registry may find due records by an index, but what it finds must be what ``ve
 import math
 from typing import NamedTuple
 
-from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.records import Rewritten, Selection, TempFile
 from temp_file_manager.reports import FileStatus
 from temp_file_manager.text import span
 
@@ -91,6 +91,31 @@ def due_at(registered_at: float, own: float | None, max_age: float) -> float:
     """
     due = registered_at + max_age if own is None else own
     return math.inf if math.isnan(due) else due  # registered an infinity ago, and may live as long
+
+
+def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
+    """Return a record as it stands for what its application has rewritten: its age begins anew, and its ttl with it.
+
+    Args:
+        record: As it was.
+        found: What is there now; nothing was rewritten after ``now``, whatever date it carries.
+        now: Seconds since the epoch.
+    """
+    since = min(found.since, now)
+    ends = None if record.due_at is None else record.due_at + (since - record.registered_at)
+    if ends is not None and math.isnan(ends):  # infinity less infinity
+        ends = since
+    return TempFile(
+        record.path,
+        since,
+        ends,
+        size=None if record.size is None else found.size,
+        tags=record.tags,
+        generation=record.generation,
+        identity=found.identity,
+        pinned_until=record.pinned_until,
+        held=record.held,
+    )
 
 
 def is_too_old(registered_at: float, asof: float, max_age: float) -> bool:

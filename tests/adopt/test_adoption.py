@@ -332,8 +332,8 @@ def test_the_latest_of_three_times_counts(tree: Path) -> None:
     facts = Listed(0, 1, 0, 0, 1, 0, born=1, changed=2, written=3)
     for times in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
         born, changed, written = times
-        assert walking.entry_of("x", facts._replace(born=born, changed=changed, written=written), facts).latest == 3
-    assert walking.entry_of("x", facts._replace(born=0, changed=-5, written=-3), facts).latest == -3
+        assert walking.entry_of("x", facts._replace(born=born, changed=changed, written=written), facts, 7).latest == 3
+    assert walking.entry_of("x", facts._replace(born=0, changed=-5, written=-3), facts, 7).latest == -3
 
 
 def test_an_age_given_at_adoption_stays_with_the_files(manager: TempFileManager, tree: Path) -> None:

@@ -91,7 +91,7 @@ def test_json_is_an_object_a_line(say: Say, records: dict[str, str]) -> None:
     assert old["reason"].startswith("3 h 0 min old, more than max_age")
     assert stuck["retry_at"] > time.time()
     assert 0 < young["due_in"] <= HOUR
-    assert set(old["identity"]) == {"inode", "born", "changed", "parent_inode", "parent_born"}
+    assert set(old["identity"]) == {"inode", "born", "changed", "parent_inode", "parent_born", "volume"}
 
 
 def test_pages_join(say: Say, folder: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:

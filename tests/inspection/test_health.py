@@ -51,6 +51,11 @@ TABLE: list[tuple[dict[str, Any], Grade, str]] = [
         Grade.DEGRADED,
         "no sweep has taken it: start the scheduler",
     ),
+    (
+        {"late": LATE._replace(failures=0, kept_for="absent directory"), "overdue": HOUR + 1},
+        Grade.DEGRADED,
+        "every sweep keeps it .what its directory lies on is not mounted here now.: ask",
+    ),
     ({"clock_doubt": "it went back by 3 s"}, Grade.DEGRADED, "^the clock is not trusted: it went back by 3 s$"),
     ({"room": Room(0, 0.0, 1 << 20, 0.5)}, Grade.DEGRADED, "is full or nearly so: 0 KiB and .* make room"),
     ({"room": Room(1 << 40, 0.5, 0, 0.0)}, Grade.DEGRADED, "and 0 more files are free"),

@@ -40,6 +40,7 @@ OF_THE_REGISTRY = {
     "temp_files_replaced_total",
     "temp_files_kept_in_use_total",
     "temp_files_kept_unknown_total",
+    "temp_files_kept_unproven_total",
     "temp_files_freed_bytes_total",
     "temp_files_active",
     "temp_file_oldest_age_seconds",
@@ -158,14 +159,19 @@ class TestValues:
         assert counts(scraped(manager), "cleaned_total", "failed_total", "active") == [2, 2, 1]
         assert not os.path.exists(removed)
 
-    def test_what_was_replaced_is_cleaned_and_stays(self, durable: TempFileManager, clock: FakeClock) -> None:
-        (path,) = make(durable, "a")
+    def test_what_was_replaced_stays_and_is_not_cleaned(
+        self, durable: TempFileManager, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        path = str(tmp_path / "elsewhere" / "a")
+        Path(path).write_text("one")
+        durable.register_file(path)
         os.rename(path, f"{path}-before")
         Path(path).write_text("another")
         clock.advance(101)
         durable.cleanup()
         found = scraped(durable)
-        assert counts(found, "replaced_total", "cleaned_total", "freed_bytes_total", "active") == [1, 1, 0, 0]
+        assert counts(found, "replaced_total", "cleaned_total", "freed_bytes_total", "active") == [1, 0, 0, 0]
         assert found["temp_files_bytes"] == 0
         assert os.path.exists(path)
 

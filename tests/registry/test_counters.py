@@ -57,7 +57,7 @@ def is_balanced(registry: Registry) -> bool:
     """Say whether what was registered once, and is not there, was retired; and the bytes are those that are there."""
     stats, records = registry.stats(), registry.get(list(registry.files)).values()
     retired = sum(stats.counters.get(name, 0) for name in RETIRED)
-    assert counters.ages(stats.counters).counts[-1] == retired
+    assert counters.ages(stats.counters).counts[-1] == retired - stats.counters.get("replaced", 0)
     assert stats.bytes == sum(record.size or 0 for record in records)
     return stats.counters["registered"] - retired == stats.records == len(records)
 
@@ -429,19 +429,22 @@ def test_what_was_not_simply_removed_is_told_apart() -> None:
     statuses = (Status.REMOVED, Status.GONE, Status.REPLACED, Status.KEPT, Status.FAILED, Status.SKIPPED)
     others = [Other(status, Cause.NONE) for status in statuses]
     others += [Other(Status.KEPT, cause) for cause in (Cause.IN_USE, Cause.IN_USE, Cause.USE_UNKNOWN)]
+    unproven = (Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY)
+    others += [Other(Status.KEPT, cause) for cause in unproven]
     told = counters.of_settled([1.0, math.inf, 3.0, 4.0, -5.0], 70, others)
     found = counters.ages(told)
     assert (found.counts[0], found.counts[-1]) == (4, 5)
     assert math.isfinite(found.sum)
     assert {name: value for name, value in told.items() if not name.startswith("age")} == {
-        "removed": 3,
+        "removed": 4,
         "gone": 1,
         "replaced": 1,
-        "kept": 4,
+        "kept": 8,
         "failed": 1,
         "freed_bytes": 70,
         "kept_in_use": 2,
         "kept_unknown": 1,
+        "kept_unproven": 4,
     }
 
 

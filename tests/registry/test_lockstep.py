@@ -100,7 +100,7 @@ class Lockstep(RuleBasedStateMachine):
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
-        self.retired_at: list[float] = []
+        self.cleaned_at: list[float] = []
         self.freed = 0
         self.ends = 0
         self.now = NOW
@@ -401,7 +401,8 @@ class Lockstep(RuleBasedStateMachine):
         if status in RETIRED:
             del self.rows[row.path]
             self.pins.pop(row.path, None)
-            self.retired_at.append(max(0.0, self.now - row.registered_at))
+            if status is not Status.REPLACED:
+                self.cleaned_at.append(max(0.0, self.now - row.registered_at))
             self.freed += (row.size or 0) * (status is Status.REMOVED)
             return
         row.failures, row.failed_at = row.failures + (status is Status.FAILED), event
@@ -458,8 +459,8 @@ class Lockstep(RuleBasedStateMachine):
         told = {name: value for name, value in found.counters.items() if value and "_" not in name}
         assert told == +self.counts
         ages = counters.ages(found.counters)
-        assert ages.counts == tuple(sum(age <= bound for age in self.retired_at) for bound in (*ages.bounds, math.inf))
-        assert math.isclose(ages.sum, sum(self.retired_at), abs_tol=1e-6)
+        assert ages.counts == tuple(sum(age <= bound for age in self.cleaned_at) for bound in (*ages.bounds, math.inf))
+        assert math.isclose(ages.sum, sum(self.cleaned_at), abs_tol=1e-6)
         if self.registry.properties.keeps_identity:
             assert found.bytes == sum(row.size or 0 for row in self.rows.values())
             assert found.counters.get("freed_bytes", 0) == self.freed

@@ -103,6 +103,23 @@ def test_register_status_forget(client: Client, manager: TempFileManager) -> Non
     assert Path(a).exists()
 
 
+@pytest.mark.parametrize("registry", ["sqlite:", "memory:"])
+def test_a_base_that_is_reached_by_a_link_is_the_base(tmp_path: Path, registry: str) -> None:
+    """What was registered by that path is known by it, and by its own."""
+    base, link = tmp_path / "base", tmp_path / "link"
+    with closing(TempFileManager(base, registry=registry)) as manager:
+        link.symlink_to(base)
+        (path,) = make(manager, "a")
+        asked = str(link / "a")
+        with service(manager) as client:
+            assert client.post("/v1/files", {"paths": [asked]}).json["registered"] == 1
+            told = client.post("/v1/files/status", {"paths": [asked, path]}).json
+            assert [(file["path"], file["registered"]) for file in told["files"]] == [(asked, True), (path, True)]
+            assert client.get(f"/v1/files/why?path={asked}").json["registered"] is True
+            assert client.post("/v1/files/forget", {"paths": [asked]}).json == {"forgotten": 1}
+        assert not manager.files
+
+
 def test_what_a_sweep_is_at_work_on_is_not_forgotten(client: Client, manager: TempFileManager) -> None:
     """Whoever asks is told to come again; nothing of the request is done."""
     a, b = make(manager, "a", "b")

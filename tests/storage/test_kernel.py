@@ -149,4 +149,4 @@ def forbid(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(statx, "system_call", lambda: fail)
+    monkeypatch.setattr(statx, "system_call", lambda _: fail)

@@ -3,6 +3,7 @@
 For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. What can be adopted ``survey`` says.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import NewFile
+from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.storage.paths import AnyPath
 
 BATCH = 1000
@@ -128,7 +130,7 @@ def adopt_wanted(
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
     context.clock_guard.wall()  # the line comes down before records carry an earlier time
     what = replace(what, spared=(*what.spared, *context.registry.properties.files))
-    survey = Survey(what, context.registry.get, now, recent=recent)
+    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent)
     registered = size = again = 0
     stopped = False
     with closing(survey.batches(BATCH)) as batches:

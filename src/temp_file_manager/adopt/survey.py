@@ -21,6 +21,7 @@ from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
+from temp_file_manager.storage.own_files import OwnFiles, is_called
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.storage.tree import LONGEST, Entry, Skip, Tree
 
@@ -31,7 +32,7 @@ TAG = "adopted"
 """The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
 
 Known = Callable[[Iterable[str]], Mapping[str, TempFile]]
-"""Says which of these paths are on record, as ``Registry.get`` does."""
+"""Says which of these paths are on record, as ``on_record`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,7 @@ class Survey:
         self._to_come = (now + _AHEAD) * 1e9
         self._excluded = _matcher(what.exclude)
         self._base = what.directory.rstrip("/")
-        # Whoever registered files of a linked directory may have called it by its other name.
-        self._real = os.path.realpath(what.directory).rstrip("/")
+        self._own = OwnFiles(what.spared)
 
     def batches(self, size: int) -> Generator[list[Chosen], None, None]:
         """Yield what can be adopted, at most ``size`` files at a time.
@@ -158,31 +158,33 @@ class Survey:
     def _spared(self, relative: str) -> Skip | None:
         if self._what.spared:
             path = f"{self._base}/{relative}"
-            real = f"{self._real}/{relative}"
-            if any(one in (path, real) or path.startswith(f"{one}-") for one in self._what.spared):
+            if any(path == one or path.startswith(f"{one}-") for one in self._what.spared):
                 return Skip.OURS
         return Skip.EXCLUDED if self._excluded and self._excluded(relative) else None
 
     def _unwanted(self, entry: Entry) -> Skip | None:
-        if len(os.fsencode(f"{self._base}/{entry.path}")) > LONGEST:
+        """Say why an entry is not to be adopted by this survey; None if it may be."""
+        directory, _, name = f"{self._base}/{entry.path}".rpartition("/")
+        if len(os.fsencode(f"{directory}/{name}")) > LONGEST:
             return Skip.LONG
-        return Skip.RECENT if self._latest < entry.latest <= self._to_come else None
+        if self._latest < entry.latest <= self._to_come:
+            return Skip.RECENT
+        own = self._own.names_in(directory, entry.identity.parent_inode, entry.identity.parent_born)
+        return Skip.OURS if is_called(name, own) else None
 
     def _skip(self, _: str, reason: Skip) -> None:
         self.skipped[reason] += 1
 
     def _unknown(self, batch: list[Entry]) -> list[Chosen]:
         paths = [f"{self._base}/{entry.path}" for entry in batch]
-        records = dict(self._known(paths))
-        if self._real != self._base:
-            others = self._known([f"{self._real}/{entry.path}" for entry in batch])
-            records |= {f"{self._base}{path.removeprefix(self._real)}": record for path, record in others.items()}
+        records = self._known(paths)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
             record = records.get(path)
             if record is None or (self._renew and touched(record, entry.latest, self._now)):
                 since = registered_at(entry.latest, self._now)
-                chosen.append(Chosen(path, since, entry.size, entry.identity, record is not None))
+                name = path if record is None else record.path  # whoever adopted it may have called it so
+                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None))
             else:
                 self._skip(entry.path, Skip.KNOWN)
         return chosen

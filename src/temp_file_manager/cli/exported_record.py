@@ -94,6 +94,8 @@ def _identity(value: Any, path: str) -> Identity:
     if value is None:
         raise NotImportedError("its identity is unknown, so it may be another file: register it instead", path)
     fields = Identity._fields
+    if isinstance(value, dict):  # earlier versions did not say what was mounted where it lay
+        value = {"volume": 0} | value
     if not isinstance(value, dict) or not all(type(value.get(field)) is int for field in fields):
         raise NotImportedError(f"its identity lacks one of {', '.join(fields)}", path)
     return Identity(*(value[field] for field in fields))

@@ -64,7 +64,7 @@ class Teller:
 
 
 def _handled(report: SweepReport) -> int:
-    return report.retired + report.kept + report.failed + report.skipped
+    return report.retired + report.replaced + report.kept + report.failed + report.skipped
 
 
 def _numbers(report: SweepReport) -> dict[str, object]:

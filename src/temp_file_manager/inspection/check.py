@@ -60,7 +60,7 @@ def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:
     cursor: object | None = None
     while True:
         page = context.registry.page(None, now=now, limit=PAGE, after=cursor)
-        for outcome in LocalStorage().predict(page.records):
+        for outcome in LocalStorage(base=context.base_dir).predict(page.records):
             if outcome.status in _KINDS:
                 yield _finding(context, outcome, fix)
         cursor = page.cursor

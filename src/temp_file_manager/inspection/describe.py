@@ -62,7 +62,7 @@ def identity(known: Identity | None) -> str:
         return "unknown: whatever has this path is removed"
     if not any(known):
         return "none: there was no such file when it was registered"
-    born = f"born {timestamp(known.born / 1e9)}, " if known.born else ""
+    born = f"born {timestamp(known.born / 1e9)}, " if known.born > 0 else ""
     return f"inode {known.inode}, {born}changed {timestamp(known.changed / 1e9)}"
 
 

@@ -11,7 +11,8 @@ the base directory is gone, or read-only  unhealthy  nothing can be made or remo
 the registry cannot be read or changed    unhealthy  nothing can be registered or swept
 the scheduler's thread has ended          unhealthy  nothing sweeps any more, and nothing says so
 more records than ``max_files``           degraded   the specification says so; each is still swept in time
-a file is due for long, and still there   degraded   its removal fails, or nobody sweeps; others may go well
+a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
+                                                     or nobody sweeps; others may go well
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
 ========================================  =========  =====================================================
@@ -24,7 +25,7 @@ from enum import StrEnum
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.records import Order, Selection, TempFile
+from temp_file_manager.records import Cause, Order, Selection, TempFile, sentence
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings
@@ -63,7 +64,8 @@ class Facts:
         registry_trouble: Why the registry cannot be used, in words; empty when it can.
         records: How many; None when that cannot be told.
         overdue: Seconds for which the longest overdue record should have been gone; 0 when none is due. What a sweep
-            looked at and kept, as somebody has it open, counts from when it is to be looked at again.
+            looked at and kept, as somebody has it open, counts from when it is to be looked at again; what every sweep
+            keeps does not.
         late: That record.
         clock_doubt: Why the clock is not trusted; empty when it is.
         scheduler_alive: None when this process runs none.
@@ -211,7 +213,10 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
 
 
 def _overdue(late: TempFile, seconds: float) -> str:
-    if late.failures:
+    if late.kept_for:
+        cause = sentence(Cause(late.kept_for)) or late.kept_for
+        found = f"every sweep keeps it ({cause}): ask temp-file-manager why about it"
+    elif late.failures:
         found = f"its removal failed {late.failures} times: ask temp-file-manager why about it, and clear the way"
     else:
         found = "no sweep has taken it: start the scheduler or temp-file-manager run, or ask temp-file-manager why"
@@ -289,5 +294,6 @@ def _latest(context: Context, reading: Reading) -> tuple[TempFile | None, float]
 
 
 def _to_go(record: TempFile, due: Selection) -> float:
-    retry_at = None if record.failures else record.retry_at  # what was kept counts from when it is looked at again
+    # What was kept counts from when it is looked at again, unless every sweep keeps it.
+    retry_at = None if record.failures or record.kept_for else record.retry_at
     return waiting_since(record.registered_at, record.due_at, retry_at, due.max_age)

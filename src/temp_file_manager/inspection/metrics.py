@@ -86,11 +86,16 @@ class ManagerCollector(Collector):
 
 _COUNTERS = (
     ("temp_files_registered", counters.REGISTERED, "Total registered temporary files"),
-    ("temp_files_cleaned", "cleaned", "Total cleaned temporary files: removed, found gone, or found replaced"),
+    ("temp_files_cleaned", "cleaned", "Total cleaned temporary files: removed, or found gone"),
     ("temp_files_failed", "failed", "Removals that failed"),
     ("temp_files_replaced", "replaced", "Files that were no longer the one registered, and were left alone"),
     ("temp_files_kept_in_use", counters.KEPT_IN_USE, "Times a due file was kept because somebody has it open"),
     ("temp_files_kept_unknown", counters.KEPT_UNKNOWN, "Times a due file was kept because nothing tells if it is open"),
+    (
+        "temp_files_kept_unproven",
+        counters.KEPT_UNPROVEN,
+        "Times a due file was kept because nothing proves that it is the registered one, or gone",
+    ),
     ("temp_files_freed_bytes", counters.FREED_BYTES, "Bytes that the removed files had when they were registered"),
 )
 

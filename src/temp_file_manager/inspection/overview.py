@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import health
-from temp_file_manager.records import RETIRED, Order, Selection, Status, TempFile
+from temp_file_manager.records import CLEANED, RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.contract import Records
 from temp_file_manager.rules import due_at
@@ -50,7 +50,7 @@ def overview(context: Context) -> dict[str, object]:
 
 
 def counts(context: Context) -> dict[str, float | None]:
-    """Return what is on record, and the totals, under the names of ``counters``; ``cleaned`` are all that were retired.
+    """Return what is on record, and the totals, under the names of ``counters``; ``cleaned`` are the removed and gone.
 
     Raises:
         RegistryError: the registry cannot be read.
@@ -74,10 +74,11 @@ def counted(stats: Stats) -> dict[str, float | None]:
         "records": stats.records,
         "bytes": stats.bytes,
         "registered": _whole(stats.counters, counters.REGISTERED),
-        "cleaned": sum(_whole(stats.counters, status) for status in RETIRED),
+        "cleaned": sum(_whole(stats.counters, status) for status in CLEANED),
         **{str(status): _whole(stats.counters, status) for status in (*RETIRED, Status.FAILED)},
         counters.KEPT_IN_USE: _whole(stats.counters, counters.KEPT_IN_USE),
         counters.KEPT_UNKNOWN: _whole(stats.counters, counters.KEPT_UNKNOWN),
+        counters.KEPT_UNPROVEN: _whole(stats.counters, counters.KEPT_UNPROVEN),
         counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
     }
 

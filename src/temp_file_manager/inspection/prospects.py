@@ -9,6 +9,7 @@ from enum import StrEnum
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
+from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
@@ -30,7 +31,9 @@ class Rule(StrEnum):
     IN_USE = "in use"
     UNKNOWN = "nothing can tell whether it is in use"
     REPLACED = "replaced"
+    REWRITTEN = "rewritten"
     DIRECTORY_REPLACED = "directory replaced"
+    DIRECTORY_ABSENT = "directory absent"
     DOUBT = "nothing can tell whether it is the file"
     GONE = "gone"
     OBSTACLE = "cannot be removed"
@@ -96,7 +99,7 @@ def prospects(context: Context, names: Sequence[str]) -> list[Prospects]:
     Raises:
         RegistryError: the registry cannot be read.
     """
-    known = context.registry.get(names)
+    known = on_record(context.registry, names)
     asof, max_age = context.clock.wall(), context.max_age
     forecasts = dict(zip(known, _forecasts(context, list(known.values()), asof), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
@@ -226,9 +229,11 @@ def _time_rule(record: TempFile, due: Selection) -> Rule:
 _RULES = {
     Cause.GONE: Rule.GONE,
     Cause.REPLACED: Rule.REPLACED,
+    Cause.REWRITTEN: Rule.REWRITTEN,
     Cause.IN_USE: Rule.IN_USE,
     Cause.USE_UNKNOWN: Rule.UNKNOWN,
     Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
+    Cause.ABSENT_DIRECTORY: Rule.DIRECTORY_ABSENT,
 }
 
 

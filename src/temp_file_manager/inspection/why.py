@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from temp_file_manager.context import Context
 from temp_file_manager.inspection.prospects import Prospects, named, prospects
 from temp_file_manager.records import Identity, TempFile
-from temp_file_manager.storage.identity import same_directory, same_file
+from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
 from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
 from temp_file_manager.storage.paths import AnyPath
@@ -57,7 +57,7 @@ def why(context: Context, path: AnyPath) -> Explanation:
         kind=_kind(seen),
         size=None if seen is None else seen.size,
         found=found,
-        same_file=None if known is None or seen is None else same_file(known, seen),
+        same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
         same_directory=None if known is None or found is None else _same_directory(known, found),
         users=file_users(head.path),
         last=_last(head.record),
@@ -80,10 +80,10 @@ def _looked_at(path: str) -> tuple[Seen | None, Identity | None]:
     look, name = looker(), os.fsencode(path)
     try:
         seen = look(HERE, name)
-        around = look(HERE, name.rpartition(b"/")[0] + b"/.")
+        around = parent_of(look, name.rpartition(b"/")[0])
     except OSError:
         return None, None
-    return seen, Identity(seen.inode, seen.born, seen.changed, around.inode, around.born)
+    return seen, Identity(seen.inode, seen.born, seen.changed, *around)
 
 
 def _same_directory(known: Identity, found: Identity) -> bool:

@@ -18,7 +18,7 @@ def identify(path: str) -> Identity:
         found = Examiner().examine(there) if there and not is_own(there) else None
     except OSError:  # what cannot be looked at is no file that could be removed
         found = None
-    return NOTHING if found is None else found.identity
+    return NOTHING if found is None or found.own else found.identity
 
 
 def _from_here(path: str) -> str:

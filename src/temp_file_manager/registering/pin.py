@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry import Registry
 
 GONE = "it is not there any more"
@@ -30,10 +31,10 @@ def pin_all(registry: Registry, paths: Iterable[str], until: float | None) -> Pi
 
     Args:
         registry: Where their records are.
-        paths: Absolute; each once.
+        paths: Absolute; each once. Those of the same file by different directories are one.
         until: Seconds since the epoch; None: until they are unpinned.
     """
-    asked = list(paths)
+    asked = recorded_paths(registry, paths)
     known = set(registry.keep(asked, math.inf if until is None else until))
     # Looked at after the pin, which waits for sweeps and is passed by none: what is there now stays.
     gone = [path for path in asked if path in known and not os.path.lexists(path)]
@@ -44,7 +45,7 @@ def pin_all(registry: Registry, paths: Iterable[str], until: float | None) -> Pi
 
 def unpin_all(registry: Registry, paths: Iterable[str]) -> list[str]:
     """Let sweeps have registered files again; return those of the paths that are not registered."""
-    asked = list(paths)
+    asked = recorded_paths(registry, paths)
     known = set(registry.release(asked))
     return [path for path in asked if path not in known]
 

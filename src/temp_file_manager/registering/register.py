@@ -15,7 +15,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.identity import Found as Known
-from temp_file_manager.storage.own_files import is_own
+from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 
 Found = tuple[int | None, Identity | None]
@@ -54,6 +54,7 @@ class Registrar:
         self._size_limit = settings.size_limit
         self._mask = settings.permission_mask
         self._owner_check = settings.owner_check
+        self._own = OwnFiles(registry.properties.files)
         self._plain = not registry.properties.keeps_identity and self._mask is None and not self._owner_check
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
@@ -116,7 +117,7 @@ class Registrar:
 
     def look(self, judge: Judge) -> Look:
         """Return what looks at files that are to be put on record, refuses those that are not, and sets their modes."""
-        examine = Examiner().examine if self._registry.properties.keeps_identity else None
+        examine = Examiner(self._own).examine if self._registry.properties.keeps_identity else None
 
         def look(path: str) -> Found | str | None:
             if is_own(path):
@@ -135,6 +136,8 @@ class Registrar:
         found = examine(path)
         if found is None:
             return None
+        if found.own:
+            return OURS
         reason = (permissions.foreign(found.owner) if self._owner_check else "") or judge(path, found.identity)
         if reason:
             return reason

@@ -319,6 +319,10 @@ class Registry(Records, Claims, Keeps, Journal):
         Of ``selection`` only ``asof`` and ``max_age`` count. ``bounds`` are seconds from ``asof``: one or more, rising.
         """
 
+    def spellings(self, inode: int, born: int) -> tuple[str, ...]:  # noqa: ARG002 - where nobody keeps them
+        """Return by which paths a directory is on record; sweeps heed what another one keeps, and its time."""
+        return ()
+
     def release_later(self, path: str) -> None:
         """See ``Keeps.release_later``."""
         self._to_release.append(path)
@@ -330,11 +334,7 @@ class Registry(Records, Claims, Keeps, Journal):
                 self.release((self._to_release.popleft(),), THIS_PROCESS)
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
-        """Look for what a crash left in the registry itself, and with ``fix`` put it right. In memory nothing can.
-
-        Args:
-            now: As in ``claim``.
-            fix: Whether to change anything.
+        """Look for what a crash left in the registry, at ``now`` as in ``claim``; with ``fix``, put it right.
 
         Raises:
             RegistryError: the registry is damaged.

@@ -17,9 +17,10 @@ REGISTERED = "registered"
 FREED_BYTES = "freed_bytes"
 KEPT_IN_USE = "kept_in_use"
 KEPT_UNKNOWN = "kept_unknown"
+KEPT_UNPROVEN = "kept_unproven"
 
 AGES = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0, 2592000.0)
-"""Upper bounds, in seconds, of the ages at which records were retired."""
+"""Upper bounds, in seconds, of the ages at which files were cleaned up."""
 
 DURATIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds, in seconds, of how long sweeps took."""
@@ -29,7 +30,12 @@ _AGE, _DURATION = "age", "duration"
 _OLDEST = 1e10
 """Seconds; no clock has been set to what lies so far back."""
 
-_KEPT = {Cause.IN_USE: KEPT_IN_USE, Cause.USE_UNKNOWN: KEPT_UNKNOWN}
+_UNPROVEN = (Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY)
+_KEPT = {
+    Cause.IN_USE: KEPT_IN_USE,
+    Cause.USE_UNKNOWN: KEPT_UNKNOWN,
+    **dict.fromkeys(_UNPROVEN, KEPT_UNPROVEN),
+}
 
 
 class Histogram(NamedTuple):
@@ -44,14 +50,15 @@ def of_settled(ages: Sequence[float], freed: float, others: Iterable[Other]) -> 
     """Return what the settlement of a chunk adds to the totals; of records that were still claimed.
 
     Args:
-        ages: Seconds, of all that are retired, in any order.
+        ages: Seconds, of all whose files were removed or are gone, in any order.
         freed: Bytes of the files that were removed.
         others: What became of those that were not simply removed.
     """
     more: defaultdict[str, float] = defaultdict(float)
     more[str(Status.REMOVED)] = len(ages)
-    for status, cause, _ in others:
-        if status is Status.GONE or status is Status.REPLACED:
+    for other in others:
+        status, cause = other.status, other.cause
+        if status is Status.GONE:
             more[str(Status.REMOVED)] -= 1
         if status is not Status.SKIPPED and status is not Status.REMOVED:
             more[str(status)] += 1
@@ -78,7 +85,7 @@ def of_sweep(duration: float) -> dict[str, float]:
 
 
 def ages(totals: Mapping[str, float]) -> Histogram:
-    """Return at what age records were retired."""
+    """Return at what age files were cleaned up."""
     return _histogram(totals, _AGE, AGES)
 
 

@@ -40,7 +40,7 @@ def build(
 
     Args:
         settings: Which wrappers there are to be.
-        base_dir: Whose private folder may be used.
+        base_dir: Whose private folder may be used, and in which rewritten files stay on record.
         clock: What tells the time.
         asof: What ages are read at: the wall clock, unless that has jumped.
         protect_open: Keep files that somebody has open, or of which nothing can tell.
@@ -49,10 +49,10 @@ def build(
     folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
     storage: Storage
     if settings.secure_delete:
-        storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check)
+        storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check, base=base_dir)
     else:
         aside = folder if settings.paranoid else None
-        storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside)
+        storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside, base=base_dir)
     storage = PuttingBack(storage, folder)  # whether or not this one sets aside: one before may have
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from temp_file_manager.chunks import Chunk, Other
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Rewritten, Status, TempFile
 
 T = TypeVar("T")
 
@@ -150,9 +150,9 @@ class Storage(Protocol):
 class NotThatFile(Exception):  # noqa: N818 - no error: an answer that ends the removal of one file
     """The file there is not, or cannot be told to be, the registered one, or is not to be removed."""
 
-    def __init__(self, status: Status, cause: Cause, detail: str = "") -> None:
+    def __init__(self, status: Status, cause: Cause, detail: str = "", found: Rewritten | None = None) -> None:
         super().__init__(detail or cause)
-        self.other = Other(status, cause, detail)
+        self.other = Other(status, cause, detail, found)
 
     def outcome(self, record: TempFile) -> Outcome:
         """Return what becomes of the record."""

@@ -11,7 +11,7 @@ from temp_file_manager.storage.compare import Directories, may_be_removed
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.file_flags import sticks
 from temp_file_manager.storage.kernel.leases import InUse
-from temp_file_manager.storage.own_files import is_own
+from temp_file_manager.storage.own_files import OwnPaths
 from temp_file_manager.storage.wrappers.set_aside import Aside, foretell
 
 
@@ -27,14 +27,24 @@ class LocalStorage:
         in_use: Makes what tells whether a file is in use; such a file is kept. None: nobody asks.
         owner_check: Keep files that belong to another user.
         aside: A private folder; files with an identity are moved there and compared again before they go.
+        base: A directory in which a file that was rewritten stays on record as it is now; None: nowhere.
     """
 
     def __init__(
-        self, in_use: Callable[[], InUse] | None = None, *, owner_check: bool = False, aside: str | None = None
+        self,
+        in_use: Callable[[], InUse] | None = None,
+        *,
+        owner_check: bool = False,
+        aside: str | None = None,
+        base: str | None = None,
     ) -> None:
         self._in_use = in_use
         self._aside = aside
         self._owner_check = owner_check
+        self._base = base
+
+    def _directories(self) -> Directories:
+        return Directories(owner_check=self._owner_check, base=self._base)
 
     def remove(self, removal: Removal) -> None:
         """Remove one file a record, in order, until all are done or it is enough; see ``Storage``."""
@@ -45,21 +55,22 @@ class LocalStorage:
             return
         column: Sequence[Place | str] = removal.records.paths() if places is None else places
         aside = None if self._aside is None else Aside(self._aside, column)
-        with Directories(owner_check=self._owner_check) as directories, aside or nullcontext():
+        with self._directories() as directories, aside or nullcontext():
             _remove_compared(removal, column, directories, in_use, aside)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a directory's flags stay unseen."""
         in_use = self._in_use() if self._in_use else None
-        with Directories(owner_check=self._owner_check) as directories:
+        with self._directories() as directories:
             for record in records:
                 yield _predicted(record, directories, in_use, self._aside)
 
 
 def _remove_by_path(removal: Removal) -> None:
+    own = OwnPaths()
     for at, path in removal.each(removal.records.paths()):
         try:
-            if is_own(path):
+            if path in own:
                 removal.note(at, Status.KEPT, Cause.OWN)
             elif not may_be_removed(os.lstat(path).st_mode):
                 removal.note(at, Status.FAILED, Cause.NOT_REGULAR)
@@ -81,7 +92,7 @@ def _remove_compared(
         try:
             place = place_at(where)
             directory, seen = compared(place)
-            _, name, identity = place
+            _, name, identity, _ = place
             if in_use is not None:
                 held = in_use.secured(records, at, directory, name, seen)
                 # Opening took time: whoever may rename here can have put another file in its place.

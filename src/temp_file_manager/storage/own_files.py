@@ -1,6 +1,7 @@
 """The package's own files, in each base directory: never registered, listed or removed by a sweep."""
 
 import os
+from collections.abc import Iterable
 
 from temp_file_manager.storage.kernel.space import has_room
 
@@ -79,3 +80,82 @@ _OWN = f"/{OWN_DIRECTORY}/"
 def is_own(path: str) -> bool:
     """Say whether an absolute path is one of the package's own files, in whichever base directory."""
     return _OWN in path
+
+
+class OwnFiles:
+    """The package's own files, by whatever path of their directory they are reached.
+
+    Args:
+        files: Absolute paths of those that lie outside ``OWN_DIRECTORY``. What is called like one of them and goes on
+            with a ``-`` belongs to it: a file beside it, or all that is in a directory of that name.
+    """
+
+    def __init__(self, files: Iterable[str] = ()) -> None:
+        self._files = [(directory, name) for directory, _, name in (path.rpartition("/") for path in files)]
+        self._known: dict[tuple[str, int, int], tuple[str, ...] | None] = {}
+
+    def names_in(self, directory: str, inode: int, born: int) -> tuple[str, ...] | None:
+        """Return what own files in a directory are called; ``ALL`` where whatever is there is one, None where none is.
+
+        Args:
+            directory: Absolute. It is looked at once, as long as its number and its birth are the same.
+            inode: Its number.
+            born: Its birth, as identities say it.
+        """
+        place = directory, inode, born
+        if place not in self._known or not born:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[place] = self._names_in(directory)
+        return self._known[place]
+
+    def has(self, path: str) -> bool:
+        """Say whether an absolute path leads to one."""
+        directory, _, name = path.rpartition("/")
+        return is_called(name, self._names_in(directory))
+
+    def _names_in(self, directory: str) -> tuple[str, ...] | None:
+        real = os.path.realpath(directory or "/")
+        if is_own(f"{real}/"):
+            return ALL
+        found = []
+        for own, name in self._files:
+            place = os.path.realpath(own or "/")
+            if f"{real}/".startswith(f"{place.rstrip('/')}/{name}-"):
+                return ALL
+            if real == place or _is_same(directory or "/", place):  # the same by another mount
+                found.append(name)
+        return tuple(found) or None
+
+
+_MOST_KNOWN = 1000
+
+ALL = ("",)
+
+OURS = "it is one of this package's own files"
+
+
+def is_called(name: str, own: tuple[str, ...] | None) -> bool:
+    """Say whether a name is among those that ``names_in`` has returned."""
+    return own is not None and (own is ALL or any(name == one or name.startswith(f"{one}-") for one in own))
+
+
+def _is_same(directory: str, other: str) -> bool:
+    try:
+        return os.path.samefile(directory, other)
+    except OSError:
+        return False
+
+
+class OwnPaths:
+    """Says of one path after another whether it is the package's own, by its directory: each is resolved once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, path: str) -> bool:
+        directory = path[: path.rfind("/") + 1]
+        own = self._known.get(directory)
+        if own is None:
+            own = self._known[directory] = is_own(f"{os.path.realpath(directory)}/")
+        return own

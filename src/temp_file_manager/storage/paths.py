@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from temp_file_manager.storage.own_files import is_own
+from temp_file_manager.storage.own_files import OURS, is_own
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -35,7 +35,7 @@ def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
 def why_not_regular(path: str) -> str:
     """Say, for a message, what ``path`` is instead of a regular file."""
     if is_own(path):
-        return "it is one of this package's own files"
+        return OURS
     try:
         mode = os.stat(path).st_mode
     except UnicodeEncodeError:

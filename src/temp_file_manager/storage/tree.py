@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from temp_file_manager.errors import BaseDirectoryError
 from temp_file_manager.records import Identity
 from temp_file_manager.storage.kernel.statx import Listed, listed_looker
+from temp_file_manager.storage.kernel.volumes import volume
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 
 DEEPEST = 200
@@ -100,6 +101,7 @@ class Tree:
         here = self._look(self._root, b".")
         self.mount = here.mount
         self.place = here.inode, here.born
+        self._volume = volume(self._look, self._root)
 
     def __enter__(self) -> Self:
         return self
@@ -212,7 +214,7 @@ class Tree:
         except OSError:
             return Skip.VANISHED
         if not stat.S_ISDIR(facts.mode):
-            return entry_of(relative, facts, here)
+            return entry_of(relative, facts, here, self._volume)
         if name == OWN_DIRECTORY:
             return Skip.OURS
         return None if facts.mount == self.mount else Skip.MOUNT
@@ -242,12 +244,12 @@ class _MountedOverError(OSError):
     """Something was mounted there."""
 
 
-def entry_of(path: str, facts: Listed, parent: Listed) -> Entry:
+def entry_of(path: str, facts: Listed, parent: Listed, volume: int) -> Entry:
     """Return the entry at a relative path, as it and its directory were found."""
     mode, links, owner, mount, inode, size, born, changed, written = facts
     # Old by one of the three is not old: a copy keeps when it was written, a file moved in when it was born.
     latest = max(written, changed, born or written)
-    identity = _new(Identity, (inode, born, changed, parent.inode, parent.born))
+    identity = _new(Identity, (inode, born, changed, parent.inode, parent.born, volume))
     return _new(Entry, (path, mode, links, owner, mount, size, latest, identity))
 
 

@@ -80,7 +80,8 @@ class History:
         In memory, of those that somebody asks for only the duration is kept: applications clean up so after each file,
         and have the report.
         """
-        asked_in_vain = not scheduled and not (report.retired or report.kept or report.failed)
+        found = report.retired or report.replaced or report.kept or report.failed
+        asked_in_vain = not scheduled and not found
         if report.dry_run or asked_in_vain:
             return
         if not (scheduled or self._registry.properties.outlives_process):

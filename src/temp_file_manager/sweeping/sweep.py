@@ -4,7 +4,7 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,10 +13,11 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Outcome, Selection, Status, sentence
+from temp_file_manager.records import Outcome, Selection, Status, TempFile, sentence
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
+from temp_file_manager.rules import renewed, verdict
 from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.history import History
 
@@ -175,12 +176,21 @@ class Sweeper:
         while not (stopped := self._stopped(bounds, tally.handled, began)):
             size = self._size(bounds, tally)
             page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            outcomes = list(storage.predict(page.records))
+            outcomes = list(self._foretold(due, storage, page.records))
             tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
             cursor = page.cursor
             if cursor is None:
                 break
         return stopped
+
+    def _foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
+        """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""
+        for outcome in storage.predict(records):
+            yield outcome
+            if outcome.found is not None:
+                again = renewed(outcome.record, outcome.found, self._clock.wall())
+                if verdict(again, due).due:
+                    yield from storage.predict((again,))
 
     def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
         cursor, settling, hand = None, None, _Hand(due.asof - began)

@@ -1,6 +1,7 @@
 """The command ``adopt``: files that nobody registered, planned, and with ``--yes`` put on record or swept at once."""
 
 import argparse
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from temp_file_manager.cli import adopt_output, options
 from temp_file_manager.cli.open_manager import address_of, open_context_beside, open_manager, registry_is_there
 from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.context import Context
+from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.settings import Settings
 
 
@@ -63,13 +65,13 @@ def execute(args: argparse.Namespace) -> int:
     what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings))
     teller = Teller(as_json=args.json, quiet=False)
     with _opened(args, settings, teller) as context:
-        now, known = context.clock.wall(), context.registry.get
+        now, known = context.clock.wall(), functools.partial(on_record, context.registry)
         planned = plan(what, now=now, max_age=settings.max_age, known=known, renew=not args.once)
         adopt_output.tell(planned, args)
         if not args.yes:
             return 0
         if args.once:
-            return _sweep(args, context, planned, teller)
+            return _sweep(args, context, planned, known, teller)
         _adopt(args, context, planned)
         return 0
 
@@ -94,8 +96,8 @@ def _adopt(args: argparse.Namespace, context: Context, planned: Plan) -> None:
     adopt_output.adopted(done, args)
 
 
-def _sweep(args: argparse.Namespace, context: Context, planned: Plan, teller: Teller) -> int:
-    done = once.sweep_once(context, planned, known=context.registry.get, pruning=args.prune)
+def _sweep(args: argparse.Namespace, context: Context, planned: Plan, known: survey.Known, teller: Teller) -> int:
+    done = once.sweep_once(context, planned, known=known, pruning=args.prune)
     teller.end(done.report)
     if args.prune:
         adopt_output.pruned(done.pruned, args)

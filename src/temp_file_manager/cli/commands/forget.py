@@ -5,6 +5,7 @@ import argparse
 from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registering.on_record import on_record
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -33,9 +34,9 @@ def execute(args: argparse.Namespace) -> int:
 
 def _forget(manager: TempFileManager, batch: list[str]) -> Answer:
     asked = distinct(batch)
-    known = manager.registry.get(asked)
+    known = on_record(manager.registry, asked)
     unknown = [(path, NOT_REGISTERED) for path in asked if path not in known]
-    return Answer(manager.registry.forget(known), unknown)
+    return Answer(manager.registry.forget({record.path for record in known.values()}), unknown)
 
 
 def _summary(total: Total) -> tuple[dict[str, object], str]:

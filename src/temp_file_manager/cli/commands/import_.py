@@ -13,6 +13,8 @@ from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import PENDING, Identity, NewFile
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.storage.identity import same_file
+from temp_file_manager.storage.kernel.statx import Seen
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
@@ -116,8 +118,7 @@ def _row(record: Exported, registrar: Registrar) -> NewFile:
 
 
 def _is_the_same(then: Identity, now: Identity) -> bool:
-    same = now.born == then.born if then.born else now.changed == then.changed
-    return now.inode == then.inode and same
+    return same_file(then, Seen(0, now.inode, 0, now.born, now.changed)) is True
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class Details:
     last_sweep: int = 0
     size: int | None = None
     tags: tuple[str, ...] = ()
+    kept_for: str = ""
 
 
 class Stamp(float):
@@ -171,7 +172,7 @@ def make_record(stamp: Stamp) -> TempFile:
     details = stamp.details
     if details is None:
         # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False))
+        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False, ""))
     return TempFile(
         stamp.path,
         stamp,
@@ -180,6 +181,7 @@ def make_record(stamp: Stamp) -> TempFile:
         details.failures,
         details.size,
         details.tags,
+        kept_for=details.kept_for,
     )
 
 

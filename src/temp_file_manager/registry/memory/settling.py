@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import RETIRED, Status
+from temp_file_manager.records import CLEANED, RETIRED, Status
 from temp_file_manager.registry.claim import Settlement
 from temp_file_manager.registry.counters import of_settled
 from temp_file_manager.registry.memory.files import Details, Stamp, make_stamp
@@ -32,7 +32,7 @@ def settle(queue: DueQueue, settlement: Settlement) -> dict[str, float] | None:
         told = [(stamp, other) for stamp, other in told if _end(queue, out, stamp, other, now)]
         for stamp in stamps[done:]:
             _free(queue, out, stamp)
-    ages = [now - stamp for stamp in removed] + [now - stamp for stamp, other in told if other.status in RETIRED]
+    ages = [now - stamp for stamp in removed] + [now - stamp for stamp, other in told if other.status in CLEANED]
     removed += [stamp for stamp, other in told if other.status is Status.REMOVED]
     freed = sum([stamp.details.size or 0 for stamp in removed if stamp.details is not None])
     if not out.paths:
@@ -99,21 +99,22 @@ def _end(queue: DueQueue, out: Out, stamp: Stamp, other: Other, now: float) -> b
     if other.under_way:
         out.lapses_at = math.inf  # also of what callers wrote over: it may yet be removed
         if current:
-            out.hung[stamp.path] = _put_off(queue, stamp, failed=True, now=now)
+            out.hung[stamp.path] = _put_off(queue, stamp, other, now)
         return current
     if other.status is Status.SKIPPED or not current:
         return _free(queue, out, stamp)
     out.paths.discard(stamp.path)
-    queue.set_aside(_put_off(queue, stamp, failed=other.status is Status.FAILED, now=now))
+    queue.set_aside(_put_off(queue, stamp, other, now))
     return True
 
 
-def _put_off(queue: DueQueue, stamp: Stamp, *, failed: bool, now: float) -> Stamp:
+def _put_off(queue: DueQueue, stamp: Stamp, other: Other, now: float) -> Stamp:
     # All numbers come from one rising sequence: the sweep that tried has a lower one, as has every sweep that has
     # begun; those still to begin get a higher one.
     before = stamp.details or Details()
-    failures, number = before.failures + failed, next(queue.numbers)
-    details = replace(before, retry_at=retry_at(failures, now), failures=failures, last_sweep=number)
+    failures, number = before.failures + (other.status is Status.FAILED), next(queue.numbers)
+    later_at = retry_at(failures, now)
+    details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
     later = make_stamp(stamp.path, stamp, details)
     dict.__setitem__(queue.files, stamp.path, later)
     return later

@@ -73,10 +73,10 @@ class SqliteClaims:
         return {"scope": self._transactions.scope, "owner": self._transactions.owner}
 
     def _free(self, connection: Connection, ended: list[int], dead: list[int]) -> dict[str, Any]:
-        """Return the parameters by which records are found that neither a claim nor a pin nor a hold keeps."""
-        any_claim, any_keep = connection.execute(self._transactions.sql["any_claim_or_keep"]).fetchone()
+        """Return the parameters by which records are found that nothing keeps: a claim, a pin, a hold, another path."""
+        claims, keeps, twins = connection.execute(self._transactions.sql["any_claim_or_keep"]).fetchone()
         ended_and_dead = {"ended": dumps(ended), "dead": dumps(dead)}
-        return self._bound() | ended_and_dead | {"any_claim": any_claim, "any_keep": any_keep}
+        return self._bound() | ended_and_dead | {"any_claim": claims, "any_keep": keeps, "any_twin": twins}
 
     def _dead_holders(self, connection: Connection) -> list[int]:
         holders = connection.execute(self._transactions.sql["holders"]).fetchall()

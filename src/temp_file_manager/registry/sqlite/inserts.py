@@ -5,7 +5,7 @@ from itertools import chain
 from json import dumps
 from sqlite3 import Connection
 
-from temp_file_manager.records import NOTHING, PENDING
+from temp_file_manager.records import NOTHING, PENDING, Identity
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, place_of
 
@@ -60,7 +60,8 @@ def add_files(
         Whether any was known.
     """
     places = [place_of(file[0]) for file, _ in files]
-    directories = {path: _directory(connection, sql, scope, path) for path in {path for path, _ in places}}
+    parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
+    directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
     first = next_number(connection, sql)
     rows = [
         (
@@ -124,9 +125,21 @@ def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple
     return new, size
 
 
-def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes) -> int:
+def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes, file: Identity) -> int:
     known = connection.execute(sql["directory"], (scope, path)).fetchone()
-    return int(known[0]) if known else connection.execute(sql["add_directory"], (scope, path)).lastrowid or 0
+    number, *before = known or (connection.execute(sql["add_directory"], (scope, path)).lastrowid or 0, 0, 0)
+    know_directory(connection, sql, scope, number, before, file)
+    return int(number)
+
+
+def know_directory(
+    connection: Connection, sql: dict[str, str], scope: int, number: int, before: Sequence[int], file: Identity
+) -> None:
+    """Note which directory a path leads to, as a file is registered in it, if that was another one ``before``."""
+    if file.parent_inode and [file.parent_inode, file.parent_born] != list(before):
+        bound = {"scope": scope, "id": number, "inode": file.parent_inode, "born": file.parent_born}
+        connection.execute(sql["know_directory"], bound)
+        connection.execute(sql["know_twins"], bound)
 
 
 def drop_empty(connection: Connection, sql: dict[str, str], directories: Iterable[int]) -> None:

@@ -1,6 +1,7 @@
 """Records in the SQLite registry, and what can be counted of them."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from threading import get_ident
@@ -178,6 +179,13 @@ class SqliteRecords(Records):
             if row is not None and (isinstance(one, str) or row[ID] == one.generation):
                 found[row[ID]] = row
         return found
+
+    def spellings(self, inode: int, born: int) -> tuple[str, ...]:
+        """See ``Registry.spellings``."""
+        transactions = self._transactions
+        with transactions.reading() as connection:
+            bound = {"scope": transactions.scope, "inode": inode, "born": born}
+            return tuple(os.fsdecode(path) for (path,) in connection.execute(transactions.sql["spellings"], bound))
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""

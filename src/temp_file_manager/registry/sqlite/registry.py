@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
 
-from temp_file_manager.records import NewFile, Selection
+from temp_file_manager.records import NOTHING, NewFile, Selection
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Forecast, Holder, Identify, Note
@@ -21,7 +21,7 @@ from temp_file_manager.registry.sqlite.singles import Single, Singles
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.registry.waiting import until_free
 from temp_file_manager.reports import Finding
-from temp_file_manager.storage.own_files import why_not_writable
+from temp_file_manager.storage.own_files import OwnFiles, why_not_writable
 from temp_file_manager.text import printable
 
 
@@ -51,7 +51,8 @@ class SqliteRegistry(StoredRegistry):
         self._journal = SqliteJournal(self.transactions)
         self._stored = SqliteRecords(self.transactions, claimed, self._claims)
         self._singles = Singles(self.transactions, claimed)
-        super().__init__(self._stored, identify)
+        own = OwnFiles((path,))
+        super().__init__(self._stored, lambda other: NOTHING if own.has(other) else identify(other))
         self.properties = Properties(
             f"sqlite://{printable(path)}",
             outlives_process=True,
@@ -87,6 +88,10 @@ class SqliteRegistry(StoredRegistry):
             super().add(rows, now, only_new=only_new, looked=looked)
         else:
             until_free(lambda: self._singles.add(Single(rows[0], now, looked), self.lock), self.patience)
+
+    def spellings(self, inode: int, born: int) -> tuple[str, ...]:
+        """See ``Registry.spellings``."""
+        return self._stored.spellings(inode, born)
 
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""

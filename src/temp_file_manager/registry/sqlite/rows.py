@@ -16,11 +16,11 @@ from temp_file_manager.rules import LAST_RETRY, waiting_since
 from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
-"""id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, inode, born, changed,
-directory's inode, directory's born, pinned until, held: the columns of all statements that read files."""
+"""id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
+changed, directory's inode, directory's born, volume, pinned until, held: what all statements that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
-_IDENTITY = slice(10, 15)
+_IDENTITY = slice(11, 17)
 
 _START = (-math.inf, 0)
 
@@ -96,10 +96,17 @@ class Way:
     def __init__(self, position: Position) -> None:
         self.position = position
         self._from = position
+        self._renewed: set[int] = set()
 
     def go(self, start: Position, end: Position) -> None:
         """Have claimed what lies between two places."""
         self._from, self.position = start, end
+
+    def first_time(self, number: int) -> bool:
+        """Say whether it is the first time in this sweep that a record was found rewritten, and note that it was."""
+        first = number not in self._renewed
+        self._renewed.add(number)
+        return first
 
     def back(self, rows: Sequence[Row]) -> None:
         """Go back behind the first rows of the last claim: the rest of it was not worked on."""
@@ -116,8 +123,8 @@ def candidates(
         sql: The statements by name.
         due: Which records.
         position: Where to go on.
-        bound: ``scope``, ``owner``; ``any_claim`` and ``any_keep``: whether to look for those; ``ended`` and ``dead``:
-            claims and holders that keep nothing, as JSON arrays.
+        bound: ``scope``, ``owner``; ``any_claim``, ``any_keep`` and ``any_twin``: whether to look for those; ``ended``
+            and ``dead``: claims and holders that keep nothing, as JSON arrays.
         limit: How many at most.
     """
     bound = bound | {
@@ -216,14 +223,15 @@ def record_of(row: Row) -> TempFile:
     Raises:
         TypeError, ValueError: it holds what this program does not write.
     """
-    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, *identity, pinned, held = row
+    number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
+    *identity, pinned, held = rest
     if type(registered_at) is not float:
         raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
     path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
         TempFile,
-        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1),
+        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1, kept or ""),
     )
 
 
@@ -247,6 +255,7 @@ class Taken(Chunk):
                 b"." if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
                 row[NAME],
                 _new(Identity, row[_IDENTITY]),
+                row[SIZE],
             )
             for row in self.rows
         ]

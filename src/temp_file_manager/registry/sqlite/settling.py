@@ -1,23 +1,26 @@
 """Settlements in the SQLite registry: what becomes of the records of a claim, within a transaction."""
 
+from collections.abc import Iterable
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import RETIRED, Status
+from temp_file_manager.records import Rewritten, Status
 from temp_file_manager.registry.claim import Settlement
 from temp_file_manager.registry.counters import of_settled
 from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, SIZE, Row
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, SIZE, Row, Way, record_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
-from temp_file_manager.rules import retry_at
+from temp_file_manager.rules import renewed, retry_at
 
 
 class _Parts(NamedTuple):
-    """Rows by what becomes of them: the removed, those to forget for another reason, and those that stay."""
+    """Rows by what becomes of them: cleaned up, forgotten for another reason, rewritten, and those that stay."""
 
     removed: list[Row]
-    retired: list[Row]
+    gone: list[Row]
+    replaced: list[Row]
+    rewritten: list[tuple[Row, Rewritten]]
     left: list[tuple[Row, Other]]
     others: list[Other]
 
@@ -32,22 +35,45 @@ def settle(transactions: Transactions, connection: Connection, settlement: Settl
         claimed: Ids of those that were still under the claim; the others are left as they are.
     """
     parts, at = _parted(settlement, claimed), settlement.at
-    retired = parts.removed + parts.retired
-    size = sum(row[SIZE] or 0 for row in parts.removed)
+    cleaned = parts.removed + parts.gone
+    retired = cleaned + parts.replaced
     if retired:
         directories = {row[ID]: row[DIRECTORY] for row in retired}
         transactions.unpin(connection, directories)
-        transactions.retire(connection, directories, float(size + sum(row[SIZE] or 0 for row in parts.retired)))
-    ages = [at - row[REGISTERED_AT] for row in retired]
-    transactions.count(connection, of_settled(ages, size, parts.others))
+        transactions.retire(connection, directories, _size(retired))
+    ages = [at - row[REGISTERED_AT] for row in cleaned]
+    transactions.count(connection, of_settled(ages, _size(parts.removed), parts.others))
     if parts.left:
         number = take_numbers(connection, transactions.sql, 1)
-        failures = ((row, row[FAILURES] + (other.status is Status.FAILED)) for row, other in parts.left)
-        bound = [(number, count, retry_at(count, at), row[ID]) for row, count in failures]
+        failures = ((row, other, row[FAILURES] + (other.status is Status.FAILED)) for row, other in parts.left)
+        bound = [(number, count, retry_at(count, at), other.lasting or None, row[ID]) for row, other, count in failures]
         connection.executemany(transactions.sql["put_off"], bound)
+    if parts.rewritten:
+        _renew(transactions, connection, parts.rewritten, settlement)
     if any(other.status is Status.SKIPPED for other in parts.others):
         transactions.rewind()
     return {row[ID] for row, other in parts.left if other.under_way}
+
+
+def _renew(
+    transactions: Transactions, connection: Connection, files: list[tuple[Row, Rewritten]], settlement: Settlement
+) -> None:
+    """Let records stand for what their files were rewritten as.
+
+    The same sweep takes them up again if they are due all the same, but each once: somebody may go on rewriting it.
+    """
+    way, number, more = settlement.claim.cursor, take_numbers(connection, transactions.sql, 1), 0
+    for row, found in files:
+        record = renewed(record_of(row), found, settlement.at)
+        tried = 0 if isinstance(way, Way) and way.first_time(row[ID]) else number
+        bound = (record.registered_at, record.due_at, record.size, *found.identity, tried, row[ID])
+        connection.execute(transactions.sql["renew"], bound)
+        more += (record.size or 0) - (row[SIZE] or 0)
+    connection.execute(transactions.sql["count_records"], (0, float(more), 0, transactions.scope))
+
+
+def _size(rows: Iterable[Row]) -> float:
+    return float(sum(row[SIZE] or 0 for row in rows))
 
 
 def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:
@@ -56,7 +82,9 @@ def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:
     removed = [row for at, row in enumerate(rows) if at not in others and row[ID] in claimed]
     return _Parts(
         removed + [row for row, other in told if other.status is Status.REMOVED],
-        [row for row, other in told if other.status in RETIRED and other.status is not Status.REMOVED],
+        [row for row, other in told if other.status is Status.GONE],
+        [row for row, other in told if other.status is Status.REPLACED],
+        [(row, other.found) for row, other in told if other.found is not None],
         [(row, other) for row, other in told if other.status is Status.FAILED or other.status is Status.KEPT],
         [other for _, other in told],
     )

@@ -39,6 +39,7 @@ class Identity(Part):
     changed: int
     parent_inode: int
     parent_born: int
+    volume: int
 
 
 class Item(Part):
@@ -285,6 +286,7 @@ class Counts(Part):
     failed: Count
     kept_in_use: Count
     kept_unknown: Count
+    kept_unproven: Count
     freed_bytes: Count
 
 

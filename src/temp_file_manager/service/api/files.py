@@ -14,6 +14,7 @@ from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
+from temp_file_manager.registering.on_record import on_record, recorded_paths
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
@@ -85,9 +86,9 @@ class Files:
     async def forget(self, request: Request) -> Response:
         """Take files off the record, and touch none."""
         paths = absolute_all((await requests.body(request, Paths)).paths, "forget")
-        return as_json(
-            {"forgotten": await run_in_threadpool(self._manager.registry.forget, list(dict.fromkeys(paths)))}
-        )
+        registry = self._manager.registry
+        forgotten = await run_in_threadpool(lambda: registry.forget(recorded_paths(registry, paths)))
+        return as_json({"forgotten": forgotten})
 
     async def why(self, request: Request) -> Response:
         """Answer the whole story of a file."""
@@ -97,7 +98,7 @@ class Files:
         manager = self._manager
         name = absolute(path)
         # Whoever may read records may not therefore ask what other files there are, and who has them open.
-        if name not in manager.files and not confined.lies_in(manager.base_dir, name):
+        if not on_record(manager.registry, (name,)) and not confined.lies_in(manager.base_dir, name):
             raise Problem(404, "nothing is on record there, and outside the base directory nothing else is looked at")
         return describe.explanation(why(manager.context, name))
 
@@ -131,7 +132,7 @@ def _status(file: FileStatus, due: Selection) -> dict[str, object]:
     told = {"path": file.path, "registered": file.record is not None}
     if file.record is None:
         return told | {"age": None, "due": False, "reason": file.reason}
-    return told | describe.described(file.record, due)
+    return describe.described(file.record, due) | told
 
 
 def _reported(report: SweepReport) -> dict[str, object]:

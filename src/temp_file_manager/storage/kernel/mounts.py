@@ -18,6 +18,20 @@ OVERLAY = 0x794C7630
 LEASES_DECIDE = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994})
 """Magic numbers of ext2 to ext4, xfs, btrfs and tmpfs: there a lease is granted only while nobody has the file open."""
 
+VOLATILE = frozenset({0x01021994, 0x858458F6})
+"""Those of tmpfs and ramfs, which end when they are unmounted."""
+
+NUMBERS_LAST = LEASES_DECIDE | {
+    *(0x858458F6, 0x2FC12FC1, 0xF2F52010, 0xCA451A4E, 0x3153464A, 0x52654973),
+    *(0x6969, 0x00C36400, 0x01161970, 0x7461636F, 0x7366746E),
+}
+"""Those where a file keeps its inode number for life: besides these ramfs, zfs, f2fs, bcachefs, jfs, reiserfs, nfs,
+ceph, gfs2, ocfs2 and ntfs3. On FAT, exFAT and much of FUSE it gets another when it is mounted anew, or sooner, and on
+overlayfs when it is first written to: there another number proves nothing."""
+
+PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+"""How to open a directory without any right to read it."""
+
 _MOUNTS = "/proc/self/mountinfo"
 
 
@@ -37,6 +51,11 @@ def is_network(kind: str) -> bool:
     """Say whether a file system of this type is, or may be, shared with other machines."""
     fuse = kind == "fuse" or kind.startswith("fuse.")
     return kind in NETWORK or (fuse and kind not in _LOCAL_FUSE)
+
+
+def numbers_last(descriptor: int) -> bool:
+    """Say whether files keep their inode numbers on the file system that an open file lies on."""
+    return magic(descriptor) in NUMBERS_LAST
 
 
 def kind(path: str) -> str:

@@ -8,7 +8,7 @@ import functools
 import os
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 HERE = -100  # AT_FDCWD: names are relative to the working directory; absolute ones are what they are
 _NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
@@ -17,13 +17,21 @@ _NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
     0x1000,
 )  # AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH
 _NOT_ASKED = 0x4000  # AT_STATX_DONT_SYNC: what the kernel knows, without a question to a server
-_BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
+BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
 _SIZE_OF_STATX = 256
 _NS = 1_000_000_000
 
+_HANDLE = Struct("=II")  # struct file_handle: the length of what follows, and what kind of handle it is
+_LONGEST_HANDLE, _SIZE_OF_MOUNT = 128, 8
+_PRIME, _WORD = 0x100000001B3, (1 << 64) - 1
+_ARGUMENTS: dict[str, Callable[[Any], list[Any]]] = {
+    "statx": lambda c: [c.c_int, c.c_char_p, c.c_int, c.c_uint, c.c_void_p],
+    "name_to_handle_at": lambda c: [c.c_int, c.c_char_p, c.c_void_p, c.c_void_p, c.c_int],
+}
+
 # Of struct statx mask, owner, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
 _SEEN = Struct("=I16xI4xH2xqq8x8x16xqI4xqI4x")
-_SEEN_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | _BORN  # type, mode, owner, ctime, inode, size
+_SEEN_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | BORN  # type, mode, owner, ctime, inode, size
 # Mask, nlink, uid, mode, inode, size, btime, ctime, mtime, device, mount.
 _LISTED = Struct("=I12xII4xH2xqq32xqI4xqI4xqI4x8xIIQ")
 _LISTED_WANTED = _SEEN_WANTED | 0x4 | 0x40 | _MOUNT  # and nlink, mtime
@@ -37,7 +45,10 @@ filter forbids. Looking at a file gives neither for any other reason."""
 
 
 class Seen(NamedTuple):
-    """A directory entry, links not followed. Times are nanoseconds, ``born`` 0 if unknown."""
+    """A directory entry, links not followed. Times are nanoseconds.
+
+    ``born`` is its birth time; where there is none, a negative number made of its handle, and 0 without that, too.
+    """
 
     mode: int
     inode: int
@@ -53,6 +64,7 @@ class Listed(NamedTuple):
     Attributes:
         links: How many names it has.
         mount: Equal for what lies on the same mount; where no kernel tells, on the same device.
+        born: As ``Seen.born``.
         written: Its last writing, nanoseconds since the epoch.
     """
 
@@ -94,7 +106,7 @@ def looker() -> Look:
     if call is None:
         return look_by_stat
     statx, address, buffer = call
-    unpack, flags = _SEEN.unpack_from, _NOT_FOLLOWED | _OR_DESCRIPTOR
+    unpack, flags, mark = _SEEN.unpack_from, _NOT_FOLLOWED | _OR_DESCRIPTOR, marker()
 
     def look(directory: int, name: bytes) -> Seen:
         if statx(directory, name, flags, _SEEN_WANTED, address):
@@ -102,7 +114,7 @@ def looker() -> Look:
                 return look_by_stat(directory, name)
             raise error
         mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
-        born = born * _NS + born_ns if mask & _BORN else 0
+        born = (born * _NS + born_ns if mask & BORN else 0) or mark(directory, name)
         return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner))
 
     return look
@@ -114,7 +126,7 @@ def listed_looker() -> ListedLook:
     if call is None:
         return listed_by_stat
     statx, address, buffer = call
-    unpack, flags = _LISTED.unpack_from, _NOT_FOLLOWED | _NOT_MOUNTED
+    unpack, flags, mark = _LISTED.unpack_from, _NOT_FOLLOWED | _NOT_MOUNTED, marker()
 
     def look(directory: int, name: bytes) -> Listed:
         if statx(directory, name, flags, _LISTED_WANTED, address):
@@ -122,7 +134,7 @@ def listed_looker() -> ListedLook:
                 return listed_by_stat(directory, name)
             raise error
         mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = unpack(buffer)
-        born = b * _NS + b_ns if mask & _BORN else 0
+        born = (b * _NS + b_ns if mask & BORN else 0) or mark(directory, name)
         if not mask & _MOUNT:
             mount = major << 32 | minor
         return _new(Listed, (mode, links, owner, mount, inode, size, born, c * _NS + c_ns, m * _NS + m_ns))
@@ -155,7 +167,7 @@ def opened_looker() -> OpenedLook:
 
 def _call() -> tuple[Callable[..., int], int, Any] | None:
     """Return the system call, where it is to write its answer, and what that is read from; None where it is not."""
-    statx = system_call()
+    statx = system_call("statx")
     if statx is None:
         return None
     import ctypes  # noqa: PLC0415 - see system_call
@@ -173,19 +185,58 @@ def _error(name: bytes) -> OSError:
     return OSError(number, os.strerror(number), os.fsdecode(name))
 
 
+def marker() -> Callable[[int, bytes], int]:
+    """Return what makes a negative number of a file's handle, by which the file system itself finds it; 0 without one.
+
+    A handle holds the inode's number and how often that has been used, and needs no rights to be asked for. The number
+    fits where a birth time does: nobody was born before 1970. Arguments as of ``Look``; not to be shared either.
+    """
+    buffer: Any = None
+    place = kept = 0
+
+    def mark(directory: int, name: bytes) -> int:
+        nonlocal buffer, place, kept
+        call = system_call("name_to_handle_at")
+        if call is None:
+            return 0
+        if buffer is None:
+            import ctypes  # noqa: PLC0415 - see system_call
+
+            buffer = ctypes.create_string_buffer(_HANDLE.size + _LONGEST_HANDLE + _SIZE_OF_MOUNT)
+            place = ctypes.addressof(buffer)
+            kept = place + _HANDLE.size + _LONGEST_HANDLE
+        _HANDLE.pack_into(buffer, 0, _LONGEST_HANDLE, 0)
+        if call(directory, name, place, kept, 0 if name else _OR_DESCRIPTOR):
+            return 0
+        length, kind = _HANDLE.unpack_from(buffer)
+        return -mixed(kind, int.from_bytes(buffer[_HANDLE.size : _HANDLE.size + length]))
+
+    return mark
+
+
+def mixed(*numbers: int) -> int:
+    """Return a number from 1 to 2^63 - 1 made of some, the same in every process and version of Python."""
+    mix = 0
+    for number in numbers:
+        for part in number.to_bytes((number.bit_length() + 7) // 8):
+            mix = (mix ^ part) * _PRIME & _WORD  # as FNV-1a does
+        mix = (mix ^ mix >> 29) * _PRIME & _WORD
+    return mix >> 1 or 1
+
+
 @functools.cache
-def system_call() -> Callable[..., int] | None:
-    """Return the C library's ``statx``, or None where there is none."""
+def system_call(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library, or None where there is none of this name."""
     if not hasattr(os, "uname") or os.uname().sysname != "Linux":
         return None
     import ctypes  # noqa: PLC0415 - slow to import, and in memory nobody asks
 
     try:
-        function = ctypes.CDLL(None, use_errno=True).statx
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):  # a C library before glibc 2.28 or musl 1.2.4
         return None
-    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
-    return function
+    function.argtypes = _ARGUMENTS[name](ctypes)
+    return cast("Callable[..., int]", function)
 
 
 def look_by_stat(directory: int, name: bytes) -> Seen:

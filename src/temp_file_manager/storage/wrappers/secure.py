@@ -31,18 +31,25 @@ class SecureStorage(LocalStorage):
 
     Args:
         threads: How many files are overwritten at once.
-        in_use, owner_check: As in ``LocalStorage``.
+        in_use, owner_check, base: As in ``LocalStorage``.
     """
 
-    def __init__(self, threads: int, in_use: Callable[[], InUse] | None = None, *, owner_check: bool = False) -> None:
-        super().__init__(in_use, owner_check=owner_check)
+    def __init__(
+        self,
+        threads: int,
+        in_use: Callable[[], InUse] | None = None,
+        *,
+        owner_check: bool = False,
+        base: str | None = None,
+    ) -> None:
+        super().__init__(in_use, owner_check=owner_check, base=base)
         self._threads = threads
 
     def remove(self, removal: Removal) -> None:
         """Overwrite and remove one file a record, in order; see ``Storage``."""
         in_use = self._in_use() if self._in_use else None
         with (
-            Directories(owner_check=self._owner_check) as directories,
+            self._directories() as directories,
             closing(_Batch(removal, directories, in_use)) as batch,
             Overwriter(self._threads, removal.why_interrupted) as overwriter,
         ):
@@ -64,7 +71,7 @@ class _Going:
     def __init__(self, at: int, place: Place, directory: int, seen: Seen) -> None:
         self.at = at
         self.directory = directory
-        _, self.name, self.identity = place
+        _, self.name, self.identity, _ = place
         self.seen = seen
         self.held: int | None = None
         self.overwriting: Overwriting | None = None

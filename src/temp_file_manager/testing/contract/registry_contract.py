@@ -11,6 +11,7 @@ from temp_file_manager.testing.contract.claims import ClaimsContract
 from temp_file_manager.testing.contract.exclusion import ExclusionContract
 from temp_file_manager.testing.contract.journal import JournalContract
 from temp_file_manager.testing.contract.keeps import KeepsContract
+from temp_file_manager.testing.contract.leftovers import LeftoversContract
 from temp_file_manager.testing.contract.looks import LooksContract
 from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
@@ -26,6 +27,7 @@ class RegistryContract(
     RecordsContract,
     ClaimsContract,
     SettlementsContract,
+    LeftoversContract,
     ExclusionContract,
     LooksContract,
     KeepsContract,

@@ -3,7 +3,14 @@
 import pkgutil
 import re
 
-MIGRATIONS = ("001_files.sql", "002_totals.sql", "003_journal.sql", "004_claims.sql", "005_tries.sql")
+MIGRATIONS = (
+    "001_files.sql",
+    "002_totals.sql",
+    "003_journal.sql",
+    "004_claims.sql",
+    "005_tries.sql",
+    "006_identity.sql",
+)
 """In their order; how many of them a file has seen is its schema."""
 
 

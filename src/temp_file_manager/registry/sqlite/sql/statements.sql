@@ -4,8 +4,8 @@
 -- Records take the numbers behind the last without a write to "numbers"; whatever deletes records writes it first.
 
 -- fragment: file
-files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags,
-       files.inode, files.born, changed, parent_inode, parent_born
+files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags, kept,
+       files.inode, files.born, changed, parent_inode, parent_born, volume
 
 -- fragment: kept
 (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
@@ -23,10 +23,27 @@ files.id, directories.id, directories.path, files.name, registered_at, due_at, r
         AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
   ))
 
+-- fragment: untwinned
+(NOT :any_twin OR NOT EXISTS (
+      SELECT 1 FROM directories AS other JOIN files AS twin ON twin.directory = other.id
+      WHERE directories.twin AND other.scope = directories.scope AND other.inode = directories.inode
+        AND other.born = directories.born AND other.id <> directories.id AND twin.name = files.name
+        AND (
+          CASE WHEN :force THEN :mine AND twin.owner <> :owner
+               WHEN twin.due_at IS NULL THEN NOT :asof - twin.registered_at > :max_age
+               ELSE twin.due_at > :asof END
+          OR EXISTS (
+            SELECT 1 FROM keeps WHERE directory = twin.directory AND keeps.name = twin.name AND until > :asof
+              AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
+          )
+        )
+  ))
+
 -- fragment: due
 tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner = :owner)
   AND {unclaimed}
   AND {unkept}
+  AND {untwinned}
 
 -- Where each walk goes on is two statements: among equals by id, then behind them. In one, as a comparison of pairs,
 -- SQLite would walk through all the equals once more for each chunk.
@@ -123,7 +140,17 @@ SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >=
 SELECT total(size) FROM files WHERE id >= :first
 
 -- name: directory
-SELECT id FROM directories WHERE scope = ? AND path = ?
+SELECT id, inode, born FROM directories WHERE scope = ? AND path = ?
+
+-- name: know_directory
+UPDATE directories SET inode = :inode, born = :born WHERE id = :id
+
+-- name: know_twins
+UPDATE directories SET twin = 1 WHERE scope = :scope AND inode = :inode AND born = :born
+  AND (SELECT count(*) FROM directories WHERE scope = :scope AND inode = :inode AND born = :born) > 1
+
+-- name: spellings
+SELECT path FROM directories WHERE scope = :scope AND inode = :inode AND born = :born
 
 -- name: add_directory
 INSERT INTO directories (scope, path) VALUES (?, ?)
@@ -133,19 +160,22 @@ DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE
   AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = :id)
 
 -- name: single
-SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, files.id, files.size
+SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, directories.inode, directories.born,
+    files.id, files.size
 FROM numbers LEFT JOIN directories ON directories.scope = ? AND directories.path = ?
   LEFT JOIN files ON files.directory = directories.id AND files.name = ?
 
 -- name: add_new_file
 INSERT OR IGNORE INTO files (
-    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, owner
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
+    owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: replace_file
 INSERT OR REPLACE INTO files (
-    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, owner
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
+    owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
 SELECT {file}, {kept}
@@ -243,7 +273,7 @@ WHERE files.id IN (
 SELECT EXISTS (SELECT 1 FROM claimed)
 
 -- name: any_claim_or_keep
-SELECT EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM keeps)
+SELECT EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM keeps), EXISTS (SELECT 1 FROM directories WHERE twin)
 
 -- name: add_claim
 INSERT INTO claims (id, scope, claimer, lapses_at, files) VALUES (:id, :scope, :claimer, :lapses_at, '[]')
@@ -287,7 +317,12 @@ DELETE FROM claims WHERE id = ?
 DELETE FROM files WHERE id BETWEEN ? AND ?
 
 -- name: put_off
-UPDATE files SET tried = ?, failures = ?, retry_at = ? WHERE id = ?
+UPDATE files SET tried = ?, failures = ?, retry_at = ?, kept = ? WHERE id = ?
+
+-- name: renew
+UPDATE files SET registered_at = ?, due_at = ?, size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
+    parent_born = ?, volume = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL
+WHERE id = ?
 
 -- name: keep
 INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)
