@@ -1,5 +1,6 @@
 """One directory by two paths, a link and a mount: one file to pins, sweeps, adoption and whoever asks."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.adopt.plan import adopt, plan
 from temp_file_manager.inspection.why import why
 from temp_file_manager.registering.on_record import on_record, recorded_path
-from temp_file_manager.storage.own_files import OwnFiles, is_called
+from temp_file_manager.storage.own_files import OwnFiles, OwnPaths, is_called
 
 DAY = 86_400.0
 
@@ -186,3 +187,22 @@ def test_what_own_files_are_called(tmp_path: Path) -> None:
     assert own.names_in(str(tmp_path), 1, 1) is None
     assert is_called("whatever", own.names_in(f"{tmp_path}/d/x.db-claimers", 1, 1))
     assert own.has(f"{tmp_path}/d/x.db")
+
+
+def test_where_somebody_exchanges_links_whatever_is_there_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``realpath`` finds a link, and by the time that it reads it a directory; a moment later all is as it was."""
+
+    def exchanged(path: str) -> str:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+
+    own = OwnFiles()
+    with monkeypatch.context() as patched:
+        patched.setattr(os.path, "realpath", exchanged)
+        assert own.has(f"{tmp_path}/file")
+        assert is_called("file", own.names_in(str(tmp_path), 1, 1))
+        assert f"{tmp_path}/file" in (paths := OwnPaths())
+    assert not own.has(f"{tmp_path}/file")
+    assert not is_called("file", own.names_in(str(tmp_path), 1, 1))
+    assert f"{tmp_path}/file" not in paths

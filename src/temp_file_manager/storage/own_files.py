@@ -106,13 +106,19 @@ class OwnFiles:
         if place not in self._known or not born:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[place] = self._names_in(directory)
+            try:
+                self._known[place] = self._names_in(directory)
+            except OSError:  # somebody exchanges links on the way: for now, whatever is there is to be left alone
+                return ALL
         return self._known[place]
 
     def has(self, path: str) -> bool:
         """Say whether an absolute path leads to one."""
         directory, _, name = path.rpartition("/")
-        return is_called(name, self._names_in(directory))
+        try:
+            return is_called(name, self._names_in(directory))
+        except OSError:  # as in ``names_in``
+            return True
 
     def _names_in(self, directory: str) -> tuple[str, ...] | None:
         real = os.path.realpath(directory or "/")
@@ -157,5 +163,8 @@ class OwnPaths:
         directory = path[: path.rfind("/") + 1]
         own = self._known.get(directory)
         if own is None:
-            own = self._known[directory] = is_own(f"{os.path.realpath(directory)}/")
+            try:
+                own = self._known[directory] = is_own(f"{os.path.realpath(directory)}/")
+            except OSError:  # as in ``OwnFiles.names_in``
+                return True
         return own
