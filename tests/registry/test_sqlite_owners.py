@@ -1,5 +1,7 @@
 """The first change in the SQLite file, which takes the numbers of a base directory and of an owner."""
 
+import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,8 +16,9 @@ import small_disk
 from small_disk import fill, make, manager_of, register_until_full
 from sqlite_files import new, over, own, registry_at
 from temp_file_manager import TempFileManager
-from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.records import Selection, Status
+from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
@@ -113,3 +116,58 @@ def test_a_reader_beside_the_very_first_registration(tmp_path: Path, monkeypatch
     again = registry_at(tmp_path / "r.db", tmp_path)
     assert sorted(again.get(["/p/first", "/p/second"])) == ["/p/first", "/p/second"]
     again.close()
+
+
+class TestLockFiles:
+    def test_an_interrupt_at_the_lock_leaves_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, flock = Owners(f"{tmp_path}/locks"), fcntl.flock
+
+        def interrupted(descriptor: int, how: int) -> None:
+            flock(descriptor, how)
+            raise KeyboardInterrupt
+
+        before = len(os.listdir("/proc/self/fd"))
+        with monkeypatch.context() as patched:
+            patched.setattr(fcntl, "flock", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                one.enter(1)
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert not one.alive(1)
+        one.enter(1)  # which would wait for a lock that was left
+        assert one.alive(1)
+        one.leave()
+
+    def test_a_file_that_cannot_be_removed_keeps_no_lock(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, other = Owners(f"{tmp_path}/locks"), Owners(f"{tmp_path}/locks")
+        one.registry = other.registry = "ab"
+
+        def refused(path: str) -> None:
+            raise OSError(errno.ENOSPC, "no room for a removal, as on btrfs", path)
+
+        one.enter(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "remove", refused)
+            one.leave()
+        assert not other.alive(1)
+        assert len(other.dead(remove=True)) == 1
+
+
+def test_what_could_once_be_opened_for_reading_alone_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does so without a word if its first try fails, as for want of a descriptor."""
+    TempFileManager(tmp_path / "base", registry="sqlite:").close()
+    (tmp_path / "file").touch()
+    connect = sqlite3.connect
+
+    def reading(path: str, **how: Any) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro", uri=True, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", reading)
+        manager = TempFileManager(tmp_path / "base", registry="sqlite:")
+    with pytest.raises(RegistryError, match="readonly"):
+        manager.register_file(tmp_path / "file")
+    manager.register_file(tmp_path / "file")
+    assert manager.is_temp_file(tmp_path / "file")
+    manager.close()

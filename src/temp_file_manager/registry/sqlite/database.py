@@ -149,6 +149,9 @@ class Database:
                 connection.rollback()
                 if not written:
                     undo()
+                if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+                    # SQLite opens for reading what it cannot open for writing, also when only a descriptor was lacking.
+                    self._writable = False  # so that it is opened anew as soon as it can be
                 raise
             finally:
                 if held:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import weakref
+from contextlib import suppress
 
 from temp_file_manager.storage.own_files import make_private_directory, remove_own
 
@@ -48,12 +49,14 @@ class Owners:
     def _lock(self, path: str) -> None:
         while path not in self._mine:
             descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Between the two calls somebody may have found it unlocked, and removed it.
-            if _is_at(path, descriptor):
-                self._mine[path] = descriptor
-            else:
-                os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                # Between the two calls somebody may have found it unlocked, and removed it.
+                if _is_at(path, descriptor):
+                    self._mine[path] = descriptor
+            finally:  # an interrupt, too, must not leave a lock that this process would then wait for
+                if self._mine.get(path) != descriptor:
+                    os.close(descriptor)
 
     def alive(self, number: int) -> bool:
         """Say whether an owner lives."""
@@ -103,8 +106,11 @@ class Owners:
 def _leave(locks: dict[str, int]) -> None:
     while locks:
         path, descriptor = locks.popitem()
-        remove_own(path)
-        os.close(descriptor)
+        try:
+            with suppress(OSError):  # the next sweep removes it: what says that we live is the lock
+                remove_own(path)
+        finally:
+            os.close(descriptor)
 
 
 def _is_at(path: str, descriptor: int) -> bool:
