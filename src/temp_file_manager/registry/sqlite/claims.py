@@ -139,7 +139,7 @@ class SqliteClaims:
             self._end(connection, ended, holders)
             start, rows, end = self._next(connection, wanted, way, self._free(connection, [], []))
             if rows:
-                begun.append(claimed.begin(connection, (row[ID] for row in rows), wanted.now + lease))
+                begun.append(claimed.begin(connection, [row[ID] for row in rows], wanted.now + lease))
             return start, rows, end
 
         try:
