@@ -90,6 +90,11 @@ def no_more_pages(registry: SqliteRegistry) -> None:
     registry.transactions.database.write(keep)
 
 
+def as_many_pages_as_it_likes(registry: SqliteRegistry) -> None:
+    """Let the file grow again: until it is opened again it may not."""
+    registry.transactions.database.close()
+
+
 def fill_pages(registry: SqliteRegistry, files: list[NewFile]) -> None:
     """Record every second of these in pages that are full, in a file that may not grow: a claim takes many ranges."""
     registry.add(files, 1.0)

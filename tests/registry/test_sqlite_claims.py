@@ -375,11 +375,11 @@ def test_what_a_full_disk_left_owed_is_settled_with_the_next(
     first = fresh.claim(ALL, now=0, lease=60, limit=1)
     second = fresh.claim(ALL, now=0, lease=60, limit=1)
 
-    def full(**_: object) -> Any:
+    def full(*_: object, **__: object) -> Any:
         raise RegistryFullError("on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fresh.transactions, "writing", full)
+        patch.setattr(fresh.transactions, "write", full)
         fresh.settle(Settlement(first, 1, {}, NOW))
     assert set(fresh.files) == {"/s/a", "/s/b", "/s/c"}
     if next_step == "another settlement":

@@ -15,7 +15,7 @@ from temp_file_manager import SweepFinished, TempFileManager
 from temp_file_manager.records import Cause, Selection, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import LocalStorage, local, own_files
+from temp_file_manager.storage import LocalStorage, own_files
 from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.sweeping.scheduler import Scheduler
@@ -190,19 +190,19 @@ def test_the_base_stays_where_it_was_when_the_process_goes_elsewhere(
 
 def test_a_sweep_that_is_slow_says_so_of_what_it_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Excludes code that skips what is half a lease old and gives another reason, or none."""
-    clock, is_own = FakeClock(), own_files.is_own
+    clock, is_own = FakeClock(), own_files.OwnPaths.__contains__
     looks: list[str] = []
 
-    def slow(path: str) -> bool:
+    def slow(own: own_files.OwnPaths, path: str) -> bool:
         if looks.append(path) or len(looks) == 1:
             clock.advance(LEASE / 2)
-        return is_own(path)
+        return is_own(own, path)
 
     with closing(TempFileManager(tmp_path / "base", clock=clock)) as manager:
         for name in ("a", "b"):
             (tmp_path / name).write_text("x")
             manager.register_file(tmp_path / name)
-        monkeypatch.setattr(local, "is_own", slow)
+        monkeypatch.setattr(own_files.OwnPaths, "__contains__", slow)
         outcomes = manager.sweep(force=True).outcomes
     assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
         (Status.SKIPPED, "half of its claim's time is up"),

@@ -5,9 +5,9 @@ import functools
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Any
 
-from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
 from temp_file_manager.errors import RegistryError
@@ -137,12 +137,10 @@ class Creator:
             raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
 
     def _forget(self, path: str) -> None:
-        """Drop the record of a file that is not there. If that fails, a sweep finds it out."""
-        try:
+        """Drop the record of a file that is not there, if it has one. If that fails, a sweep finds it out."""
+        with suppress(RegistryError):  # the caller hears of the first trouble, which is mostly the same
             self._registry.forget((path,))
             self._registry.release((path,), THIS_PROCESS)
-        except RegistryError as error:
-            logs.not_forgotten(1, error)
 
     def _reserve(self, path: str, identity: Identity, ttl: float | None) -> None:
         """Put a path on record and hold it, however many sweeps come between the two."""

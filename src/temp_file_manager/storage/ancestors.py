@@ -247,9 +247,9 @@ def this_process() -> Us:
 def _root_outside() -> frozenset[int]:
     """Return the number that stands for root of the machine where this user namespace does not know it."""
     try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
+        with open("/proc/self/uid_map", encoding="utf-8") as file:
             known = file.read()
-        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as file:
+        with open("/proc/sys/kernel/overflowuid", encoding="utf-8") as file:
             return root_outside(known, int(file.read()))
     except (OSError, ValueError):
         return frozenset()

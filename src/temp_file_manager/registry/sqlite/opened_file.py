@@ -33,6 +33,7 @@ class _Known:
 
     def trouble(self) -> str:
         """Return what has become of it; nothing if it is as it should be."""
+        least = self.least  # before the look: another thread may look at this moment, and find more
         try:
             found = os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -41,21 +42,21 @@ class _Known:
             return f"cannot be looked at ({error.strerror})"
         if (found.st_dev, found.st_ino) != self.number:
             return "is another file by now"
-        if found.st_size < self.least and not self.cut:
+        if found.st_size < least and not self.cut:
             self.cut = True
-            self._mend()
+            self._mend(least)
         if self.cut:
             return "was cut short"
         self.least = min(found.st_size, self.kept)
         return ""
 
-    def _mend(self) -> None:
+    def _mend(self, length: int) -> None:
         """Give the index of a log its length back: SQLite has it mapped, and closing it would end the process.
 
         What was in it SQLite reads from the log again.
         """
         if self.path.endswith("-shm"):
-            restore_length(self.path, self.least)
+            restore_length(self.path, length)
 
 
 class OpenedFile:

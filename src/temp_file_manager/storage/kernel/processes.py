@@ -102,7 +102,7 @@ def _ways(process: str, wanted: os.stat_result | None, path: str, look: OpenedLo
 
 def _access(fdinfo: str) -> str:
     try:
-        with open(fdinfo, encoding="ascii") as file:
+        with open(fdinfo, encoding="utf-8") as file:
             flags = next((int(line.split()[1], 8) for line in file if line.startswith("flags:")), 0)
     except (OSError, ValueError, IndexError):
         return "open"

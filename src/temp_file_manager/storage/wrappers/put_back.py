@@ -112,7 +112,7 @@ def _read(here: int) -> dict[str, _Origin]:
     from json import loads  # noqa: PLC0415 - slow to import, and few are paranoid
 
     try:
-        with open(os.open(ORIGINS, os.O_RDONLY | os.O_CLOEXEC, dir_fd=here), encoding="ascii") as file:
+        with open(os.open(ORIGINS, os.O_RDONLY | os.O_CLOEXEC, dir_fd=here), encoding="utf-8") as file:
             listed = loads(file.read())
         return {str(at): (str(one[0]), int(one[1]), int(one[2])) for at, one in enumerate(listed) if one is not None}
     except (OSError, ValueError, TypeError, IndexError):  # a disk that lost it

@@ -194,7 +194,7 @@ def _made(batch: str, above: int, column: Iterable[Place | str]) -> int:
     try:
         flock(here, LOCK_EX)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(ORIGINS, flags, 0o600, dir_fd=here), "w", encoding="ascii") as file:
+        with open(os.open(ORIGINS, flags, 0o600, dir_fd=here), "w", encoding="utf-8") as file:
             file.write(origins_of(column))
     except BaseException:
         remove_if_empty(batch, here, above)
