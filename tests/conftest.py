@@ -24,8 +24,7 @@ UNTRIED = "not tried"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what could not be tried. In CI, where everything can be, that is a failure: nothing is skipped silently."""
-    del item
+    """Note what could not be tried. In CI, where all but ``beyond_ci`` can be, that is a failure."""
     report = yield
     told = report.capstdout.splitlines() if report.when == "call" else ()
     untried = [line for line in told if line.startswith(UNTRIED)]
@@ -33,7 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         untried.append(str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr))
     if untried and not report.failed:
         report.user_properties.append((UNTRIED, "; ".join(untried)))
-        if os.environ.get("CI"):
+        if os.environ.get("CI") and item.get_closest_marker("beyond_ci") is None:
             report.outcome, report.longrepr = "failed", f"in CI everything is tried, but: {'; '.join(untried)}"
     return report
 

@@ -494,8 +494,8 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
     samples = tuple(Sample(second.samples[-1].at - 60 * n, 5 * n, None) for n in range(59, -1, -1))
     second.overview["health"]["reasons"] *= 9
     for picture in (first, second, second._replace(samples=samples, trouble="x" * 300)):
-        for width in (1, 2, 7, 20, 40, 59, 60, 71, 72, 80, 110, 250):
-            for height in (1, 2, 3, 10, 15, 22, 23, 24, 31, 40, 90):
+        for width in (1, 7, 40, 59, 60, 71, 72, 250):
+            for height in (1, 3, 15, 22, 23, 40, 90):
                 console = Console(width=width, height=height, force_terminal=True)
                 lines = console.render_lines(draw(console, picture, 2.0))
                 assert len(lines) == height

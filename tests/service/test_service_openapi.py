@@ -19,6 +19,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.models import Step
 from temp_file_manager.service.app import build
+from temp_file_manager.service.http import refusals
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.version import VERSION
@@ -32,6 +33,12 @@ DOCUMENT: dict[str, Any] = json.loads(openapi.written())
 COMMITTED = DOCS / "openapi.json"
 METHODS = [(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods]
 TRIED = [one for one in METHODS if one != ("/v1/events", "GET")]  # whose answer has no end
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of made-up tokens are answered at once."""
+    monkeypatch.setattr(refusals, "PAUSE", 0.0)
 
 
 @pytest.fixture

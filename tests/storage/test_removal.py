@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from removing import outcomes, removal_of, removed
-from temp_file_manager.records import Cause, Status, TempFile
+from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.kernel.leases import InUse
@@ -68,7 +68,7 @@ def test_what_is_no_file_and_no_link_stays(made: Make, tmp_path: Path, kind: str
     (record,) = by_path(str(tmp_path / "here"))
     (foretold,) = made().predict([record])
     (found,) = removed(made(), [record])
-    assert found == foretold == (record, Status.FAILED, Cause.NOT_REGULAR, "")
+    assert found == foretold == Outcome(record, Status.FAILED, Cause.NOT_REGULAR)
     assert os.path.lexists(record.path)
 
 

@@ -274,9 +274,9 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         self.file.refuse_another()
-        folder = os.path.dirname(self.path)
-        if os.path.basename(folder) == OWN_DIRECTORY:
-            base_rules.refuse_foreign_private(folder)
+        folder, given = os.path.dirname(self.path), os.path.dirname(self._given)
+        if os.path.basename(given) == OWN_DIRECTORY:
+            base_rules.refuse_foreign_private(given)  # as it was given: a link is not followed
         refuse_strangers(self._given)
         refuse_what_is_no_database(self.path)
         if not os.path.exists(self.path):
