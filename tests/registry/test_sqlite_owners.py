@@ -132,6 +132,7 @@ class TestLockFiles:
             with pytest.raises(KeyboardInterrupt):
                 one.enter(1)
         assert len(os.listdir("/proc/self/fd")) == before
+        assert os.listdir(tmp_path / "locks") == []
         assert not one.alive(1)
         one.enter(1)  # which would wait for a lock that was left
         assert one.alive(1)

@@ -54,9 +54,9 @@ class Owners:
                 # Between the two calls somebody may have found it unlocked, and removed it.
                 if _is_at(path, descriptor):
                     self._mine[path] = descriptor
-            finally:  # an interrupt, too, must not leave a lock that this process would then wait for
+            finally:  # an interrupt, too, must not leave a lock that this process would then wait for, nor its file
                 if self._mine.get(path) != descriptor:
-                    os.close(descriptor)
+                    _drop(path, descriptor)
 
     def alive(self, number: int) -> bool:
         """Say whether an owner lives."""
@@ -106,11 +106,15 @@ class Owners:
 def _leave(locks: dict[str, int]) -> None:
     while locks:
         path, descriptor = locks.popitem()
-        try:
-            with suppress(OSError):  # the next sweep removes it: what says that we live is the lock
-                remove_own(path)
-        finally:
-            os.close(descriptor)
+        _drop(path, descriptor)
+
+
+def _drop(path: str, descriptor: int) -> None:
+    try:
+        with suppress(OSError):  # the next sweep removes it: what says that we live is the lock
+            remove_own(path)
+    finally:
+        os.close(descriptor)
 
 
 def _is_at(path: str, descriptor: int) -> bool:
