@@ -12,12 +12,15 @@ from collections import Counter
 from benchmarks.mutation import confined
 from benchmarks.mutation.confined import Run
 from benchmarks.mutation.mutants import ROOMS, Mutant, sample
+from benchmarks.mutation.reach import Reach, measured
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TESTS = {room: (f"tests/{room}", "tests/test_hostile.py", "tests/test_stateful.py") for room in ROOMS}
 """What covers a room: its own tests first, which notice most."""
 SLACK = 3
 """Times as long as without a fault: a fault that is slower than that is noticed."""
+STARTED = 60
+"""Seconds that the tests may take to be found, beside that."""
 PASSED = 0
 
 
@@ -57,7 +60,7 @@ def _ended(run: Run) -> str:
     return "survived" if run.code == PASSED else "killed"
 
 
-def _work(place: str, left: "queue.SimpleQueue[Mutant]", limits: dict[str, float], results: Results) -> None:
+def _work(place: str, left: "queue.SimpleQueue[Mutant]", reaches: dict[str, Reach], results: Results) -> None:
     """Try mutants in a copy of one's own until none is left."""
     while True:
         try:
@@ -69,22 +72,12 @@ def _work(place: str, left: "queue.SimpleQueue[Mutant]", limits: dict[str, float
             before = file.read()
         with open(path, "w", encoding="utf-8") as file:
             file.write(mutant.text)
-        run = confined.tested(place, TESTS[mutant.room], limits[mutant.room])
+        names, seconds = reaches[mutant.room].tests(mutant)
+        run = confined.tested(place, names, SLACK * seconds + STARTED)
         with open(path, "w", encoding="utf-8") as file:
             file.write(before)
         results.add(mutant, _ended(run), run)
         print(f"{len(results.known)}: {_ended(run)} in {run.seconds:.0f} s: {mutant.name}", file=sys.stderr)
-
-
-def _limits(place: str, rooms: set[str]) -> dict[str, float]:
-    """Return for each room how long its tests may take: they are run once without a fault."""
-    limits = {}
-    for room in sorted(rooms):
-        run = confined.tested(place, TESTS[room], 1800)
-        if run.code != PASSED:
-            raise SystemExit(f"{room}: tests fail without a fault:\n{run.words}")
-        limits[room] = SLACK * run.seconds + 10
-    return limits
 
 
 def _show(mutants: list[Mutant], results: Results) -> None:
@@ -118,8 +111,8 @@ def main() -> int:
         places = [f"{root}/{number}" for number in range(arguments.jobs)]
         for place in places:
             confined.copy(ROOT, place)
-        limits = _limits(places[0], {mutant.room for mutant in todo})
-        workers = [threading.Thread(target=_work, args=(place, left, limits, results)) for place in places]
+        reaches = {room: measured(places[0], TESTS[room]) for room in sorted({mutant.room for mutant in todo})}
+        workers = [threading.Thread(target=_work, args=(place, left, reaches, results)) for place in places]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _SCRIPT = """
@@ -25,6 +25,9 @@ exec "$@"
 there to be killed; and whatever a test leaves running ends with it."""
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+
+
+_OPTIONS = ("-x", "-q", "--no-header", "--tb=line", "-n", "0")
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,19 @@ def copy(root: str, to: str) -> None:
     os.makedirs(f"{to}/.venv")
 
 
-def tested(place: str, tests: Sequence[str], seconds: float) -> Run:
-    """Run tests of a copy, until the first that fails.
+def tested(place: str, tests: Iterable[str], seconds: float, *options: str) -> Run:
+    """Run tests of a copy, in this order, until the first that fails.
 
     Args:
         place: The copy.
-        tests: Files and folders of tests.
+        tests: Names, files and folders of tests; there may be thousands.
         seconds: After which they are stopped.
+        options: What else pytest is to be told.
     """
+    with open(f"{place}/arguments", "w", encoding="utf-8") as file:
+        file.write("\n".join(tests))
     ours = {"PYTHONPATH": "/mnt/src:/mnt:/mnt/tests", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TMPDIR": "/tmp"}
-    pytest = ("/mnt/.venv/bin/python", "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-n", "0", *tests)
+    pytest = ("/mnt/.venv/bin/python", "-m", "pytest", *_OPTIONS, *options, "@/mnt/arguments")
     began = time.monotonic()
     with subprocess.Popen(
         (*_UNSHARE, "sh", "-c", _SCRIPT, "sh", place, sys.prefix, *pytest),

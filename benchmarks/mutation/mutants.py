@@ -44,7 +44,7 @@ class DropStatement(Operator):
 
 
 class Mutant(NamedTuple):
-    """One fault: where, and the module's text with it."""
+    """One fault: where, in the statement of which first and last line, and the module's text with it."""
 
     room: str
     path: str
@@ -52,6 +52,8 @@ class Mutant(NamedTuple):
     operator: str
     occurrence: int
     text: str
+    first: int
+    last: int
 
     @property
     def name(self) -> str:
@@ -134,8 +136,18 @@ def sample(root: str, size: int, seed: int) -> list[Mutant]:
         operator, occurrence = random.choice(places[room, path, place])
         mutant = _made(texts[path], operator, occurrence)
         if mutant is not None:
-            made.append(Mutant(room, path, place[0], operator, occurrence, mutant))
+            made.append(Mutant(room, path, place[0], operator, occurrence, mutant, *_statement(texts[path], place[0])))
     return made
+
+
+def _statement(text: str, line: int) -> tuple[int, int]:
+    """Return the first and the last line of the statement that a line belongs to; of a block's, those of its head."""
+    first, last = line, line
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line):
+            body = getattr(node, "body", None)
+            first, last = node.lineno, max(line, body[0].lineno - 1 if body else node.end_lineno or line)
+    return first, last
 
 
 def _made(text: str, operator: str, occurrence: int) -> str | None:

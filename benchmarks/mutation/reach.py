@@ -1,0 +1,65 @@
+"""Which tests run which lines, and how long they take: measured once, so that a mutant is tried by those alone."""
+
+import json
+import os
+from collections.abc import Iterable
+
+from coverage import CoverageData
+
+from benchmarks.mutation import confined
+from benchmarks.mutation.mutants import Mutant
+
+MEASURED = 3600
+"""Seconds that the tests may take while it is measured which lines they run."""
+
+
+class Reach:
+    """What the tests of a room reach.
+
+    Args:
+        tests: Names of all of them, the fastest first, with the seconds that each took.
+        lines: For each module, by its path from the root, the tests by lines.
+    """
+
+    def __init__(self, tests: dict[str, float], lines: dict[str, dict[int, set[str]]]) -> None:
+        self._tests = tests
+        self._lines = lines
+
+    def tests(self, mutant: Mutant) -> tuple[list[str], float]:
+        """Return the tests that run what a mutant changes, the fastest first, and the seconds that they take.
+
+        What runs when the module is imported, or in another process alone, may be noticed by any test.
+        """
+        lines = self._lines.get(mutant.path, {})
+        found = set[str]().union(*(lines.get(line, set()) for line in range(mutant.first, mutant.last + 1)))
+        names = [name for name in self._tests if not found or name in found]
+        return names, sum(self._tests[name] for name in names)
+
+
+def measured(place: str, tests: Iterable[str]) -> Reach:
+    """Run the tests of a copy, and see which lines each of them runs.
+
+    Raises:
+        SystemExit: a test fails, without any fault.
+    """
+    ours = ("--cov=temp_file_manager", "--cov-context=test", "--cov-report=", "-p", "benchmarks.mutation.durations")
+    run = confined.tested(place, tests, MEASURED, *ours)
+    if run.code != 0:
+        raise SystemExit(f"tests fail without a fault:\n{run.words}")
+    with open(f"{place}/durations.json", encoding="utf-8") as file:
+        seconds: dict[str, float] = json.load(file)
+    found = confined.tested(place, seconds, MEASURED, "--collect-only")
+    if found.code != 0:  # else each mutant would be taken for noticed
+        raise SystemExit(f"tests are not found by their names:\n{found.words}")
+    return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), _lines(f"{place}/.coverage"))
+
+
+def _lines(path: str) -> dict[str, dict[int, set[str]]]:
+    data = CoverageData(path)
+    data.read()
+    found = {}
+    for file in data.measured_files():
+        by_line = data.contexts_by_lineno(file)
+        named = {line: {one.rpartition("|")[0] for one in contexts if one} for line, contexts in by_line.items()}
+        found[os.path.relpath(file, "/mnt")] = named
+    return found
