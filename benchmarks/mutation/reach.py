@@ -13,6 +13,9 @@ MEASURED = 3600
 """Seconds that the tests may take while it is measured which lines they run."""
 
 
+_TRACED = ("--cov=temp_file_manager", "--cov-context=test", "--cov-report=")
+
+
 class Reach:
     """What the tests of a room reach.
 
@@ -37,20 +40,21 @@ class Reach:
 
 
 def measured(place: str, tests: Iterable[str]) -> Reach:
-    """Run the tests of a copy, and see which lines each of them runs.
+    """Run the tests of a copy twice: to see how long each takes, and which lines it runs.
 
     Raises:
         SystemExit: a test fails, without any fault.
     """
-    ours = ("--cov=temp_file_manager", "--cov-context=test", "--cov-report=", "-p", "benchmarks.mutation.durations")
-    run = confined.tested(place, tests, MEASURED, *ours)
-    if run.code != 0:
-        raise SystemExit(f"tests fail without a fault:\n{run.words}")
+    timed = confined.tested(place, tests, MEASURED, "-p", "benchmarks.mutation.durations")
+    if timed.code != 0:
+        raise SystemExit(f"tests fail without a fault:\n{timed.words}")
     with open(f"{place}/durations.json", encoding="utf-8") as file:
         seconds: dict[str, float] = json.load(file)
     found = confined.tested(place, seconds, MEASURED, "--collect-only")
     if found.code != 0:  # else each mutant would be taken for noticed
         raise SystemExit(f"tests are not found by their names:\n{found.words}")
+    # Those that interrupt at each line trace themselves, and fail while somebody else does.
+    confined.tested(place, tests, MEASURED, "--maxfail=0", *_TRACED)
     return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), _lines(f"{place}/.coverage"))
 
 
