@@ -18,7 +18,7 @@ TEST_FILES = sorted(TESTS.rglob("*.py"))
 
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
-    {"errors", "records", "chunks", "text", "clock", "forks", "version"},
+    {"errors", "records", "limits", "sessions", "chunks", "text", "clock", "forks", "version"},
     {"reports", "rules", "events", "arguments", "logs", "settings"},
     {"storage"},
     {"registry"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"context"},
     {"adopt", "inspection"},
     {"manager", "jobs"},
-    {"__init__", "service", "testing"},
+    {"__init__", "service", "testing", "integrations"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms} | {"__main__": len(FLOORS)}

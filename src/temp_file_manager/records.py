@@ -53,7 +53,8 @@ class TempFile(NamedTuple):
         due_at: When its own ttl ends, seconds since the epoch; None when the manager's ``max_age`` decides.
         retry_at: Scheduled sweeps leave it alone until then (a removal failed, or it was in use).
         failures: How many removals have failed since it was registered.
-        size: Bytes when it was registered, where the registry keeps it.
+        size: Its length in bytes when it was registered, where the registry keeps it: a part of what tells it from
+            another file, and so never renewed.
         tags: The caller's own words.
         generation: The record's number, where the registry keeps identities: a path that is registered again gets
             another; else 0.
@@ -62,6 +63,11 @@ class TempFile(NamedTuple):
         held: Whether somebody holds it, and no sweep removes it for as long.
         kept_for: The ``Cause`` for which the last sweep kept it, if no later one will remove it before something is
             done about that; else empty.
+        disk: Bytes that it takes on the disk, divided by its hard links, when it was last looked at, where the registry
+            keeps it; None: nobody has looked.
+        used_at: When it was last found to have been read or written, seconds since the epoch, if that is later than its
+            registration and the registry keeps it. Pages, and what is looked up by its path, know it.
+        session: The number of the session that it was registered in; 0: none.
     """
 
     path: str
@@ -76,6 +82,24 @@ class TempFile(NamedTuple):
     pinned_until: float | None = None
     held: bool = False
     kept_for: str = ""
+    disk: int | None = None
+    used_at: float | None = None
+    session: int = 0
+
+
+class Measured(NamedTuple):
+    """What a look at a registered file found.
+
+    Attributes:
+        record: The record, as it was before.
+        disk: As in ``TempFile``.
+        used_at: The later of its times of reading and of writing, seconds since the epoch; None if that is not later
+            than its registration.
+    """
+
+    record: TempFile
+    disk: int
+    used_at: float | None = None
 
 
 class Order(StrEnum):
@@ -83,7 +107,8 @@ class Order(StrEnum):
 
     OVERDUE = "overdue"  # what is due and free, what waits the longest first: as sweeps take it
     OLDEST = "oldest"  # the longest registered first, with a ttl or without
-    LARGEST = "largest"  # the largest first; those of known size
+    LARGEST = "largest"  # what takes the most of the disk first; those of known size
+    LEAST_USED = "least used"  # what has not been used for the longest time first, as far as that is known
     FAILING = "failing"  # what could not be removed, the farthest next try, and so the most failures, first
     ADDED = "added"  # the first to be put on record first, as a dict has it
 
@@ -100,7 +125,11 @@ class Selection:
         patient: Leave alone what failed or was in use, until its ``retry_at``. Scheduled sweeps are patient;
             a person who asks for a cleanup means now.
         mine: Only what was added through this very registry object.
-        order: In which order a page gives them. In each but ``OVERDUE`` nothing else here counts; sweeps know no other.
+        order: In which order a page gives them. In each but ``OVERDUE`` only ``tags`` counts beside it; sweeps know no
+            other order.
+        only: Of these records alone, as a page or ``get`` gave them. What has been registered again since is another.
+        session: Only what belongs to the session of this number; 0: whatever session.
+        tags: Of what has one of these tags alone; for pages in an order of their own.
     """
 
     asof: float
@@ -109,6 +138,9 @@ class Selection:
     patient: bool = False
     mine: bool = False
     order: Order = Order.OVERDUE
+    only: tuple[TempFile, ...] | None = None
+    session: int = 0
+    tags: tuple[str, ...] = ()
 
 
 class Status(StrEnum):

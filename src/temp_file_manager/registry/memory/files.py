@@ -172,7 +172,9 @@ def make_record(stamp: Stamp) -> TempFile:
     details = stamp.details
     if details is None:
         # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
-        return _new_record(TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False, ""))
+        return _new_record(
+            TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False, "", None, None, 0)
+        )
     return TempFile(
         stamp.path,
         stamp,

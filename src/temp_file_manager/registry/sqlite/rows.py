@@ -231,7 +231,23 @@ def record_of(row: Row) -> TempFile:
     path, known = path_at(directory, name), _new(Identity, identity)
     return _new(
         TempFile,
-        (path, registered_at, due_at, retry_at, failures, size, words, number, known, pinned, held == 1, kept or ""),
+        (
+            path,
+            registered_at,
+            due_at,
+            retry_at,
+            failures,
+            size,
+            words,
+            number,
+            known,
+            pinned,
+            held == 1,
+            kept or "",
+            None,
+            None,
+            0,
+        ),
     )
 
 
