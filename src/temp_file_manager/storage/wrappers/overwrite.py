@@ -82,10 +82,13 @@ def open_writable(directory: int, name: bytes, seen: Seen) -> int:
         if error.errno != errno.EACCES or not hasattr(os, "O_PATH"):
             raise
         descriptor = _made_writable(place, name, seen, error)
-    found = os.fstat(descriptor)
-    if signed(found.st_ino) != seen.inode or not stat.S_ISREG(found.st_mode):
+    try:
+        found = os.fstat(descriptor)
+        if signed(found.st_ino) != seen.inode or not stat.S_ISREG(found.st_mode):
+            raise NotThatFile(Status.KEPT, Cause.CHANGING)
+    except BaseException:
         os.close(descriptor)
-        raise NotThatFile(Status.KEPT, Cause.CHANGING)
+        raise
     return descriptor
 
 
