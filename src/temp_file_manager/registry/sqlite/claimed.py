@@ -1,14 +1,15 @@
 """Claims in the SQLite file: which records are whose, and which claims have come to their end."""
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
 from sqlite3 import Connection
 from threading import get_ident
 
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.rows import consecutive
+from temp_file_manager.registry.sqlite.rows import ID, Row, consecutive, file_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.registry.waiting import StillClaimedError
 
@@ -68,6 +69,13 @@ class Claimed:
         """Return what is under a claim of this object's."""
         found = connection.execute(self._transactions.sql["ranges"], {"claim": number}) if self.knows(number) else ()
         return {record for first, last in found for record in range(first, last + 1)}
+
+    def untouched(self, connection: Connection, rows: Sequence[Row]) -> set[int]:
+        """Return the ids of rows that nobody has claimed or changed since, but to put them off."""
+        ids = [row[ID] for row in rows]
+        found = connection.execute(self._transactions.sql["files_of"], {"ids": dumps(ids)})
+        same = {row[ID]: file_of(row) for row in found}
+        return {row[ID] for row in rows if same.get(row[ID]) == file_of(row)} - self.taken(connection, ids, -math.inf)
 
     def reduce(self, connection: Connection, number: int, records: set[int], *, hung: bool) -> None:
         """Leave only these under a claim; ``hung``: until its process ends. Without any it ends."""

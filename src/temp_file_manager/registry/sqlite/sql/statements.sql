@@ -182,6 +182,10 @@ SELECT {file}, {kept}
 FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
+-- name: files_of
+SELECT {file}, NULL, 0
+FROM json_each(:ids) AS wanted JOIN files ON files.id = wanted.value JOIN directories ON directories.id = files.directory
+
 -- name: owner
 SELECT owner FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
