@@ -1,6 +1,7 @@
 """Claims and records in the SQLite file: when they end, and what is left of them."""
 
 import itertools
+import math
 import random
 import re
 import sqlite3
@@ -16,7 +17,7 @@ from sqlite_files import claimed, execute, new, over, registry_at
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError, RegistryFullError
 from temp_file_manager.records import Cause, Identity, Rewritten, Selection, Status
-from temp_file_manager.registry import Claim, Settlement
+from temp_file_manager.registry import THIS_PROCESS, Claim, Settlement
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
@@ -386,6 +387,47 @@ class TestLostLocks:
         self.settle(lost)
         assert lost.get(["/s/0"])["/s/0"].identity == found.identity
         assert lost.check(now=0, fix=False) == ()
+
+
+class TestTwins:
+    """Records of one file, by two paths of its directory, of which a sweep has claimed the first."""
+
+    IN = Identity(1, 2, 3, 40, 50)
+
+    @pytest.fixture
+    def claimed(self, fresh: SqliteRegistry) -> Claim:
+        fresh.patience = 0.0
+        for path in ("/real/f", "/link/f", "/link/g"):
+            fresh.add([(path, None, 1, (), self.IN)], NOW)
+        found = fresh.claim(ALL, now=0, lease=60, limit=1)
+        assert paths(found) == ["/real/f"]
+        return found
+
+    @pytest.mark.parametrize("how", ["add", "add many", "pin", "hold", "forget", "amend"])
+    def test_whoever_changes_the_second_waits(
+        self, fresh: SqliteRegistry, tmp_path: Path, claimed: Claim, how: str
+    ) -> None:
+        def change(registry: SqliteRegistry, path: str) -> object:
+            file = (path, None, 1, (), self.IN)
+            return {
+                "add": lambda: registry.add([file], NOW),
+                "add many": lambda: registry.add([file, new("/elsewhere/x")], NOW),
+                "pin": lambda: registry.keep([path], math.inf),
+                "hold": lambda: registry.keep([path], math.inf, THIS_PROCESS),
+                "forget": lambda: registry.forget([path]),
+                "amend": lambda: registry.amend(path, NOW - 1),
+            }[how]()
+
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            other.patience = 0.0
+            with pytest.raises(RecordClaimedError) as caught:
+                change(other, "/link/f")
+            assert caught.value.paths == ("/link/f",)
+            change(other, "/link/g")
+            fresh.settle(over(claimed))
+            change(other, "/link/f")
+            other.release(["/link/f", "/link/g"], THIS_PROCESS)
+        assert fresh.check(now=0, fix=False) == ()
 
 
 def test_what_hangs_on_a_full_disk_stays_claimed(tmp_path: Path) -> None:
