@@ -35,9 +35,11 @@ def registry_read_only(reason: str) -> None:
     logger.warning(reason)
 
 
-def not_forgotten(records: int, error: Exception) -> None:
-    """Say that removed files' records are still there."""
-    logger.warning(f"Removed {records} temporary files that a later sweep will forget: {printable(str(error))}")
+def not_settled(records: int, removed: int, error: Exception) -> None:
+    """Say that what became of records is not written down, of which so many are those of removed files."""
+    what = f"Removed {removed} temporary files that a later sweep will forget"
+    left = f", and tried {records - removed} more" if records > removed else ""
+    logger.warning(f"{what}{left}: {printable(str(error))}")
 
 
 def http_off(reason: str) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from command_line import MODULE, SECONDS, Say, environment, files
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli import signals
 from temp_file_manager.cli.commands import why
+from temp_file_manager.inspection import patience
 from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.storage.kernel import leases, processes
@@ -241,6 +243,36 @@ def test_what_is_told_of_times() -> None:
     assert why.until(Forecast(None, Rule.PIN, "", float("inf")), 0) == " for ever"
     assert why.until(Forecast(None, Rule.HOLD, ""), 0) == ""
     assert why.until(Forecast(None, Rule.TTL, "", 60.0), 0) == " at least until 1970-01-01 00:01:00Z, for 1 min 0 s"
+
+
+def test_what_does_not_answer_is_said(say: Say, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the command waited with it, without an end."""
+    back, look = threading.Event(), os.lstat
+
+    def stuck(path: str, **how: int) -> os.stat_result:
+        if path == old:
+            back.wait(SECONDS)
+        return look(path, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(patience, "SECONDS", 0.05)
+        patched.setattr(os, "lstat", stuck)
+        said = say("why", "old")
+    back.set()
+    assert said.lines[0] == f"{old}: stays: it does not answer"
+    assert "  there now      unknown: it does not answer" in said.lines
+    assert "open in" not in said.out
+
+
+def test_processes_that_do_not_answer_are_said(say: Say, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    back = threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(patience, "SECONDS", 1.0)
+        patched.setattr(processes, "opened_looker", lambda: lambda _: back.wait(SECONDS))
+        said = say("why", "old")
+    back.set()
+    assert "  there now      a regular file" in said.out
+    assert "  open in        unknown: a process does not answer" in said.lines
 
 
 def test_each_rule_that_needs_advice_has_it() -> None:

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.adopt.plan import adopt, plan
 from temp_file_manager.inspection.why import why
 from temp_file_manager.registering.on_record import on_record, recorded_path
+from temp_file_manager.registry import Settlement
 from temp_file_manager.storage.own_files import OwnFiles, OwnPaths, is_called
 
 DAY = 86_400.0
@@ -105,6 +107,47 @@ def test_a_sweep_leaves_alone_what_the_other_path_keeps(
     assert registrar.clear_all() == 2
     assert not path.exists()
     registrar.close()
+
+
+class TestClaims:
+    """A sweep that has claimed a file by one path excludes everybody who comes by the other."""
+
+    @pytest.fixture
+    def claimed(self, manager: TempFileManager, tmp_path: Path, real: Path) -> Iterator[Callable[[], None]]:
+        """Have another object claim the file by its real path; what is returned removes it, and settles that."""
+        (real / "file").write_text("x")
+        (real / "more").write_text("x")
+        manager.register_file(real / "file", ttl=0)
+        manager.registry.patience = 0.0
+        with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as sweeping:
+            context = sweeping.context
+
+            def settle() -> None:
+                (real / "file").unlink()
+                context.registry.settle(Settlement(claim, 1, {}, context.clock.wall()))
+
+            claim = context.registry.claim(context.due(), now=context.clock.elapsed(), lease=60, limit=9)
+            assert claim.records.paths() == [f"{real}/file"]
+            yield settle
+
+    @pytest.mark.parametrize("together", [False, True])
+    @pytest.mark.parametrize("known", [False, True], ids=["a new path", "one that has files on record"])
+    def test_whoever_registers_waits(
+        self, manager: TempFileManager, claimed: Callable[[], None], other: str, *, known: bool, together: bool
+    ) -> None:
+        """And then is told the truth. Once it was on record, and went in the next moment."""
+        paths = [f"{other}/file", f"{other}/more"]
+        if known:
+            assert manager.register_files(paths[1:]).registered == 1
+        asked = paths if together else paths[:1]
+        report = manager.register_files(asked)
+        assert report.registered == together, "nobody waits for another file"
+        ((path, why),) = report.refused
+        assert (path, "a sweep" in why) == (os.path.abspath(paths[0]), True)
+        claimed()
+        ((_, why),) = manager.register_files(asked).refused
+        assert why == os.strerror(errno.ENOENT)
+        assert f"{other}/file" not in manager.files
 
 
 def test_a_path_that_leads_elsewhere_by_now_is_no_twin(manager: TempFileManager, tmp_path: Path, real: Path) -> None:

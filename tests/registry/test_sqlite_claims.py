@@ -1,6 +1,7 @@
 """Claims and records in the SQLite file: when they end, and what is left of them."""
 
 import itertools
+import math
 import random
 import re
 import sqlite3
@@ -15,8 +16,8 @@ from small_disk import fill_pages
 from sqlite_files import claimed, execute, new, over, registry_at
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError, RegistryFullError
-from temp_file_manager.records import Cause, Selection, Status
-from temp_file_manager.registry import Claim, Settlement
+from temp_file_manager.records import Cause, Identity, Rewritten, Selection, Status
+from temp_file_manager.registry import THIS_PROCESS, Claim, Settlement
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
@@ -302,10 +303,131 @@ class TestFailures:
         last = failing.claim(ALL, now=0, lease=60, limit=3, after=third.cursor, settling=over(third))
         assert (last.number > 0, paths(last), claimed(failing)) == (True, ["/s/8"], ["/s/8"])
         failing.settle(over(last))
-        assert sorted(failing.files) == ["/s/2", "/s/3", "/s/4"], "removed under a lock that could not be settled"
-        assert failing.stats().counters["removed"] == 6
-        assert paths(failing.claim(ALL, now=0, lease=60, limit=9)) == ["/s/2", "/s/3", "/s/4"]
+        assert sorted(failing.files) == []
+        assert failing.stats().counters["removed"] == 9
         assert failing.check(now=0, fix=False) == ()
+
+
+class TestLostLocks:
+    """Claims that were a lock, which was lost with the transaction when the disk took no settlement either."""
+
+    @pytest.fixture
+    def lost(self, failing: SqliteRegistry) -> SqliteRegistry:
+        """A registry that owes a settlement: three were removed, one has failed and one was kept."""
+        others = {3: Other(Status.FAILED, Cause.ERROR), 4: Other(Status.KEPT, Cause.IN_USE)}
+        self.lose(failing, others, limit=5)
+        return failing
+
+    def lose(self, registry: SqliteRegistry, others: dict[int, Other], limit: int) -> None:
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorname = "SQLITE_FULL"
+        Failing.at, Failing.times, Failing.error = "INSERT INTO claims", 1, full
+        claim = registry.claim(ALL, now=0, lease=60, limit=limit)
+        assert claim.number < 0
+        Failing.at, Failing.times = "INSERT INTO totals", 1
+        registry.settle(Settlement(claim, len(claim.records), others, NOW))
+        assert Failing.times == 0
+        assert registry.stats().records == 9
+
+    def settle(self, registry: SqliteRegistry) -> None:
+        """Find nothing else due, and so settle what is owed."""
+        assert not registry.claim(Selection(NOW, 1e9), now=0, lease=60, limit=1).records
+
+    def counters(self, registry: SqliteRegistry) -> list[float]:
+        return [registry.stats().counters.get(name, 0) for name in ("removed", "gone", "failed", "kept")]
+
+    def test_all_is_counted_as_what_it_was(self, lost: SqliteRegistry, caplog: pytest.LogCaptureFixture) -> None:
+        (said,) = caplog.get_records("setup")
+        assert "Removed 3 temporary files that a later sweep will forget, and tried 2 more: the" in said.getMessage()
+        self.settle(lost)
+        assert self.counters(lost) == [3, 0, 1, 1]
+        assert set(lost.files) == {f"/s/{number}" for number in range(3, 9)}
+        assert lost.get(["/s/3"])["/s/3"].failures == 1
+        assert lost.check(now=0, fix=False) == ()
+
+    def test_while_it_is_owed_only_what_is_left_is_tried_again(self, lost: SqliteRegistry) -> None:
+        """What has failed may go now; what is gone would be found gone, and be counted once more."""
+        Failing.at, Failing.times = "INSERT INTO claims", 1
+        found = [lost.claim(ALL, now=0, lease=60, limit=1)]
+        assert (found[0].number < 0, paths(found[0])) == (True, ["/s/3"])
+        lost.settle(over(found[0]))
+        assert self.counters(lost) == [4, 0, 1, 1]
+        assert set(lost.files) == {f"/s/{number}" for number in range(4, 9)}
+        assert lost.check(now=0, fix=False) == ()
+
+    def test_two_that_are_owed_may_be_of_one_record(self, lost: SqliteRegistry) -> None:
+        self.lose(lost, {1: Other(Status.FAILED, Cause.ERROR)}, limit=5)
+        self.settle(lost)
+        assert self.counters(lost) == [4, 0, 2, 1]
+        assert set(lost.files) == {f"/s/{number}" for number in range(4, 9)}
+        assert lost.check(now=0, fix=False) == ()
+
+    def test_what_was_registered_again_stays(self, lost: SqliteRegistry) -> None:
+        lost.add([new("/s/0")], NOW + 50)
+        self.settle(lost)
+        assert "/s/0" in lost.files
+        assert self.counters(lost) == [2, 0, 1, 1]
+        assert lost.check(now=0, fix=False) == ()
+
+    def test_what_another_sweep_has_claimed_meanwhile_is_its(self, lost: SqliteRegistry, tmp_path: Path) -> None:
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            theirs = other.claim(ALL, now=0, lease=60, limit=1)
+            self.settle(lost)
+            assert self.counters(lost) == [2, 0, 1, 1]
+            other.settle(over(theirs, Status.GONE))
+            assert self.counters(lost) == [2, 1, 1, 1]
+            assert "/s/0" not in lost.files
+            assert lost.check(now=0, fix=False) == ()
+
+    def test_what_another_sweep_has_found_rewritten_stays(self, lost: SqliteRegistry, tmp_path: Path) -> None:
+        found = Rewritten(Identity(1, 2, 3, 4, 5, 6), NOW, 5)
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            theirs = other.claim(ALL, now=0, lease=60, limit=1)
+            other.settle(Settlement(theirs, 1, {0: Other(Status.SKIPPED, Cause.NONE, found=found)}, NOW))
+        self.settle(lost)
+        assert lost.get(["/s/0"])["/s/0"].identity == found.identity
+        assert lost.check(now=0, fix=False) == ()
+
+
+class TestTwins:
+    """Records of one file, by two paths of its directory, of which a sweep has claimed the first."""
+
+    IN = Identity(1, 2, 3, 40, 50)
+
+    @pytest.fixture
+    def claimed(self, fresh: SqliteRegistry) -> Claim:
+        fresh.patience = 0.0
+        for path in ("/real/f", "/link/f", "/link/g"):
+            fresh.add([(path, None, 1, (), self.IN)], NOW)
+        found = fresh.claim(ALL, now=0, lease=60, limit=1)
+        assert paths(found) == ["/real/f"]
+        return found
+
+    @pytest.mark.parametrize("how", ["add", "add many", "pin", "hold", "forget", "amend"])
+    def test_whoever_changes_the_second_waits(
+        self, fresh: SqliteRegistry, tmp_path: Path, claimed: Claim, how: str
+    ) -> None:
+        def change(registry: SqliteRegistry, path: str) -> object:
+            file = (path, None, 1, (), self.IN)
+            return {
+                "add": lambda: registry.add([file], NOW),
+                "add many": lambda: registry.add([file, new("/elsewhere/x")], NOW),
+                "pin": lambda: registry.keep([path], math.inf),
+                "hold": lambda: registry.keep([path], math.inf, THIS_PROCESS),
+                "forget": lambda: registry.forget([path]),
+                "amend": lambda: registry.amend(path, NOW - 1),
+            }[how]()
+
+        with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+            other.patience = 0.0
+            with pytest.raises(RecordClaimedError) as caught:
+                change(other, "/link/f")
+            assert caught.value.paths == ("/link/f",)
+            change(other, "/link/g")
+            fresh.settle(over(claimed))
+            change(other, "/link/f")
+            other.release(["/link/f", "/link/g"], THIS_PROCESS)
+        assert fresh.check(now=0, fix=False) == ()
 
 
 def test_what_hangs_on_a_full_disk_stays_claimed(tmp_path: Path) -> None:

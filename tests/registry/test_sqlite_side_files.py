@@ -1,8 +1,11 @@
 """SQLite's own files and the lock files, when somebody deletes, replaces or cuts them under a process at work."""
 
+import errno
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +16,7 @@ from contexts import MakeManager
 from sqlite_files import ALL, new, over, registry_at
 from temp_file_manager.errors import RegistryError, RegistryGoneError
 from temp_file_manager.records import Status
+from temp_file_manager.registry.sqlite import log_index
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.testing import in_child
 
@@ -83,6 +87,114 @@ def test_a_close_lets_sqlite_delete_its_own(registry: SqliteRegistry, tmp_path: 
         registry.close()
         assert not (tmp_path / "r.db-wal").exists()
         registry.add([new("/p/b")], 1.0)
+
+
+CUTTING = """
+import sqlite3, sys
+for _ in range(int(sys.argv[2])):
+    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.close()
+"""
+
+
+class TestLog:
+    """SQLite's log, of which the index says how long it must be: SQLite cuts it when all of it is in the file."""
+
+    def cutting(self, path: Path, times: int = 1) -> "subprocess.Popen[bytes]":
+        """Have a process that is not of ours do what administrators and backup tools do."""
+        return subprocess.Popen([sys.executable, "-c", CUTTING, path, str(times)])
+
+    def cut_by_sqlite(self, path: Path) -> None:
+        assert self.cutting(path).wait() == 0
+
+    def use(self, registry: SqliteRegistry, name: str) -> None:
+        registry.add([new(f"/p/{name}")], 1.0)
+        assert f"/p/{name}" in registry.files
+        registry.settle(over(registry.claim(ALL, now=0, lease=60, limit=1), Status.SKIPPED))
+
+    def test_one_that_sqlite_has_cut_is_as_it_should_be(self, tmp_path: Path) -> None:
+        """Once the registry refused everything from then on."""
+        path = tmp_path / "r.db"
+        with closing(registry_at(path, tmp_path)) as registry:
+            for turn in range(3):
+                self.use(registry, str(turn))
+                assert (tmp_path / "r.db-wal").stat().st_size > 0
+                self.cut_by_sqlite(path)
+                assert (tmp_path / "r.db-wal").stat().st_size == 0
+                assert len(registry.files) == turn + 1
+            assert registry.check(now=0, fix=False) == ()
+
+    def test_it_may_be_cut_at_any_moment(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.db"
+        with closing(registry_at(path, tmp_path)) as registry:
+            self.use(registry, "first")
+            turns = 0
+            with self.cutting(path, times=300) as other:
+                while other.poll() is None:
+                    self.use(registry, str(turns))
+                    turns += 1
+            assert other.returncode == 0
+            assert len(registry.files) == turns + 1
+
+    def test_it_may_be_cut_between_two_looks(self, tmp_path: Path) -> None:
+        path, log = tmp_path / "r.db", tmp_path / "r.db-wal"
+        with closing(registry_at(path, tmp_path)) as registry:
+            self.use(registry, "a")
+            index = (tmp_path / "r.db-shm").stat()
+
+            def length() -> int:
+                self.cut_by_sqlite(path)
+                return log.stat().st_size
+
+            assert log_index.allows((index.st_dev, index.st_ino), length)
+
+    @pytest.mark.parametrize("left", [0, 32, 4096, -1], ids=["nothing", "its header", "a part", "all but a byte"])
+    @pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+    def test_one_that_somebody_else_has_cut_is_noticed(self, tmp_path: Path, left: int, *, long: bool) -> None:
+        """Also after SQLite has cut it, and whatever its length."""
+        path, log = tmp_path / "r.db", tmp_path / "r.db-wal"
+        with closing(registry_at(path, tmp_path)) as registry:
+            self.use(registry, "a")
+            self.cut_by_sqlite(path)
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM files").fetchone()  # so that nothing is merged
+                for turn in range(10 if long else 1):
+                    registry.add([new(f"/p/{turn}/{number:0200}") for number in range(500 if long else 1)], 1.0)
+            os.truncate(log, left % log.stat().st_size)
+            for _ in range(2):
+                with pytest.raises(RegistryGoneError, match=r"r\.db-wal was cut short"):
+                    self.use(registry, "b")
+                log.write_bytes(bytes(1 << 22))  # which does not bring back what was in it
+
+    def test_where_nothing_tells_it_is_taken_for_damaged(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(_: str) -> list[str]:
+            raise FileNotFoundError
+
+        path = tmp_path / "r.db"
+        with closing(registry_at(path, tmp_path)) as registry:
+            self.use(registry, "a")
+            self.cut_by_sqlite(path)
+            monkeypatch.setattr(os, "listdir", missing)
+            with pytest.raises(RegistryGoneError, match=r"r\.db-wal was cut short"):
+                self.use(registry, "b")
+
+    def test_without_a_descriptor_to_spare_nobody_can_tell_yet(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def scarce(_: str) -> list[str]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        path = tmp_path / "r.db"
+        with closing(registry_at(path, tmp_path)) as registry:
+            self.use(registry, "a")
+            self.cut_by_sqlite(path)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "listdir", scarce)
+                with pytest.raises(RegistryGoneError, match=r"r\.db-wal cannot be looked at"):
+                    self.use(registry, "b")
+            self.use(registry, "c")
 
 
 class TestLockFiles:

@@ -17,7 +17,6 @@ from sqlite_files import ALL, execute, new, over, own, registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.registry.sqlite import write_ahead
-from temp_file_manager.registry.sqlite.opened_file import LOG_KEPT
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.testing import in_child
 
@@ -184,7 +183,7 @@ def test_a_log_that_grew_beside_a_reader_gives_its_room_back(tmp_path: Path) -> 
             reader.execute("SELECT count(*) FROM files").fetchone()
             for turn in range(30):
                 registry.add([new(f"/p/{turn}/{number:0200}") for number in range(500)], 1.0)
-            assert (tmp_path / "r.db-wal").stat().st_size > 8 * LOG_KEPT
+            assert (tmp_path / "r.db-wal").stat().st_size > 8 * write_ahead.LOG_KEPT
         for number in range(3):
             registry.add([new(f"/p/{number}")], 1.0)
-        assert (tmp_path / "r.db-wal").stat().st_size <= LOG_KEPT
+        assert (tmp_path / "r.db-wal").stat().st_size <= write_ahead.LOG_KEPT

@@ -90,6 +90,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         "open_in": [holder._asdict() for holder in story.users.processes],
         "processes": {"read": story.users.read, "unread": story.users.unread, "all": story.users.complete},
         "last": story.last,
+        "unanswered": list(story.unanswered),
     }
 
 

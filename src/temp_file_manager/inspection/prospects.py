@@ -2,14 +2,17 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
+from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
-from temp_file_manager.registering.on_record import on_record
+from temp_file_manager.registering.on_record import on_record, reached
+from temp_file_manager.registry import Registry
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
@@ -89,24 +92,37 @@ class Prospects:
         return self.scheduled.rule
 
 
-def prospects(context: Context, names: Sequence[str]) -> list[Prospects]:
+class Looks(NamedTuple):
+    """Patience with the files that are asked about, and with the processes that may have them open."""
+
+    files: Patience
+    processes: Patience
+
+
+def prospects(context: Context, names: Sequence[str], looks: Looks | None = None) -> list[Prospects]:
     """Return what each kind of sweep would do with each of some paths; the guards are asked once for all.
 
     Args:
         context: Whose records and settings count.
         names: As ``named`` returns them.
+        looks: With what patience, for all of them together; None: with all there is.
 
     Raises:
         RegistryError: the registry cannot be read.
     """
-    known = on_record(context.registry, names)
+    known = records_of(context.registry, names, looks.files) if looks else on_record(context.registry, names)
     asof, max_age = context.clock.wall(), context.max_age
-    forecasts = dict(zip(known, _forecasts(context, list(known.values()), asof), strict=True))
+    forecasts = dict(zip(known, _forecasts(context, list(known.values()), asof, looks), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
     nobody = (Forecast(None, Rule.NOT_REGISTERED, "not registered"),) * 3
     return [
         Prospects(name, asof, known.get(name), max_age, due.get(name), *forecasts.get(name, nobody)) for name in names
     ]
+
+
+def records_of(registry: Registry, names: Iterable[str], patience: Patience) -> dict[str, TempFile]:
+    """Return ``on_record``, as far as directories answer."""
+    return on_record(registry, names, lambda directory: patience.ask(lambda: reached(directory), None))
 
 
 def named(path: AnyPath) -> str:
@@ -131,12 +147,13 @@ Forecasts = tuple[Forecast, Forecast, Forecast]
 """What a bare cleanup, the command line and a scheduled sweep would do with one record."""
 
 
-def _forecasts(context: Context, records: list[TempFile], asof: float) -> Iterator[Forecasts]:
+def _forecasts(context: Context, records: list[TempFile], asof: float, looks: Looks | None) -> Iterator[Forecasts]:
     if not records:
         return
     due = Selection(asof, context.max_age)
-    bare = _predicted(context, context.storage, records)
-    protecting = _predicted(context, context.protecting, records) if context.settings.protect_open else bare
+    bare = protecting = _predicted(context, context.storage, records, looks and looks.files)
+    if context.settings.protect_open and not (looks and looks.files.lost):
+        protecting = _predicted(context, context.protecting, records, looks and looks.processes)
     claimed = context.registry.claimed([record.path for record in records], now=context.clock.elapsed())
     command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
     for record, unasked, asked in zip(records, bare, protecting, strict=True):
@@ -148,8 +165,15 @@ def _forecasts(context: Context, records: list[TempFile], asof: float) -> Iterat
         )
 
 
-def _predicted(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
+def _predicted(context: Context, storage: Storage, records: list[TempFile], patience: Patience | None) -> list[Outcome]:
     """Return what a storage foretells, and what it cannot see: obstacles."""
+    if patience is None:
+        return _foretold(context, storage, records)
+    silent = [Outcome(record, Status.FAILED, Cause.HUNG, "it does not answer") for record in records]
+    return patience.ask(lambda: _foretold(context, storage, records), silent)
+
+
+def _foretold(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
     by_name = storage is context.storage
     odd = [by_name and "\0" in record.path for record in records]
     told = iter(list(storage.predict(record for record, is_odd in zip(records, odd, strict=True) if not is_odd)))

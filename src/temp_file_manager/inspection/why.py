@@ -4,9 +4,11 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 from temp_file_manager.context import Context
-from temp_file_manager.inspection.prospects import Prospects, named, prospects
+from temp_file_manager.inspection.patience import Patience
+from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
@@ -14,18 +16,26 @@ from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
 from temp_file_manager.storage.paths import AnyPath
 
 
+class Silent(StrEnum):
+    """What may not answer."""
+
+    FILE = "file"
+    PROCESSES = "processes"
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation(Prospects):
     """All there is to say about one path: its prospects, and what is there.
 
     Attributes:
-        kind: What is there now: ``a regular file``, ``a link``, … ``nothing``.
+        kind: What is there now: ``a regular file``, ``a link``, … ``nothing``; ``unknown`` if it does not answer.
         size: Its bytes now; None when it cannot be looked at.
         found: What identifies it now, to be compared with ``record.identity``.
         same_file: Whether it is the file that was registered; None when nothing can tell.
         same_directory: Whether it lies in the directory it was registered in; None when nothing can tell.
         users: Which processes have it open, as far as they can be seen.
         last: What the last sweep that took it up made of it, as far as the registry keeps it: not the words.
+        unanswered: What did not answer in time, so that of it nothing is known.
     """
 
     kind: str
@@ -35,10 +45,11 @@ class Explanation(Prospects):
     same_directory: bool | None
     users: FileUsers
     last: str
+    unanswered: tuple[Silent, ...]
 
 
 def why(context: Context, path: AnyPath) -> Explanation:
-    """Explain one path: registered or not, there or not. Changes nothing.
+    """Explain one path: registered or not, there or not. Changes nothing, and waits some seconds for each answer.
 
     Args:
         context: Whose records and settings count.
@@ -49,18 +60,22 @@ def why(context: Context, path: AnyPath) -> Explanation:
         InvalidArgumentError: it is empty, or no file can have such a name.
         RegistryError: the registry cannot be read.
     """
-    (head,) = prospects(context, (named(path),))
-    seen, found = _looked_at(head.path)
+    looks = Looks(Patience(context.clock), Patience(context.clock))
+    (head,) = prospects(context, (named(path),), looks)
+    seen, found = looks.files.ask(lambda: _looked_at(head.path), _NOTHING)
+    users = FileUsers() if looks.files.lost else looks.processes.ask(lambda: file_users(head.path), FileUsers())
+    silent = {Silent.FILE: looks.files.lost, Silent.PROCESSES: looks.processes.lost}
     known = None if head.record is None else head.record.identity
     return Explanation(
         **{field.name: getattr(head, field.name) for field in fields(head)},
-        kind=_kind(seen),
+        kind="unknown" if looks.files.lost else _kind(seen),
         size=None if seen is None else seen.size,
         found=found,
         same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
         same_directory=None if known is None or found is None else _same_directory(known, found),
-        users=file_users(head.path),
+        users=users,
         last=_last(head.record),
+        unanswered=tuple(what for what, lost in silent.items() if lost),
     )
 
 
@@ -74,15 +89,18 @@ def _last(record: TempFile | None) -> str:
 # -- what is there
 
 
+_NOTHING: tuple[Seen | None, Identity | None] = (None, None)
+
+
 def _looked_at(path: str) -> tuple[Seen | None, Identity | None]:
     if "\0" in path:  # C would take what stands before it for the name
-        return None, None
+        return _NOTHING
     look, name = looker(), os.fsencode(path)
     try:
         seen = look(HERE, name)
         around = parent_of(look, name.rpartition(b"/")[0])
     except OSError:
-        return None, None
+        return _NOTHING
     return seen, Identity(seen.inode, seen.born, seen.changed, *around)
 
 

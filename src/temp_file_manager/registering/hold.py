@@ -79,8 +79,13 @@ def _opened(path: str, identity: Identity | None) -> int:
     # What a link leads to may be a pipe by now; a regular file is waited for while a sweep has its lease.
     waiting = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISLNK(seen.mode) else 0
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | waiting)
-    if stat.S_ISREG(seen.mode) and signed(os.fstat(descriptor).st_ino) != seen.inode:
-        os.close(descriptor)
+    same = False
+    try:
+        same = not stat.S_ISREG(seen.mode) or signed(os.fstat(descriptor).st_ino) == seen.inode
+    finally:
+        if not same:
+            os.close(descriptor)
+    if not same:
         raise InvalidArgumentError(f"{path!r} was replaced while it was opened: try again")
     return descriptor
 

@@ -1,18 +1,43 @@
 """Records by whatever path leads to them: a directory that is reached by a link or a mount is one directory."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from temp_file_manager.records import TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.kernel.statx import HERE, looker
 
 
-def on_record(registry: Registry, paths: Iterable[str]) -> dict[str, TempFile]:
+class Reached(NamedTuple):
+    """A directory that a path leads to: its number, its birth, and its path without links."""
+
+    inode: int
+    born: int
+    real: str
+
+
+def reached(directory: str) -> Reached | None:
+    """Look at a directory; return None if it is not there, or that is no name at all."""
+    try:
+        seen = looker()(HERE, os.fsencode(directory) + b"/.")
+        return Reached(seen.inode, seen.born, os.path.realpath(directory))
+    except (OSError, ValueError):
+        return None
+
+
+def on_record(
+    registry: Registry, paths: Iterable[str], look: Callable[[str], Reached | None] = reached
+) -> dict[str, TempFile]:
     """Return the records of absolute paths that have one, by the paths that were asked for.
 
     A record's own path is another one where a file was registered by another path of its directory. Of what is on
     record by its path nothing is looked at.
+
+    Args:
+        registry: Whose records they are.
+        paths: Absolute.
+        look: Looks at the directories of the others.
     """
     asked = list(paths)
     found = registry.get(asked)
@@ -22,7 +47,7 @@ def on_record(registry: Registry, paths: Iterable[str]) -> dict[str, TempFile]:
             directory, _, name = path.rpartition("/")
             names.setdefault(directory, []).append(name)
     for directory, wanted in names.items():
-        for spelling in _spellings(registry, directory):
+        for spelling in _spellings(registry, directory, look(directory)):
             others = registry.get(f"{spelling}/{name}" for name in wanted)
             for path, record in others.items():
                 found.setdefault(f"{directory}/{path.rpartition('/')[2]}", record)
@@ -41,15 +66,12 @@ def recorded_path(registry: Registry, path: str) -> str:
     return recorded_paths(registry, (path,))[0]
 
 
-def _spellings(registry: Registry, directory: str) -> Iterator[str]:
+def _spellings(registry: Registry, directory: str, there: Reached | None) -> Iterator[str]:
     """Yield other paths that lead to a directory, as far as anybody knows."""
-    known = {directory}
-    try:
-        seen = looker()(HERE, os.fsencode(directory) + b"/.")
-        real = os.path.realpath(directory)
-    except (OSError, ValueError):  # not there, or no name at all
+    if there is None:
         return
-    for other in (real.rstrip("/"), *registry.spellings(seen.inode, seen.born)):
+    known = {directory}
+    for other in (there.real.rstrip("/"), *registry.spellings(there.inode, there.born)):
         if other not in known:
             known.add(other)
             yield other

@@ -190,7 +190,11 @@ class _Way:
     @staticmethod
     def _root() -> _Step:
         descriptor = os.open("/", _POINT_AT)
-        return _Step(descriptor, "/", look_open(descriptor))
+        try:
+            return _Step(descriptor, "/", look_open(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
 
 
 def _names(path: str) -> list[str]:

@@ -72,8 +72,10 @@ def named_file(fd: int, path: str, mode: str, encoding: str | None) -> IO[Any]:
 
 def discard(fd: int, path: str) -> None:
     """Close a new file, which nobody but its creator has seen yet, and remove its name if it has got that already."""
-    made = os.fstat(fd)
-    os.close(fd)
+    try:
+        made = os.fstat(fd)
+    finally:
+        os.close(fd)
     with suppress(FileNotFoundError):
         if os.path.samestat(made, os.lstat(path)):
             os.remove(path)

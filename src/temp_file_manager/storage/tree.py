@@ -100,10 +100,14 @@ class Tree:
         self._spared = spared
         self._skip = skip
         self._look = listed_looker()
-        here = self._look(self._root, b".")
+        try:
+            here = self._look(self._root, b".")
+            self._volume = volume(self._look, self._root)
+        except BaseException:
+            self.close()
+            raise
         self.mount = here.mount
         self.place = here.inode, here.born
-        self._volume = volume(self._look, self._root)
 
     def __enter__(self) -> Self:
         return self

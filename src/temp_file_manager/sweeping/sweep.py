@@ -254,4 +254,4 @@ class Sweeper:
         try:
             self._registry.settle(Settlement(claim, 1, others, at))
         except RegistryError as error:  # its claim ends with this process
-            logs.not_forgotten(1, error)
+            logs.not_settled(1, int(other is None), error)

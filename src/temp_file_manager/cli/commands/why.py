@@ -8,7 +8,7 @@ from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.prospects import Forecast, Rule
-from temp_file_manager.inspection.why import Explanation, why
+from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Status
 from temp_file_manager.storage.kernel.processes import FileUsers
@@ -72,6 +72,8 @@ def execute(args: argparse.Namespace) -> int:
 def headline(story: Explanation) -> str:
     """Return in a sentence what is to be expected of scheduled sweeps, which is what most people run."""
     forecast = story.scheduled
+    if story.record is None and Silent.FILE in story.unanswered:
+        return "not registered by this path, and it does not answer"
     if story.record is None:
         return "not registered" if story.kind != "nothing" else "not registered, and not there"
     if forecast.status is Status.REMOVED:
@@ -104,7 +106,7 @@ def _tell(story: Explanation) -> None:
 
 
 def _rows(story: Explanation) -> list[tuple[str, str]]:
-    there = [("there now", _there(story)), *users(story.users, story.kind)]
+    there = [("there now", _there(story)), *_users(story)]
     record = story.record
     if record is None:
         return there
@@ -141,7 +143,15 @@ def _would(forecast: Forecast) -> str:
     return f"{done}: {forecast.reason}"
 
 
+def _users(story: Explanation) -> list[tuple[str, str]]:
+    if Silent.PROCESSES in story.unanswered:
+        return [("open in", "unknown: a process does not answer")]
+    return users(story.users, story.kind)
+
+
 def _there(story: Explanation) -> str:
+    if Silent.FILE in story.unanswered:
+        return f"{story.kind}: it does not answer"
     if story.found is None:
         return story.kind
     return f"{story.kind}, {human_size(story.size)}, {describe.identity(story.found)}"

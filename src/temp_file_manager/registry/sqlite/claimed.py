@@ -1,14 +1,16 @@
 """Claims in the SQLite file: which records are whose, and which claims have come to their end."""
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
 from sqlite3 import Connection
 from threading import get_ident
 
 from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.records import NewFile
 from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.rows import consecutive
+from temp_file_manager.registry.sqlite.rows import ID, Row, consecutive, file_of, place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.registry.waiting import StillClaimedError
 
@@ -69,6 +71,13 @@ class Claimed:
         found = connection.execute(self._transactions.sql["ranges"], {"claim": number}) if self.knows(number) else ()
         return {record for first, last in found for record in range(first, last + 1)}
 
+    def untouched(self, connection: Connection, rows: Sequence[Row]) -> set[int]:
+        """Return the ids of rows that nobody has claimed or changed since, but to put them off."""
+        ids = [row[ID] for row in rows]
+        found = connection.execute(self._transactions.sql["files_of"], {"ids": dumps(ids)})
+        same = {row[ID]: file_of(row) for row in found}
+        return {row[ID] for row in rows if same.get(row[ID]) == file_of(row)} - self.taken(connection, ids, -math.inf)
+
     def reduce(self, connection: Connection, number: int, records: set[int], *, hung: bool) -> None:
         """Leave only these under a claim; ``hung``: until its process ends. Without any it ends."""
         sql = self._transactions.sql
@@ -100,18 +109,46 @@ class Claimed:
 
     def any(self, connection: Connection) -> bool:
         """Say whether anything is claimed."""
-        (found,) = connection.execute(self._transactions.sql["any_claim"]).fetchone()
-        return bool(found)
+        return bool(connection.execute(self._transactions.sql["any_claim"]).fetchone()[0])
+
+    def by_other_paths(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
+        """Return the claimed records of files that are on record by other paths of their directories, too.
+
+        Returns:
+            Ids, with the paths that are given here.
+        """
+        sql, scope = self._transactions.sql, self._transactions.scope
+        several, found = dict[tuple[bytes, int, int], bool](), dict[int, str]()
+        for path, *_, identity in files:
+            if identity is None or not identity.parent_inode:
+                continue
+            directory, name = place_of(path)
+            bound = {"scope": scope, "inode": identity.parent_inode, "born": identity.parent_born}
+            place = directory, identity.parent_inode, identity.parent_born
+            if place not in several:
+                several[place] = any(other != directory for (other,) in connection.execute(sql["spellings"], bound))
+            if several[place]:
+                rows = connection.execute(sql["claimed_in"], bound | {"name": name})
+                found.update((number, path) for (number,) in rows)
+        return found
 
     def refuse(self, connection: Connection, records: Mapping[int, str], thread: int) -> None:
         """Return if none of these records, ids with their paths, is claimed by anybody who lives; the rest is ended.
+
+        So, too, if one of the same file is, which is on record by another path of its directory.
 
         Raises:
             StillClaimedError: some are, and may soon be free.
             RecordClaimedError: some are, by ``thread`` itself.
         """
-        if not records or not self.any(connection):
+        if not records:
             return
+        any_claim, any_twin = connection.execute(self._transactions.sql["any_claim"]).fetchone()
+        if not any_claim:
+            return
+        if any_twin:
+            twins = connection.execute(self._transactions.sql["twins"], {"ids": dumps(list(records))})
+            records = {**{twin: records[record] for record, twin in twins}, **records}
         rows = connection.execute(self._transactions.sql["claims_on"], {"ids": dumps(list(records))}).fetchall()
         dead = [number for number, claimer in {row[1:] for row in rows} if not self._lives(number, claimer)]
         if dead:

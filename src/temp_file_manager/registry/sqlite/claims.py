@@ -14,6 +14,7 @@ from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.claim import Claim, Settlement
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.inserts import next_number
+from temp_file_manager.registry.sqlite.owed import Owed, forgotten
 from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way, candidates, every, record_of
 from temp_file_manager.registry.sqlite.settling import settle
 from temp_file_manager.registry.sqlite.transaction import Transactions
@@ -44,7 +45,7 @@ class SqliteClaims:
         self._locks = itertools.count(-1, -1)
         self._locked = 0  # the claim that is a lock: nobody else can write meanwhile
         self._hanging: dict[int, int] = {}  # such claims, and those that what hung under them is claimed by since
-        self._owed: tuple[Settlement, ...] = ()  # of what was removed, and could not be forgotten yet
+        self._owed = Owed()
 
     @property
     def at_work(self) -> bool:
@@ -129,7 +130,7 @@ class SqliteClaims:
         self, wanted: _Wanted, lease: float, way: Way | None, settling: Settlement | None, into: list[Claim]
     ) -> Claim:
         claimed, begun = self._claimed, list[int]()
-        owed = (*self._owed, settling) if settling else self._owed
+        owed = (*self._owed.settlements, settling) if settling else self._owed.settlements
         over, ended, holders = list[int](), list[int](), list[int]()
 
         def work(connection: Connection) -> tuple[Position, list[Row], Position]:
@@ -171,27 +172,38 @@ class SqliteClaims:
         self, connection: Connection, wanted: _Wanted, way: Way | None, free: dict[str, Any]
     ) -> tuple[Position, list[Row], Position]:
         """Return where rows were looked for, those that were found, and where the next are to be."""
-        sql, epoch = self._transactions.sql, self._transactions.epoch
+        epoch = self._transactions.epoch
         due, limit = wanted.due, wanted.limit
         position = way.position if way else self._start(connection)
         if position.epoch != epoch:
             position = position.rewound(epoch)
-        rows = candidates(connection, sql, due, position, free, limit)
-        end = position.after(rows)
+        rows, end = self._found(connection, due, position, free, limit)
         if len(rows) < limit and not position.at_start and self._looks_back:
             # At the end one look from the start: other processes may have freed what lies behind.
             known = {row[ID] for row in rows}
-            again = candidates(connection, sql, due, position.rewound(epoch), free, limit)
+            again, _ = self._found(connection, due, position.rewound(epoch), free, limit)
             rows += [row for row in again if row[ID] not in known][: limit - len(rows)]
         return position, rows, end
+
+    def _found(
+        self, connection: Connection, due: Selection, position: Position, free: dict[str, Any], limit: int
+    ) -> tuple[list[Row], Position]:
+        """Return rows from a place on, and the place behind them; what is to be forgotten is passed over."""
+        while True:
+            rows = candidates(connection, self._transactions.sql, due, position, free, limit)
+            position = position.after(rows)
+            left = self._owed.left(rows) if self._owed else rows
+            if left or not rows:
+                return left, position
 
     def _taken_by_lock(self, wanted: _Wanted, way: Way | None, into: list[Claim]) -> Claim:
         """Take rows without writing anything, by keeping every other writer out until they are settled."""
         database, lock = self._transactions.database, next(self._locks)
         try:
             connection = database.hold()
-            # What cannot be ended is passed over. So is what is owed: the way of this sweep leads on behind it.
-            ended = self._claimed.ended(connection, wanted.now) + [one.claim.number for one in self._owed]
+            # What cannot be ended is passed over. So is what is owed, as the rest of those claims is free.
+            ended = self._claimed.ended(connection, wanted.now)
+            ended += [one.claim.number for one in self._owed.settlements]
             free = self._free(connection, ended, self._dead_holders(connection))
             start, rows, end = self._next(connection, wanted, way, free)
             into[:] = [self._claim(lock if rows else 0, rows, way, start, end)]
@@ -210,7 +222,7 @@ class SqliteClaims:
     def settle(self, settlement: Settlement) -> None:
         """See ``Claims.settle``. What a full disk kept from being settled is settled with the next."""
         _go_back(settlement)
-        owed, begun = (*self._owed, settlement), list[int]()
+        owed, begun = (*self._owed.settlements, settlement), list[int]()
         try:
             over = self._write(lambda connection: self._settle(connection, owed, begun), settlement, begun)
         except RegistryFullError as error:
@@ -237,13 +249,8 @@ class SqliteClaims:
         """Settle claims, as far as they have not ended; return those of which nothing is left."""
         over, any_settled = [], False
         for settlement in settlements:
-            number, records = settlement.claim.number, {row[ID] for row in settlement.claim.records.rows}
-            if number == self._locked != 0:
-                self._locked, claimed = 0, records
-            else:
-                number = self._hanging.get(number, number)
-                claimed = self._claimed.records(connection, number)
-            settled = claimed & records
+            number, claimed = self._left_of(connection, settlement.claim)
+            settled = claimed & {row[ID] for row in settlement.claim.records.rows}
             if settled:
                 any_settled = True
                 hung = settle(self._transactions, connection, settlement, settled)
@@ -255,6 +262,16 @@ class SqliteClaims:
             connection.execute(self._transactions.sql["count_settlement"])
         return over
 
+    def _left_of(self, connection: Connection, claim: Claim) -> tuple[int, set[int]]:
+        """Return the number of a claim by now, and what is still under it."""
+        number, rows = self._hanging.get(claim.number, claim.number), claim.records.rows
+        if number == self._locked != 0:
+            self._locked = 0
+            return number, {row[ID] for row in rows}
+        if rows and number < 0:  # a lock that was lost when the disk took nothing
+            return number, self._claimed.untouched(connection, rows)
+        return number, self._claimed.records(connection, number)
+
     def _leave(self, connection: Connection, number: int, left: set[int], hung: set[int], begun: list[int]) -> None:
         if number > 0:
             self._claimed.reduce(connection, number, left, hung=bool(hung))
@@ -264,16 +281,15 @@ class SqliteClaims:
 
     def _settled(self, settlements: tuple[Settlement, ...], over: list[int]) -> None:
         self._claimed.forget_all(over)
-        done = set(map(id, settlements))
-        self._owed = tuple(one for one in self._owed if id(one) not in done)
+        self._owed.written(settlements)
 
     def _owe(self, settling: Settlement | None, error: RegistryFullError) -> None:
         """Remember a settlement that a full disk kept from being written. The sweep goes on: it may yet make room."""
         if settling is None:
             return
         self._looks_back = False
-        self._owed += (settling,)
-        logs.not_forgotten(settling.done, error)
+        self._owed.add(settling)
+        logs.not_settled(settling.done, len(forgotten(settling)), error)
 
     def ended(self, now: float, *, fix: bool) -> Iterator[Finding]:
         """Yield claims and holds that nobody has any more; with ``fix``, end them."""

@@ -159,11 +159,16 @@ def _directory(connection: Connection, sql: dict[str, str], scope: int, path: by
     return int(number)
 
 
+def leads_elsewhere(file: Identity, before: Sequence[int]) -> bool:
+    """Say whether a file lies in another directory than its path led to ``before``."""
+    return bool(file.parent_inode) and [file.parent_inode, file.parent_born] != list(before)
+
+
 def know_directory(
     connection: Connection, sql: dict[str, str], scope: int, number: int, before: Sequence[int], file: Identity
 ) -> None:
     """Note which directory a path leads to, as a file is registered in it, if that was another one ``before``."""
-    if file.parent_inode and [file.parent_inode, file.parent_born] != list(before):
+    if leads_elsewhere(file, before):
         bound = {"scope": scope, "id": number, "inode": file.parent_inode, "born": file.parent_born}
         connection.execute(sql["know_directory"], bound)
         connection.execute(sql["know_twins"], bound)

@@ -4,13 +4,11 @@ import os
 from dataclasses import dataclass
 
 from temp_file_manager.errors import RegistryGoneError
+from temp_file_manager.registry.sqlite import log_index
 from temp_file_manager.storage.own_files import restore_length
 from temp_file_manager.text import printable
 
-LOG_KEPT = 1 << 20
-"""Bytes of SQLite's log that stay when what is in it has been merged; what is longer is given back to the disk."""
-
-_BESIDE = ("-wal", "-shm")
+_LOG, _INDEX = "-wal", "-shm"
 
 
 @dataclass(slots=True)
@@ -20,43 +18,56 @@ class _Known:
     Attributes:
         path: Where it is.
         number: Which it is.
-        kept: So many bytes of it nobody of us ever cuts off.
-        least: So many it has had, of those.
-        cut: Whether it was found shorter.
+        size: So many bytes it had.
+        cut: Whether it was found shorter than it may be.
     """
 
     path: str
     number: tuple[int, int]
-    kept: int
-    least: int = 0
+    size: int = 0
     cut: bool = False
 
     def trouble(self) -> str:
         """Return what has become of it; nothing if it is as it should be."""
-        least = self.least  # before the look: another thread may look at this moment, and find more
+        size = self.size  # before the look: another thread may look at this moment, and find more
         try:
             found = os.stat(self.path)
+            if (found.st_dev, found.st_ino) != self.number:
+                return "is another file by now"
+            if found.st_size < size and not self.cut:
+                self.cut = self._is_cut(size)
         except (FileNotFoundError, NotADirectoryError):
             return "is not there any more"
         except OSError as error:
             return f"cannot be looked at ({error.strerror})"
-        if (found.st_dev, found.st_ino) != self.number:
-            return "is another file by now"
-        if found.st_size < least and not self.cut:
-            self.cut = True
-            self._mend(least)
         if self.cut:
             return "was cut short"
-        self.least = min(found.st_size, self.kept)
+        self.size = found.st_size
         return ""
 
-    def _mend(self, length: int) -> None:
-        """Give the index of a log its length back: SQLite has it mapped, and closing it would end the process.
+    def _is_cut(self, _: int) -> bool:
+        """Say whether it is damaged, as it is shorter than it was. How long a registry must be is in it, for SQLite."""
+        return False
 
-        What was in it SQLite reads from the log again.
-        """
-        if self.path.endswith("-shm"):
-            restore_length(self.path, length)
+
+@dataclass(slots=True)
+class _Index(_Known):
+    """The index of a log, which SQLite never cuts while it has it mapped."""
+
+    def _is_cut(self, size: int) -> bool:
+        # Closing it would end the process if it did not get its length back. SQLite reads the log again to fill it.
+        restore_length(self.path, size)
+        return True
+
+
+@dataclass(slots=True)
+class _Log(_Known):
+    """A log, which whoever uses the registry may cut once all of it is in the file (``PRAGMA wal_checkpoint``)."""
+
+    index: tuple[int, int] = (0, 0)
+
+    def _is_cut(self, _: int) -> bool:
+        return not log_index.allows(self.index, lambda: os.stat(self.path).st_size)
 
 
 class OpenedFile:
@@ -80,14 +91,17 @@ class OpenedFile:
 
     def remember(self) -> None:
         """Take what is there now for it, unless one is known, and SQLite's own for those that belong to it."""
-        self._file = self._file or (_Known(self._path, _number(self._path), kept=0),)
-        beside = [self._real + ending for ending in _BESIDE]
-        own = (_Known(path, _number(path), kept=LOG_KEPT) for path in beside if os.path.exists(path))
-        self._know((*self._file, *own))
+        self._file = self._file or (_Known(self._path, _number(self._path)),)
+        log, index = self._real + _LOG, self._real + _INDEX
+        if os.path.exists(log) and os.path.exists(index):
+            which = _number(index)
+            self._know((*self._file, _Log(log, _number(log), index=which), _Index(index, which)))
+        else:
+            self._know(self._file)
 
     def _know(self, known: tuple[_Known, ...]) -> None:
         self._known = known
-        self._to_acknowledge = tuple(one for one in known if not one.path.endswith("-shm"))
+        self._to_acknowledge = tuple(one for one in known if not isinstance(one, _Index))
 
     def forget_beside(self) -> None:
         """Take whatever is opened next for SQLite's own: with the last connection those go."""

@@ -87,12 +87,13 @@ class SqliteRecords(Records):
             transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
         return settlements, wanted
 
-    def _claimed_at(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
+    def _claimed_at(self, connection: Connection, files: Sequence[NewFile]) -> dict[int, str]:
         """Return the records that files would replace and that are claimed: ids with their paths."""
         transactions = self._transactions
         places = ((path, transactions.place(path)) for path, *_ in files)
         found = [(path, connection.execute(transactions.sql["claimed_at"], place).fetchone()) for path, place in places]
-        return {row[0]: path for path, row in found if row is not None}
+        others = self._claimed.by_other_paths(connection, files)
+        return others | {row[0]: path for path, row in found if row is not None}
 
     def replace(self, files: Sequence[Timed]) -> None:
         """See ``Store.replace``."""

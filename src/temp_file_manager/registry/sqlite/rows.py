@@ -291,6 +291,11 @@ class Taken(Chunk):
         ]
 
 
+def file_of(row: Row) -> Row:
+    """Return what a row says of its file: what stays when its removal is put off."""
+    return (row[REGISTERED_AT], row[DUE_AT], row[SIZE], *row[_IDENTITY])
+
+
 def consecutive(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return the ranges that numbers make, first and last of each."""
     known = set(numbers)

@@ -10,7 +10,7 @@ from temp_file_manager.records import NOTHING, PENDING, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import know_directory, new_room
+from temp_file_manager.registry.sqlite.inserts import know_directory, leads_elsewhere, new_room
 from temp_file_manager.registry.sqlite.rows import place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -113,9 +113,12 @@ class Singles:
         transactions, sql, file = self._transactions, self._transactions.sql, single.file
         bound = (transactions.scope, *single.place)
         asked = connection.execute(sql["single"], bound).fetchone()
-        last, settlements, any_claim, directory, *before, known, known_room = asked
-        if known and any_claim:
-            self._claimed.refuse(connection, {known: file[0]}, single.thread)
+        last, settlements, any_claim, any_twin, directory, *before, known, known_room = asked
+        claimed = {known: file[0]} if known and any_claim else {}
+        if any_claim and (any_twin or leads_elsewhere(file[4] or NOTHING, before)):
+            claimed |= self._claimed.by_other_paths(connection, (file,))
+        if claimed:
+            self._claimed.refuse(connection, claimed, single.thread)
             settlements = transactions.count_settlements(connection)
         if single.looked is not None and single.looked.settlements != settlements:
             found = single.looked.again((file,))

@@ -6,7 +6,6 @@ import sqlite3
 import time
 
 from temp_file_manager.registry.sqlite.errors import PATIENCE
-from temp_file_manager.registry.sqlite.opened_file import LOG_KEPT
 
 MOVING = frozenset({"bcachefs", "btrfs", "f2fs", "nilfs2", "ubifs"})
 """File systems that write a page of a mapped file to a new place each time.
@@ -14,6 +13,9 @@ MOVING = frozenset({"bcachefs", "btrfs", "f2fs", "nilfs2", "ubifs"})
 On a full disk there is none, and the kernel ends whoever writes by SIGBUS: no error, no clean-up, no application. Room
 taken beforehand (``posix_fallocate``) is of no use there, as the page that has it is not the one that is written to.
 """
+
+LOG_KEPT = 1 << 20
+"""Bytes of SQLite's log that stay when what is in it has been merged; what is longer is given back to the disk."""
 
 _PAUSE = 0.01
 

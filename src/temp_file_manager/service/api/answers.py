@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from temp_file_manager.inspection import overview
 from temp_file_manager.inspection.health import Grade
 from temp_file_manager.inspection.prospects import Rule
+from temp_file_manager.inspection.why import Silent
 from temp_file_manager.records import Status
 from temp_file_manager.service.api.models import Path, Step, reference
 
@@ -167,7 +168,7 @@ class Story(Part):
     cleanup: Forecast
     sweep: Forecast
     run: Forecast
-    kind: Literal["a regular file", "a link", "a directory", "a pipe", "a socket", "a device", "nothing"]
+    kind: Literal["a regular file", "a link", "a directory", "a pipe", "a socket", "a device", "nothing", "unknown"]
     size_now: Count | None
     identity_now: Identity | None
     same_file: bool | None
@@ -175,6 +176,7 @@ class Story(Part):
     open_in: list[Process]
     processes: Processes
     last: str
+    unanswered: Annotated[list[Silent], Meta(description="What did not answer in time, and so is not known.")]
     registered_at: Number | UnsetType = UNSET
     due_at: Number | UnsetType | None = UNSET
     size: Count | UnsetType | None = UNSET

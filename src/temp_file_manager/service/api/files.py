@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from temp_file_manager.inspection import describe
+from temp_file_manager.inspection.patience import Patience
+from temp_file_manager.inspection.prospects import records_of
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
-from temp_file_manager.registering.on_record import on_record, recorded_paths
+from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
@@ -96,9 +98,12 @@ class Files:
 
     def _story(self, path: str) -> dict[str, object]:
         manager = self._manager
-        name = absolute(path)
+        name, patience = absolute(path), Patience(manager.context.clock)
+        known = records_of(manager.registry, (name,), patience)
         # Whoever may read records may not therefore ask what other files there are, and who has them open.
-        if not on_record(manager.registry, (name,)) and not confined.lies_in(manager.base_dir, name):
+        if not known and not patience.ask(lambda: confined.lies_in(manager.base_dir, name), False):
+            if patience.lost:
+                raise Problem(503, "its directory does not answer", {"Retry-After": "10"})
             raise Problem(404, "nothing is on record there, and outside the base directory nothing else is looked at")
         return describe.explanation(why(manager.context, name))
 

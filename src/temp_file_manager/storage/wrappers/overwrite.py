@@ -82,9 +82,14 @@ def open_writable(directory: int, name: bytes, seen: Seen) -> int:
         if error.errno != errno.EACCES or not hasattr(os, "O_PATH"):
             raise
         descriptor = _made_writable(place, name, seen, error)
-    found = os.fstat(descriptor)
-    if signed(found.st_ino) != seen.inode or not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
+    same = False
+    try:
+        found = os.fstat(descriptor)
+        same = signed(found.st_ino) == seen.inode and stat.S_ISREG(found.st_mode)
+    finally:
+        if not same:
+            os.close(descriptor)
+    if not same:
         raise NotThatFile(Status.KEPT, Cause.CHANGING)
     return descriptor
 

@@ -189,8 +189,8 @@ DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE
   AND NOT EXISTS (SELECT 1 FROM keeps WHERE directory = :id)
 
 -- name: single
-SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, directories.inode, directories.born,
-    files.id, coalesce(files.disk, files.size)
+SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM directories WHERE twin),
+    directories.id, directories.inode, directories.born, files.id, coalesce(files.disk, files.size)
 FROM numbers LEFT JOIN directories ON directories.scope = ? AND directories.path = ?
   LEFT JOIN files ON files.directory = directories.id AND files.name = ?
 
@@ -210,6 +210,10 @@ INSERT OR REPLACE INTO files (
 SELECT {file}, {kept}
 FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
+
+-- name: files_of
+SELECT {file}, NULL, 0
+FROM json_each(:ids) AS wanted JOIN files ON files.id = wanted.value JOIN directories ON directories.id = files.directory
 
 -- name: owner
 SELECT owner FROM directories JOIN files ON files.directory = directories.id
@@ -356,7 +360,7 @@ INSERT INTO uses (file, used_at) VALUES (?, ?)
 ON CONFLICT (file) DO UPDATE SET used_at = max(used_at, excluded.used_at)
 
 -- name: any_claim
-SELECT EXISTS (SELECT 1 FROM claimed)
+SELECT EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM directories WHERE twin)
 
 -- name: any_claim_or_keep
 SELECT EXISTS (SELECT 1 FROM claimed), EXISTS (SELECT 1 FROM keeps), EXISTS (SELECT 1 FROM directories WHERE twin)
@@ -383,6 +387,19 @@ FROM json_each(:ids) AS wanted
 SELECT files.id FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
   AND coalesce((SELECT last FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1), 0) >= files.id
+
+-- name: claimed_in
+SELECT files.id FROM directories JOIN files ON files.directory = directories.id
+WHERE directories.scope = :scope AND directories.inode = :inode AND directories.born = :born AND name = :name
+  AND coalesce((SELECT last FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1), 0) >= files.id
+
+-- name: twins
+SELECT files.id, twin.id
+FROM json_each(:ids) AS wanted JOIN files ON files.id = wanted.value
+  JOIN directories ON directories.id = files.directory AND directories.twin
+  JOIN directories AS other ON other.scope = directories.scope AND other.inode = directories.inode
+    AND other.born = directories.born AND other.id <> directories.id
+  JOIN files AS twin ON twin.directory = other.id AND twin.name = files.name
 
 -- name: claimed_files
 SELECT files.id, directories.path, files.name
