@@ -398,7 +398,7 @@ class TestTwins:
     def claimed(self, fresh: SqliteRegistry) -> Claim:
         fresh.patience = 0.0
         for path in ("/real/f", "/link/f", "/link/g"):
-            fresh.add([(path, None, 1, (), self.IN)], NOW)
+            fresh.add([(path, None, 1, (), self.IN, 0)], NOW)
         found = fresh.claim(ALL, now=0, lease=60, limit=1)
         assert paths(found) == ["/real/f"]
         return found
@@ -408,7 +408,7 @@ class TestTwins:
         self, fresh: SqliteRegistry, tmp_path: Path, claimed: Claim, how: str
     ) -> None:
         def change(registry: SqliteRegistry, path: str) -> object:
-            file = (path, None, 1, (), self.IN)
+            file = (path, None, 1, (), self.IN, 0)
             return {
                 "add": lambda: registry.add([file], NOW),
                 "add many": lambda: registry.add([file, new("/elsewhere/x")], NOW),

@@ -119,7 +119,7 @@ class Claimed:
         """
         sql, scope = self._transactions.sql, self._transactions.scope
         several, found = dict[tuple[bytes, int, int], bool](), dict[int, str]()
-        for path, *_, identity in files:
+        for path, _, _, _, identity, _ in files:
             if identity is None or not identity.parent_inode:
                 continue
             directory, name = place_of(path)

@@ -21,7 +21,7 @@ def note(transactions: Transactions, connection: Connection, found: Sequence[Mea
     """Write measures of those records that are still the same, and claimed by nobody; and what they add to the sums."""
     sql = transactions.sql
     news = {one.record.generation: one for one in found}
-    (any_claim,) = connection.execute(sql["any_claim"]).fetchone()
+    any_claim, _ = connection.execute(sql["any_claim"]).fetchone()
     bound = {"scope": transactions.scope, "ids": dumps(list(news)), "any_claim": any_claim, "ended": "[]"}
     rooms, uses, more = [], [], 0
     # What is on record now: others may have measured these files since they were looked at.
