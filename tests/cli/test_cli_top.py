@@ -27,6 +27,7 @@ from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History, Sample
 from temp_file_manager.testing import FakeClock
+from temp_file_manager.text import human_size
 from terminal import Terminal, on, terminal
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -47,6 +48,10 @@ def swept(manager: TempFileManager, ago: float, *, scheduled: bool = True, **rep
     History(manager.registry, FakeClock(wall=time.time() - ago)).swept(SweepReport(**report), scheduled=scheduled)
 
 
+def room_of(path: str) -> int:
+    return 512 * os.stat(path).st_blocks
+
+
 # -- one picture
 
 
@@ -61,7 +66,7 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (said.code, said.err) == (0, "")
     found = figures(said.out)
     assert found["health"] == "healthy"
-    assert (found["files"], found["bytes"], found["registered"]) == ("3", "15 B", "3")
+    assert (found["files"], found["bytes"], found["registered"]) == ("3", human_size(3 * room_of(old)), "3")
     assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
     assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
     rows = [line.split() for line in said.lines]
@@ -119,7 +124,7 @@ def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert found["overview"]["health"]["registry"] == "sqlite:"
     assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
     assert [item["due_at"] for item in found["outlook"]["largest"]] == [None]
-    assert found["samples"][-1][1:] == [1, 5]
+    assert found["samples"][-1][1:] == [1, room_of(hostile)]
 
 
 def test_names_forge_no_line(say: Say, folder: Path, manager: TempFileManager) -> None:
