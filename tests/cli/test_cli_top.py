@@ -70,10 +70,11 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
     assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
     rows = [line.split() for line in said.lines]
-    assert ["now", "1", "5", "B"] in rows
-    assert ["1", "h", "1", "5", "B"] in rows
-    assert ["later", "1", "5", "B"] in rows
-    assert ["1", "h", "now", "5", "B", old] in rows
+    room = human_size(room_of(old)).split()
+    assert ["now", "1", *room] in rows
+    assert ["1", "h", "1", *room] in rows
+    assert ["later", "1", *room] in rows
+    assert ["1", "h", "now", *room, old] in rows
     assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
     moving = {"at": "", "disk free": ""}
     assert figures(say("top", "--once").out) | moving == found | moving
