@@ -27,6 +27,7 @@ from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History, Sample
 from temp_file_manager.testing import FakeClock
+from temp_file_manager.text import human_size
 from terminal import Terminal, on, terminal
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -47,6 +48,10 @@ def swept(manager: TempFileManager, ago: float, *, scheduled: bool = True, **rep
     History(manager.registry, FakeClock(wall=time.time() - ago)).swept(SweepReport(**report), scheduled=scheduled)
 
 
+def room_of(path: str) -> int:
+    return 512 * os.stat(path).st_blocks
+
+
 # -- one picture
 
 
@@ -61,14 +66,15 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (said.code, said.err) == (0, "")
     found = figures(said.out)
     assert found["health"] == "healthy"
-    assert (found["files"], found["bytes"], found["registered"]) == ("3", "15 B", "3")
+    assert (found["files"], found["bytes"], found["registered"]) == ("3", human_size(3 * room_of(old)), "3")
     assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
     assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
     rows = [line.split() for line in said.lines]
-    assert ["now", "1", "5", "B"] in rows
-    assert ["1", "h", "1", "5", "B"] in rows
-    assert ["later", "1", "5", "B"] in rows
-    assert ["1", "h", "now", "5", "B", old] in rows
+    room = human_size(room_of(old)).split()
+    assert ["now", "1", *room] in rows
+    assert ["1", "h", "1", *room] in rows
+    assert ["later", "1", *room] in rows
+    assert ["1", "h", "now", *room, old] in rows
     assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
     moving = {"at": "", "disk free": ""}
     assert figures(say("top", "--once").out) | moving == found | moving
@@ -119,7 +125,7 @@ def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert found["overview"]["health"]["registry"] == "sqlite:"
     assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
     assert [item["due_at"] for item in found["outlook"]["largest"]] == [None]
-    assert found["samples"][-1][1:] == [1, 5]
+    assert found["samples"][-1][1:] == [1, room_of(hostile)]
 
 
 def test_names_forge_no_line(say: Say, folder: Path, manager: TempFileManager) -> None:

@@ -61,9 +61,9 @@ class _Counted:
         self._by_age[sum(age >= bound for _, bound in AGES)] += 1
         self._due_now += describe.state(record, self._due) == "now"
         self._failed += record.failures > 0
-        if record.size is not None:
+        if record.room is not None:
             self._sized += 1
-            self._bytes += record.size
+            self._bytes += record.room
         if self._oldest is None or record.registered_at < self._oldest.registered_at:
             self._oldest = record
 
