@@ -37,6 +37,9 @@ _SEEN_WANTED = 0x1 | 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | BORN  # ty
 # The same and mtime, device, mount.
 _LISTED = Struct("=I12xII4xH2xqqq24xqI4xqI4xqI4x8xIIQ")
 _LISTED_WANTED = _SEEN_WANTED | 0x40 | _MOUNT  # and mtime
+# The same and atime, mtime.
+_USED = Struct("=I12xII4xH2xqqq8xqI4xqI4xqI4xqI4x")
+_USED_WANTED = _SEEN_WANTED | 0x20 | 0x40
 _OPENED = Struct("=32xq96xII")  # inode, device
 _OPENED_WANTED = 0x1 | 0x100  # type, inode
 
@@ -90,6 +93,22 @@ Look = Callable[[int, bytes], Seen]
 
 Raises OSError. Not to be shared between threads.
 """
+
+
+class Used(NamedTuple):
+    """A directory entry, links not followed, and when it was used.
+
+    Attributes:
+        seen: It.
+        used: The later of its last reading and its last writing, nanoseconds since the epoch.
+    """
+
+    seen: Seen
+    used: int
+
+
+UsedLook = Callable[[int, bytes], Used]
+"""As ``Look``. Looking moves no time."""
 
 
 class Opened(NamedTuple):
@@ -146,6 +165,27 @@ def listed_looker() -> ListedLook:
             mount = major << 32 | minor
         changed, written, disk = c * _NS + c_ns, m * _NS + m_ns, _disk(blocks, links)
         return _new(Listed, (mode, links, owner, mount, inode, size, born, changed, written, disk))
+
+    return look
+
+
+def used_looker() -> UsedLook:
+    """Return a ``UsedLook`` of one's own, as fast as this platform allows."""
+    call = _call()
+    if call is None:
+        return used_by_stat
+    statx, address, buffer = call
+    unpack, flags, mark = _USED.unpack_from, _NOT_FOLLOWED | _OR_DESCRIPTOR, marker()
+
+    def look(directory: int, name: bytes) -> Used:
+        if statx(directory, name, flags, _USED_WANTED, address):
+            if (error := _error(name)).errno in _FORBIDDEN:
+                return used_by_stat(directory, name)
+            raise error
+        mask, links, owner, mode, inode, size, blocks, a, a_ns, b, b_ns, c, c_ns, m, m_ns = unpack(buffer)
+        born = (b * _NS + b_ns if mask & BORN else 0) or mark(directory, name)
+        seen = _new(Seen, (mode, inode, size, born, c * _NS + c_ns, owner, _disk(blocks, links)))
+        return _new(Used, (seen, max(a * _NS + a_ns, m * _NS + m_ns)))
 
     return look
 
@@ -249,10 +289,22 @@ def system_call(name: str) -> Callable[..., int] | None:
 
 def look_by_stat(directory: int, name: bytes) -> Seen:
     """Be a ``Look`` by what Python has everywhere."""
-    if name:
-        found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
-    else:
-        found = os.fstat(directory)
+    return _seen(_stat(directory, name))
+
+
+def used_by_stat(directory: int, name: bytes) -> Used:
+    """Be a ``UsedLook`` by what Python has everywhere."""
+    found = _stat(directory, name)
+    return Used(_seen(found), max(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _stat(directory: int, name: bytes) -> os.stat_result:
+    if not name:
+        return os.fstat(directory)
+    return os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
+
+
+def _seen(found: os.stat_result) -> Seen:
     inode, changed, disk = signed(found.st_ino), found.st_ctime_ns, _disk(found.st_blocks, found.st_nlink)
     return Seen(found.st_mode, inode, found.st_size, _born(found), changed, found.st_uid, disk)
 
