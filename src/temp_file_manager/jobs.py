@@ -9,7 +9,7 @@ from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -33,17 +33,33 @@ def sample_job(context: Context) -> Job:
     return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
 
 
-JOBS: tuple[Callable[[Context], Job], ...] = (sweep_job, sample_job)
-"""Each row makes a job for a context."""
+def limits_job(context: Context) -> Job | None:
+    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
+    states = context.evictor.states
+    if not states.limits:
+        return None
+
+    def work(stop: Stop) -> None:
+        if states.is_pressed():
+            sweep(context, stop)
+
+    return Job(LIMITS, states.rest, work, logs.limits_failed)
+
+
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job)
+"""Each row makes a job for a context, where there is something to do."""
 
 
 def jobs(context: Context) -> tuple[Job, ...]:
     """Return what a started manager does at intervals."""
-    return tuple(job(context) for job in JOBS)
+    return tuple(made for job in JOBS if (made := job(context)) is not None)
 
 
 def sweep(context: Context, stop: Stop) -> None:
-    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
+    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked.
+
+    What is due goes first, then what limits take.
+    """
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     try:
@@ -55,4 +71,5 @@ def sweep(context: Context, stop: Stop) -> None:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
+    context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
     context.directories.remove(due)

@@ -4,6 +4,7 @@ It removes nothing itself. It reads records in the limit's order, and hands thos
 a time; before each chunk it asks the measure again.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.candidates import PAGE, Candidate, Candidates, Look, Near
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
@@ -152,7 +153,14 @@ class Evictor:
         return frozenset(session.number for session in self._registry.sessions())
 
     def candidates(
-        self, limit: Limit, due: Selection, living: frozenset[int], *, gone: Container[str] = (), note: bool = False
+        self,
+        limit: Limit,
+        due: Selection,
+        living: frozenset[int],
+        *,
+        gone: Container[str] = (),
+        note: bool = False,
+        most: float = math.inf,
     ) -> Candidates:
         """Return what may go for a limit, in order, what is due not among it.
 
@@ -162,9 +170,10 @@ class Evictor:
             living: The sessions that live.
             gone: Paths that are left out.
             note: Whether what looks at files find is noted in the registry.
+            most: Records that are read at most.
         """
         now = self._clock.elapsed
-        return Candidates(self._registry, limit, living, due, now, self._look, self._near, gone, note=note)
+        return Candidates(self._registry, limit, living, due, now, self._look, self._near, gone, note=note, most=most)
 
     # -- one limit
 
@@ -223,7 +232,7 @@ class Evictor:
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:
             return CHUNK
-        return max(0, min(CHUNK, bounds.limit - report.retired - report.replaced - report.kept - report.failed))
+        return min(CHUNK, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
         return self.candidates(limit, turn.due, turn.living, gone=turn.foretold, note=note)
@@ -235,7 +244,11 @@ class Evictor:
             records = self.readings.records(limit)
             try:
                 self._guard.check_limit(
-                    limit, records, turn.due.asof, lambda most: self._in_turn(limit, turn).gain(more, most)[0], turn.allow
+                    limit,
+                    records,
+                    turn.due.asof,
+                    lambda most: self._in_turn(limit, turn).gain(more, most)[0],
+                    turn.allow,
                 )
             except LargeSweepError as error:
                 if not turn.scheduled:
@@ -244,7 +257,8 @@ class Evictor:
         if limit.measure.is_room:
             candidates = self._in_turn(limit, turn)
             if candidates.gain(more)[1] < more:
-                return f"all that may go would not do, so only what is due goes: {self._shortage(limit, reading, more, candidates)}"
+                why = self._shortage(limit, reading, more, candidates)
+                return f"all that may go would not do, so only what is due goes: {why}"
         return ""
 
     # -- dry runs
@@ -308,7 +322,6 @@ class Evictor:
         """Say how much is lacking, and where the rest is."""
         words = limit.measure.words
         parts = [f"{words(amount.weight)} {keeps}" for keeps, amount in candidates.protected.items()]
-        if reading is not None and limit.measure in ON_FILE_SYSTEM:
-            used = (reading.capacity or 0.0) - reading.value if limit.measure.is_room else reading.value
-            parts.append(f"{words(max(0.0, used - self.readings.on_record(limit)))} not on record")
+        unknown = None if reading is None else self.readings.unregistered(limit, reading)
+        parts += [] if unknown is None else [f"{words(unknown)} not on record"]
         return f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"

@@ -29,7 +29,7 @@ class Protection(StrEnum):
     PINNED = "pinned"
     SESSION = "in living sessions"
     YOUNG = "too young"
-    DUE = "due, and left by the sweep"  # limits take no part in that
+    DUE = "due, and left to sweeps"
     WAITING = "in use, or not to be removed"  # as the last try has found
     ELSEWHERE = "on other file systems"  # whose going would not help
 
@@ -124,7 +124,8 @@ def refusals(limits: tuple[Limit, ...], properties: Properties, kind: Callable[[
             wants = f"order {limit.order}" if limit.order is not Order.OLDEST else ""
             wants = "bytes" if limit.measure is Measure.BYTES else wants
             if wants:
-                yield f"{why}{properties.address} keeps no sizes and no uses, which {wants} takes: give registry sqlite:"
+                address = properties.address
+                yield f"{why}{address} keeps no sizes and no uses, which {wants} takes: give registry sqlite:"
         if limit.measure is Measure.MEMORY and kind() != "tmpfs":
             yield (
                 f"{why}the base directory is on no tmpfs, so removing files frees no memory that the kernel would not "

@@ -8,7 +8,7 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
-SWEEP, SAMPLE = "sweep", "sample"
+SWEEP, SAMPLE, LIMITS = "sweep", "sample", "limits"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]

@@ -154,6 +154,17 @@ class Processes(Part):
     all: bool
 
 
+class LimitPlace(Part):
+    """A file's place in the order of a limit."""
+
+    limit: str
+    place: Annotated[Count | None, Meta(description="Its number among those that may go, from 1.")]
+    of: Annotated[Count, Meta(description="How many of those were counted.")]
+    complete: Annotated[bool, Meta(description="Whether that is all.")]
+    more: Annotated[Number | None, Meta(description="How much more is to come until it goes: bytes or files.")]
+    kept: Annotated[str | None, Meta(description="What keeps it from going.")]
+
+
 class Story(Part):
     """What is on record of a file, if anything, and what is there."""
 
@@ -174,6 +185,7 @@ class Story(Part):
     same_directory: bool | None
     open_in: list[Process]
     processes: Processes
+    limits: Annotated[list[LimitPlace], Meta(description="Where limits have it, if it is not due.")]
     last: str
     registered_at: Number | UnsetType = UNSET
     due_at: Number | UnsetType | None = UNSET
@@ -211,6 +223,7 @@ class Counted(Part):
 class Report(Counted):
     """What a sweep did."""
 
+    evicted: Annotated[Count, Meta(description="How many of them were not due, and went for a limit.")]
     stopped: Literal["", "limit", "budget", "stopped"]
     dry_run: bool
     seconds: float
