@@ -33,11 +33,9 @@ def sample_job(context: Context) -> Job:
     return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
 
 
-def limits_job(context: Context) -> Job | None:
-    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
+def limits_job(context: Context) -> Job:
+    """Return the job that looks at the limits, and sweeps where one is passed."""
     states = context.evictor.states
-    if not states.limits:
-        return None
 
     def work(stop: Stop) -> None:
         if states.is_pressed():
@@ -46,13 +44,14 @@ def limits_job(context: Context) -> Job | None:
     return Job(LIMITS, states.rest, work, logs.limits_failed)
 
 
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job)
-"""Each row makes a job for a context, where there is something to do."""
+JOBS: tuple[Callable[[Context], Job], ...] = (sweep_job, sample_job)
+"""Each row makes a job for a context."""
 
 
 def jobs(context: Context) -> tuple[Job, ...]:
     """Return what a started manager does at intervals."""
-    return tuple(made for job in JOBS if (made := job(context)) is not None)
+    rows = (*JOBS, limits_job) if context.settings.limits else JOBS
+    return tuple(job(context) for job in rows)
 
 
 def sweep(context: Context, stop: Stop) -> None:
