@@ -6,7 +6,7 @@ from typing import NamedTuple
 from temp_file_manager.context import Context
 from temp_file_manager.limits import Limit
 from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.registry.journal import last_line
+from temp_file_manager.registry.contract import last_line
 from temp_file_manager.sweeping.eviction import UNMET
 from temp_file_manager.sweeping.limits import (
     Protection,
@@ -124,7 +124,7 @@ def _over(context: Context, limit: Limit) -> bool:
 
 def _status(context: Context, limit: Limit, why: str) -> LimitStatus:
     reading = context.evictor.readings.read(limit)
-    candidates = context.evictor.candidates(limit, _due(context), context.evictor.living(), most=MOST)
+    candidates = context.evictor.candidates(limit, _due(context), most=MOST)
     first = candidates.take(NEXT)
     free = len(first) + sum(1 for _ in candidates)
     return LimitStatus(
@@ -208,11 +208,11 @@ def places(context: Context, record: TempFile) -> tuple[LimitPlace, ...]:
 
 
 def _place(context: Context, limit: Limit, record: TempFile) -> LimitPlace:
-    due, living = _due(context), context.evictor.living()
-    kept = protection(record, limit, living, due)
+    due = _due(context)
+    kept = protection(record, limit, due)
     if kept is not None:
         return LimitPlace(limit, None, 0, True, None, kept)
-    candidates = context.evictor.candidates(limit, due, living, most=MOST)
+    candidates = context.evictor.candidates(limit, due, most=MOST)
     before, place, count = 0.0, None, 0
     for count, one in enumerate(candidates, 1):
         if one.record.path == record.path:

@@ -68,7 +68,6 @@ class Candidates:
     Args:
         registry: The source.
         limit: What is to be kept.
-        living: The sessions that live.
         due: What the sweep before has taken.
         now: As in ``Claims.claim``.
         look: What looks at files.
@@ -86,7 +85,6 @@ class Candidates:
         self,
         registry: Registry,
         limit: Limit,
-        living: Container[int],
         due: Selection,
         now: Callable[[], float],
         look: Look,
@@ -98,7 +96,6 @@ class Candidates:
     ) -> None:
         self._registry = registry
         self._limit = limit
-        self._living = living
         self._due = due
         self._now = now
         self._look = look
@@ -198,7 +195,7 @@ class Candidates:
 
     def _is_free(self, record: TempFile) -> bool:
         """Say whether a record may go; note what keeps it."""
-        keeps = protection(record, self._limit, self._living, self._due)
+        keeps = protection(record, self._limit, self._due)
         if keeps is None and self._limit.measure in ON_FILE_SYSTEM and not self._near(os.path.dirname(record.path)):
             keeps = Protection.ELSEWHERE
         if keeps is not None:

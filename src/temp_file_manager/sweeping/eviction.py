@@ -41,7 +41,6 @@ class Turn:
     Attributes:
         due: What the sweep before has taken; in a dry run, would have.
         bounds: How far to go.
-        living: The sessions that live.
         allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
         dry_run: Whether nothing is to change.
         scheduled: Whether nobody has asked.
@@ -51,7 +50,6 @@ class Turn:
 
     due: Selection
     bounds: Bounds
-    living: frozenset[int]
     allow: int | None
     dry_run: bool
     scheduled: bool
@@ -125,7 +123,7 @@ class Evictor:
         total = SweepReport(dry_run=dry_run)
         if not self.states.limits:
             return total
-        turn = Turn(due, self._until(bounds), self.living(), allow, dry_run, scheduled)
+        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled)
         if dry_run:
             if any(state.over_since is not None for state in self.states.check()):
                 self._foretell_sweep(turn, swept_by or self._storage)
@@ -148,15 +146,10 @@ class Evictor:
         end = self._clock.elapsed() + bounds.budget
         return replace(bounds, budget=None, stop=lambda: bounds.stop() or self._clock.elapsed() >= end)
 
-    def living(self) -> frozenset[int]:
-        """Return the numbers of the sessions that live."""
-        return frozenset(session.number for session in self._registry.sessions())
-
     def candidates(
         self,
         limit: Limit,
         due: Selection,
-        living: frozenset[int],
         *,
         gone: Container[str] = (),
         note: bool = False,
@@ -167,13 +160,12 @@ class Evictor:
         Args:
             limit: Which.
             due: See ``evict``.
-            living: The sessions that live.
             gone: Paths that are left out.
             note: Whether what looks at files find is noted in the registry.
             most: Records that are read at most.
         """
         now = self._clock.elapsed
-        return Candidates(self._registry, limit, living, due, now, self._look, self._near, gone, note=note, most=most)
+        return Candidates(self._registry, limit, due, now, self._look, self._near, gone, note=note, most=most)
 
     # -- one limit
 
@@ -235,7 +227,7 @@ class Evictor:
         return min(CHUNK, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
-        return self.candidates(limit, turn.due, turn.living, gone=turn.foretold, note=note)
+        return self.candidates(limit, turn.due, gone=turn.foretold, note=note)
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> str:
         """Say why nothing may go for a limit but what is due; nothing when it may."""
