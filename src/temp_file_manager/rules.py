@@ -115,6 +115,7 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         identity=found.identity,
         pinned_until=record.pinned_until,
         held=record.held,
+        disk=found.disk,
     )
 
 

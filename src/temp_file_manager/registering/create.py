@@ -156,6 +156,6 @@ class Creator:
         now = self._clock.wall()
         due_at = None if ttl is None else now + ttl
         while True:
-            self._registry.add(((path, due_at, 0, (), identity),), now)
+            self._registry.add(((path, due_at, 0, (), identity, 0),), now)
             if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

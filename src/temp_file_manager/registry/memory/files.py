@@ -72,7 +72,7 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
 
 def stamp_of_new(file: NewFile, now: float) -> Stamp:
     """Return the record of a file that is registered at ``now``."""
-    path, due_at, size, tags, _ = file
+    path, due_at, size, tags, *_ = file
     return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
 
 

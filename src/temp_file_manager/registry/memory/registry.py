@@ -4,25 +4,27 @@ import itertools
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from threading import get_ident
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock, get_ident
 from types import MappingProxyType
 from typing import TypeVar
 
 from temp_file_manager.errors import RecordClaimedError, RegistryBusyError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.records import Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.answers import Forecast, Note, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import Forecast, Holder, Note, Page, Registry, Stats
+from temp_file_manager.registry.contract import Holder, Registry
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, inherited, make_stamp, stamp_of_new
 from temp_file_manager.registry.memory.lock import Inside
 from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
-from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
+from temp_file_manager.registry.memory.queue import DueQueue, Listed, overdue_since
 from temp_file_manager.registry.memory.settling import end_lapsed, settle
-from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
+from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order, tagged
 from temp_file_manager.registry.waiting import StillClaimedError, until_free
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class MemoryRegistry(Registry):
 
     def _renew_lock(self) -> None:
         self._inside = Inside()
+        self._exclusive: dict[str, Lock] = {}
         self.lock = self._inside.lock
 
     def _after_fork(self) -> None:
@@ -180,8 +183,7 @@ class MemoryRegistry(Registry):
         if isinstance(after, Place):
             return after.walk.page(after.first, limit)
         if selection is None or selection.order is not Order.OVERDUE:
-            order = None if selection is None else selection.order
-            return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
+            return Walk(in_order(self._stamps(), selection), self._queue.record).page(0, limit)
 
         def copied() -> DueQueue:
             self._end_lapsed(now)
@@ -204,7 +206,7 @@ class MemoryRegistry(Registry):
         settling: Settlement | None = None,
         into: list[Claim] | None = None,
     ) -> Claim:
-        """See ``Claims.claim``. The cursor is the sweep's number, or what is left of everything."""
+        """See ``Claims.claim``. The cursor is the sweep's number, or what it began with."""
         self.release_pending()
 
         def taken() -> Claim:
@@ -212,7 +214,7 @@ class MemoryRegistry(Registry):
                 self._settle(settling)
             self._end_lapsed(now)
             queue = self._queue
-            sweep = after if isinstance(after, int | Everything) else queue.begin(due)
+            sweep = after if isinstance(after, int | Listed) else queue.begin(due)
             stamps = queue.take(due, sweep, limit)
             out = Out(queue.files, stamps, now + lease)
             claim = Claim(Stamps(stamps), sweep, out, out.still)
@@ -273,41 +275,30 @@ class MemoryRegistry(Registry):
         """See ``Keeps.keep``."""
         wanted = tuple(paths)
         self.release_pending()
-
-        def kept() -> tuple[str, ...]:
-            queue = self._queue
-            known = tuple(path for path in wanted if path in queue.files)
-            for path in known:
-                if holder is None:
-                    queue.pins[path] = until
-                    queue.free(path)  # it may end before a former pin would have
-                else:
-                    queue.held[path] = queue.held.get(path, 0) + 1
-            return known
-
-        return self._changed(lambda: wanted, kept)
+        return self._changed(lambda: wanted, lambda: self._queue.keep(wanted, until, held=holder is not None))
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
         wanted = tuple(paths)
+        return self._inside.do(lambda: self._queue.release(wanted, held=holder is not None))
 
-        def released() -> tuple[str, ...]:
-            queue = self._queue
-            known = tuple(path for path in wanted if path in queue.files)
-            if holder is None:
-                for path in known:
-                    queue.pins.pop(path, None)
-                    queue.free(path)
-                return known
-            for path in wanted:
-                left = queue.held.pop(path, 0) - 1
-                if left > 0:
-                    queue.held[path] = left
-                else:
-                    queue.free(path)
-            return known
+    def measured(self, found: Iterable[Measured]) -> None:
+        """See ``Records.measured``: nothing of that is kept."""
 
-        return self._inside.do(released)
+    def sums(self, tags: Sequence[str]) -> Sums:
+        """See ``Records.sums``. Walks through all records."""
+        return Sums(len(tagged(self._stamps(), tags)), None)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """See ``Registry.exclusive``."""
+        lock = self._exclusive.setdefault(name, Lock())
+        alone = lock.acquire(blocking=False)
+        try:
+            yield alone
+        finally:
+            if alone:
+                lock.release()
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""

@@ -5,7 +5,7 @@ from itertools import chain
 from json import dumps
 from sqlite3 import Connection
 
-from temp_file_manager.records import NOTHING, PENDING, Identity
+from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, place_of
 
@@ -14,7 +14,7 @@ _PLACES = 100
 
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
-SELECT count(*), total(size)
+SELECT count(*), total(coalesce(disk, size))
 FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
 WHERE files.id < ?
 """
@@ -75,14 +75,15 @@ def add_files(
             dumps(tags) if tags else None,
             *(identity or NOTHING),
             owners.get(path, owner) if owners else owner,
+            disk,
         )
-        for number, (directory, name), ((path, due_at, size, tags, identity), registered_at) in zip(
+        for number, (directory, name), ((path, due_at, size, tags, identity, disk), registered_at) in zip(
             range(first, first + len(files)), places, files, strict=True
         )
     ]
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     pending = sum(file[4] is PENDING for file, _ in files)
-    registered, size = len(rows) - len(owners) - pending, float(sum(file[2] or 0 for file, _ in files))
+    registered, size = len(rows) - len(owners) - pending, float(sum(new_room(file) for file, _ in files))
     new = _add_new(connection, sql, rows, only_new=only_new)
     known = new < len(rows)
     if known:
@@ -99,15 +100,20 @@ def add_files(
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
     """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
-    before = connection.total_changes
-    connection.executemany(sql["add_new_file"], rows[:1])
-    if only_new or connection.total_changes > before:
-        connection.executemany(sql["add_new_file"], rows[1:])
-    return connection.total_changes - before
+    new = connection.executemany(sql["add_new_file"], rows[:1]).rowcount
+    if only_new or new:
+        new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
+    return new
+
+
+def new_room(file: NewFile) -> int:
+    """Return what a new file takes on the disk in bytes, or its length, as far as either is known."""
+    *_, size, _, _, disk = file
+    return size or 0 if disk is None else disk
 
 
 def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
-    """Return how many of ``rows`` are new, and the sum of the sizes of those records that they are to replace.
+    """Return how many of ``rows`` are new, and the sum of what those records take that they are to replace.
 
     Args:
         connection: In a transaction.
