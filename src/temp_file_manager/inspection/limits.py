@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from temp_file_manager.context import Context
-from temp_file_manager.limits import Limit
+from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.sweeping.eviction import UNMET
@@ -183,8 +183,9 @@ class LimitPlace:
         before = f"for {name} it is the {_ordinal(self.place)} of {of} to go"
         if not self.more:
             return f"{before}, which is now"
-        how = "used" if measure.is_room or self.limit.measure.value == "memory" else "registered"
-        return f"{before}; that would be when {measure.words(self.more)} more are {how}"
+        how = "registered" if measure in (Measure.BYTES, Measure.FILES) else "used"
+        more = f"{self.more:,.0f} more files" if measure.is_count else f"{measure.words(self.more)} more"
+        return f"{before}; that would be when {more} are {how}"
 
     def described(self) -> dict[str, object]:
         """Return it for programs."""
