@@ -11,8 +11,8 @@ from temp_file_manager.rules import verdict
 from temp_file_manager.sweeping.limits import (
     Protection,
     Reading,
-    measured,
     may_go,
+    measured,
     over,
     place,
     protection,

@@ -210,8 +210,9 @@ class Candidates:
 
     def _seen(self, records: Sequence[TempFile]) -> Iterator[Candidate]:
         """Yield records as candidates, looked at where that matters."""
-        unknown = self._limit.measure in ON_FILE_SYSTEM and any(record.disk is None for record in records)
-        if self._limit.order is not Order.LEAST_USED and not unknown:
+        limit = self._limit
+        # What a file takes by now the record may not know: it was empty when it was made.
+        if limit.order is not Order.LEAST_USED and limit.measure not in (Measure.FREE, Measure.MEMORY):
             yield from (Candidate(record, record) for record in records)
             return
         news, seen = [], []
@@ -232,7 +233,7 @@ def _renewed(record: TempFile, found: Measured | Gone | None) -> TempFile:
         return record._replace(disk=found.disk, used_at=None if used == -math.inf else used)
     if found is GONE:
         return record._replace(disk=0)
-    if record.identity is None and record.disk is None:  # in memory: whatever is there would go
+    if record.identity is None:  # in memory: whatever is there would go
         return record._replace(disk=_disk(record.path))
     return record
 
