@@ -10,6 +10,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.records import Selection
+from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
@@ -18,7 +19,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
-from temp_file_manager.storage.build import build
+from temp_file_manager.storage.build import build, build_gone
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -29,6 +30,7 @@ from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
+from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
 from temp_file_manager.sweeping.sweep import Sweeper
@@ -68,10 +70,12 @@ class Context:
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
         registrar: What puts files on record.
+        closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         evictor: What keeps limits.
         directories: What makes directories, and removes them.
         sweeper: What sweeps.
+        measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
     """
 
@@ -88,10 +92,12 @@ class Context:
     large_sweep_guard: LargeSweepGuard
     history: History
     registrar: Registrar
+    closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
     sweeper: Sweeper
     evictor: Evictor
+    measuring: Measuring
     scheduler: Scheduler
 
     @classmethod
@@ -162,6 +168,8 @@ class Context:
         registrar = Registrar(registry, guard, told, settings, limited)
         protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
+        closed = ClosedFiles(registry, clock)
+        gone = build_gone(settings, base_dir, clock)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -176,12 +184,14 @@ class Context:
             large_sweep_guard=large_sweep_guard,
             history=history,
             registrar=registrar,
-            creator=Creator(directory, registry, guard, registrar, settings.permission_mask, limited),
+            closed=closed,
+            creator=Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited),
             directories=MadeDirectories(directory, limited),
             sweeper=sweeper,
             evictor=Evictor(
                 states, readings, registry, clock, large_sweep_guard, sweeper, protecting, told, measure, Near(base_dir)
             ),
+            measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
             scheduler=scheduler,
         )
 

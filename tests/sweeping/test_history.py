@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contexts import JOBS, removing_by
+from contexts import jobs_of, removing_by
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
@@ -271,8 +271,8 @@ def test_scheduled_sweeps_are_told_also_when_there_was_nothing_to_do(tmp_path: P
     clock = FakeClock()
     with closing(TempFileManager(tmp_path, clock=clock)) as manager:
         manager.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         clock.advance(301)
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         sweeps = History(manager.registry, clock).sweeps(9)
         assert [sweep.scheduled for sweep in sweeps] == [True, True]

@@ -139,7 +139,7 @@ def _status(context: Context, limit: Limit, why: str) -> LimitStatus:
         free,
         tuple(Protected(by, *amount) for by, amount in candidates.protected.items()),
         candidates.complete,
-        None,
+        context.measuring.age(),
     )
 
 
