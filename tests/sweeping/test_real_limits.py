@@ -13,7 +13,7 @@ import pytest
 
 from control_group import join, memory_group
 from limited import limit
-from small_disk import mounted, together
+from small_disk import fill, mounted, together
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.jobs import limits_job
 from temp_file_manager.limits import Limit, Measure
@@ -80,6 +80,19 @@ def test_what_is_written_after_it_was_put_on_record_counts(disk: Path | None) ->
                 file.write(bytes(MIB // 4))
         look(manager)
         assert 1.9 * MIB < left(disk) < 3 * MIB, "the registry lies there, too, and wrote after the last look"
+
+
+def test_a_disk_without_a_byte_left(disk: Path | None) -> None:
+    """The registry lies on it, too."""
+    if disk is None:
+        return
+    with closing(open_manager(disk / "base", limit(Measure.FREE, MIB, 2 * MIB))) as manager:
+        for _ in range(20):
+            with manager.open() as file:
+                file.write(bytes(MIB // 4))
+        fill(disk)
+        look(manager)
+        assert left(disk) > 1.9 * MIB
 
 
 def left(disk: Path) -> int:

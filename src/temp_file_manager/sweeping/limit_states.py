@@ -130,11 +130,18 @@ class LimitStates:
         self._states[limit.name] = replace(before, unmet="", tries=0, again_at=-math.inf)
         return bool(before.unmet)
 
-    def unmet(self, limit: Limit, reason: str) -> bool:
-        """Note that a limit cannot be kept, which is tried again after 1, 2, 4 … minutes; say whether that is new."""
+    def unmet(self, limit: Limit, reason: str, *, passing: bool = False) -> bool:
+        """Note that a limit cannot be kept, which is tried again after 1, 2, 4 … minutes; say whether that is new.
+
+        Args:
+            limit: Which.
+            reason: In words.
+            passing: Whether what is too young now would do: then it is tried again when that is old enough.
+        """
         before, now = self[limit], self._clock.elapsed()
         tries = before.tries + 1
-        self._states[limit.name] = replace(before, unmet=reason, tries=tries, again_at=retry_at(tries, now))
+        again_at = min(retry_at(tries, now), now + max(limit.spare, SHORTEST) if passing else math.inf)
+        self._states[limit.name] = replace(before, unmet=reason, tries=tries, again_at=again_at)
         return not before.unmet
 
     def rest(self) -> float:
