@@ -96,7 +96,7 @@ _COUNTERS = (
         counters.KEPT_UNPROVEN,
         "Times a due file was kept because nothing proves that it is the registered one, or gone",
     ),
-    ("temp_files_freed_bytes", counters.FREED_BYTES, "Bytes that the removed files had when they were registered"),
+    ("temp_files_freed_bytes", counters.FREED_BYTES, "Bytes that the removed files took on the disk"),
 )
 
 _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (
@@ -106,7 +106,7 @@ _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], 
 
 _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
     ("temp_files_active", lambda seen: seen.counted.get("records"), "Currently active temporary files"),
-    ("temp_files_bytes", lambda seen: seen.counted.get("bytes"), "Bytes of the active files when they were registered"),
+    ("temp_files_bytes", lambda seen: seen.counted.get("bytes"), "Bytes that the active files take on the disk"),
     ("temp_file_oldest_age_seconds", _Seen.oldest_age, "Age of the file that was registered first; 0 without files"),
     (
         "temp_file_health",

@@ -123,7 +123,7 @@ def _item(record: TempFile, due: Selection) -> dict[str, object]:
         "path": record.path,
         "registered_at": json_number(record.registered_at),
         "due_at": None if when == math.inf else json_number(when),
-        "size": record.size,
+        "size": record.room,
         "tags": list(record.tags),
         "failures": record.failures,
     }
