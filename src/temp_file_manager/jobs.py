@@ -8,8 +8,9 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import MEASURE, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -33,6 +34,21 @@ def sample_job(context: Context) -> Job:
     return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
 
 
+def limits_job(context: Context) -> Job | None:
+    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
+    states = context.evictor.states
+    if not states.limits:
+        return None
+
+    def work(stop: Stop) -> None:
+        context.closed.tell()
+        # Again at once where files came faster than others went; another process may be at it, and then none went.
+        while states.is_pressed() and sweep(context, stop).evicted and not stop():
+            pass
+
+    return Job(LIMITS, states.rest, work, logs.limits_failed)
+
+
 PATIENCE = 5.0
 """Seconds that stopping waits for a slice of measuring, which takes a tenth of one."""
 
@@ -45,7 +61,7 @@ def measure_job(context: Context) -> Job | None:
     return Job(MEASURE, lambda: measuring.rest, measuring.slice, logs.measure_failed, patience=PATIENCE)
 
 
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, sample_job, measure_job)
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job, measure_job)
 """Each row makes a job for a context that has work for it."""
 
 
@@ -54,8 +70,11 @@ def jobs(context: Context) -> tuple[Job, ...]:
     return tuple(job for job in (row(context) for row in JOBS) if job is not None)
 
 
-def sweep(context: Context, stop: Stop) -> None:
-    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
+def sweep(context: Context, stop: Stop) -> SweepReport:
+    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked.
+
+    What is due goes first, then what limits take.
+    """
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     try:
@@ -67,4 +86,6 @@ def sweep(context: Context, stop: Stop) -> None:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
+    report += context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
     context.directories.remove(due)
+    return report

@@ -250,7 +250,7 @@ class TempFileManager:
         allow_large: int | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> SweepReport:
-        """Clean up as ``cleanup`` does, within bounds, and report each outcome.
+        """Clean up as ``cleanup`` does, within bounds, and report each outcome; then see to the limits.
 
         Args:
             force: Every record, whatever its age.
@@ -259,8 +259,8 @@ class TempFileManager:
             budget: Seconds after which no new chunk (500 records or 50 ms at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
-            allow_large: Refuse to remove more files than this because of a change of settings, where that is more than
-                1,000 and half of all. None: never refuse.
+            allow_large: Refuse to remove more files than this because of a change of settings, limits among them, where
+                that is more than 1,000 and half of all. None: never refuse.
             stop: Asked between chunks; True ends the sweep there.
 
         Raises:
@@ -276,9 +276,11 @@ class TempFileManager:
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
         context.closed.tell()
-        report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open), dry_run=dry_run)
+        storage = context.storage_for(protect_open=protect_open)
+        report = context.sweeper.run(due, bounds, storage, dry_run=dry_run)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
+        report += context.evictor.evict(due, bounds.after(report), allow=allow_large, swept_by=storage, dry_run=dry_run)
         if not dry_run:
             context.directories.remove(due)
         return report

@@ -30,13 +30,22 @@ def verdict(record: TempFile, due: Selection) -> Verdict:
     if due.force:
         return Verdict(True, "forced")
     if record.due_at is not None:
-        if record.due_at <= due.asof:
+        if has_come(record, due):
             return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
         return Verdict(False, f"its ttl ends in {span(record.due_at - due.asof)}")
     age = due.asof - record.registered_at
-    if is_too_old(record.registered_at, due.asof, due.max_age):
+    if has_come(record, due):
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
+
+
+def has_come(record: TempFile, due: Selection) -> bool:
+    """Say whether the time of a record that nothing keeps has come: what ``verdict`` says, without the words."""
+    if due.force:
+        return True
+    if record.due_at is not None:
+        return record.due_at <= due.asof
+    return is_too_old(record.registered_at, due.asof, due.max_age)
 
 
 def _kept(record: TempFile, due: Selection) -> str:

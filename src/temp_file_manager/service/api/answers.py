@@ -6,8 +6,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from temp_file_manager.inspection import overview
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.inspection.prospects import Rule
-from temp_file_manager.inspection.why import Silent
 from temp_file_manager.records import Status
 from temp_file_manager.service.api.models import Path, Step, reference
 
@@ -127,67 +125,6 @@ class Forgotten(Part):
     forgotten: Count
 
 
-# -- the whole story of a file
-
-
-class Forecast(Part):
-    """What a sweep would do with a file, when, and why."""
-
-    outcome: Status | None
-    rule: Rule
-    reason: str
-    at: Number | None
-
-
-class Process(Part):
-    """A process that has a file open."""
-
-    pid: Count
-    command: str
-    ways: list[str]
-
-
-class Processes(Part):
-    """How many processes could be asked."""
-
-    read: Count
-    unread: Count
-    all: bool
-
-
-class Story(Part):
-    """What is on record of a file, if anything, and what is there."""
-
-    path: Path
-    registered: bool
-    rule: Rule
-    asof: Number
-    max_age: Number
-    becomes_due_at: Number | None
-    becomes_due_in: Number | None
-    cleanup: Forecast
-    sweep: Forecast
-    run: Forecast
-    kind: Literal["a regular file", "a link", "a directory", "a pipe", "a socket", "a device", "nothing", "unknown"]
-    size_now: Count | None
-    identity_now: Identity | None
-    same_file: bool | None
-    same_directory: bool | None
-    open_in: list[Process]
-    processes: Processes
-    last: str
-    unanswered: Annotated[list[Silent], Meta(description="What did not answer in time, and so is not known.")]
-    registered_at: Number | UnsetType = UNSET
-    due_at: Number | UnsetType | None = UNSET
-    size: Count | UnsetType | None = UNSET
-    tags: list[str] | UnsetType = UNSET
-    failures: Count | UnsetType = UNSET
-    retry_at: Number | UnsetType | None = UNSET
-    pinned_until: Number | UnsetType | None = UNSET
-    identity: Identity | UnsetType | None = UNSET
-    held: bool | UnsetType = UNSET
-
-
 # -- sweeps
 
 
@@ -213,6 +150,7 @@ class Counted(Part):
 class Report(Counted):
     """What a sweep did."""
 
+    evicted: Annotated[Count, Meta(description="How many of them were not due, and went for a limit.")]
     stopped: Literal["", "limit", "budget", "stopped"]
     dry_run: bool
     seconds: float

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from temp_file_manager.service.api import answers, models
+from temp_file_manager.service.api.story import Story
 from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -119,7 +120,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/files/why", "whyFile", "files", "The whole story of a file",
-        {200: Answer("What keeps it or takes it, from when, and who has it open.", (answers.Story,))},
+        {200: Answer("What keeps it or takes it, from when, and who has it open.", (Story,))},
         READ, (401, 404, 503), query=models.PathQuery,
     ),
     Operation(
