@@ -1,8 +1,11 @@
 """Descriptions of records and explanations: words for people, plain data for programs."""
 
 import math
+from collections.abc import Sequence
 
+from temp_file_manager.inspection.limits import LimitStatus
 from temp_file_manager.inspection.prospects import Forecast
+from temp_file_manager.inspection.sessions import SessionStatus
 from temp_file_manager.inspection.why import Explanation
 from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import due_at, verdict
@@ -99,4 +102,38 @@ def _forecast(forecast: Forecast) -> dict[str, object]:
         "rule": forecast.rule,
         "reason": forecast.reason,
         "at": json_number(forecast.at),
+    }
+
+
+def limits(found: Sequence[LimitStatus], measured_age: float | None) -> dict[str, object]:
+    """Return how it is about all limits, and how old the knowledge of sizes is, for JSON."""
+    return {"measured_age": measured_age, "limits": [_limit(each) for each in found]}
+
+
+def _limit(found: LimitStatus) -> dict[str, object]:
+    limit = found.limit
+    return {
+        "name": limit.name,
+        "measure": str(limit.measure),
+        "tags": list(limit.tags),
+        "order": str(limit.order),
+        "mark": found.mark,
+        "to": found.to,
+        "value": found.value,
+        "over": found.over,
+        "unmet": found.unmet,
+        "refuse": limit.refuse,
+    }
+
+
+def session(found: SessionStatus) -> dict[str, object]:
+    """Return how it is about a session, for JSON."""
+    return {
+        "number": found.number,
+        "name": found.name,
+        "began_at": json_number(found.began_at),
+        "ends_at": None if found.ends_at == math.inf else found.ends_at,
+        "owner": found.owner,
+        "alive": found.alive,
+        "records": found.records,
     }

@@ -18,7 +18,7 @@ from temp_file_manager.registering.on_record import on_record, recorded_paths
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
-from temp_file_manager.service.api.models import Order, PageQuery, PathQuery, Paths, Registration
+from temp_file_manager.service.api.models import PageQuery, PathQuery, Paths, Registration, SweepOrder
 from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
@@ -104,7 +104,7 @@ class Files:
 
     async def sweep(self, request: Request) -> Response:
         """Remove what is due, as the command line does without a flag."""
-        order = await requests.body(request, Order)
+        order = await requests.body(request, SweepOrder)
         async with self._sweeping:
             report = await run_in_threadpool(
                 lambda: self._manager.sweep(
