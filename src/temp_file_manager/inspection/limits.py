@@ -1,5 +1,6 @@
 """Limits as they are now: how much there is of what each looks at, and what stands in its way."""
 
+import math
 from dataclasses import dataclass
 
 from temp_file_manager.context import Context
@@ -37,3 +38,12 @@ def measured_age(context: Context) -> float | None:
     """Return how old the knowledge of sizes is, in seconds; None: there is none."""
     del context
     return None
+
+
+def ratio(found: LimitStatus) -> float | None:
+    """Return how far it is to a limit's mark, where it is 1; beyond it is more. None when it cannot be told."""
+    value, mark = found.value, found.mark
+    if value is None or mark is None:
+        return None
+    part, whole = (mark, value) if found.limit.measure.is_room else (value, mark)
+    return part / whole if whole else math.inf

@@ -55,6 +55,7 @@ class Counts(Part):
     kept_unknown: Count
     kept_unproven: Count
     freed_bytes: Count
+    evicted: Count
 
 
 class Disk(Part):
