@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from temp_file_manager.context import Context
+from temp_file_manager.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +31,14 @@ class SessionStatus:
 
 def sessions(context: Context) -> tuple[SessionStatus, ...]:
     """Return the living sessions, those first that were begun first."""
-    del context
-    return ()
+    return tuple(
+        SessionStatus(
+            each.number, each.name, each.began_at, each.ends_at, str(each.owner or "nobody"), each.alive, _records(context, each)
+        )
+        for each in context.registry.sessions()
+    )
+
+
+def _records(context: Context, session: Session) -> int:
+    page = context.registry.page(None, now=0.0, limit=1000)
+    return sum(record.session == session.number for record in page.records)
