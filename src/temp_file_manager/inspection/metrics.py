@@ -1,7 +1,8 @@
 """Metrics for Prometheus: the specification's five by their names, and the others that an operator needs.
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
-adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: those of limits are their names.
+adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: one
+holds the name of a limit.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
 whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
@@ -162,7 +163,11 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
 
 _OF_LIMITS: tuple[tuple[str, Callable[[LimitStatus], float | None], str], ...] = (
     ("temp_file_limit_ratio", ratio, "How far it is to a limit's mark, where it is 1; beyond it is more"),
-    ("temp_file_limit_unmet", lambda found: bool(found.unmet), "Whether a limit is passed, and nothing that may go is left"),
+    (
+        "temp_file_limit_unmet",
+        lambda found: bool(found.unmet),
+        "Whether a limit is passed and nothing is left that may go",
+    ),
 )
 
 

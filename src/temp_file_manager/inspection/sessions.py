@@ -33,7 +33,13 @@ def sessions(context: Context) -> tuple[SessionStatus, ...]:
     """Return the living sessions, those first that were begun first."""
     return tuple(
         SessionStatus(
-            each.number, each.name, each.began_at, each.ends_at, str(each.owner or "nobody"), each.alive, _records(context, each)
+            each.number,
+            each.name,
+            each.began_at,
+            each.ends_at,
+            str(each.owner or "nobody"),
+            each.alive,
+            _records(context, each),
         )
         for each in context.registry.sessions()
     )

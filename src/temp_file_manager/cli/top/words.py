@@ -86,7 +86,11 @@ def figures(overview: Mapping[str, Any]) -> dict[str, str]:
     """Return how it is now, and what was ever done by every process that shares the registry."""
     stats, (left, whole) = overview["stats"], (overview["disk"]["free"], overview["disk"]["size"])
     age = None if stats["oldest"] is None else overview["at"] - stats["oldest"]
-    rare = {"kept unknown": stats["kept_unknown"], "evicted": stats["evicted"], "sessions": overview["sessions"]["count"]}
+    rare = {
+        "kept unknown": stats["kept_unknown"],
+        "evicted": stats["evicted"],
+        "sessions": overview["sessions"]["count"],
+    }
     return {
         "oldest": NOTHING if age is None else brief(age) if age < _MINUTE else span(age),
         "disk free": f"{human_size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING,
@@ -96,7 +100,7 @@ def figures(overview: Mapping[str, Any]) -> dict[str, str]:
         "failed": count(stats["failed"]),
         "kept in use": count(stats["kept_in_use"]),
         "freed": human_size(int(stats["freed_bytes"] or 0)),
-        **{name: count(value) for name, value in rare.items() if value},
+        **{name.replace("_", " "): count(value) for name, value in rare.items() if value},
     }
 
 
