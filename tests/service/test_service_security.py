@@ -548,10 +548,10 @@ def test_a_directory_that_is_swapped_at_the_worst_moment(
         manager.register_files([folder / "b"])
         register = manager.context.registrar.many
 
-        def registering(*told: Any) -> Any:
+        def registering(*told: Any, **more: Any) -> Any:
             folder.rename(tmp_path / "aside")
             folder.symlink_to(outside)
-            report = register(*told)
+            report = register(*told, **more)
             manager.sweep(protect_open=True)
             if back:
                 folder.unlink()
