@@ -64,6 +64,11 @@ BAD = [
     ("TEMP_FILE_HTTP_PORT", "http", "0 to 65535, or off"),
     ("TEMP_FILE_HTTP_HOST", "http://localhost", "name or address"),
     ("TEMP_FILE_HTTP_ALLOWED_HOSTS", "a,,b", "commas"),
+    ("TEMP_FILE_MAX_BYTES", "0", "20 GiB"),
+    ("TEMP_FILE_MAX_BYTES", "20 G", "20 GiB"),
+    ("TEMP_FILE_MAX_BYTES", "10 %", "20 GiB"),
+    ("TEMP_FILE_MIN_FREE", "101 %", "10 %"),
+    ("TEMP_FILE_MIN_FREE", "0.1", "10 %"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
     ("TEMP_FILE_REGISTRY", "/var/lib/registry.db", "memory: or sqlite:"),
@@ -84,6 +89,9 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "http_allowed_hosts": (),
         "api_token": None,
         "api_token_file": None,
+        "max_bytes": None,
+        "min_free": None,
+        "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
     assert {variable(field) for field in FIELDS if field not in ours} == set(SPECIFIED)
@@ -151,6 +159,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "log_file": lambda value: value is None or (isinstance(value, str) and value != "" and "\0" not in value),
     "max_files": lambda value: type(value) is int and value >= 1,
     "size_limit": lambda value: value is None or (type(value) is int and value >= 1),
+    "max_bytes": lambda value: value is None or (type(value) is int and 1 <= value < 2**63),
+    "min_free": lambda value: value is None or (0 < value.value <= 1 if value.share else 1 <= value.value < 2**63),
     "cleanup_batch_size": lambda value: type(value) is int and 1 <= value <= 10_000,
     "cleanup_threads": lambda value: type(value) is int and 1 <= value <= 64,
     "cleanup_timeout": lambda value: value is None or 0 < float(value) < math.inf,

@@ -11,9 +11,11 @@
     │   ├── RegistryBusyError                        this very thread is in the middle of using it
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
+    ├── LimitError             (also an OSError)     a limit is passed that is to refuse new files
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
 
+import errno
 from collections.abc import Iterable, Mapping
 
 
@@ -74,6 +76,13 @@ class LargeSweepError(TempFileError):
     def __init__(self, message: str, former: Mapping[str, float]) -> None:
         self.former = former
         super().__init__(message)
+
+
+class LimitError(TempFileError, OSError):
+    """A limit is passed that is to refuse new files: nothing was made. Its ``errno`` is that of a full disk."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.ENOSPC, message)
 
 
 class BaseDirectoryError(TempFileError, OSError):

@@ -40,7 +40,20 @@ class SweepFailed:
     error: Exception
 
 
-Event = FilesRegistered | RecordsSettled | SweepFinished | SweepFailed
+@dataclass(frozen=True, slots=True)
+class LimitUnmet:
+    """A limit cannot be kept; told once, until it is kept again.
+
+    Attributes:
+        limit: Its name.
+        reason: What stands in the way, in words.
+    """
+
+    limit: str
+    reason: str
+
+
+Event = FilesRegistered | RecordsSettled | SweepFinished | SweepFailed | LimitUnmet
 Hook = Callable[[Event], None]
 
 

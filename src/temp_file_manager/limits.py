@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from temp_file_manager.records import Order
+from temp_file_manager.text import human_size, span
 
 
 class Measure(StrEnum):
@@ -21,6 +22,17 @@ class Measure(StrEnum):
         """Whether it is what is left, of which there may be too little."""
         return self in (Measure.FREE, Measure.FREE_INODES)
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it is of files; else of bytes."""
+        return self in (Measure.FILES, Measure.FREE_INODES)
+
+    def words(self, value: float) -> str:
+        """Return a value of it as people write it: ``1.5 GiB``, ``5,000 files``."""
+        if not self.is_count:
+            return human_size(round(value))
+        return f"{value:,.0f} {'inodes' if self is Measure.FREE_INODES else 'files'}"
+
 
 class Mark(NamedTuple):
     """A value of a measure: a number, or a share of all there is.
@@ -32,6 +44,14 @@ class Mark(NamedTuple):
 
     value: float
     share: bool = False
+
+    def words(self, measure: Measure) -> str:
+        """Return it as people write it: ``10 %``, ``20.0 GiB``."""
+        return f"{self.value * 100:.12g} %" if self.share else measure.words(self.value)
+
+    def described(self) -> object:
+        """Return it for programs: a number, or a share as text."""
+        return f"{self.value * 100:.12g} %" if self.share else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +81,29 @@ class Limit:
     spare: float = 60.0
     after: float = 0.0
     refuse: bool = False
+
+    def words(self) -> str:
+        """Return it in words: ``bytes over 20.0 GiB, to 18.0 GiB, oldest first``."""
+        measure = self.measure
+        told = [f"{measure} {'under' if measure.is_room else 'over'} {self.mark.words(measure)}"]
+        told += [f"to {self.to.words(measure)}", f"{self.order} first"]
+        told += [f"those with a tag of {', '.join(self.first)} before all"] if self.first else []
+        told += [f"of files with a tag of {', '.join(self.tags)}"] if self.tags else []
+        told += [f"spares files for {span(self.spare)}"] if self.spare else []
+        told += [f"after {span(self.after)}"] if self.after else []
+        return ", ".join([*told, "refuses new files"] if self.refuse else told)
+
+    def described(self) -> dict[str, object]:
+        """Return it for programs."""
+        return {
+            "name": self.name,
+            "measure": str(self.measure),
+            "mark": self.mark.described(),
+            "to": self.to.described(),
+            "order": str(self.order),
+            "first": list(self.first),
+            "tags": list(self.tags),
+            "spare": self.spare,
+            "after": self.after,
+            "refuse": self.refuse,
+        }

@@ -155,6 +155,28 @@ def swept(report: SweepReport, force: bool) -> None:
         logger.info(f"Cleaned up {report.retired} temporary files (force={force}){more}")
 
 
+def evicted(limit: str, report: SweepReport, reached: str) -> None:
+    """Say what went for a limit, and how far that has come."""
+    others = {"failed": report.failed, "replaced": report.replaced, "kept": report.kept}
+    more = "".join(f", {count} {what}" for what, count in others.items() if count)
+    logger.info(f'Removed {report.retired} temporary files for limit "{printable(limit)}"{more}: {reached}')
+
+
+def limit_unmet(limit: str, reason: str) -> None:
+    """Say that a limit cannot be kept, and why."""
+    logger.warning(f'Limit "{printable(limit)}" is not met: {printable(reason)}')
+
+
+def limit_met(limit: str) -> None:
+    """Say that it is kept again."""
+    logger.info(f'Limit "{printable(limit)}" is met again')
+
+
+def limits_failed(error: Exception) -> None:
+    """Say that limits could not be looked at."""
+    logger.error(f"A look at the limits failed: {printable(str(error) or repr(error))}")
+
+
 def clock_distrusted(reason: str) -> None:
     """Say why the wall clock is not believed, and what comes of it."""
     logger.warning(f"The wall clock is not trusted: {reason}")

@@ -1,6 +1,6 @@
 """Reports: what a sweep, a registration or a look found, as frozen records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from temp_file_manager.records import Outcome, TempFile
@@ -37,6 +37,7 @@ class SweepReport:
     Attributes:
         outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
         reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
+        evicted: How many of those removed or gone were not due, and went for a limit.
         stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (by the
             scheduler's end, or who asked for it), or empty when it did not.
         duration: Seconds.
@@ -48,6 +49,7 @@ class SweepReport:
     kept: int = 0
     failed: int = 0
     skipped: int = 0
+    evicted: int = 0
     outcomes: tuple[Outcome, ...] = ()
     reasons: tuple[Reason, ...] = ()
     stopped: str = ""
@@ -61,6 +63,21 @@ class SweepReport:
         What is another file now is there, and counted apart.
         """
         return self.removed + self.gone
+
+    def __add__(self, other: "SweepReport") -> "SweepReport":
+        """Return both as one."""
+        reasons = {(one.status, one.reason): one for one in self.reasons}
+        for one in other.reasons:
+            known = reasons.get((one.status, one.reason))
+            reasons[one.status, one.reason] = one if known is None else known._replace(files=known.files + one.files)
+        numbers = ("removed", "gone", "replaced", "kept", "failed", "skipped", "evicted", "duration")
+        return replace(
+            self,
+            **{name: getattr(self, name) + getattr(other, name) for name in numbers},
+            outcomes=(self.outcomes + other.outcomes)[:OUTCOMES_IN_A_REPORT],
+            reasons=tuple(reasons.values())[:REASONS_IN_A_REPORT],
+            stopped=self.stopped or other.stopped,
+        )
 
 
 @dataclass(frozen=True, slots=True)

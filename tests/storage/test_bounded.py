@@ -500,6 +500,13 @@ def test_a_bell_is_heard_once(kind: type[LockBell]) -> None:
     bell.close()
 
 
+def test_a_lock_that_is_rung_twice_is_heard_once() -> None:
+    bell = LockBell()
+    bell.set()
+    bell.set()
+    assert (bell.wait(), bell.wait(0)) == (True, False)
+
+
 def test_without_descriptors_a_lock_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left() -> tuple[int, int]:
         raise OSError(24, "Too many open files")

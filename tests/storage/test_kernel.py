@@ -21,6 +21,8 @@ from temp_file_manager.storage.kernel.statx import (
     opened_by_stat,
     opened_looker,
     signed,
+    used_by_stat,
+    used_looker,
 )
 
 PATIENCE = 60.0
@@ -49,6 +51,54 @@ def test_a_birth_is_told_in_the_unit_of_a_change(tmp_path: Path) -> None:
     seen = looker()(HERE, os.fsencode(path))
     assert seen.changed == os.stat(path).st_ctime_ns
     assert not seen.born or abs(seen.changed - seen.born) < 1e9
+
+
+def test_the_room_that_a_file_takes_is_shared_by_its_names(tmp_path: Path) -> None:
+    """Excludes code that takes a file's length for its room: of a file with holes, and of one with several names."""
+    path, directory = tmp_path / "file", os.open(tmp_path, os.O_RDONLY)
+    try:
+        with path.open("wb") as file:
+            file.write(b"x" * (1 << 16))
+            file.truncate(1 << 30)
+            os.fsync(file.fileno())
+        for names in (1, 2, 3):
+            if names > 1:
+                os.link(path, tmp_path / f"name {names}")
+            room = 512 * os.stat(path).st_blocks // names
+            assert 0 < room < 1 << 20
+            for look in (looker(), look_by_stat):
+                assert look(directory, b"file").disk == room
+            for used in (used_looker(), used_by_stat):
+                assert used(directory, b"file").seen.disk == room
+            for listed in (listed_looker(), listed_by_stat):
+                assert listed(directory, b"file").disk == room
+    finally:
+        os.close(directory)
+
+
+def test_what_is_open_without_a_name_takes_all_its_room(tmp_path: Path) -> None:
+    """Excludes code that divides by the number of names where that is none."""
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(b"x" * 5000)
+        file.flush()
+        os.fsync(file.fileno())
+        path.unlink()
+        for look in (looker(), look_by_stat):
+            assert look(file.fileno(), b"").disk == 512 * os.fstat(file.fileno()).st_blocks
+
+
+@pytest.mark.parametrize("times", [(5.5, 9), (9, 5.5)])
+def test_a_use_is_the_later_of_reading_and_writing(tmp_path: Path, times: tuple[float, float]) -> None:
+    """Excludes code that reads the times of the kernel's answer from the places of others."""
+    path = tmp_path / "file"
+    path.touch()
+    os.utime(path, times)
+    for look in (used_looker(), used_by_stat):
+        found = look(HERE, os.fsencode(path))
+        assert found.used == 9_000_000_000
+        assert found.seen.changed == path.stat().st_ctime_ns
+    assert used_looker()(HERE, os.fsencode(path)).seen == looker()(HERE, os.fsencode(path))
 
 
 def test_of_two_mounts_on_one_place_the_last_counts() -> None:
@@ -123,6 +173,8 @@ def test_where_statx_is_forbidden_stat_is_asked(tmp_path: Path, monkeypatch: pyt
             assert looker()(HERE, os.fsencode(path)) == look_by_stat(HERE, os.fsencode(path))
             assert looker()(file.fileno(), b"") == look_by_stat(file.fileno(), b"")
             assert listed_looker()(directory, b"file") == listed_by_stat(directory, b"file")
+            assert used_looker()(HERE, os.fsencode(path)) == used_by_stat(HERE, os.fsencode(path))
+            assert used_looker()(file.fileno(), b"") == used_by_stat(file.fileno(), b"")
             assert opened_looker()(link) == opened_by_stat(link)
             with pytest.raises(FileNotFoundError):
                 looker()(directory, b"missing")
@@ -134,7 +186,7 @@ def test_what_a_look_fails_with_otherwise_is_told(tmp_path: Path, monkeypatch: p
     """Excludes code that asks once more whatever happened: a disk that fails would be asked twice, and hide why."""
     (tmp_path / "file").touch()
     forbid(monkeypatch, errno.EIO)
-    for look in (looker(), listed_looker()):
+    for look in (looker(), listed_looker(), used_looker()):
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
             look(HERE, os.fsencode(tmp_path / "file"))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):

@@ -6,7 +6,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Event, RecordsSettled, SweepFailed, SweepFinished
 from temp_file_manager.records import Status
 from temp_file_manager.settings import Settings
-from temp_file_manager.sweeping.scheduler import SWEEP
+from temp_file_manager.sweeping.scheduler import SWEEP, Job, Scheduler, Stop
 from temp_file_manager.sweeping.sweep import CHUNK, ENOUGH
 from temp_file_manager.testing import FakeClock, in_child
 
@@ -310,6 +311,76 @@ def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
     clock.advance(7)
     assert ears.next(SweepFinished).report.removed == CHUNK
     assert manager.stop(PATIENCE)
+
+
+# -- jobs that say when they are to begin again --------------------------------------------------------------------
+
+
+class Work:
+    """A job's work, of which a test sees when it is done, and which it may hold up."""
+
+    def __init__(self) -> None:
+        self.begun: queue.Queue[float] = queue.Queue()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def job(self, clock: FakeClock, interval: Callable[[], float] | float) -> Job:
+        def work(_: Stop) -> None:
+            self.begun.put(clock.elapsed())
+            assert self.goes_on.wait(PATIENCE)
+
+        return Job("work", interval, work, lambda _: None)
+
+    def next(self) -> float:
+        return self.begun.get(timeout=PATIENCE)
+
+
+@pytest.fixture
+def scheduler(clock: FakeClock) -> Iterator[Scheduler]:
+    scheduler = Scheduler(clock)
+    yield scheduler
+    assert scheduler.stop(PATIENCE)
+
+
+def test_a_job_may_say_anew_each_time_how_long_it_rests(scheduler: Scheduler, clock: FakeClock) -> None:
+    work, rests = Work(), iter((5.0, 1.0, 30.0, 1e9))
+    scheduler.start([work.job(clock, lambda: next(rests))])
+    assert work.next() == 0
+    for rest, at in ((5, 5), (1, 6), (30, 36)):
+        clock.until_waiting(1)
+        clock.advance(rest - 0.5)
+        clock.until_waiting(1)
+        assert work.begun.empty()
+        clock.advance(0.5)
+        assert work.next() == at
+
+
+def test_a_job_that_waits_begins_when_it_is_woken(scheduler: Scheduler, clock: FakeClock) -> None:
+    work, other = Work(), Work()
+    scheduler.wake("work")  # it does not run: nothing comes of it
+    scheduler.start([work.job(clock, 100), replace(other.job(clock, 100), name="other")])
+    assert (work.next(), other.next()) == (0, 0)
+    clock.until_waiting(2)
+    clock.advance(1)
+    scheduler.wake("work")
+    assert work.next() == 1
+    clock.until_waiting(2)
+    assert other.begun.empty()
+    assert work.begun.empty()
+
+
+def test_a_job_that_is_woken_while_it_works_begins_once_more(scheduler: Scheduler, clock: FakeClock) -> None:
+    """What it was woken for, it may have passed already."""
+    work = Work()
+    work.goes_on.clear()
+    scheduler.start([work.job(clock, 100)])
+    assert work.next() == 0
+    for _ in range(3):
+        scheduler.wake("work")
+    work.goes_on.set()
+    assert work.next() == 0
+    clock.until_waiting(1)
+    assert work.begun.empty(), "once, however often it was woken"
 
 
 # -- forks -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from temp_file_manager.cli import render
 from temp_file_manager.errors import SettingsError, TempFileError
+from temp_file_manager.limits import Mark
 from temp_file_manager.settings import FIELDS, Layer, Settings, settings
 
 Commands = Any
@@ -136,6 +137,8 @@ def described(name: str) -> dict[str, object]:
 
 def for_json(name: str, value: object) -> object:
     """Return a setting's value for JSON."""
+    if isinstance(value, Mark):
+        return value.described()
     # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600. A secret is not shown either.
     as_text = value is not None and (name == "permission_mask" or FIELDS[name].metadata["secret"])
     return shown(name, value) if as_text else value
@@ -147,6 +150,8 @@ def shown(name: str, value: object) -> str:
         return "off" if name == "http_port" else "unset"
     if FIELDS[name].metadata["secret"]:
         return "set"
+    if isinstance(value, Mark):
+        return str(value.described())
     if isinstance(value, tuple):
         return ",".join(value) or "unset"
     if isinstance(value, bool):

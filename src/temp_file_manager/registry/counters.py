@@ -16,6 +16,7 @@ from temp_file_manager.records import Cause, Status
 REGISTERED = "registered"
 FREED_BYTES = "freed_bytes"
 EVICTED = "evicted"
+EVICTED_BYTES = "evicted_bytes"
 KEPT_IN_USE = "kept_in_use"
 KEPT_UNKNOWN = "kept_unknown"
 KEPT_UNPROVEN = "kept_unproven"

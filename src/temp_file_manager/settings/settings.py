@@ -5,12 +5,14 @@ A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]``
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from temp_file_manager.errors import SettingsError
-from temp_file_manager.settings import values
+from temp_file_manager.limits import Limit, Mark
+from temp_file_manager.settings import limits, values
+from temp_file_manager.settings.mistakes import nearest, unknown
 from temp_file_manager.text import masked
 
 PREFIX = "TEMP_FILE_"
@@ -36,6 +38,9 @@ class Settings:
     """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
 
     A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments.
+
+    Attributes:
+        limits: Those of a file's tables ``[[limit]]``, and those that ``max_bytes`` and ``min_free`` make.
     """
 
     base_dir: str = _setting("/tmp/aiecs_temp", values.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
@@ -67,6 +72,18 @@ class Settings:
     )
     size_limit: int | None = _setting(
         None, values.whole(1), "bytes, 1 or more", "a larger file is registered with a warning"
+    )
+    max_bytes: int | None = _setting(
+        None,
+        values.positive_size,
+        "bytes, 1 or more, or as 20 GiB",
+        "with more than this in registered files, the oldest go before they are due",
+    )
+    min_free: Mark | None = _setting(  # noqa: RUF009 - it is a field, as the others
+        None,
+        values.positive_mark,
+        "bytes, 1 or more, or a share as 10 %",
+        "with less than this free on the base directory's disk, the oldest go before they are due",
     )
     cleanup_batch_size: int = _setting(
         500,
@@ -124,6 +141,7 @@ class Settings:
     metrics: bool = _setting(False, values.switch, "true or false", "run serves metrics, on all interfaces")
     metrics_backend: str = _setting("prometheus", values.word("prometheus"), "prometheus", "which kind of metrics")
     prometheus_port: int = _setting(9090, values.whole(1, 65535), "a port from 1 to 65535", "the port of the metrics")
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         """Take values as every source of settings would, ``"0600"`` for a mode included, and refuse the others.
@@ -132,13 +150,17 @@ class Settings:
             SettingsError: naming each field that cannot be used.
         """
         problems = []
-        for f in fields(self):
+        for f in FIELDS.values():
             value = getattr(self, f.name)
             if value != f.default:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except (ValueError, KeyError, OverflowError):
                     problems.append(_problem(f, f.name, value))
+        named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
+        others = (limit for limit in self.limits if limit.name not in (limits.BYTES, limits.FREE))
+        object.__setattr__(self, "limits", (*named, *others))
+        problems += limits.wrong(self.limits)
         if self.paranoid and self.secure_delete:
             problems.append("paranoid and secure_delete cannot both be on: choose one")
         if self.api_token is not None and self.api_token_file is not None:
@@ -165,7 +187,10 @@ class Settings:
         return resolve(file_layer(path))[0]
 
 
-FIELDS = {f.name: f for f in fields(Settings)}
+FIELDS = {f.name: f for f in fields(Settings) if f.metadata}
+"""The settings by their names, but for ``limits``, which are tables."""
+
+_TABLES = ("manager", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +204,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Raw values from one place, by field; ``problems`` are those found while reading it."""
+    """Raw values from one place, by field; ``problems`` are those found while reading it.
+
+    Attributes:
+        limits: What the place says of limits, and what it is called.
+    """
 
     entries: Mapping[str, Entry]
     problems: tuple[str, ...] = ()
+    limits: tuple[tuple[Limit, ...], str] = ((), "")
 
 
 def variable(name: str) -> str:
@@ -201,12 +231,12 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
     known = {PREFIX + name.upper() for name in FIELDS}
     unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
     # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
-    close = ((key, _nearest(key, known, 0.85)) for key in unknown)
+    close = ((key, nearest(key, known, 0.85)) for key in unknown)
     return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
 
 
 def file_layer(path: str | os.PathLike[str]) -> Layer:
-    """Return what the ``[manager]`` table of a TOML file says.
+    """Return what the table ``[manager]`` and the tables ``[[limit]]`` of a TOML file say.
 
     Raises:
         SettingsError: the file cannot be read or is no TOML.
@@ -222,12 +252,17 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     except (ValueError, RecursionError) as error:  # also what the parser does not call its own
         raise SettingsError([f"{name} is no TOML: {error}"]) from error
     table = document.get("manager", {})
-    if document and "manager" not in document:
+    if document and not document.keys() & set(_TABLES):
         raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
     if not isinstance(table, dict):
         raise SettingsError([f"{name}: [manager] is a table"])
     entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
-    return Layer(entries, tuple(f"{name}: {_unknown(key)}" for key in table if key not in FIELDS))
+    problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
+    # Other programs' tables may stand beside; a misspelt one of ours must not pass.
+    close = ((key, nearest(key, _TABLES, 0.85)) for key in document if key not in _TABLES)
+    problems += [f"{name}: {key} is no table of ours: did you mean {near}?" for key, near in close if near]
+    found, wrong = limits.read(document.get("limit", []), name)
+    return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
 
 
 def flag_layer(values: Mapping[str, object]) -> Layer:
@@ -241,14 +276,17 @@ def flag_layer(values: Mapping[str, object]) -> Layer:
 
 
 def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
-    """Return the settings of these layers, the first winning, and where each came from.
+    """Return the settings of these layers, the first winning, and where each came from; ``limits`` of the tables.
 
     Raises:
         SettingsError: listing every problem of every layer.
     """
     problems = [problem for layer in layers for problem in layer.problems]
-    values, sources = {}, dict.fromkeys(FIELDS, "default")
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys((*FIELDS, "limits"), "default")
     for layer in reversed(layers):
+        if layer.limits[0]:
+            values["limits"], sources["limits"] = layer.limits
         for name, entry in layer.entries.items():
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
@@ -263,14 +301,3 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
 def _problem(known: Field[Any], name: str, raw: object) -> str:
     what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
     return f"{name} {what}: give {known.metadata['allowed']}"
-
-
-def _unknown(key: str) -> str:
-    near = _nearest(key, FIELDS, 0.6)
-    return f"{key} is no setting" + (f": did you mean {near}?" if near else "")
-
-
-def _nearest(name: str, names: Iterable[str], likeness: float) -> str | None:
-    import difflib  # noqa: PLC0415 - for mistakes alone
-
-    return next(iter(difflib.get_close_matches(name, list(names), 1, likeness)), None)

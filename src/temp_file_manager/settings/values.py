@@ -8,6 +8,8 @@ import os
 import re
 from collections.abc import Callable
 
+from temp_file_manager.limits import Mark
+
 
 def number(raw: object) -> float:
     """Read a whole or decimal number."""
@@ -32,6 +34,69 @@ def positive_seconds(raw: object) -> float:
     """Read a length of time, more than 0."""
     value = seconds(raw)
     if value == 0:
+        raise ValueError(raw)
+    return value
+
+
+_AMOUNT = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
+_SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"b": 1} | {
+    f"{letter}{unit}": base**power
+    for power, letter in enumerate("kmgtp", 1)
+    for unit, base in (("b", 1000), ("ib", 1024))
+}
+_MOST_BYTES = 2**63 - 1
+"""More no file system holds, and no registry counts."""
+
+
+def span(raw: object) -> float:
+    """Read a length of time, 0 or more: ``90 s``, ``6h``, ``1 h 30 min``, ``1 d``, or seconds."""
+    text = str(raw).strip()
+    if not isinstance(raw, str) or not re.fullmatch(rf"(?:{_AMOUNT}\s*)+", text):
+        return seconds(raw)
+    return seconds(sum(float(amount) * _SPANS[unit.lower()] for amount, unit in re.findall(_AMOUNT, text)))
+
+
+def size(raw: object) -> int:
+    """Read bytes, 0 or more: ``1.5 GiB``, ``10 MB``, or their number."""
+    found = re.fullmatch(_AMOUNT, raw.strip()) if isinstance(raw, str) else None
+    if found is None:
+        value = number(raw)
+    else:
+        amount, unit = found.groups()
+        value = int(number(amount) * _SIZES[unit.lower()])
+    if not 0 <= value <= _MOST_BYTES or value != int(value):
+        raise ValueError(raw)
+    return int(value)
+
+
+def positive_size(raw: object) -> int:
+    """Read bytes, 1 or more."""
+    value = size(raw)
+    if value == 0:
+        raise ValueError(raw)
+    return value
+
+
+def share(raw: object) -> float:
+    """Read a part of a whole: ``10 %`` is 0.1."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", raw.strip()) if isinstance(raw, str) else None
+    if found is None or not 0 <= (value := float(found[1]) / 100) <= 1:
+        raise ValueError(raw)
+    return value
+
+
+def mark(raw: object) -> Mark:
+    """Read bytes, or a share of all there are: ``10 %``."""
+    if isinstance(raw, Mark):
+        return raw
+    return Mark(share(raw), share=True) if isinstance(raw, str) and "%" in raw else Mark(size(raw))
+
+
+def positive_mark(raw: object) -> Mark:
+    """Read the same, more than nothing."""
+    value = mark(raw)
+    if not value.value > 0:
         raise ValueError(raw)
     return value
 

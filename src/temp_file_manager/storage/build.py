@@ -7,6 +7,7 @@ from collections.abc import Callable
 from temp_file_manager.clock import Clock
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
@@ -46,14 +47,27 @@ def build(
         protect_open: Keep files that somebody has open, or of which nothing can tell.
     """
     in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
-    folder = os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)
     storage: Storage
     if settings.secure_delete:
         storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check, base=base_dir)
     else:
-        aside = folder if settings.paranoid else None
+        aside = _folder(base_dir) if settings.paranoid else None
         storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside, base=base_dir)
-    storage = PuttingBack(storage, folder)  # whether or not this one sets aside: one before may have
+    return _wrapped(storage, settings, base_dir, clock)
+
+
+def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
+    """Return what removes nothing, and notes which files are gone; arguments as of ``build``."""
+    return _wrapped(GoneFiles(), settings, base_dir, clock)
+
+
+def _wrapped(storage: Storage, settings: Settings, base_dir: str, clock: Clock) -> Storage:
+    # Putting back whether or not this storage sets aside: one before may have.
+    storage = PuttingBack(storage, _folder(base_dir))
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)
     return storage
+
+
+def _folder(base_dir: str) -> str:
+    return os.path.join(os.path.abspath(base_dir), OWN_DIRECTORY, ASIDE)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
@@ -68,6 +69,27 @@ def named_file(fd: int, path: str, mode: str, encoding: str | None) -> IO[Any]:
     file = open(path, mode, encoding=encoding, opener=lambda *_: os.dup(fd))  # noqa: SIM115 - the caller closes it
     os.close(fd)
     return file
+
+
+def on_close(file: IO[Any], told: Callable[[int], object]) -> None:
+    """Have a function called with an open file's descriptor just before that is closed, when all is written to it.
+
+    Args:
+        file: What ``named_file`` has made. It stays what it is; what reads and writes below its buffer learns another
+            ``close``. (Of a class of its own, each reading and writing would cost more.)
+        told: Raises nothing. It may be called by the garbage collector or a signal's handler.
+    """
+    layer: Any = file
+    raw = getattr(layer, "buffer", layer).raw
+
+    def close() -> None:
+        vars(raw).pop("close", None)  # what it holds by this is itself
+        try:
+            told(raw.fileno())
+        finally:
+            raw.close()
+
+    vars(raw)["close"] = close
 
 
 def discard(fd: int, path: str) -> None:

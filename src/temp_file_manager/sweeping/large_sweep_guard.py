@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
+from temp_file_manager.limits import Limit
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import SweepReport
@@ -20,6 +21,9 @@ FILES = 1000
 SHARE = 0.5
 
 NAME = "swept_with"
+
+LIMITS = "evicted_with"
+"""The journal of limits that were kept."""
 
 IN_FORCE = 7 * 86400.0
 """Seconds for which settings count as no change after a sweep by them, whatever others have swept by since."""
@@ -45,6 +49,7 @@ class LargeSweepGuard:
         self._files = files
         self._share = share
         self._latest: dict[str, float] = {}  # when a sweep by each settings was noted last
+        self._kept: dict[str, float] = {}  # and when each limit was
 
     def check(self, due: Selection, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
         """Return if the sweep may begin.
@@ -85,6 +90,40 @@ class LargeSweepGuard:
                 self._registry.write(NAME, text, due.asof, keep=KEPT)
                 self._latest[text] = due.asof
 
+    def check_limit(
+        self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int = 0
+    ) -> None:
+        """Return if files may go for a limit.
+
+        They may where it, or one that is as strict, has been kept lately: what there is now has come since.
+
+        Args:
+            limit: Which.
+            records: How many it is about.
+            asof: Seconds since the epoch.
+            count: Says how many would go, and counts no further than it is told.
+            allow: So many may go, whatever their share.
+
+        Raises:
+            LargeSweepError: with the numbers and what to do.
+        """
+        notes = self._registry.read(LIMITS, limit=KEPT)
+        if any(asof - note.at < IN_FORCE and _is_as_strict(note.text, limit) for note in notes):
+            return
+        bound = max(self._files, int(records * self._share), allow)
+        if count(bound + 1) > bound:
+            raise LargeSweepError(_limit_message(bound, records, limit), {})
+
+    def in_force(self, limit: Limit, asof: float) -> None:
+        """Keep that a limit is kept."""
+        from json import dumps  # noqa: PLC0415 - as below
+
+        text = dumps(_limit(limit), sort_keys=True)
+        if not abs(asof - self._kept.get(text, -math.inf)) < _RENEWED:
+            with suppress(RegistryFullError):
+                self._registry.write(LIMITS, text, asof, keep=KEPT)
+                self._kept[text] = asof
+
     def _exceeds(
         self, bound: int, records: int, due: Selection, former: Selection, now: float, stop: Callable[[], bool]
     ) -> bool:
@@ -101,6 +140,31 @@ class LargeSweepGuard:
             if cursor is None:
                 break
         return False
+
+
+def _limit(limit: Limit) -> dict[str, object]:
+    kind = {"measure": str(limit.measure), "share": limit.mark.share, "tags": sorted(limit.tags)}
+    return kind | {"mark": limit.mark.value, "to": limit.to.value}
+
+
+def _is_as_strict(text: str, limit: Limit) -> bool:
+    from json import loads  # noqa: PLC0415 - as below
+
+    wanted, sign = _limit(limit), 1 if limit.measure.is_room else -1
+    try:
+        found = loads(text)
+        alike = all(found[name] == wanted[name] for name in ("measure", "share", "tags"))
+        return alike and all(sign * (found[name] - value) >= 0 for name, value in (("mark", limit.mark.value), ("to", limit.to.value)))
+    except (ValueError, TypeError, KeyError):  # a newer version's
+        return False
+
+
+def _limit_message(bound: int, records: int, limit: Limit) -> str:
+    return (
+        f'more than {bound} of {records} registered files would be removed only because limit "{limit.name}" '
+        f"({limit.words()}) is new, or stricter than before. Nothing was removed for it. Undo the change; or look with "
+        f"--dry-run, and sweep once with --allow-large N, N being how many files at most ({records} for all)"
+    )
 
 
 def _settings(due: Selection) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
+from temp_file_manager.storage.wrappers.wakeup import LockBell
 
 SWEEP, SAMPLE = "sweep", "sample"
 """Names of the jobs that others ask about."""
@@ -20,15 +21,19 @@ class Job:
 
     Attributes:
         name: What ``Scheduler.state`` and the job's thread are asked for by.
-        interval: Seconds from the end of one time to the beginning of the next.
+        interval: Seconds from the end of one time to the beginning of the next; or what tells them, asked each time.
         work: Called with a function that says whether to stop.
         failed: Called with what ``work`` raised.
     """
 
     name: str
-    interval: float
+    interval: float | Callable[[], float]
     work: Callable[[Stop], object]
     failed: Callable[[Exception], object]
+
+    def rest(self) -> float:
+        """Return the seconds from the time that has just ended to the beginning of the next."""
+        return self.interval() if callable(self.interval) else self.interval
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ class Scheduler:
         self._lock = threading.RLock()  # a signal handler may close what its own thread is just starting or stopping
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
+        self._bells: dict[str, LockBell] = {}
 
     @property
     def running(self) -> bool:
@@ -90,21 +96,28 @@ class Scheduler:
         with self._lock:
             if self._stopping.is_set():
                 # An event for each start: threads that are still ending end, whatever is started meanwhile.
-                self._stopping, self._threads = threading.Event(), {}
+                self._stopping, self._threads, self._bells = threading.Event(), {}, {}
             try:
                 for job in jobs:
                     known = self._threads.get(job.name)
                     if known is None or not known.is_alive():
                         self._threads[job.name] = self._started(job)
             except RuntimeError:
-                self._stopping.set()
+                self._end()
                 raise
 
     def _started(self, job: Job) -> threading.Thread:
         name = f"temp-file-manager-{job.name}"
-        thread = threading.Thread(target=self._run, args=(job, self._stopping), name=name, daemon=True)
+        bell = self._bells[job.name] = LockBell()  # one that a signal's handler may ring, whatever it interrupts
+        thread = threading.Thread(target=self._run, args=(job, self._stopping, bell), name=name, daemon=True)
         thread.start()
         return thread
+
+    def wake(self, name: str) -> None:
+        """Have a job begin now if it waits, and else once more as soon as it has ended; without its thread, nothing."""
+        bell = self._bells.get(name)
+        if bell is not None:
+            bell.set()
 
     def stop(self, timeout: float | None = None) -> bool:
         """Wake the threads, let each finish the work in hand, and wait for their end.
@@ -117,11 +130,16 @@ class Scheduler:
         """
         with self._lock:
             threads = tuple(self._threads.values())
-            self._stopping.set()
+            self._end()
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(timeout)
         return not self.running
+
+    def _end(self) -> None:
+        self._stopping.set()
+        for bell in self._bells.values():
+            bell.set()
 
     def _tell(self, job: Job, error: Exception) -> None:
         """Count that a job raised, and tell it: the thread outlives whatever comes of either."""
@@ -132,7 +150,7 @@ class Scheduler:
         except Exception:  # a handler of the application's log that raises, for one
             state.failures += 1
 
-    def _run(self, job: Job, stopping: threading.Event) -> None:
+    def _run(self, job: Job, stopping: threading.Event, bell: LockBell) -> None:
         state = self.state(job.name)
 
         def ending() -> bool:
@@ -145,4 +163,4 @@ class Scheduler:
             except Exception as error:
                 self._tell(job, error)
             state.ended = state.beat = self._clock.wall()
-            self._clock.wait(stopping, job.interval)
+            self._clock.wait(bell, job.rest())

@@ -136,16 +136,21 @@ class Sweeper:
         self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
     ) -> SweepReport:
         """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
-        report = self._run(due, bounds, storage, dry_run=dry_run)
+        report = self.part(due, bounds, storage, dry_run=dry_run)
         if not dry_run:
             logs.swept(report, due.force)
-            if self._hooks.hooks:
-                self._hooks.emit(SweepFinished(report, scheduled))
-            if self._history is not None:
-                self._history.swept(report, scheduled=scheduled)
+            self.tell(report, scheduled=scheduled)
         return report
 
-    def _run(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:
+    def tell(self, report: SweepReport, *, scheduled: bool) -> None:
+        """Tell the history and the hooks of a sweep that has ended."""
+        if self._hooks.hooks:
+            self._hooks.emit(SweepFinished(report, scheduled))
+        if self._history is not None:
+            self._history.swept(report, scheduled=scheduled)
+
+    def part(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False) -> SweepReport:
+        """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
         tally = _Tally()
         began = self._clock.elapsed()
         ended = self._planned if dry_run else self._removed
@@ -176,14 +181,14 @@ class Sweeper:
         while not (stopped := self._stopped(bounds, tally.handled, began)):
             size = self._size(bounds, tally)
             page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            outcomes = list(self._foretold(due, storage, page.records))
+            outcomes = list(self.foretold(due, storage, page.records))
             tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
             cursor = page.cursor
             if cursor is None:
                 break
         return stopped
 
-    def _foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
+    def foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""
         for outcome in storage.predict(records):
             yield outcome

@@ -13,7 +13,7 @@ def add_parser(commands: options.Commands) -> None:
         "config",
         "print every setting, its value and where it came from",
         execute,
-        json="print one JSON object, with one object a setting in it",
+        json="print one JSON object, with one object a setting and one for the limits in it",
     )
     options.add_settings(parser)
 
@@ -27,14 +27,23 @@ def execute(args: argparse.Namespace) -> int:
     effective, sources = options.effective(args)
     values = {name: getattr(effective, name) for name in FIELDS}
     if args.json:
-        render.as_json({name: _described(name, value, sources[name]) for name, value in values.items()})
+        limits = {"value": [limit.described() for limit in effective.limits]} | _source(sources["limits"])
+        told = {name: _described(name, value, sources[name]) for name, value in values.items()}
+        render.as_json(told | {"limits": limits})
         return 0
     rows = [(name, options.shown(name, value), sources[name]) for name, value in values.items()]
+    rows += [
+        (f'limit "{limit.name}"', limit.words(), sources.get(limit.name, sources["limits"]))
+        for limit in effective.limits
+    ]
     render.table(("setting", "value", "from"), rows)
     return 0
 
 
 def _described(name: str, value: object, source: str) -> dict[str, object]:
+    return {"value": options.for_json(name, value)} | _source(source) | options.described(name)
+
+
+def _source(source: str) -> dict[str, object]:
     kind, _, where = source.partition(" ")  # the kind is flag, variable, file or default
-    found = {"value": options.for_json(name, value), "source": kind, "source_name": where or None}
-    return found | options.described(name)
+    return {"source": kind, "source_name": where or None}

@@ -19,6 +19,7 @@ class Room(NamedTuple):
         inodes: How many more files can be made; None where the file system counts none.
         inode_share: Their part of all there are.
         size: All bytes there are.
+        all_inodes: How many files there can be.
     """
 
     bytes: int
@@ -26,6 +27,7 @@ class Room(NamedTuple):
     inodes: int | None = None
     inode_share: float = 1.0
     size: int = 0
+    all_inodes: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -49,7 +51,8 @@ def room(directory: str) -> Room | None:
     size = found.f_blocks * found.f_frsize
     if not found.f_files:  # some file systems make inodes as they go
         return Room(found.f_bavail * found.f_frsize, share, size=size)
-    return Room(found.f_bavail * found.f_frsize, share, found.f_favail, found.f_favail / found.f_files, size)
+    inode_share = found.f_favail / found.f_files
+    return Room(found.f_bavail * found.f_frsize, share, found.f_favail, inode_share, size, found.f_files)
 
 
 def is_full(directory: str) -> bool:

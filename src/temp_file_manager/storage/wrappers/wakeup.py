@@ -3,12 +3,16 @@
 import os
 import select
 import threading
+from contextlib import suppress
 
 _LONGEST = 2**31 - 1  # milliseconds; more is an OverflowError
 
 
 class LockBell(threading.Event):
-    """An event for one waiter that is heard once. A lock does it at three quarters of what an ``Event`` costs."""
+    """An event for one waiter that is heard once. A lock does it at three quarters of what an ``Event`` costs.
+
+    Rung twice before it is heard, it is heard once. Whoever rings waits for nobody, also within a signal's handler.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +21,8 @@ class LockBell(threading.Event):
 
     def set(self) -> None:
         """Ring."""
-        self._silence.release()
+        with suppress(RuntimeError):  # it has been rung, and not yet heard
+            self._silence.release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return True as soon as it rings, False after ``timeout`` seconds."""
@@ -31,7 +36,7 @@ class PipeBell(LockBell):
     """The same by a pipe, at half of what a lock costs.
 
     The kernel knows that whoever writes to a pipe is about to wait, and lets the reader go on where the writer ran;
-    who waits for a lock is woken on another processor, which has to be woken first.
+    who waits for a lock is woken on another processor, which has to be woken first. Rung twice, it is heard twice.
     """
 
     def __init__(self) -> None:

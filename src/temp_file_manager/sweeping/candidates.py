@@ -1,0 +1,272 @@
+"""Records that may go for a limit, in the order in which they go, and what keeps the others."""
+
+import heapq
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from temp_file_manager.limits import Limit, Measure
+from temp_file_manager.records import Measured, Order, Selection, TempFile
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage.measure import GONE, Gone
+from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
+
+PAGE = 500
+"""Records read at a time."""
+
+MOST_USED = 20_000
+"""So many records that were found used since may wait for their turn in memory: with more, reading begins again."""
+
+_MOST_DIRECTORIES = 10_000
+
+Look = Callable[[Sequence[TempFile]], Iterable[Measured | Gone | None]]
+"""Looks at the files of records: what they take and when they were used; ``GONE``, or None where nothing can tell."""
+
+
+class Amount(NamedTuple):
+    """So many files, and what they take off the measure."""
+
+    files: int = 0
+    weight: float = 0.0
+
+
+class Candidate(NamedTuple):
+    """A record that may go.
+
+    Attributes:
+        record: As it is on record.
+        found: As a look has found it, where one was taken; else the same.
+    """
+
+    record: TempFile
+    found: TempFile
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes on the disk, as far as is known."""
+        return size_of(self.found)
+
+    def weight(self, limit: Limit, near: "Near") -> float:
+        """Return what a limit gains when it goes: bytes, or one file."""
+        if limit.measure not in ON_FILE_SYSTEM:
+            return weight(limit, self.record) if measured(self.record, limit) else 0.0
+        return weight(limit, self.found) if near(os.path.dirname(self.record.path)) else 0.0
+
+
+class _AnythingMoved(Exception):  # noqa: N818 - no error: it ends a reading, so that another begins
+    """Too many records have a later place than the one at which they were read."""
+
+
+class Candidates:
+    """Reads what may go for a limit, a page at a time, while others go on registering and using files.
+
+    In the order of use, files are looked at when it is their turn: one that was used since goes back to the place that
+    it has by now. So what comes first is always what has not been used for the longest time.
+
+    Args:
+        registry: The source.
+        limit: What is to be kept.
+        living: The sessions that live.
+        due: What the sweep before has taken.
+        now: As in ``Claims.claim``.
+        look: What looks at files.
+        near: Says of a directory whether it lies on the file system that is limited.
+        gone: Paths that are left out.
+        note: Whether what the looks find is noted in the registry.
+
+    Attributes:
+        protected: What was passed over, by what keeps it.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        limit: Limit,
+        living: Container[int],
+        due: Selection,
+        now: Callable[[], float],
+        look: Look,
+        near: "Near",
+        gone: Container[str],
+        *,
+        note: bool,
+    ) -> None:
+        self._registry = registry
+        self._limit = limit
+        self._living = living
+        self._due = due
+        self._now = now
+        self._look = look
+        self._near = near
+        self._gone = gone
+        self._note = note
+        self._passed: set[int] = set()
+        self._turns = self._all()
+        self.protected: defaultdict[Protection, Amount] = defaultdict(Amount)
+
+    def take(self, most: int, enough: float = math.inf) -> list[Candidate]:
+        """Return those that go next.
+
+        Args:
+            most: So many at most.
+            enough: No more than it takes to gain so much.
+        """
+        taken: list[Candidate] = []
+        gained = 0.0
+        while len(taken) < most and gained < enough and (one := next(self._turns, None)) is not None:
+            taken.append(one)
+            gained += one.weight(self._limit, self._near)
+        return taken
+
+    def gain(self, enough: float, most: float = math.inf) -> Amount:
+        """Return how many go next, and what that gains: up to ``enough``, ``most`` at most, and no more are read."""
+        files, gained = 0, 0.0
+        while files < most and gained < enough and (one := next(self._turns, None)) is not None:
+            files += 1
+            gained += one.weight(self._limit, self._near)
+        return Amount(files, gained)
+
+    def _all(self) -> Iterator[Candidate]:
+        for tags in ((self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,)):
+            again = True
+            while again:
+                again = False
+                try:
+                    yield from self._in_order(tags)
+                except _AnythingMoved:
+                    again = True
+
+    def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
+        """Yield what has one of these tags, each at its place by what a look at it has found."""
+        order, waiting = self._limit.order, _Waiting(self._most_used())
+        for page in self._pages(tags):
+            fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
+            for candidate in self._seen([record for record in fresh if self._is_free(record)]):
+                before, after = place(candidate.record, order), place(candidate.found, order)
+                yield from map(self._taken, waiting.until(before))
+                if order is Order.LEAST_USED and after > before:
+                    waiting.add(after, candidate)
+                else:
+                    yield self._taken(candidate)
+        yield from map(self._taken, waiting.until(None))
+
+    def _taken(self, candidate: Candidate) -> Candidate:
+        self._pass(candidate.record)
+        return candidate
+
+    def _pass(self, record: TempFile) -> None:
+        if self._limit.order is Order.LEAST_USED:  # else none comes up again
+            self._passed.add(record.generation)
+
+    def _is_fresh(self, record: TempFile, waiting: "_Waiting", *, first: bool) -> bool:
+        """Say whether a record is of this limit's, and has not come up before."""
+        if not measured(record, self._limit) or record.generation in self._passed or record.generation in waiting:
+            return False
+        if record.path in self._gone:
+            return False
+        return first or set(self._limit.first).isdisjoint(record.tags)
+
+    def _most_used(self) -> float:
+        return MOST_USED if self._note else math.inf
+
+    def _pages(self, tags: tuple[str, ...]) -> Iterator[Sequence[TempFile]]:
+        wanted = Selection(self._due.asof, self._due.max_age, order=self._limit.order, tags=tags)
+        cursor = None
+        while True:
+            page = self._registry.page(wanted, now=self._now(), limit=PAGE, after=cursor)
+            yield page.records
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _is_free(self, record: TempFile) -> bool:
+        """Say whether a record may go; note what keeps it."""
+        keeps = protection(record, self._limit, self._living, self._due)
+        if keeps is None and self._limit.measure in ON_FILE_SYSTEM and not self._near(os.path.dirname(record.path)):
+            keeps = Protection.ELSEWHERE
+        if keeps is not None:
+            self.keep(record, keeps)
+            self._pass(record)
+        return keeps is None
+
+    def keep(self, record: TempFile, keeps: Protection) -> None:
+        """Note what keeps a record."""
+        files, size = self.protected[keeps]
+        self.protected[keeps] = Amount(files + 1, size + weight(self._limit, record))
+
+    def _seen(self, records: Sequence[TempFile]) -> Iterator[Candidate]:
+        """Yield records as candidates, looked at where that matters."""
+        unknown = self._limit.measure in ON_FILE_SYSTEM and any(record.disk is None for record in records)
+        if self._limit.order is not Order.LEAST_USED and not unknown:
+            yield from (Candidate(record, record) for record in records)
+            return
+        news, seen = [], []
+        for record, found in zip(records, self._look(records), strict=True):
+            if isinstance(found, Measured):
+                seen.append(Candidate(record, record._replace(disk=found.disk, used_at=found.used_at)))
+                if (found.disk, found.used_at) != (record.disk, record.used_at):
+                    news.append(found)
+            else:
+                seen.append(Candidate(record, record._replace(disk=0) if found is GONE else record))
+        if news and self._note:
+            self._registry.measured(news)
+        yield from seen
+
+
+ON_FILE_SYSTEM: Final = (Measure.FREE, Measure.FREE_INODES, Measure.MEMORY)
+"""Measures of the file system that the base directory is on: what lies elsewhere does not matter to them."""
+
+
+class _Waiting:
+    """Candidates that wait until those before their new place have gone.
+
+    Args:
+        most: With more, ``_AnythingMoved`` is raised.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._heap: list[tuple[tuple[float, int], Candidate]] = []
+        self._numbers: set[int] = set()
+        self._most = most
+
+    def __contains__(self, generation: int) -> bool:
+        return generation in self._numbers
+
+    def add(self, at: tuple[float, int], candidate: Candidate) -> None:
+        if len(self._heap) >= self._most:
+            raise _AnythingMoved
+        heapq.heappush(self._heap, (at, candidate))
+        self._numbers.add(candidate.record.generation)
+
+    def until(self, at: tuple[float, int] | None) -> Iterator[Candidate]:
+        """Yield those whose place is before ``at``; None: all."""
+        while self._heap and (at is None or self._heap[0][0] < at):
+            candidate = heapq.heappop(self._heap)[1]
+            self._numbers.discard(candidate.record.generation)
+            yield candidate
+
+
+class Near:
+    """Says of directories whether they lie on the file system of another one; looks at each once."""
+
+    def __init__(self, base_dir: str) -> None:
+        self._base = _device(base_dir)
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, directory: str) -> bool:
+        """Say so; what cannot be looked at does not."""
+        known = self._known.get(directory)
+        if known is None:
+            if len(self._known) >= _MOST_DIRECTORIES:
+                self._known.clear()
+            known = self._known[directory] = self._base is not None and _device(directory) == self._base
+        return known
+
+
+def _device(directory: str) -> int | None:
+    try:
+        return os.stat(directory).st_dev
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,314 @@
+"""The evictor: where a limit's mark is passed it has files swept that are not due, until the limit is kept again.
+
+It removes nothing itself. It reads records in the limit's order, and hands those that may go to the sweeper, a chunk at
+a time; before each chunk it asks the measure again.
+"""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from temp_file_manager import logs
+from temp_file_manager.clock import Clock
+from temp_file_manager.errors import LargeSweepError, RegistryFullError
+from temp_file_manager.events import Hooks, LimitUnmet
+from temp_file_manager.limits import Limit
+from temp_file_manager.records import RETIRED, Selection, Status
+from temp_file_manager.registry import Registry
+from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES
+from temp_file_manager.reports import SweepReport
+from temp_file_manager.storage.contract import Storage
+from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.limit_states import LimitStates
+from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
+from temp_file_manager.sweeping.readings import Readings
+from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Sweeper
+
+NAME = "evict"
+"""Nobody else who shares the registry evicts at the same time."""
+
+UNMET = "limits_unmet"
+"""The journal of which limits could not be kept at the last try of whoever shares the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One time that limits are kept.
+
+    Attributes:
+        due: What the sweep before has taken; in a dry run, would have.
+        bounds: How far to go.
+        living: The sessions that live.
+        allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
+        dry_run: Whether nothing is to change.
+        scheduled: Whether nobody has asked.
+        foretold: The paths of what a dry run has foretold to go, so far.
+        gains: What that takes off the measure, by limit.
+    """
+
+    due: Selection
+    bounds: Bounds
+    living: frozenset[int]
+    allow: int | None
+    dry_run: bool
+    scheduled: bool
+    foretold: set[str] = field(default_factory=set)
+    gains: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Evictor:
+    """Keeps limits.
+
+    Args:
+        states: What is known of each limit.
+        readings: What reads the measures.
+        registry: Whose records may go.
+        clock: What tells the time.
+        guard: What asks before a new or lowered limit removes much.
+        sweeper: What sweeps.
+        storage: What removes; it keeps files that somebody has open.
+        hooks: Who hears of it.
+        look: What looks at files.
+        near: Says of a directory whether it lies on the file system that is limited.
+    """
+
+    def __init__(
+        self,
+        states: LimitStates,
+        readings: Readings,
+        registry: Registry,
+        clock: Clock,
+        guard: LargeSweepGuard,
+        sweeper: Sweeper,
+        storage: Storage,
+        hooks: Hooks,
+        look: Look,
+        near: Near,
+    ) -> None:
+        self.states = states
+        self.readings = readings
+        self._registry = registry
+        self._clock = clock
+        self._guard = guard
+        self._sweeper = sweeper
+        self._storage = storage
+        self._hooks = hooks
+        self._look = look
+        self._near = near
+
+    def evict(
+        self,
+        due: Selection,
+        bounds: Bounds,
+        *,
+        allow: int | None = 0,
+        swept_by: Storage | None = None,
+        dry_run: bool = False,
+        scheduled: bool = False,
+    ) -> SweepReport:
+        """Have swept, for each limit whose mark is passed, what goes first, until the limit is kept.
+
+        Args:
+            due: What the sweep before has taken; in a dry run, would have.
+            bounds: How far to go.
+            allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
+            swept_by: What the sweep before removes by, if that is not what this does.
+            dry_run: Change nothing, and report what the same call would do.
+            scheduled: Nobody has asked: wait where a limit says so, or could not be kept.
+
+        Raises:
+            LargeSweepError: nobody scheduled it, and a new or lowered limit would remove too much.
+        """
+        total = SweepReport(dry_run=dry_run)
+        if not self.states.limits:
+            return total
+        turn = Turn(due, self._until(bounds), self.living(), allow, dry_run, scheduled)
+        if dry_run:
+            if any(state.over_since is not None for state in self.states.check()):
+                self._foretell_sweep(turn, swept_by or self._storage)
+            for limit in self.states.limits:
+                total += self._kept(limit, turn)
+            return total
+        try:
+            with self._registry.exclusive(NAME) as alone:
+                for limit in self.states.limits if alone else ():
+                    total += self._kept(limit, turn)
+        finally:
+            if total.retired or total.failed or total.kept:
+                self._sweeper.tell(total, scheduled=scheduled)
+        return total
+
+    def _until(self, bounds: Bounds) -> Bounds:
+        """Return bounds whose budget counts from now, whatever it is spent on."""
+        if bounds.budget is None:
+            return bounds
+        end = self._clock.elapsed() + bounds.budget
+        return replace(bounds, budget=None, stop=lambda: bounds.stop() or self._clock.elapsed() >= end)
+
+    def living(self) -> frozenset[int]:
+        """Return the numbers of the sessions that live."""
+        return frozenset(session.number for session in self._registry.sessions())
+
+    def candidates(
+        self, limit: Limit, due: Selection, living: frozenset[int], *, gone: Container[str] = (), note: bool = False
+    ) -> Candidates:
+        """Return what may go for a limit, in order, what is due not among it.
+
+        Args:
+            limit: Which.
+            due: See ``evict``.
+            living: The sessions that live.
+            gone: Paths that are left out.
+            note: Whether what looks at files find is noted in the registry.
+        """
+        now = self._clock.elapsed
+        return Candidates(self._registry, limit, living, due, now, self._look, self._near, gone, note=note)
+
+    # -- one limit
+
+    def _kept(self, limit: Limit, turn: Turn) -> SweepReport:
+        """Keep one limit as far as may be."""
+        reading = self._reading(limit, turn)
+        if reading is None or not over(limit, reading):
+            if reading is not None and not turn.dry_run:
+                self._met(limit, turn)
+            return SweepReport(dry_run=turn.dry_run)
+        if turn.scheduled and not self.states.is_time(limit):
+            return SweepReport()
+        unmet = self._hindrance(limit, turn, reading)
+        if unmet:
+            report = SweepReport(dry_run=turn.dry_run)
+        else:
+            candidates = self._in_turn(limit, turn, note=not turn.dry_run)
+            report, unmet = self._swept(limit, turn, candidates)
+        if not turn.dry_run:
+            self._told(limit, turn, report, unmet)
+        return report
+
+    def _swept(self, limit: Limit, turn: Turn, candidates: Candidates) -> tuple[SweepReport, str]:
+        """Sweep candidates until the limit is kept, a chunk at a time; return also why it could not be."""
+        report = SweepReport(dry_run=turn.dry_run)
+        while not report.stopped:
+            reading = self._reading(limit, turn)
+            more = 0.0 if reading is None else wanted(limit, reading)
+            most = self._most(turn.bounds, report)
+            if not more or not most:
+                break
+            chunk = candidates.take(most, more)
+            if not chunk:
+                return report, self._shortage(limit, reading, more, candidates)
+            part = self._chunk(turn, chunk)
+            for outcome in part.outcomes:
+                if outcome.status in (Status.KEPT, Status.FAILED):
+                    candidates.keep(outcome.record, Protection.WAITING)
+            report += part
+        return report, ""
+
+    def _chunk(self, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
+        """Have a chunk swept, or foretell that."""
+        only = tuple(one.record for one in chunk)
+        chosen = replace(turn.due, force=True, patient=False, only=only)
+        part = self._sweeper.part(chosen, Bounds(stop=turn.bounds.stop), self._storage, dry_run=turn.dry_run)
+        retired = {outcome.record.path for outcome in part.outcomes if outcome.status in RETIRED}
+        gone = [one for one in chunk if one.record.path in retired]
+        if turn.dry_run:
+            self._foretell(turn, gone)
+        elif gone:
+            counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
+            self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
+        return replace(part, evicted=part.retired)
+
+    def _most(self, bounds: Bounds, report: SweepReport) -> int:
+        if bounds.limit is None:
+            return CHUNK
+        return max(0, min(CHUNK, bounds.limit - report.retired - report.replaced - report.kept - report.failed))
+
+    def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
+        return self.candidates(limit, turn.due, turn.living, gone=turn.foretold, note=note)
+
+    def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> str:
+        """Say why nothing may go for a limit but what is due; nothing when it may."""
+        more = wanted(limit, reading)
+        if turn.allow is not None and not turn.dry_run:
+            records = self.readings.records(limit)
+            try:
+                self._guard.check_limit(
+                    limit, records, turn.due.asof, lambda most: self._in_turn(limit, turn).gain(more, most)[0], turn.allow
+                )
+            except LargeSweepError as error:
+                if not turn.scheduled:
+                    raise
+                return str(error)
+        if limit.measure.is_room:
+            candidates = self._in_turn(limit, turn)
+            if candidates.gain(more)[1] < more:
+                return f"all that may go would not do, so only what is due goes: {self._shortage(limit, reading, more, candidates)}"
+        return ""
+
+    # -- dry runs
+
+    def _reading(self, limit: Limit, turn: Turn) -> Reading | None:
+        """Return what a limit's measure is, or would be by now."""
+        reading = self.states.look(limit)
+        gain = turn.gains[limit.name]
+        if reading is None or not gain:
+            return reading
+        return reading._replace(value=reading.value + (gain if limit.measure.is_room else -gain))
+
+    def _foretell(self, turn: Turn, gone: Iterable[Candidate]) -> None:
+        for one in gone:
+            turn.foretold.add(one.record.path)
+            for limit in self.states.limits:
+                turn.gains[limit.name] += one.weight(limit, self._near)
+
+    def _foretell_sweep(self, turn: Turn, storage: Storage) -> None:
+        """Foretell what the sweep before takes."""
+        cursor = None
+        while True:
+            page = self._registry.page(turn.due, now=self._clock.elapsed(), limit=PAGE, after=cursor)
+            outcomes = self._sweeper.foretold(turn.due, storage, page.records)
+            self._foretell(turn, [Candidate(one.record, one.record) for one in outcomes if one.status in RETIRED])
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    # -- what is said
+
+    def _met(self, limit: Limit, turn: Turn) -> None:
+        self._guard.in_force(limit, turn.due.asof)
+        if self.states.met(limit):
+            logs.limit_met(limit.name)
+            self._note_unmet(turn)
+
+    def _told(self, limit: Limit, turn: Turn, report: SweepReport, unmet: str) -> None:
+        """Tell what came of it."""
+        reading = self.states.look(limit)
+        reached = "" if reading is None else limit.measure.words(reading.value)
+        if report.retired or report.failed:
+            logs.evicted(limit.name, report, reached)
+        if unmet:
+            if self.states.unmet(limit, unmet):
+                logs.limit_unmet(limit.name, unmet)
+                self._note_unmet(turn)
+                if self._hooks.hooks:
+                    self._hooks.emit(LimitUnmet(limit.name, unmet))
+        elif reading is not None and not over(limit, reading):
+            self._met(limit, turn)
+
+    def _note_unmet(self, turn: Turn) -> None:
+        from json import dumps  # noqa: PLC0415 - slow to import, and few have limits
+
+        unmet = {state.limit.name: state.unmet for state in self.states.all if state.unmet}
+        with suppress(RegistryFullError):  # this process knows it all the same
+            self._registry.write(UNMET, dumps(unmet), turn.due.asof, keep=1)
+
+    def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> str:
+        """Say how much is lacking, and where the rest is."""
+        words = limit.measure.words
+        parts = [f"{words(amount.weight)} {keeps}" for keeps, amount in candidates.protected.items()]
+        if reading is not None and limit.measure in ON_FILE_SYSTEM:
+            used = (reading.capacity or 0.0) - reading.value if limit.measure.is_room else reading.value
+            parts.append(f"{words(max(0.0, used - self.readings.on_record(limit)))} not on record")
+        return f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"

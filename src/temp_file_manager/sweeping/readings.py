@@ -1,0 +1,61 @@
+"""Looks at what limits measure: the registry's sums, the file system, the memory."""
+
+from temp_file_manager.limits import Limit, Measure
+from temp_file_manager.registry import Registry
+from temp_file_manager.storage.kernel.cgroup import memory
+from temp_file_manager.storage.kernel.space import room
+from temp_file_manager.sweeping.limits import Reading
+
+
+class Readings:
+    """Reads measures, each at a cost that does not depend on how many files there are.
+
+    Args:
+        registry: Whose records count.
+        base_dir: Whose file system counts.
+    """
+
+    def __init__(self, registry: Registry, base_dir: str) -> None:
+        self._registry = registry
+        self._base_dir = base_dir
+
+    def read(self, limit: Limit) -> Reading | None:
+        """Return what a limit's measure is now; None when it cannot be told.
+
+        Raises:
+            RegistryError: the registry cannot be read.
+        """
+        match limit.measure:
+            case Measure.BYTES:
+                found = self._on_record(limit)[1]
+                return None if found is None else Reading(found)
+            case Measure.FILES:
+                return Reading(self._on_record(limit)[0])
+            case Measure.MEMORY:
+                used = memory()
+                return None if used is None else Reading(used.used, used.allowed)
+        return self._room(limit.measure)
+
+    def on_record(self, limit: Limit) -> float:
+        """Return how much of a limit's measure is of registered files: bytes or files; 0 where that is not kept."""
+        records, size = self._on_record(limit)
+        return float(records if limit.measure.is_count else size or 0)
+
+    def records(self, limit: Limit) -> int:
+        """Return how many records a limit is about."""
+        return self._on_record(limit)[0]
+
+    def _on_record(self, limit: Limit) -> tuple[int, int | None]:
+        if limit.tags:
+            records, size = self._registry.sums(limit.tags)
+            return records, size
+        stats = self._registry.stats()
+        return stats.records, stats.bytes
+
+    def _room(self, measure: Measure) -> Reading | None:
+        found = room(self._base_dir)
+        if found is None:
+            return None
+        if measure is Measure.FREE:
+            return Reading(found.bytes, found.size)
+        return None if found.inodes is None else Reading(found.inodes, found.all_inodes)
