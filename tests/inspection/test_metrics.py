@@ -283,7 +283,9 @@ class TestLimitsAndSessions:
         assert scraped(manager)[name] == 2
 
     def test_how_far_it_is_to_each_mark(self, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
-        def status(name: str, measure: Measure, mark: float | None, value: float | None, unmet: str = "") -> LimitStatus:
+        def status(
+            name: str, measure: Measure, mark: float | None, value: float | None, unmet: str = ""
+        ) -> LimitStatus:
             return LimitStatus(Limit(name, measure, Mark(0.5), Mark(0.5)), mark, mark, value, False, unmet)
 
         found = (

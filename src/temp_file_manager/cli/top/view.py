@@ -169,7 +169,7 @@ def _limits(picture: Picture) -> Group:
 
 def _limit(limit: words.Limited) -> Text:
     style = "bold red" if limit.state else "bold"
-    figures = f"{limit.now} {limit.measure.replace('_', ' ')}, {limit.bound}"
+    figures = f"{limit.now}, {limit.bound}"
     return _line((f"limit {limit.name} ", "dim"), (figures, style), (f"  {limit.state}", "red"))
 
 
