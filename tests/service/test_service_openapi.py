@@ -93,7 +93,7 @@ def test_the_document_is_served_as_it_is(client: Client) -> None:
 def test_what_changes_things_needs_the_token_by_the_document_too() -> None:
     for path, method in METHODS:
         operation = DOCUMENT["paths"][path][method.lower()]
-        if method != "GET" and path != "/session":
+        if method != "GET" and path != "/login":
             assert operation["security"] == [{"bearer": []}]
             of_bodies = {"400", "413", "415", "422"} if "requestBody" in operation else set()
             assert {"401", "403"} | of_bodies <= operation["responses"].keys()
@@ -150,8 +150,8 @@ def test_real_answers_are_what_the_document_says(lively: Client, manager: TempFi
         ("/v1/sessions/{number}/renew", "POST", {"body": {"ttl": 10}} | numbered),
         ("/v1/sessions/{number}", "DELETE", numbered),
         ("/v1/files/forget", "POST", {"body": {"paths": [f"{base}/new"]}}),
-        ("/session", "POST", {"body": {"token": TOKEN}}),
-        ("/session", "DELETE", {}),
+        ("/login", "POST", {"body": {"token": TOKEN}}),
+        ("/login", "DELETE", {}),
     ]
     for path, method, more in asked:
         case = schema[path][method].Case(**more, **({"media_type": "application/json"} if "body" in more else {}))

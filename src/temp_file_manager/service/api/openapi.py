@@ -69,7 +69,7 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": "temp_file_manager",
-        "description": "From POST /session; for reading.",
+        "description": "From POST /login; for reading.",
     },
 }
 

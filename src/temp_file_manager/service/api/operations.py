@@ -183,10 +183,10 @@ OPERATIONS = (
         READ, (401, 503),
     ),
     Operation(
-        "POST", "/session", "signIn", "sign in", "A browser that knows the token gets a cookie, to read with",
+        "POST", "/login", "signIn", "sign in", "A browser that knows the token gets a cookie, to read with",
         {204: Answer("The cookie is set.", header="Set-Cookie")}, refused=(401,), body=models.Token,
     ),
-    Operation("DELETE", "/session", "signOut", "sign in", "Take the cookie back", {204: Answer("It is gone.")}),
+    Operation("DELETE", "/login", "signOut", "sign in", "Take the cookie back", {204: Answer("It is gone.")}),
     Operation(
         "GET", "/", "page", "page", "The page",
         {

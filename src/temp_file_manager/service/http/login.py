@@ -56,7 +56,7 @@ class Credentials:
 
 
 class Login:
-    """``/session``: a browser that knows the token gets the cookie.
+    """``/login``: a browser that knows the token gets the cookie.
 
     Args:
         credentials: What is compared.
