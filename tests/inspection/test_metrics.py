@@ -19,7 +19,7 @@ from contexts import JOBS, removing_by
 from temp_file_manager import MemoryRegistry, RegistryError, Status, TempFileManager
 from temp_file_manager.adopt import watched
 from temp_file_manager.inspection import metrics
-from temp_file_manager.inspection.limits import LimitStatus
+from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Cause
@@ -285,8 +285,8 @@ class TestLimitsAndSessions:
     def test_how_far_it_is_to_each_mark(self, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
         def status(
             name: str, measure: Measure, mark: float | None, value: float | None, unmet: str = ""
-        ) -> LimitStatus:
-            return LimitStatus(Limit(name, measure, Mark(0.5), Mark(0.5)), mark, mark, value, False, unmet)
+        ) -> LimitReading:
+            return LimitReading(Limit(name, measure, Mark(0.5), Mark(0.5)), value, None, mark, mark, False, unmet)
 
         found = (
             status("half full", Measure.BYTES, 100, 50),
@@ -295,7 +295,7 @@ class TestLimitsAndSessions:
             status('no room "\n\\', Measure.FREE_INODES, 100, 0, "nothing may go"),
             status("unknown", Measure.MEMORY, None, None),
         )
-        monkeypatch.setattr(metrics, "limits", lambda _: found)
+        monkeypatch.setattr(metrics, "readings", lambda _: found)
         told = {name: value for name, value in scraped(manager).items() if "_limit_" in name}
         assert told == {
             "temp_file_limit_ratiohalf full": 0.5,

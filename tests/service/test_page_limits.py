@@ -14,7 +14,7 @@ from browser import PHONE, Visitor, browser, readable, visit
 from serving import TOKEN, Client
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection import overview
-from temp_file_manager.inspection.limits import LimitStatus
+from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.sessions import THIS_PROCESS
 
@@ -34,10 +34,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def status(
     measure: Measure, mark: float | None, to: float | None, value: float | None, *, unmet: str = "", **limit: object
-) -> LimitStatus:
+) -> LimitReading:
     over = value is not None and mark is not None and (value < mark if measure.is_room else value > mark)
     told = {"name": str(measure), "mark": Mark(mark or 0.5), "to": Mark(to or 0.5)} | limit
-    return LimitStatus(Limit(measure=measure, **told), mark, to, value, over, unmet)
+    return LimitReading(Limit(measure=measure, **told), value, None, mark, to, over, unmet)
 
 
 GROUNDS = "bars => bars.map(bar => getComputedStyle(bar).backgroundColor)"
@@ -51,10 +51,10 @@ EACH = (
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> list[LimitStatus]:
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[LimitReading]:
     """What the service finds of limits, to be changed."""
     found = list(EACH)
-    monkeypatch.setattr(overview, "limits", lambda _: tuple(found))
+    monkeypatch.setattr(overview, "readings", lambda _: tuple(found))
     return found
 
 
@@ -74,7 +74,7 @@ def test_without_limits_and_sessions_nothing_is_shown(client: Client, visit: Vis
     expect(page.locator("#sessions-panel")).to_be_hidden()
 
 
-def test_limits_are_told_in_words(client: Client, visit: Visitor, limits: list[LimitStatus]) -> None:
+def test_limits_are_told_in_words(client: Client, visit: Visitor, limits: list[LimitReading]) -> None:
     page = visit(client)
     expect(page.get_by_role("heading", name="Limits")).to_be_visible()
     expect(page.locator("#limits tbody")).to_have_count(len(limits))
@@ -109,7 +109,7 @@ def test_limits_are_told_in_words(client: Client, visit: Visitor, limits: list[L
     assert page.locator("main img").count() == 0
 
 
-def test_a_bar_is_as_long_as_its_mark_is_near(client: Client, visit: Visitor, limits: list[LimitStatus]) -> None:
+def test_a_bar_is_as_long_as_its_mark_is_near(client: Client, visit: Visitor, limits: list[LimitReading]) -> None:
     page = visit(client)
     expect(page.locator("#limits tbody")).to_have_count(len(limits))
 
@@ -134,7 +134,7 @@ def test_a_bar_is_as_long_as_its_mark_is_near(client: Client, visit: Visitor, li
     assert wide["width"] > 300
 
 
-def test_limits_change_while_it_is_open(client: Client, visit: Visitor, limits: list[LimitStatus]) -> None:
+def test_limits_change_while_it_is_open(client: Client, visit: Visitor, limits: list[LimitReading]) -> None:
     page = visit(client)
     body = page.locator("#limits tbody").first
     expect(body).to_have_attribute("data-state", "within")
@@ -148,7 +148,7 @@ def test_limits_change_while_it_is_open(client: Client, visit: Visitor, limits: 
 
 
 def test_how_old_the_sizes_are(
-    client: Client, visit: Visitor, limits: list[LimitStatus], monkeypatch: pytest.MonkeyPatch
+    client: Client, visit: Visitor, limits: list[LimitReading], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit(client)
     note = page.locator("#limits-note")
@@ -198,7 +198,7 @@ def test_of_many_sessions_the_first_are_shown(manager: TempFileManager, client: 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_states_are_told_apart_without_colours_and_can_be_read(
-    manager: TempFileManager, client: Client, visit: Visitor, limits: list[LimitStatus], scheme: str
+    manager: TempFileManager, client: Client, visit: Visitor, limits: list[LimitReading], scheme: str
 ) -> None:
     manager.registry.begin("request 42", now=0, ends_at=math.inf, owner=THIS_PROCESS)
     page = visit(client, color_scheme=scheme)
@@ -214,7 +214,7 @@ def test_states_are_told_apart_without_colours_and_can_be_read(
 
 
 def test_on_a_phone_they_fit(
-    manager: TempFileManager, client: Client, visit: Visitor, limits: list[LimitStatus]
+    manager: TempFileManager, client: Client, visit: Visitor, limits: list[LimitReading]
 ) -> None:
     limits.append(status(Measure.BYTES, GIB, GIB, GIB, name="long " * 50, tags=("t" * 200, "u" * 200)))
     now = time.time()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from temp_file_manager.inspection.limits import LimitStatus
+from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.prospects import Forecast
 from temp_file_manager.inspection.sessions import SessionStatus
 from temp_file_manager.inspection.why import Explanation
@@ -105,12 +105,12 @@ def _forecast(forecast: Forecast) -> dict[str, object]:
     }
 
 
-def limits(found: Sequence[LimitStatus], measured_age: float | None) -> dict[str, object]:
+def limits(found: Sequence[LimitReading], measured_age: float | None) -> dict[str, object]:
     """Return how it is about all limits, and how old the knowledge of sizes is, for JSON."""
     return {"measured_age": measured_age, "limits": [_limit(each) for each in found]}
 
 
-def _limit(found: LimitStatus) -> dict[str, object]:
+def _limit(found: LimitReading) -> dict[str, object]:
     limit = found.limit
     return {
         "name": limit.name,

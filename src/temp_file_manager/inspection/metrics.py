@@ -21,7 +21,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
-from temp_file_manager.inspection.limits import LimitStatus, limits, measured_age, ratio
+from temp_file_manager.inspection.limits import LimitReading, measured_age, readings
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -42,7 +42,7 @@ class _Seen(NamedTuple):
     stats: Stats | None = None
     counted: Mapping[str, float | None] = {}
     oldest: float | None = None
-    limits: tuple[LimitStatus, ...] = ()
+    limits: tuple[LimitReading, ...] = ()
     sessions: int | None = None
     measured_age: float | None = None
 
@@ -88,7 +88,7 @@ class ManagerCollector(Collector):
                 stats=stats,
                 counted=overview.counted(stats),
                 oldest=oldest,
-                limits=limits(context),
+                limits=readings(context),
                 sessions=len(context.registry.sessions()),
                 measured_age=measured_age(context),
             )
@@ -161,8 +161,8 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
     ("temp_file_disk_size_bytes", lambda seen: seen.disk["size"], "Bytes there are on the base directory's disk"),
 )
 
-_OF_LIMITS: tuple[tuple[str, Callable[[LimitStatus], float | None], str], ...] = (
-    ("temp_file_limit_ratio", ratio, "How far it is to a limit's mark, where it is 1; beyond it is more"),
+_OF_LIMITS: tuple[tuple[str, Callable[[LimitReading], float | None], str], ...] = (
+    ("temp_file_limit_ratio", lambda found: found.ratio, "How near a limit's mark is: 1 is at it, more is beyond"),
     (
         "temp_file_limit_unmet",
         lambda found: bool(found.unmet),
@@ -189,7 +189,7 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
 
 
 def _of_limits(
-    name: str, tell: Callable[[LimitStatus], float | None], about: str, found: Iterable[LimitStatus]
+    name: str, tell: Callable[[LimitReading], float | None], about: str, found: Iterable[LimitReading]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, about, labels=["limit"])
     for each in found:
