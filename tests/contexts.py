@@ -11,8 +11,10 @@ from temp_file_manager.storage.contract import Storage
 MakeManager = Callable[..., TempFileManager]
 """Takes a base directory's name, and what a manager takes."""
 
-JOBS = len(jobs.JOBS)
-"""Threads of a manager that was started, each of which waits for the clock."""
+
+def jobs_of(manager: TempFileManager) -> int:
+    """Return how many threads a manager has once it is started; each waits for the clock."""
+    return len(jobs.jobs(manager.context))
 
 
 def timed(manager: TempFileManager, clock: Clock) -> Context:

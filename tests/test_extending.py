@@ -10,6 +10,7 @@ import pytest
 
 import command_line
 from command_line import Say
+from contexts import jobs_of
 from temp_file_manager import TempFileManager, cli, jobs
 from temp_file_manager.cli import options, render
 from temp_file_manager.context import Context
@@ -97,9 +98,9 @@ def test_a_job_is_a_row_of_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with closing(TempFileManager(tmp_path, clock=clock)) as manager:
         manager.start()
         for _ in range(2):
-            clock.until_waiting(len(jobs.JOBS))
+            clock.until_waiting(jobs_of(manager))
             clock.advance(10)
-        clock.until_waiting(len(jobs.JOBS))
+        clock.until_waiting(jobs_of(manager))
         assert done == [0, 0, 0]
         assert manager.context.scheduler.state("count").failures == 0
 

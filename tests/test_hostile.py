@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS, timed
+from contexts import jobs_of, timed
 from hanging_mount import HangingMount
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.errors import TempFileError
@@ -181,7 +181,7 @@ class Scene:
         if by == "schedule":
             self.clock.advance(AFTER)
             self.manager.start()
-            self.clock.until_waiting(JOBS)
+            self.clock.until_waiting(jobs_of(self.manager))
             return ""
         try:
             self.manager.sweep(force=True)
@@ -218,7 +218,7 @@ def outlives(scene: Scene, fault: AbstractContextManager[object], by: str, *, so
     assert by != "schedule" or scene.manager.context.scheduler.running
     if by == "schedule":
         scene.clock.advance(AFTER)
-        scene.clock.until_waiting(JOBS)
+        scene.clock.until_waiting(jobs_of(scene.manager))
         scene.manager.stop()
     else:
         assert scene.sweep(by) == ""
@@ -626,10 +626,10 @@ def test_the_scheduler_hangs_alone_and_goes_on(scene: Scene, tmp_path: Path, mon
     make(tmp_path / "others", 3)
     assert scene.manager.register_files(make(tmp_path / "others", 3)).registered == 3
     storage.release()
-    scene.clock.until_waiting(JOBS)
+    scene.clock.until_waiting(jobs_of(scene.manager))
     assert scene.manager.context.scheduler.running
     scene.clock.advance(AFTER)
-    scene.clock.until_waiting(JOBS)
+    scene.clock.until_waiting(jobs_of(scene.manager))
     scene.manager.stop()
     assert len(scene.manager.files) == 0
     assert os.listdir(tmp_path / "others") == []

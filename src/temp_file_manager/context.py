@@ -9,6 +9,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.records import Selection
+from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
@@ -17,11 +18,12 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
-from temp_file_manager.storage.build import build
+from temp_file_manager.storage.build import build, build_gone
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.scheduler import Scheduler
 from temp_file_manager.sweeping.sweep import Sweeper
 
@@ -60,9 +62,11 @@ class Context:
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
         registrar: What puts files on record.
+        closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         directories: What makes directories, and removes them.
         sweeper: What sweeps.
+        measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
     """
 
@@ -79,9 +83,11 @@ class Context:
     large_sweep_guard: LargeSweepGuard
     history: History
     registrar: Registrar
+    closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
     sweeper: Sweeper
+    measuring: Measuring
     scheduler: Scheduler
 
     @classmethod
@@ -138,6 +144,8 @@ class Context:
         history = History(registry, clock)
         guard = ClockGuard(registry, clock)
         registrar = Registrar(registry, guard, told, settings)
+        closed = ClosedFiles(registry, clock)
+        gone = build_gone(settings, base_dir, clock)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -152,9 +160,11 @@ class Context:
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
-            creator=Creator(directory, registry, guard, registrar, settings.permission_mask),
+            closed=closed,
+            creator=Creator(directory, registry, guard, registrar, closed, settings.permission_mask),
             directories=MadeDirectories(directory),
             sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
+            measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
             scheduler=Scheduler(clock),
         )
 

@@ -9,7 +9,7 @@ from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import MEASURE, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -33,13 +33,25 @@ def sample_job(context: Context) -> Job:
     return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
 
 
-JOBS: tuple[Callable[[Context], Job], ...] = (sweep_job, sample_job)
-"""Each row makes a job for a context."""
+PATIENCE = 5.0
+"""Seconds that stopping waits for a slice of measuring, which takes a tenth of one."""
+
+
+def measure_job(context: Context) -> Job | None:
+    """Return the job that measures files; None where no sizes are kept."""
+    measuring = context.measuring
+    if not context.registry.properties.keeps_identity:
+        return None
+    return Job(MEASURE, lambda: measuring.rest, measuring.slice, logs.measure_failed, patience=PATIENCE)
+
+
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, sample_job, measure_job)
+"""Each row makes a job for a context that has work for it."""
 
 
 def jobs(context: Context) -> tuple[Job, ...]:
     """Return what a started manager does at intervals."""
-    return tuple(job(context) for job in JOBS)
+    return tuple(job for job in (row(context) for row in JOBS) if job is not None)
 
 
 def sweep(context: Context, stop: Stop) -> None:

@@ -71,6 +71,11 @@ def sample_failed(error: Exception) -> None:
     logger.warning(f"How many files there are was not noted: {printable(str(error))}")
 
 
+def measure_failed(error: Exception) -> None:
+    """Say that what files take on the disk is not known anew."""
+    logger.warning(f"Files were not measured: {printable(str(error) or repr(error))}")
+
+
 def registered(path: str) -> None:
     """Say that a file was put on record."""
     if logger.isEnabledFor(logging.DEBUG):

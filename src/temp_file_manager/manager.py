@@ -275,6 +275,7 @@ class TempFileManager:
         due = Selection(asof, self.max_age, force)
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
+        context.closed.tell()
         report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open), dry_run=dry_run)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
@@ -323,6 +324,7 @@ class TempFileManager:
         the very thread that this handler has interrupted.
         """
         self.stop(CLOSING)
+        self._context.closed.tell()
         self.registry.close()
         self._context.directory.close()
 
@@ -335,6 +337,7 @@ class TempFileManager:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
                 self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind
+                self._context.closed.tell()
                 mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
                 self._context.sweeper.run(mine, Bounds(), self._context.storage)
                 self._context.directories.remove(mine)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import small_disk
-from contexts import JOBS, timed
+from contexts import jobs_of, timed
 from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.adopt import watched
@@ -277,12 +277,12 @@ def test_a_scheduler_that_died(opened: Opener, clock: FakeClock, monkeypatch: py
         for thread in set(threading.enumerate()) - set(before):
             if thread.name.endswith(SWEEP):
                 thread.join(30)
-        clock.until_waiting(JOBS - 1)
+        clock.until_waiting(jobs_of(manager) - 1)
     found = expect(manager, Grade.UNHEALTHY, "^the scheduler's thread has ended")
     assert found.scheduler_alive is False
     manager.start()
     assert expect(manager, Grade.HEALTHY).scheduler_alive is True
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert in_child(lambda: examine(manager.context).scheduler_alive) is None
     manager.stop()
     assert expect(manager, Grade.HEALTHY).scheduler_alive is None
@@ -424,9 +424,11 @@ def test_however_many_stand_before_it_what_is_late_is_found(opened: Opener, tmp_
     """Excludes code that looks at so many of what is due, among which are those that others have open."""
     manager = opened()
     registry, clock = manager.registry, manager.context.clock
-    registry.add([(str(tmp_path / f"kept{number}"), None, None, (), None) for number in range(150)], NOW - 40 * HOUR)
+    registry.add(
+        [(str(tmp_path / f"kept{number}"), None, None, (), None, None) for number in range(150)], NOW - 40 * HOUR
+    )
     late = str(tmp_path / "late")
-    registry.add([(late, None, None, (), None)], NOW - 30 * HOUR)
+    registry.add([(late, None, None, (), None, None)], NOW - 30 * HOUR)
     tried = registry.claim(Selection(NOW, 0), now=clock.elapsed(), lease=60, limit=999)
     assert len(tried.records) == 151
     ends = {at: Other(Status.KEPT, Cause.IN_USE) for at in range(150)}

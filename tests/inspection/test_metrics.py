@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import tfm
-from contexts import JOBS, removing_by
+from contexts import jobs_of, removing_by
 from temp_file_manager import MemoryRegistry, RegistryError, Status, TempFileManager
 from temp_file_manager.adopt import watched
 from temp_file_manager.inspection import metrics
@@ -134,7 +134,7 @@ class TestNames:
         name = "temp_file_scheduler_heartbeat_timestamp_seconds"
         assert name not in scraped(manager)
         manager.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         assert scraped(manager)[name] == NOW
 
 
@@ -269,7 +269,7 @@ class TestValues:
 
         monkeypatch.setattr(watched, "adopt_watched", broken)
         durable.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(durable))
         assert scraped(durable)["temp_file_sweep_errors_total"] == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS
+from contexts import jobs_of
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.overview import BOUNDS, SWEEPS, TOP, counts, disk, outlook, overview
 from temp_file_manager.testing import NOW, FakeClock
@@ -48,7 +48,7 @@ class TestOverview:
         make(manager, 70, ttl=1000)
         clock.advance(AGE + 1)
         manager.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         found: Any = overview(manager.context)
         assert found["scheduler"] == {"interval": 300.0, "last": NOW + AGE + 1, "next": NOW + AGE + 301}
         (sweep,) = found["sweeps"]

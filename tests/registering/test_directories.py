@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contexts import JOBS, MakeManager
+from contexts import MakeManager, jobs_of
 from temp_file_manager import TempFileManager
 from temp_file_manager.testing import FakeClock
 
@@ -43,7 +43,7 @@ def test_those_that_are_empty_and_due_go(make_manager: MakeManager, clock: FakeC
 def test_a_scheduled_sweep_takes_them(manager: TempFileManager, clock: FakeClock) -> None:
     folder = aged(manager.mkdtemp(), clock, 101)
     manager.start()
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     manager.stop()
     assert not os.path.exists(folder)
 

@@ -40,7 +40,7 @@ RETIRED = ("removed", "gone", "replaced")
 
 
 def new(path: str, size: int | None = None, due_at: float | None = None) -> NewFile:
-    return (path, due_at, size, (), None)
+    return (path, due_at, size, (), None, None)
 
 
 def sqlite_at(place: Path, base: str | None = None) -> SqliteRegistry:

@@ -36,7 +36,7 @@ SQL = resources("temp_file_manager.registry.sqlite") / "sql"
 
 
 def new(path: str) -> NewFile:
-    return (path, None, None, (), None)
+    return (path, None, None, (), None, None)
 
 
 def modes(folder: Path) -> dict[str, str]:

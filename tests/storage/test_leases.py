@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS
+from contexts import jobs_of
 from removing import removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Cause, Status, TempFile
@@ -151,12 +151,12 @@ def test_a_scheduled_sweep_protects(manager: TempFileManager, clock: FakeClock, 
     clock.advance(1000)
     with file.open():
         manager.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         manager.stop()
         assert file.exists()
     clock.advance(61)
     manager.start()
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     manager.stop()
     assert not file.exists()
 

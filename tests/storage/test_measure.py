@@ -13,7 +13,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.records import Cause, Measured, Outcome, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build_gone
-from temp_file_manager.storage.measure import GONE, Gone, measure
+from temp_file_manager.storage.measure import GONE, REPLACED, Gone, measure
 from temp_file_manager.storage.wrappers import set_aside
 from temp_file_manager.testing import FakeClock
 
@@ -113,12 +113,12 @@ def test_what_has_left_its_directory_is_gone(manager: TempFileManager, tmp_path:
     assert look_at(removed, moved) == [GONE, GONE]
 
 
-def test_of_another_file_in_its_place_nothing_is_told(manager: TempFileManager, tmp_path: Path) -> None:
-    """Excludes code that gives a record another file's size, or takes the registered one for gone: a sweep decides."""
+def test_another_file_in_its_place_is_not_measured(manager: TempFileManager, tmp_path: Path) -> None:
+    """Excludes code that gives a record another file's size."""
     record = registered(manager, tmp_path / "file")
     (tmp_path / "other").write_bytes(b"x" * 100_000)
     os.rename(tmp_path / "other", record.path)
-    assert look_at(record) == [None]
+    assert look_at(record) == [REPLACED]
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -185,6 +185,17 @@ def test_it_notes_what_is_gone_and_leaves_whatever_is_there(manager: TempFileMan
         (Status.SKIPPED, Cause.IDENTITY_UNKNOWN),
     ]
     assert sorted(os.listdir(tmp_path)) == ["absent", "base", "elsewhere", "replaced", "there"]
+
+
+def test_what_was_rewritten_in_the_base_is_to_stay_on_record_as_it_is_now(manager: TempFileManager) -> None:
+    record = registered(manager, Path(manager.base_dir) / "file")
+    (Path(manager.base_dir) / "new").write_text("rewritten")
+    os.rename(Path(manager.base_dir) / "new", record.path)
+    assert look_at(record) == [REPLACED]
+    (outcome,) = removed(build_gone(Settings(), manager.base_dir, FakeClock()), [record])
+    assert (outcome.status, outcome.cause) == (Status.SKIPPED, Cause.REWRITTEN)
+    assert outcome.found is not None
+    assert (outcome.found.identity.inode, outcome.found.size) == (os.stat(record.path).st_ino, 9)
 
 
 def test_it_forgets_nothing_that_was_registered_again_meanwhile(manager: TempFileManager, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contexts import JOBS
+from contexts import jobs_of
 from temp_file_manager import LargeSweepError, Settings, TempFileManager
 from temp_file_manager.rules import FIRST_RETRY
 from temp_file_manager.storage.kernel import leases, processes
@@ -21,7 +21,7 @@ def registry(request: pytest.FixtureRequest) -> str:
 
 def swept_on_schedule(manager: TempFileManager, clock: FakeClock) -> None:
     manager.start()
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     manager.stop()
 
 

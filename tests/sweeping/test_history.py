@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contexts import JOBS, removing_by
+from contexts import jobs_of, removing_by
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
@@ -62,7 +62,7 @@ class TestSamples:
 
     def test_they_tell_what_there_was(self, history: History, registry: Registry, clock: FakeClock) -> None:
         history.sample()
-        registry.add([("/f/a", None, 5, (), None), ("/f/b", None, 70, (), None)], clock.wall())
+        registry.add([("/f/a", None, 5, (), None, None), ("/f/b", None, 70, (), None, None)], clock.wall())
         clock.advance(60)
         history.sample()
         assert [tuple(sample)[1:] for sample in history.samples(60)] in (
@@ -82,7 +82,7 @@ class TestSamples:
     ) -> None:
         for wall, count in ((0, 0), (60, 1), (0, 2)):
             clock.set(wall=1000 * DAY + wall)
-            registry.add([(f"/f/{number}", None, 1, (), None) for number in range(count)], clock.wall())
+            registry.add([(f"/f/{number}", None, 1, (), None, None) for number in range(count)], clock.wall())
             history.sample()
         assert [(sample.at - 1000 * DAY, sample.records) for sample in history.samples(60)] == [(0, 2), (60, 1)]
 
@@ -271,8 +271,8 @@ def test_scheduled_sweeps_are_told_also_when_there_was_nothing_to_do(tmp_path: P
     clock = FakeClock()
     with closing(TempFileManager(tmp_path, clock=clock)) as manager:
         manager.start()
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         clock.advance(301)
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         sweeps = History(manager.registry, clock).sweeps(9)
         assert [sweep.scheduled for sweep in sweeps] == [True, True]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS
+from contexts import jobs_of
 from temp_file_manager import TempFileManager, logs
 from temp_file_manager import manager as facade
 from temp_file_manager.clock import SystemClock
@@ -78,15 +78,15 @@ def test_it_sweeps_at_start_and_at_each_interval(
     manager.start()
     first = ears.next(SweepFinished)
     assert (first.scheduled, first.report.removed) == (True, 0)
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     clock.advance(INTERVAL - 1)
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert ears.none(SweepFinished)
     assert os.path.exists(path), "it is due, and the next sweep a second away"
     clock.advance(1)
     assert ears.next(SweepFinished).report.removed == 1
     for _ in range(2):
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         clock.advance(INTERVAL)
         assert ears.next(SweepFinished).report.retired == 0
 
@@ -97,7 +97,7 @@ def test_start_and_stop_may_be_called_again(manager: TempFileManager, clock: Fak
         manager.start()
     assert len(schedulers()) == 1
     assert schedulers()[0].daemon
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert manager.stop()
     assert manager.stop()
     assert schedulers() == []
@@ -119,7 +119,7 @@ def test_ten_threads_start_one(manager: TempFileManager, clock: FakeClock) -> No
 
 def test_stop_wakes_it_at_once(manager: TempFileManager, clock: FakeClock) -> None:
     manager.start()
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert manager.stop(PATIENCE), "the clock stands still: only the event can have woken it"
 
 
@@ -146,7 +146,7 @@ def test_a_log_whose_handler_raises_ends_no_thread(
         logs.logger.setLevel(logging.INFO)
         manager.start()
         assert isinstance(ears.next(SweepFailed).error, OSError)
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         logs.logger.setLevel(logging.NOTSET)
     assert len(schedulers()) == 1
     path = make(tmp_path, "b")
@@ -243,11 +243,11 @@ def test_it_survives_what_a_sweep_raises(
     manager.start()
     for number in (1, 2):
         assert ears.next(SweepFailed).error is error
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         assert manager.context.scheduler.state(SWEEP).failures == number
         clock.advance(INTERVAL)
     assert ears.next(SweepFailed).error is error
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert "Scheduled sweep failed" in caplog.text
     assert "on purpose" in caplog.text
     assert [r.levelno for r in caplog.records if "Scheduled" in r.getMessage()] == [logging.ERROR] * 3
@@ -275,10 +275,10 @@ def test_scheduled_sweeps_back_off_and_a_bare_cleanup_does_not(
     manager.start()
     for _ in range(60):
         ears.next(SweepFinished)
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         clock.advance(10)
     ears.next(SweepFinished)
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     assert tried == [0, 60, 180, 420], "after 1, 2 and 4 minutes"
     record = manager.status(path).record
     assert record is not None
@@ -307,7 +307,7 @@ def test_a_timeout_stops_a_scheduled_sweep_between_chunks(
     manager.start()
     report = ears.next(SweepFinished).report
     assert (report.removed, report.stopped) == (CHUNK, "budget")
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     clock.advance(7)
     assert ears.next(SweepFinished).report.removed == CHUNK
     assert manager.stop(PATIENCE)
@@ -383,6 +383,16 @@ def test_a_job_that_is_woken_while_it_works_begins_once_more(scheduler: Schedule
     assert work.begun.empty(), "once, however often it was woken"
 
 
+def test_stopping_waits_for_no_look_that_hangs(scheduler: Scheduler, clock: FakeClock) -> None:
+    work = Work()
+    work.goes_on.clear()
+    scheduler.start([replace(work.job(clock, 100), patience=0.01)])
+    assert work.next() == 0
+    assert not scheduler.stop()
+    work.goes_on.set()
+    assert scheduler.stop(PATIENCE)
+
+
 # -- forks -------------------------------------------------------------------------------------------------------
 
 
@@ -395,7 +405,7 @@ def test_a_forked_child_works_and_owns_nothing(
     manager.register_files(parents)
     manager.start()
     ears.next(SweepFinished)
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -416,7 +426,7 @@ def test_a_forked_child_works_and_owns_nothing(
         removed = manager.cleanup()
         manager.start()
         started = manager.context.scheduler.running
-        clock.until_waiting(JOBS)
+        clock.until_waiting(jobs_of(manager))
         return [running, known, removed, started, manager.stop(PATIENCE)]
 
     def leave() -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contexts import JOBS, MakeManager, removing_by
+from contexts import MakeManager, jobs_of, removing_by
 from temp_file_manager import SweepFinished, TempFileManager
 from temp_file_manager.records import Cause, Selection, Status
 from temp_file_manager.registry import Settlement
@@ -59,7 +59,7 @@ def test_leaving_stops_the_scheduler_although_its_sweep_fails(
         raise RuntimeError("on purpose")
 
     manager.start()
-    clock.until_waiting(JOBS)
+    clock.until_waiting(jobs_of(manager))
     monkeypatch.setattr(manager.registry, "claim", fails)
     with pytest.raises(RuntimeError, match="on purpose"):
         manager.__exit__(None, None, None)

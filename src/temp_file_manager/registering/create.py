@@ -12,6 +12,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import PENDING, Identity
+from temp_file_manager.registering.closed import MANY, ClosedFiles
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage import new_files, permissions
@@ -38,6 +39,7 @@ class Creator:
         registry: Registry,
         clock: Wall,
         registrar: Registrar,
+        closed: ClosedFiles,
         mask: int | None = None,
     ) -> None:
         self._directory = directory
@@ -45,6 +47,7 @@ class Creator:
         self._registry = registry
         self._clock = clock
         self._registrar = registrar
+        self._closed = closed
         self._mask = mask
 
     def create(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
@@ -67,14 +70,17 @@ class Creator:
         return self._pending(name, ttl) if nameless is None else self._linked(nameless, name, ttl)
 
     def open(self, mode: str, suffix: str, ttl: float | None, encoding: str | None) -> IO[Any]:
-        """Create, register and open a file."""
+        """Create, register and open a file, which is measured when it is closed."""
+        self._closed.tell(MANY)
         fd, path = self.create(suffix, "tmp", ttl)
         try:
-            return new_files.named_file(fd, path, mode, encoding)
+            file = new_files.named_file(fd, path, mode, encoding)
         except BaseException:
             new_files.discard(fd, path)  # first: killed in between, a record is left, and no file
             self._forget(path)
             raise
+        self._closed.measure(file, path)
+        return file
 
     def _linked(self, fd: int, name: Name, ttl: float | None) -> tuple[int, str]:
         """Give a file that has no name one that is on record."""
@@ -147,6 +153,6 @@ class Creator:
         now = self._clock.wall()
         due_at = None if ttl is None else now + ttl
         while True:
-            self._registry.add(((path, due_at, 0, (), identity),), now)
+            self._registry.add(((path, due_at, 0, (), identity, 0),), now)
             if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

@@ -58,7 +58,7 @@ def build(
 
 def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
     """Return what removes nothing, and notes which files are gone; arguments as of ``build``."""
-    return _wrapped(GoneFiles(), settings, base_dir, clock)
+    return _wrapped(GoneFiles(base_dir), settings, base_dir, clock)
 
 
 def _wrapped(storage: Storage, settings: Settings, base_dir: str, clock: Clock) -> Storage:

@@ -2,43 +2,49 @@
 
 from collections.abc import Iterable, Iterator
 
-from temp_file_manager.chunks import place_of
+from temp_file_manager.chunks import Other, place_of
 from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
 
 
 class GoneFiles:
-    """Has a sweep forget the records of files that others have removed, and nothing else.
+    """Has a sweep forget the records of files that others have removed, and renew those of files that were rewritten.
 
     Whatever is there stays, with its record: also a file that came back since somebody missed it, and one of which
     nothing can tell whether it is gone.
+
+    Args:
+        base: A directory in which a file that was rewritten stays on record as it is now.
     """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
 
     def remove(self, removal: Removal) -> None:
         """Note of each whether it is gone; see ``Storage``."""
-        with Directories() as directories:
+        with Directories(base=self._base) as directories:
             for at, record in removal.each(removal.records):
-                status, cause = _became(record, directories)
-                if status is Status.SKIPPED or removal.may_go(at):
-                    removal.note(at, status, cause)
+                became = _became(record, directories)
+                if became.status is Status.SKIPPED or removal.may_go(at):
+                    removal.others[at] = became
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would note; see ``Storage``."""
-        with Directories() as directories:
+        with Directories(base=self._base) as directories:
             for record in records:
                 yield Outcome(record, *_became(record, directories))
 
 
-def _became(record: TempFile, directories: Directories) -> tuple[Status, Cause]:
+def _became(record: TempFile, directories: Directories) -> Other:
     if record.identity is None:
-        return Status.SKIPPED, Cause.IDENTITY_UNKNOWN
+        return Other(Status.SKIPPED, Cause.IDENTITY_UNKNOWN)
     try:
         directories.compared(place_of(record))
     except NotThatFile as other:
-        return Status.SKIPPED, other.other.cause
+        return other.other._replace(status=Status.SKIPPED)
     except (FileNotFoundError, NotADirectoryError):
-        return Status.GONE, Cause.GONE
+        return Other(Status.GONE, Cause.GONE)
     except (OSError, TypeError, ValueError):  # it cannot be looked at, or its path is none
-        return Status.SKIPPED, Cause.IDENTITY_UNKNOWN
-    return Status.SKIPPED, Cause.NONE
+        return Other(Status.SKIPPED, Cause.IDENTITY_UNKNOWN)
+    return Other(Status.SKIPPED, Cause.NONE)

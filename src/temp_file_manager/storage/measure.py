@@ -1,17 +1,21 @@
-"""Looks at registered files: what they take on the disk, when they were used, and which are gone."""
+"""Looks at registered files: what they take on the disk, when they were used, and which are not there any more."""
 
 import os
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
-from temp_file_manager.records import Measured, Status, TempFile
+from temp_file_manager.records import Identity, Measured, Status, TempFile
 from temp_file_manager.storage.identity import same_directory, same_file
-from temp_file_manager.storage.kernel.statx import HERE, Seen, Used, UsedLook, used_looker
-
-Gone = Literal[Status.GONE]
+from temp_file_manager.storage.kernel.statx import HERE, Used, UsedLook, used_looker
 
 GONE: Final = Status.GONE
-"""The file is not in its directory, which is the one that it was registered in."""
+"""There is no such file in the directory, which is the one that it was registered in."""
+
+REPLACED: Final = Status.REPLACED
+"""Another file is in its place, by what a number and a birth say."""
+
+Gone = Literal[Status.GONE, Status.REPLACED]
+"""One of the two: the registered file is not in its place."""
 
 
 def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gone | None]:
@@ -19,24 +23,26 @@ def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gon
 
     A look is one system call, and moves no time of the file. Of a registered link, the link itself is looked at. Each
     directory is looked at once: where it is absent, or another one than when the file was registered, nothing can be
-    told, nor of another file in the place of the registered one. ``GONE`` is no more than what one look said: what
-    forgets the record looks again, with all the care that a removal takes.
+    told. ``GONE`` and ``REPLACED`` are no more than what one look said: what changes the record for it looks again,
+    with all the care that a removal takes.
 
     Args:
         records: Which.
         asof: Now, seconds since the epoch; a file that was used later than that was used now.
     """
-    look, directories = used_looker(), dict[bytes, Seen | None]()
+    look, known = used_looker(), dict[tuple[bytes, int, int], bool]()
     for record in records:
         if record.identity is None:
             yield None
             continue
         path = os.fsencode(record.path)
-        directory = path.rpartition(b"/")[0] if b"/" in path else b"."
-        if directory not in directories:
-            directories[directory] = _directory(look, directory)
-        parent = directories[directory]
-        if parent is None or not same_directory(record.identity, parent):
+        directory = path[: path.rfind(b"/")] if b"/" in path else b"."
+        _, _, _, parent_inode, parent_born, _ = identity = record.identity
+        place = directory, parent_inode, parent_born
+        same = known.get(place)
+        if same is None:
+            same = known[place] = _is_there(look, directory, identity)
+        if not same:
             yield None
             continue
         try:
@@ -47,22 +53,20 @@ def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gon
             yield None
 
 
-def measured(record: TempFile, found: Used, asof: float) -> Measured | None:
-    """Return what a look says of the file of a record; None if nothing tells that it was at that file.
-
-    Args:
-        record: With an identity.
-        found: The look.
-        asof: As of ``measure``.
-    """
-    if record.identity is None or not same_file(record.identity, found.seen, record.size):
+def measured(record: TempFile, found: Used, asof: float) -> Measured | Literal[Status.REPLACED] | None:
+    """Return what a look says of the file of a record, if it was at that file; arguments as of ``measure``."""
+    if record.identity is None:
         return None
+    same = same_file(record.identity, found.seen, record.size)
+    if not same:
+        return REPLACED if same is False else None
     used_at = min(found.used / 1e9, asof)
     return Measured(record, found.seen.disk, used_at if used_at > record.registered_at else None)
 
 
-def _directory(look: UsedLook, directory: bytes) -> Seen | None:
+def _is_there(look: UsedLook, directory: bytes, identity: Identity) -> bool:
+    """Say whether a directory is there, and the one that a file was registered in."""
     try:
-        return look(HERE, directory + b"/.").seen  # what a link leads to, not the link
+        return same_directory(identity, look(HERE, directory + b"/.").seen)  # what a link leads to, not the link
     except OSError:
-        return None
+        return False

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
-SWEEP, SAMPLE = "sweep", "sample"
+SWEEP, SAMPLE, MEASURE = "sweep", "sample", "measure"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]
@@ -24,12 +25,15 @@ class Job:
         interval: Seconds from the end of one time to the beginning of the next; or what tells them, asked each time.
         work: Called with a function that says whether to stop.
         failed: Called with what ``work`` raised.
+        patience: Seconds that stopping waits for work in hand at most; None: for as long as it takes. Of what only
+            looks nobody needs the end, and a disk that does not answer can keep it for ever.
     """
 
     name: str
     interval: float | Callable[[], float]
     work: Callable[[Stop], object]
     failed: Callable[[Exception], object]
+    patience: float | None = None
 
     def rest(self) -> float:
         """Return the seconds from the time that has just ended to the beginning of the next."""
@@ -51,6 +55,14 @@ class JobState:
     failures: int = 0
 
 
+class _Running(NamedTuple):
+    """A job's thread, what wakes it, and how long stopping waits for it."""
+
+    thread: threading.Thread
+    bell: LockBell
+    patience: float | None
+
+
 class Scheduler:
     """Runs jobs until it is stopped.
 
@@ -67,21 +79,20 @@ class Scheduler:
     def _renew(self) -> None:
         self._lock = threading.RLock()  # a signal handler may close what its own thread is just starting or stopping
         self._stopping = threading.Event()
-        self._threads: dict[str, threading.Thread] = {}
-        self._bells: dict[str, LockBell] = {}
+        self._jobs: dict[str, _Running] = {}
 
     @property
     def running(self) -> bool:
         """Whether any of its threads is alive."""
-        return any(thread.is_alive() for thread in self._threads.values())
+        return any(job.thread.is_alive() for job in self._jobs.values())
 
     @property
     def alive(self) -> bool | None:
         """Whether all threads that were started live; None when none was, or they have been told to stop."""
         with self._lock:
-            if not self._threads or self._stopping.is_set():
+            if not self._jobs or self._stopping.is_set():
                 return None
-            return all(thread.is_alive() for thread in self._threads.values())
+            return all(job.thread.is_alive() for job in self._jobs.values())
 
     def state(self, name: str) -> JobState:
         """Return a job's traces, in this process; those of one that was never started are empty."""
@@ -96,28 +107,28 @@ class Scheduler:
         with self._lock:
             if self._stopping.is_set():
                 # An event for each start: threads that are still ending end, whatever is started meanwhile.
-                self._stopping, self._threads, self._bells = threading.Event(), {}, {}
+                self._stopping, self._jobs = threading.Event(), {}
             try:
                 for job in jobs:
-                    known = self._threads.get(job.name)
-                    if known is None or not known.is_alive():
-                        self._threads[job.name] = self._started(job)
+                    known = self._jobs.get(job.name)
+                    if known is None or not known.thread.is_alive():
+                        self._jobs[job.name] = self._started(job)
             except RuntimeError:
                 self._end()
                 raise
 
-    def _started(self, job: Job) -> threading.Thread:
+    def _started(self, job: Job) -> _Running:
         name = f"temp-file-manager-{job.name}"
-        bell = self._bells[job.name] = LockBell()  # one that a signal's handler may ring, whatever it interrupts
+        bell = LockBell()  # one that a signal's handler may ring, whatever it interrupts
         thread = threading.Thread(target=self._run, args=(job, self._stopping, bell), name=name, daemon=True)
         thread.start()
-        return thread
+        return _Running(thread, bell, job.patience)
 
     def wake(self, name: str) -> None:
         """Have a job begin now if it waits, and else once more as soon as it has ended; without its thread, nothing."""
-        bell = self._bells.get(name)
-        if bell is not None:
-            bell.set()
+        job = self._jobs.get(name)
+        if job is not None:
+            job.bell.set()
 
     def stop(self, timeout: float | None = None) -> bool:
         """Wake the threads, let each finish the work in hand, and wait for their end.
@@ -129,17 +140,17 @@ class Scheduler:
             Whether no thread runs any more.
         """
         with self._lock:
-            threads = tuple(self._threads.values())
+            jobs = tuple(self._jobs.values())
             self._end()
-        for thread in threads:
+        for thread, _, patience in jobs:
             if thread is not threading.current_thread():
-                thread.join(timeout)
+                thread.join(min((one for one in (timeout, patience) if one is not None), default=None))
         return not self.running
 
     def _end(self) -> None:
         self._stopping.set()
-        for bell in self._bells.values():
-            bell.set()
+        for job in self._jobs.values():
+            job.bell.set()
 
     def _tell(self, job: Job, error: Exception) -> None:
         """Count that a job raised, and tell it: the thread outlives whatever comes of either."""

@@ -7,7 +7,7 @@ from temp_file_manager.cli.open_manager import address_of, open_manager
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.text import human_size
+from temp_file_manager.text import human_size, span
 
 AGES = (("1 minute", 60.0), ("1 hour", 3600.0), ("1 day", 86400.0), ("1 week", 604800.0))
 """Upper bounds of the counts by age, in seconds; what is older comes last."""
@@ -61,9 +61,10 @@ class _Counted:
         self._by_age[sum(age >= bound for _, bound in AGES)] += 1
         self._due_now += describe.state(record, self._due) == "now"
         self._failed += record.failures > 0
-        if record.size is not None:
+        taken = record.size if record.disk is None else record.disk
+        if taken is not None:
             self._sized += 1
-            self._bytes += record.size
+            self._bytes += taken
         if self._oldest is None or record.registered_at < self._oldest.registered_at:
             self._oldest = record
 
@@ -78,6 +79,7 @@ class _Counted:
             ("failed so far", str(self._failed)),
             *((f"  {name}", str(count)) for name, count in self._ages()),
             ("known bytes", f"{human_size(self._bytes)} of {render.count(self._sized, 'file')}"),
+            *(("  measured", f"{span(age)} ago") for age in (manager.context.measuring.age(),) if age is not None),
             ("oldest", f"{describe.age(oldest, self._due)}, {oldest.path}" if oldest else "-"),
         ]
         render.table(rows[0], rows[1:])
@@ -93,6 +95,7 @@ class _Counted:
             "by_age": dict(self._ages()),
             "bytes": self._bytes,
             "files_of_known_size": self._sized,
+            "measured_age": manager.context.measuring.age(),
             "oldest": describe.described(self._oldest, self._due) if self._oldest else None,
         }
 

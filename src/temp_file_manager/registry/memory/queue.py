@@ -6,6 +6,7 @@ need no attention: what they leave is dropped when it comes up, or when the plac
 
 import itertools
 import math
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any, Self
 
@@ -83,18 +84,28 @@ class DueQueue:
         """Keep a failed record for a later sweep."""
         self._aside[stamp.path] = stamp
 
-    def begin(self, due: Selection) -> "int | Everything":
-        """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
-        if due.session:
-            found = self.sessions.records(due.session, self.files)
-            return Everything([one for one in found if due.force or (_is_due(one, due) and not _waits(one, due))], due)
+    def begin(self, due: Selection) -> "int | Listed":
+        """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what it is to take."""
+        if due.only is not None or due.session:
+            return Listed(self._among(due), due)
         if due.force:
             stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
-            return Everything(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
+            return Listed(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
         self.shrink()
         sweep = next(self.numbers)
         self._bring_in(due, sweep)
         return sweep
+
+    def _among(self, due: Selection) -> list[Stamp]:
+        """Return what a sweep of some records alone begins with: those that are current, and due if that matters."""
+        current: Iterable[Stamp]
+        if due.only is None:
+            current = self.sessions.records(due.session, self.files)
+        else:
+            get = self.files.get
+            meant = {record.path: record.registered_at for record in due.only}
+            current = (stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp)
+        return [stamp for stamp in current if due.force or (_is_due(stamp, due) and not _waits(stamp, due))]
 
     def _bring_in(self, due: Selection, sweep: int) -> bool:
         """Put those set aside in their places that a sweep may take; say whether there were any."""
@@ -144,9 +155,9 @@ class DueQueue:
         """Say whether a record is current and not out."""
         return self.files.get(stamp.path) is stamp and self.claims_on(stamp.path) is None
 
-    def take(self, due: Selection, sweep: "int | Everything", limit: int) -> list[Stamp]:
+    def take(self, due: Selection, sweep: "int | Listed", limit: int) -> list[Stamp]:
         """Return due records that are current and not out, for a sweep that ``begin`` began; they are in no place."""
-        if isinstance(sweep, Everything):
+        if isinstance(sweep, Listed):
             return sweep.next(self, limit)
         found = self._next_of_run(due, limit) or self._sorted_out(due, sweep, limit)
         if not found and self._bring_in(due, sweep):
@@ -238,11 +249,11 @@ class DueQueue:
                 self.push(stamp)
 
 
-class Everything:
-    """Records that a forced sweep began with, or one of a session: what is registered later is not its business.
+class Listed:
+    """Records that a sweep began with, forced or of some alone: what is registered later, also again, is another's.
 
     Args:
-        stamps: From the live dict: not from the places, whatever became of those.
+        stamps: Out of the dict: not out of the places, whatever became of those.
         due: What the sweep wants.
         timed: Whether some may have a ttl.
     """

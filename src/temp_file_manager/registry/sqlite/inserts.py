@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple
 
-from temp_file_manager.records import NOTHING, PENDING, Identity
+from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, place_of
 
@@ -15,7 +15,7 @@ _PLACES = 100
 
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
-SELECT count(*), total(size)
+SELECT count(*), total(coalesce(disk, size))
 FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
 WHERE files.id < ?
 """
@@ -91,15 +91,17 @@ def add_files(
             dumps(tags) if tags else None,
             *(identity or NOTHING),
             owner,
+            disk,
             session,
         )
-        for number, (directory, name), ((_, due_at, size, tags, identity), registered_at), (owner, session, end) in zip(
+        for number, (directory, name), (file, registered_at), (owner, session, end) in zip(
             range(first, first + len(files)), places, files, theirs, strict=True
         )
+        for _, due_at, size, tags, identity, disk in (file,)
     ]
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     pending = sum(file[4] is PENDING for file, _ in files)
-    registered, size = len(rows) - len(known) - pending, float(sum(file[2] or 0 for file, _ in files))
+    registered, size = len(rows) - len(known) - pending, float(sum(new_room(file) for file, _ in files))
     new = _add_new(connection, sql, rows, only_new=only_new)
     replaces = new < len(rows)
     if replaces:
@@ -116,15 +118,20 @@ def add_files(
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
     """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
-    before = connection.total_changes
-    connection.executemany(sql["add_new_file"], rows[:1])
-    if only_new or connection.total_changes > before:
-        connection.executemany(sql["add_new_file"], rows[1:])
-    return connection.total_changes - before
+    new = connection.executemany(sql["add_new_file"], rows[:1]).rowcount
+    if only_new or new:
+        new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
+    return new
+
+
+def new_room(file: NewFile) -> int:
+    """Return what a new file takes on the disk in bytes, or its length, as far as either is known."""
+    *_, size, _, _, disk = file
+    return size or 0 if disk is None else disk
 
 
 def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
-    """Return how many of ``rows`` are new, and the sum of the sizes of those records that they are to replace.
+    """Return how many of ``rows`` are new, and the sum of what those records take that they are to replace.
 
     Args:
         connection: In a transaction.
