@@ -389,8 +389,10 @@ def test_stopping_waits_for_no_look_that_hangs(scheduler: Scheduler, clock: Fake
     scheduler.start([replace(work.job(clock, 100), patience=0.01)])
     assert work.next() == 0
     assert not scheduler.stop()
+    (hanging,) = [thread for thread in threading.enumerate() if thread.name == "temp-file-manager-work"]
     work.goes_on.set()
-    assert scheduler.stop(PATIENCE)
+    hanging.join(PATIENCE)
+    assert not scheduler.running
 
 
 # -- forks -------------------------------------------------------------------------------------------------------

@@ -61,10 +61,9 @@ class _Counted:
         self._by_age[sum(age >= bound for _, bound in AGES)] += 1
         self._due_now += describe.state(record, self._due) == "now"
         self._failed += record.failures > 0
-        taken = record.size if record.disk is None else record.disk
-        if taken is not None:
+        if record.room is not None:
             self._sized += 1
-            self._bytes += taken
+            self._bytes += record.room
         if self._oldest is None or record.registered_at < self._oldest.registered_at:
             self._oldest = record
 

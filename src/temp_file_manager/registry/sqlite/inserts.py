@@ -74,12 +74,48 @@ def add_files(
     Returns:
         Whether any was known.
     """
+    pending = sum(file[4] is PENDING for file, _ in files)
+    registered = len(files) - len(known) - pending
+    tagged = any(file[3] for file, _ in files)
+    if tagged and not only_new:  # of two alike the first would be subtracted from sums that it was never added to
+        files = list({timed[0][0]: timed for timed in files}.values())
+    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
+    size = float(sum(new_room(file) for file, _ in files))
+    first = next_number(connection, sql)
+    rows = _rows(connection, sql, scope, whose, files, known, first)
+    new = _add_new(connection, sql, rows, only_new=only_new)
+    replaces = new < len(rows)
+    if replaces:
+        former = 0.0
+        if only_new:
+            registered = max(new - pending, 0)
+        else:
+            new, former = _known(connection, rows, before=first)
+            if tagged:
+                connection.execute(sql["add_tagged"], {"first": first})  # what is new by now is replaced by itself
+            connection.executemany(sql["replace_file"], rows)
+        size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
+    if tagged:
+        connection.execute(sql["add_tagged"], {"first": first})
+    connection.execute(sql["count_records"], (new, size, registered, scope))
+    return replaces
+
+
+def _rows(
+    connection: Connection,
+    sql: dict[str, str],
+    scope: int,
+    whose: Whose,
+    files: Sequence[Timed],
+    known: Mapping[str, Whose],
+    first: int,
+) -> list[Row]:
+    """Return the parameters of rows with numbers from ``first`` on; their directories are on record from now on."""
     places = [place_of(file[0]) for file, _ in files]
     parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
     directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
-    first = next_number(connection, sql)
     theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
-    rows = [
+    return [
         (
             number,
             scope,
@@ -99,21 +135,6 @@ def add_files(
         )
         for _, due_at, size, tags, identity, disk in (file,)
     ]
-    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
-    pending = sum(file[4] is PENDING for file, _ in files)
-    registered, size = len(rows) - len(known) - pending, float(sum(new_room(file) for file, _ in files))
-    new = _add_new(connection, sql, rows, only_new=only_new)
-    replaces = new < len(rows)
-    if replaces:
-        former = 0.0
-        if only_new:
-            registered = max(new - pending, 0)
-        else:
-            new, former = _known(connection, rows, before=first)
-            connection.executemany(sql["replace_file"], rows)
-        size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
-    connection.execute(sql["count_records"], (new, size, registered, scope))
-    return replaces
 
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:

@@ -129,4 +129,6 @@ class Singles:
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
         row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk, 0)
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        if tags:
+            connection.execute(sql["add_tagged"], {"first": last + 1})
         return settlements, identity is not PENDING, not known, float(new_room(file)) - float(known_room or 0)

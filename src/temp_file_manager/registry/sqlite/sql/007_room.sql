@@ -7,7 +7,8 @@ CREATE TABLE uses (
     used_at REAL NOT NULL
 );
 
--- The sums of those records that have tags, by the text of these. Kept by triggers: no statement can forget them.
+-- The sums of those records that have tags, by the text of these. What comes is added by a statement, once for all
+-- that come together, as a trigger would make each registration dearer; what changes and goes is kept up by triggers.
 CREATE TABLE tagged (
     scope INTEGER NOT NULL,
     tags TEXT NOT NULL,
@@ -18,11 +19,6 @@ CREATE TABLE tagged (
 INSERT INTO tagged
 SELECT scope, tags, count(*), total(coalesce(disk, size)) FROM files WHERE tags IS NOT NULL GROUP BY scope, tags;
 CREATE INDEX files_by_tags ON files (scope, tags) WHERE tags IS NOT NULL;
-
-CREATE TRIGGER files_added AFTER INSERT ON files WHEN new.tags IS NOT NULL
-BEGIN
-    INSERT INTO tagged VALUES (new.scope, new.tags, 1, coalesce(new.disk, new.size, 0))
-    ON CONFLICT (scope, tags) DO UPDATE SET records = records + 1, bytes = bytes + excluded.bytes; END;
 
 CREATE TRIGGER files_resized AFTER UPDATE OF size, disk ON files WHEN old.tags IS NOT NULL
 BEGIN
@@ -36,10 +32,7 @@ BEGIN
 -- What a new registration replaces is forgotten as well: recursive_triggers is on.
 CREATE TRIGGER files_forgotten AFTER DELETE ON files
 BEGIN
-    DELETE FROM uses WHERE file = old.id; END;
-
-CREATE TRIGGER tags_forgotten AFTER DELETE ON files WHEN old.tags IS NOT NULL
-BEGIN
-    UPDATE tagged SET records = records - 1, bytes = bytes - coalesce(old.disk, old.size, 0)
+    DELETE FROM uses WHERE file = old.id; UPDATE tagged
+    SET records = records - 1, bytes = bytes - coalesce(old.disk, old.size, 0)
     WHERE scope = old.scope AND tags = old.tags; DELETE FROM tagged
     WHERE scope = old.scope AND tags = old.tags AND records = 0; END;

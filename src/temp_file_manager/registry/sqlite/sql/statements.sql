@@ -129,6 +129,11 @@ UPDATE scopes SET
     bytes = (SELECT total({room}) FROM files WHERE scope = :scope)
 WHERE id = :scope
 
+-- name: add_tagged
+INSERT INTO tagged SELECT scope, tags, count(*), total({room}) FROM files
+WHERE id >= :first AND tags IS NOT NULL GROUP BY scope, tags
+ON CONFLICT (scope, tags) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes
+
 -- name: tagged_counted
 SELECT tags, total(records), total(bytes), total(found_records), total(found_bytes) FROM (
     SELECT tags, records, bytes, 0 AS found_records, 0 AS found_bytes FROM tagged WHERE scope = :scope
