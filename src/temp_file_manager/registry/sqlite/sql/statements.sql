@@ -332,7 +332,7 @@ DELETE FROM files WHERE id BETWEEN ? AND ?
 UPDATE files SET tried = ?, failures = ?, retry_at = ?, kept = ? WHERE id = ?
 
 -- name: renew
-UPDATE files SET registered_at = ?, due_at = iif(session, due_at, ?), size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
+UPDATE files SET registered_at = ?, due_at = CASE WHEN session THEN due_at ELSE ? END, size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
     parent_born = ?, volume = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL
 WHERE id = ?
 
