@@ -14,6 +14,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
@@ -25,7 +26,7 @@ from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.scheduler import Scheduler
-from temp_file_manager.sweeping.sweep import Sweeper
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
 class MaxAge:
@@ -65,6 +66,7 @@ class Context:
         closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         directories: What makes directories, and removes them.
+        sessions: What begins sessions.
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
@@ -86,6 +88,7 @@ class Context:
     closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
+    sessions: Sessions
     sweeper: Sweeper
     measuring: Measuring
     scheduler: Scheduler
@@ -145,7 +148,15 @@ class Context:
         guard = ClockGuard(registry, clock)
         registrar = Registrar(registry, guard, told, settings)
         closed = ClosedFiles(registry, clock)
+        creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask)
+        directories = MadeDirectories(directory)
+        sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
+        storage = build(settings, base_dir, clock, guard.asof)
         gone = build_gone(settings, base_dir, clock)
+
+        def retire(due: Selection) -> None:
+            sweeper.run(due, Bounds(), storage)
+
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -154,16 +165,17 @@ class Context:
             clock=clock,
             hooks=told,
             registry=registry,
-            storage=build(settings, base_dir, clock, guard.asof),
+            storage=storage,
             protecting=build(settings, base_dir, clock, guard.asof, protect_open=True),
             clock_guard=guard,
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
             closed=closed,
-            creator=Creator(directory, registry, guard, registrar, closed, settings.permission_mask),
-            directories=MadeDirectories(directory),
-            sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
+            creator=creator,
+            directories=directories,
+            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sweeper=sweeper,
             measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
             scheduler=Scheduler(clock),
         )

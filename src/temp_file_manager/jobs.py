@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from temp_file_manager import logs
+from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.sweeping.scheduler import MEASURE, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -58,6 +60,8 @@ def sweep(context: Context, stop: Stop) -> None:
     """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
+    end_over(context.registry, due.asof)
+    clear_left(context, stop)
     try:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)
     except LargeSweepError as error:

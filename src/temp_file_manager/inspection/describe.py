@@ -79,6 +79,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         "rule": story.rule,
         "asof": json_number(story.asof),
         **known,
+        "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),
         "becomes_due_in": None if story.due_at is None else json_number(story.due_at - story.asof),
@@ -93,6 +94,19 @@ def explanation(story: Explanation) -> dict[str, object]:
         "open_in": [holder._asdict() for holder in story.users.processes],
         "processes": {"read": story.users.read, "unread": story.users.unread, "all": story.users.complete},
         "last": story.last,
+    }
+
+
+def session(found: SessionStatus) -> dict[str, object]:
+    """Return how it is about a session, for JSON."""
+    return {
+        "number": found.number,
+        "name": found.name,
+        "began_at": json_number(found.began_at),
+        "ends_at": None if found.ends_at == math.inf else found.ends_at,
+        "owner": found.owner,
+        "alive": found.alive,
+        "records": found.records,
     }
 
 
@@ -123,17 +137,4 @@ def _limit(found: LimitReading) -> dict[str, object]:
         "over": found.over,
         "unmet": found.unmet,
         "refuse": limit.refuse,
-    }
-
-
-def session(found: SessionStatus) -> dict[str, object]:
-    """Return how it is about a session, for JSON."""
-    return {
-        "number": found.number,
-        "name": found.name,
-        "began_at": json_number(found.began_at),
-        "ends_at": None if found.ends_at == math.inf else found.ends_at,
-        "owner": found.owner,
-        "alive": found.alive,
-        "records": found.records,
     }

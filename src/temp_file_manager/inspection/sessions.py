@@ -1,9 +1,24 @@
-"""Living sessions as they are now."""
+"""Living sessions, as programs and people ask about them: whose each is, and whether that lives."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from temp_file_manager.context import Context
-from temp_file_manager.sessions import Session
+from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.sessions import ANOTHER_PROCESS, HEIRS, THIS_PROCESS, Owner, ProcessIdentity, Session
+from temp_file_manager.sweeping.sessions import OWNER, TIME, watcher
+from temp_file_manager.text import timestamp
+
+COUNTED = 1000
+"""Files of a session that are counted, at most."""
+
+_OWNERS = {
+    THIS_PROCESS: "this process",
+    ANOTHER_PROCESS: "a process",
+    HEIRS: "a command and what it started",
+    None: "nobody",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +31,8 @@ class SessionStatus:
         began_at: Seconds since the epoch.
         ends_at: When it ends whatever its owner does, seconds since the epoch; infinity: never.
         owner: What it ends with, in words.
-        alive: Whether the owner lives; None when nothing tells.
-        records: How many files are in it.
+        alive: Whether the owner lives; None when it has none, or nothing here can tell.
+        records: How many files are in it that nobody holds, has pinned or is removing; ``COUNTED`` at most.
     """
 
     number: int
@@ -30,21 +45,52 @@ class SessionStatus:
 
 
 def sessions(context: Context) -> tuple[SessionStatus, ...]:
-    """Return the living sessions, those first that were begun first."""
+    """Return the sessions that nobody has ended, those first that were begun first.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
+    alive = watcher()
     return tuple(
         SessionStatus(
-            each.number,
-            each.name,
-            each.began_at,
-            each.ends_at,
-            str(each.owner or "nobody"),
-            each.alive,
-            _records(context, each),
+            one.number,
+            one.name,
+            one.began_at,
+            one.ends_at,
+            _words(one.owner),
+            alive(one),
+            _records(context, one.number),
         )
-        for each in context.registry.sessions()
+        for one in context.registry.sessions()
     )
 
 
-def _records(context: Context, session: Session) -> int:
-    page = context.registry.page(None, now=0.0, limit=1000)
-    return sum(record.session == session.number for record in page.records)
+def ends(context: Context, records: Iterable[TempFile]) -> dict[int, str]:
+    """Return what ends the sessions that records are in, or has ended them: by number, in a sentence about a file.
+
+    Nothing is asked where they are in none.
+    """
+    if not any(record.session for record in records):
+        return {}
+    alive, asof = watcher(), context.clock.wall()
+    return {one.number: _end(one, alive(one), asof) for one in context.registry.sessions(ended=True)}
+
+
+def _end(session: Session, alive: bool | None, asof: float) -> str:
+    name = f'its session "{session.name}"' if session.name else "its session"
+    if session.ended_at is not None:
+        why = f": {TIME}" if session.ended_at >= session.ends_at else f": {OWNER}" if alive is False else ""
+        return f"{name} ended at {timestamp(session.ended_at)}{why}"
+    if alive is False or session.ends_at <= asof:
+        return f"{name} ends with the next sweep: {TIME if session.ends_at <= asof else OWNER}"
+    until = "" if session.ends_at == math.inf else f", at most until {timestamp(session.ends_at)}"
+    return f"{name} lives: {_words(session.owner)}, since {timestamp(session.began_at)}{until}"
+
+
+def _words(owner: Owner) -> str:
+    return f"process {owner.pid}" if isinstance(owner, ProcessIdentity) else _OWNERS[owner]
+
+
+def _records(context: Context, number: int) -> int:
+    wanted = Selection(context.clock.wall(), context.max_age, force=True, session=number)
+    return len(context.registry.page(wanted, now=context.clock.elapsed(), limit=COUNTED).records)

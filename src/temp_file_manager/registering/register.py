@@ -57,10 +57,10 @@ class Registrar:
         self._own = OwnFiles(registry.properties.files)
         self._plain = not registry.properties.keeps_identity and self._mask is None and not self._owner_check
 
-    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
+    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
-        if not self._plain:
-            self.many((file_path,), ttl, tags)
+        if session or not self._plain:
+            self.many((file_path,), ttl, tags, session=session)
             return
         path = absolute(file_path)
         now = self._clock.wall()
@@ -86,7 +86,6 @@ class Registrar:
         ttl: float | None,
         tags: Iterable[str],
         judge: Judge = _anything,
-        *,
         session: int = 0,
     ) -> RegisterReport:
         """Register many files in one step; those that ``judge`` has something against are refused."""

@@ -418,8 +418,9 @@ DELETE FROM files WHERE id BETWEEN ? AND ?
 UPDATE files SET tried = ?, failures = ?, retry_at = ?, kept = ? WHERE id = ?
 
 -- name: renew
-UPDATE files SET registered_at = ?, due_at = iif(session, due_at, ?), size = ?, inode = ?, born = ?, changed = ?,
-    parent_inode = ?, parent_born = ?, volume = ?, disk = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL
+UPDATE files SET registered_at = ?, due_at = CASE WHEN session THEN due_at ELSE ? END, size = ?, inode = ?, born = ?,
+    changed = ?, parent_inode = ?, parent_born = ?, volume = ?, disk = ?, tried = ?, failures = 0, retry_at = NULL,
+    kept = NULL
 WHERE id = ?
 
 -- name: begin_session
@@ -432,7 +433,7 @@ WHERE id = :id AND scope = :scope AND ended_at IS NULL
 
 -- name: sessions
 SELECT id, name, owner, process, began_at, ends_at, ended_at FROM sessions
-WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id)))
+WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)))
 ORDER BY id
 
 -- name: renew_session
@@ -446,7 +447,7 @@ UPDATE files INDEXED BY files_by_session SET due_at = :at WHERE session = :id AN
 
 -- name: drop_sessions
 DELETE FROM sessions
-WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id)
+WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)
 
 -- name: keep
 INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)
