@@ -4,6 +4,7 @@ from temp_file_manager.errors import (
     BaseDirectoryError,
     InvalidArgumentError,
     LargeSweepError,
+    LimitError,
     RecordClaimedError,
     RegistryBusyError,
     RegistryError,
@@ -11,7 +12,15 @@ from temp_file_manager.errors import (
     SettingsError,
     TempFileError,
 )
-from temp_file_manager.events import Event, FilesRegistered, Hook, RecordsSettled, SweepFailed, SweepFinished
+from temp_file_manager.events import (
+    Event,
+    FilesRegistered,
+    Hook,
+    LimitUnmet,
+    RecordsSettled,
+    SweepFailed,
+    SweepFinished,
+)
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.registering.hold import Hold
@@ -31,6 +40,8 @@ __all__ = [
     "Hook",
     "InvalidArgumentError",
     "LargeSweepError",
+    "LimitError",
+    "LimitUnmet",
     "MemoryRegistry",
     "Outcome",
     "RecordClaimedError",

@@ -7,6 +7,7 @@ from typing import Self
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.closed import ClosedFiles
@@ -21,11 +22,18 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build, build_gone
 from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.storage.measure import measure
+from temp_file_manager.sweeping.candidates import Near
 from temp_file_manager.sweeping.clock_guard import ClockGuard
+from temp_file_manager.sweeping.eviction import Evictor
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.limit_states import LimitStates
+from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
-from temp_file_manager.sweeping.scheduler import Scheduler
+from temp_file_manager.sweeping.readings import Readings
+from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
@@ -65,6 +73,7 @@ class Context:
         registrar: What puts files on record.
         closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
+        evictor: What keeps limits.
         directories: What makes directories, and removes them.
         sessions: What begins sessions.
         sweeper: What sweeps.
@@ -91,6 +100,7 @@ class Context:
     sessions: Sessions
     sweeper: Sweeper
     measuring: Measuring
+    evictor: Evictor
     scheduler: Scheduler
 
     @classmethod
@@ -118,13 +128,20 @@ class Context:
             OSError: the base directory cannot be created.
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
+            SettingsError: a limit cannot be kept with this registry, or in this base directory.
         """
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
         directory = BaseDirectory(base, durable=is_durable(wanted, base))
         directory.make()
-        return cls._of(settings, directory, age, open_registry(wanted, base, identify), clock, hooks)
+        opened = open_registry(wanted, base, identify)
+        problems = list(refusals(settings.limits, opened.properties, lambda: mounts.kind(base)))
+        if problems:
+            if opened is not registry:
+                opened.close()
+            raise SettingsError(problems)
+        return cls._of(settings, directory, age, opened, clock, hooks)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
@@ -146,12 +163,18 @@ class Context:
         told = Hooks(hooks)
         history = History(registry, clock)
         guard = ClockGuard(registry, clock)
-        registrar = Registrar(registry, guard, told, settings)
+        scheduler = Scheduler(clock)
+        readings = Readings(registry, base_dir)
+        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+        limited = states if settings.limits else None
+        large_sweep_guard = LargeSweepGuard(registry)
+        registrar = Registrar(registry, guard, told, settings, limited)
         closed = ClosedFiles(registry, clock)
-        creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask)
-        directories = MadeDirectories(directory)
+        creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
+        directories = MadeDirectories(directory, limited)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         storage = build(settings, base_dir, clock, guard.asof)
+        protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
         gone = build_gone(settings, base_dir, clock)
 
         def retire(due: Selection) -> None:
@@ -166,9 +189,9 @@ class Context:
             hooks=told,
             registry=registry,
             storage=storage,
-            protecting=build(settings, base_dir, clock, guard.asof, protect_open=True),
+            protecting=protecting,
             clock_guard=guard,
-            large_sweep_guard=LargeSweepGuard(registry),
+            large_sweep_guard=large_sweep_guard,
             history=history,
             registrar=registrar,
             closed=closed,
@@ -177,7 +200,10 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
             measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
-            scheduler=Scheduler(clock),
+            evictor=Evictor(
+                states, readings, registry, clock, large_sweep_guard, sweeper, protecting, told, measure, Near(base_dir)
+            ),
+            scheduler=scheduler,
         )
 
     @property

@@ -10,7 +10,7 @@ from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import MEASURE, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -47,7 +47,20 @@ def measure_job(context: Context) -> Job | None:
     return Job(MEASURE, lambda: measuring.rest, measuring.slice, logs.measure_failed, patience=PATIENCE)
 
 
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, sample_job, measure_job)
+def limits_job(context: Context) -> Job | None:
+    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
+    states = context.evictor.states
+    if not context.settings.limits:
+        return None
+
+    def work(stop: Stop) -> None:
+        if states.is_pressed():
+            sweep(context, stop)
+
+    return Job(LIMITS, states.rest, work, logs.limits_failed)
+
+
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, sample_job, measure_job, limits_job)
 """Each row makes a job for a context that has work for it."""
 
 
@@ -57,7 +70,10 @@ def jobs(context: Context) -> tuple[Job, ...]:
 
 
 def sweep(context: Context, stop: Stop) -> None:
-    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
+    """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked.
+
+    What is due goes first, then what limits take.
+    """
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     end_over(context.registry, due.asof)
@@ -71,4 +87,5 @@ def sweep(context: Context, stop: Stop) -> None:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
+    context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
     context.directories.remove(due)

@@ -31,7 +31,8 @@ class Measure(StrEnum):
         """Return a value of it as people write it: ``1.5 GiB``, ``5,000 files``."""
         if not self.is_count:
             return human_size(round(value))
-        return f"{value:,.0f} {'inodes' if self is Measure.FREE_INODES else 'files'}"
+        what = "inode" if self is Measure.FREE_INODES else "file"
+        return f"{value:,.0f} {what}{'' if round(value) == 1 else 's'}"
 
 
 class Mark(NamedTuple):

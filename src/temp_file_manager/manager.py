@@ -19,7 +19,7 @@ from temp_file_manager.registering.on_record import recorded_path, statuses
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
-from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport, together
+from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
 from temp_file_manager.sweeping.sessions import end_first
@@ -257,7 +257,7 @@ class TempFileManager:
         allow_large: int | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> SweepReport:
-        """Clean up as ``cleanup`` does, within bounds, and report each outcome.
+        """Clean up as ``cleanup`` does, within bounds, and report each outcome; then see to the limits.
 
         Args:
             force: Every record, whatever its age.
@@ -266,7 +266,8 @@ class TempFileManager:
             budget: Seconds after which no new chunk (500 records or 50 ms at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
-            allow_large: Refuse to remove more files because of a change of settings than this, 1,000 and half of all.
+            allow_large: Refuse to remove more files than this because of a change of settings, limits among them, where
+                that is more than 1,000 and half of all. None: never refuse.
             stop: Asked between chunks; True ends the sweep there.
 
         Raises:
@@ -285,9 +286,10 @@ class TempFileManager:
         report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
+        report += context.evictor.evict(due, bounds.after(report), allow=allow_large, swept_by=storage, dry_run=dry_run)
         if not dry_run:
             context.directories.remove(due)
-        return together(report, clear_left(context, stop) if limit is None and not dry_run else ())
+        return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.

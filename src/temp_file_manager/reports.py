@@ -1,6 +1,5 @@
 """Reports: what a sweep, a registration or a look found, as frozen records."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -79,24 +78,6 @@ class SweepReport:
             reasons=tuple(reasons.values())[:REASONS_IN_A_REPORT],
             stopped=self.stopped or other.stopped,
         )
-
-
-def together(report: SweepReport, others: Iterable[SweepReport]) -> SweepReport:
-    """Return a report of a sweep that also did what others did, which came after it."""
-    for other in others:
-        report = replace(
-            report,
-            removed=report.removed + other.removed,
-            gone=report.gone + other.gone,
-            replaced=report.replaced + other.replaced,
-            kept=report.kept + other.kept,
-            failed=report.failed + other.failed,
-            skipped=report.skipped + other.skipped,
-            outcomes=(*report.outcomes, *other.outcomes)[:OUTCOMES_IN_A_REPORT],
-            reasons=(*report.reasons, *other.reasons)[:REASONS_IN_A_REPORT],
-            duration=report.duration + other.duration,
-        )
-    return report
 
 
 @dataclass(frozen=True, slots=True)

@@ -390,9 +390,8 @@ class Lockstep(RuleBasedStateMachine):
         if row.path in self.out or row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof:
             return False
         late = due.session and not self.writes_wait and row.written_at >= began
-        if late or row.failed_at >= began or (due.session and row.session != due.session):
-            return False
-        if only is not None and row not in only:
+        another = (due.session and row.session != due.session) or (only is not None and row not in only)
+        if late or another or row.failed_at >= began:
             return False
         if due.force:
             return row.written_at < began

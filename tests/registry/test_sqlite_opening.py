@@ -509,7 +509,6 @@ class TestFacts:
     ) -> None:
         with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
             registry.add([new("/p/a")], 1.0)
-        newest = migration.current()
         monkeypatch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[:2])
         with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
             with pytest.raises(RegistryError, match=rf"newer version \(schema {LATEST}, this one knows 2\)"):

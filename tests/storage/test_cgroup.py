@@ -33,10 +33,11 @@ def v1(path: Path, usage: int, limit: int, stat: str = "") -> None:
     group(path, memory__usage_in_bytes=usage, memory__limit_in_bytes=limit, memory__stat=stat)
 
 
-def test_version_2_the_fullest_of_the_chain(tmp_path: Path) -> None:
+def test_version_2_the_tightest_of_the_chain(tmp_path: Path) -> None:
     v2(tmp_path / "sys" / "a", 90, 100, "file 50\ninactive_file 10\nactive_file 20\nshmem 20")
     v2(tmp_path / "sys" / "a" / "b", 30, 100)
     v2(tmp_path / "sys" / "a" / "b" / "c", 20, "max")
+    v2(tmp_path / "sys", 0, 1000)
     proc = process(tmp_path, "0::/a/b/c\n", f"41 31 0:38 / {tmp_path}/sys rw,relatime - cgroup2 cgroup2 rw\n")
     assert cgroup.of_group(proc) == Memory(60, 100)
 

@@ -69,7 +69,12 @@ def _handled(report: SweepReport) -> int:
 
 def _numbers(report: SweepReport) -> dict[str, object]:
     counts = {str(status): getattr(report, status) for status in Status}
-    return counts | {"stopped": report.stopped, "dry_run": report.dry_run, "seconds": report.duration}
+    return counts | {
+        "evicted": report.evicted,
+        "stopped": report.stopped,
+        "dry_run": report.dry_run,
+        "seconds": report.duration,
+    }
 
 
 def _totals(report: SweepReport) -> str:
@@ -77,4 +82,5 @@ def _totals(report: SweepReport) -> str:
     rest = "".join(f", {number} {what}" for what, number in counts.items() if number)
     before = "Dry run: " if report.dry_run else ""
     after = f"; stopped by its {report.stopped}, more may be due" if report.stopped else ""
+    rest = f" ({report.evicted} for limits){rest}" if report.evicted else rest
     return f"{before}{report.removed} removed{rest}, {report.failed} failed in {span(report.duration)}{after}."

@@ -93,6 +93,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         "same_directory": story.same_directory,
         "open_in": [holder._asdict() for holder in story.users.processes],
         "processes": {"read": story.users.read, "unread": story.users.unread, "all": story.users.complete},
+        "limits": [place.described() for place in story.limits],
         "last": story.last,
     }
 

@@ -13,18 +13,20 @@ the scheduler's thread has ended          unhealthy  nothing sweeps any more, an
 more records than ``max_files``           degraded   the specification says so; each is still swept in time
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
+a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
 ========================================  =========  =====================================================
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection.limits import unmet
 from temp_file_manager.records import Cause, Order, Selection, TempFile, sentence
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict, waiting_since
@@ -69,6 +71,7 @@ class Facts:
         late: That record.
         clock_doubt: Why the clock is not trusted; empty when it is.
         scheduler_alive: None when this process runs none.
+        unmet: The limits that cannot be kept, by their names, and why.
     """
 
     base_dir: str
@@ -84,6 +87,7 @@ class Facts:
     late: TempFile | None = None
     clock_doubt: str = ""
     scheduler_alive: bool | None = None
+    unmet: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         )
     if facts.late is not None and facts.overdue > max(FAR_OVERDUE, _INTERVALS * settings.cleanup_interval):
         yield _overdue(facts.late, facts.overdue)
+    for name, why in facts.unmet.items():
+        yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
     if facts.clock_doubt:
         yield f"the clock is not trusted: {facts.clock_doubt}"
     room = facts.room
@@ -271,6 +277,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
         overdue=overdue,
         late=late,
         clock_doubt=reading.reason if not reading.trusted else "",
+        unmet=unmet(context),
     )
 
 

@@ -21,7 +21,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
-from temp_file_manager.inspection.limits import LimitReading, measured_age, readings
+from temp_file_manager.inspection.limits import LimitReading, readings
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -90,7 +90,7 @@ class ManagerCollector(Collector):
                 oldest=oldest,
                 limits=readings(context),
                 sessions=len(context.registry.sessions()),
-                measured_age=measured_age(context),
+                measured_age=context.measuring.age(),
             )
         except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
             return seen

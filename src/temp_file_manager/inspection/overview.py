@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe, health
-from temp_file_manager.inspection.limits import measured_age, readings
+from temp_file_manager.inspection.limits import readings
 from temp_file_manager.inspection.sessions import sessions
 from temp_file_manager.records import CLEANED, RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
@@ -49,7 +49,7 @@ def overview(context: Context) -> dict[str, object]:
             "last": ended,
             "next": None if ended is None or not context.scheduler.alive else ended + interval,
         },
-        "limits": describe.limits(readings(context), measured_age(context)),
+        "limits": describe.limits(readings(context), context.measuring.age()),
         "sessions": {
             "count": len(living),
             "sessions": [describe.session(session) for session in living[:SESSIONS]],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from temp_file_manager.context import Context
+from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.prospects import Prospects, named, prospects
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
@@ -25,6 +26,7 @@ class Explanation(Prospects):
         same_file: Whether it is the file that was registered; None when nothing can tell.
         same_directory: Whether it lies in the directory it was registered in; None when nothing can tell.
         users: Which processes have it open, as far as they can be seen.
+        limits: Its place in the order of each limit that is about it; empty when it is due.
         last: What the last sweep that took it up made of it, as far as the registry keeps it: not the words.
     """
 
@@ -34,6 +36,7 @@ class Explanation(Prospects):
     same_file: bool | None
     same_directory: bool | None
     users: FileUsers
+    limits: tuple[LimitPlace, ...]
     last: str
 
 
@@ -60,6 +63,7 @@ def why(context: Context, path: AnyPath) -> Explanation:
         same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
         same_directory=None if known is None or found is None else _same_directory(known, found),
         users=file_users(head.path),
+        limits=() if head.record is None or head.scheduled.status is not None else places(context, head.record),
         last=_last(head.record),
     )
 

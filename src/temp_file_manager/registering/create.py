@@ -18,6 +18,7 @@ from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage import new_files, permissions
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.sweeping.limit_states import LimitStates
 
 Name = Callable[[], str]
 """Makes a path that nobody can guess."""
@@ -48,6 +49,7 @@ class Creator:
         registrar: Registrar,
         closed: ClosedFiles,
         mask: int | None = None,
+        limits: LimitStates | None = None,
     ) -> None:
         self._directory = directory
         self._base_dir = directory.path
@@ -56,9 +58,16 @@ class Creator:
         self._registrar = registrar
         self._closed = closed
         self._mask = mask
+        self._limits = limits
 
     def create(self, suffix: str, prefix: str, ttl: float | None, session: int = 0) -> tuple[int, str]:
-        """Create and register an empty file; return its open descriptor and its path."""
+        """Create and register an empty file; return its open descriptor and its path.
+
+        Raises:
+            LimitError: a limit is passed that is to refuse new files.
+        """
+        if self._limits is not None:
+            self._limits.admit()
         life = Life(None if ttl is None else seconds("ttl", ttl), session)
         return self._directory.within(lambda: self._created(suffix, prefix, life))
 

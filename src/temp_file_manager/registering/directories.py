@@ -9,6 +9,7 @@ from temp_file_manager.records import Selection
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.made_directories import Mark, locked, mark, remove_empty
 from temp_file_manager.storage.new_files import create_directory
+from temp_file_manager.sweeping.limit_states import LimitStates
 
 
 class MadeDirectories:
@@ -16,20 +17,28 @@ class MadeDirectories:
 
     Args:
         directory: Where they are made.
+        limits: What may refuse new ones; None where there are no limits.
         locks: Whether cleaners that heed locks are to leave them.
     """
 
-    def __init__(self, directory: BaseDirectory, *, locks: bool = False) -> None:
+    def __init__(self, directory: BaseDirectory, limits: LimitStates | None = None, *, locks: bool = False) -> None:
         self._directory = directory
+        self._limits = limits
         self._made: dict[str, Mark] = {}
         self._locks: list[int] | None = [] if locks else None
 
     def held(self) -> Self:
         """Return the directories of a session, of which there are none yet."""
-        return type(self)(self._directory, locks=True)
+        return type(self)(self._directory, self._limits, locks=True)
 
     def create(self, suffix: str, prefix: str) -> str:
-        """Create an empty directory with mode 0700 and return its absolute path."""
+        """Create an empty directory with mode 0700 and return its absolute path.
+
+        Raises:
+            LimitError: a limit is passed that is to refuse new files.
+        """
+        if self._limits is not None:
+            self._limits.admit()
         path = self._directory.within(lambda: create_directory(self._directory.path, prefix, suffix))
         self._made[path] = mark(path)
         if self._locks is not None:

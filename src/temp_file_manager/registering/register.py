@@ -17,6 +17,7 @@ from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
+from temp_file_manager.sweeping.limit_states import LimitStates
 
 Found = tuple[int | None, Identity | None, int | None]
 """The size, where anybody asks for it, and the identity and the room on the disk, where those are kept."""
@@ -45,9 +46,12 @@ class Registrar:
         clock: What tells the time that records carry.
         hooks: Who hears of it.
         settings: ``size_limit``, ``permission_mask`` and ``owner_check``.
+        limits: What counts how much was registered; None where there are no limits.
     """
 
-    def __init__(self, registry: Registry, clock: Wall, hooks: Hooks, settings: Settings) -> None:
+    def __init__(
+        self, registry: Registry, clock: Wall, hooks: Hooks, settings: Settings, limits: LimitStates | None = None
+    ) -> None:
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
@@ -55,7 +59,10 @@ class Registrar:
         self._mask = settings.permission_mask
         self._owner_check = settings.owner_check
         self._own = OwnFiles(registry.properties.files)
-        self._plain = not registry.properties.keeps_identity and self._mask is None and not self._owner_check
+        self._limits = limits
+        self._plain = (
+            not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
+        )
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
@@ -115,6 +122,8 @@ class Registrar:
     def tell(self, registered: Mapping[str, int | None]) -> tuple[str, ...]:
         """Tell the log and the hooks what was put on record, paths with sizes; return those that are too large."""
         logs.registered_all(registered)
+        if self._limits is not None and registered:
+            self._limits.took(registered.values())
         oversized = tuple(path for path, size in registered.items() if self._oversized(path, size))
         if self._hooks.hooks and registered:
             self._hooks.emit(FilesRegistered(tuple(registered), oversized))

@@ -5,7 +5,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Measured, Order, Selection, TempFile
@@ -21,8 +21,8 @@ MOST_USED = 20_000
 
 _MOST_DIRECTORIES = 10_000
 
-Look = Callable[[Sequence[TempFile]], Iterable[Measured | Gone | None]]
-"""Looks at the files of records: what they take and when they were used; ``GONE``, or None where nothing can tell."""
+Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
+"""Looks at the files of records at a moment; see ``storage.measure``."""
 
 
 class Amount(NamedTuple):
@@ -68,43 +68,53 @@ class Candidates:
     Args:
         registry: The source.
         limit: What is to be kept.
-        living: The sessions that live.
         due: What the sweep before has taken.
         now: As in ``Claims.claim``.
         look: What looks at files.
         near: Says of a directory whether it lies on the file system that is limited.
         gone: Paths that are left out.
         note: Whether what the looks find is noted in the registry.
+        most: Records that are read at most, a page more or less.
 
     Attributes:
         protected: What was passed over, by what keeps it.
+        complete: Whether all has been read.
     """
 
     def __init__(
         self,
         registry: Registry,
         limit: Limit,
-        living: Container[int],
         due: Selection,
         now: Callable[[], float],
         look: Look,
         near: "Near",
         gone: Container[str],
         *,
-        note: bool,
+        note: bool = False,
+        most: float = math.inf,
     ) -> None:
         self._registry = registry
         self._limit = limit
-        self._living = living
         self._due = due
         self._now = now
         self._look = look
         self._near = near
         self._gone = gone
         self._note = note
+        self._left = most
         self._passed: set[int] = set()
         self._turns = self._all()
         self.protected: defaultdict[Protection, Amount] = defaultdict(Amount)
+        self.complete = False
+
+    def __iter__(self) -> Iterator[Candidate]:
+        """Return what goes next, and then, and so on."""
+        return self._turns
+
+    def weight(self, candidate: Candidate) -> float:
+        """Return what the limit gains when a candidate goes: bytes, or one file."""
+        return candidate.weight(self._limit, self._near)
 
     def take(self, most: int, enough: float = math.inf) -> list[Candidate]:
         """Return those that go next.
@@ -117,7 +127,7 @@ class Candidates:
         gained = 0.0
         while len(taken) < most and gained < enough and (one := next(self._turns, None)) is not None:
             taken.append(one)
-            gained += one.weight(self._limit, self._near)
+            gained += self.weight(one)
         return taken
 
     def gain(self, enough: float, most: float = math.inf) -> Amount:
@@ -125,11 +135,11 @@ class Candidates:
         files, gained = 0, 0.0
         while files < most and gained < enough and (one := next(self._turns, None)) is not None:
             files += 1
-            gained += one.weight(self._limit, self._near)
+            gained += self.weight(one)
         return Amount(files, gained)
 
     def _all(self) -> Iterator[Candidate]:
-        for tags in ((self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,)):
+        for tags in (self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,):
             again = True
             while again:
                 again = False
@@ -137,6 +147,7 @@ class Candidates:
                     yield from self._in_order(tags)
                 except _AnythingMoved:
                     again = True
+        self.complete = self._left > 0
 
     def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
         """Yield what has one of these tags, each at its place by what a look at it has found."""
@@ -174,8 +185,9 @@ class Candidates:
     def _pages(self, tags: tuple[str, ...]) -> Iterator[Sequence[TempFile]]:
         wanted = Selection(self._due.asof, self._due.max_age, order=self._limit.order, tags=tags)
         cursor = None
-        while True:
+        while self._left > 0:
             page = self._registry.page(wanted, now=self._now(), limit=PAGE, after=cursor)
+            self._left -= len(page.records)
             yield page.records
             cursor = page.cursor
             if cursor is None:
@@ -183,7 +195,7 @@ class Candidates:
 
     def _is_free(self, record: TempFile) -> bool:
         """Say whether a record may go; note what keeps it."""
-        keeps = protection(record, self._limit, self._living, self._due)
+        keeps = protection(record, self._limit, self._due)
         if keeps is None and self._limit.measure in ON_FILE_SYSTEM and not self._near(os.path.dirname(record.path)):
             keeps = Protection.ELSEWHERE
         if keeps is not None:
@@ -198,21 +210,40 @@ class Candidates:
 
     def _seen(self, records: Sequence[TempFile]) -> Iterator[Candidate]:
         """Yield records as candidates, looked at where that matters."""
-        unknown = self._limit.measure in ON_FILE_SYSTEM and any(record.disk is None for record in records)
-        if self._limit.order is not Order.LEAST_USED and not unknown:
+        limit = self._limit
+        # What a file takes by now the record may not know: it was empty when it was made.
+        if limit.order is not Order.LEAST_USED and limit.measure not in (Measure.FREE, Measure.MEMORY):
             yield from (Candidate(record, record) for record in records)
             return
         news, seen = [], []
-        for record, found in zip(records, self._look(records), strict=True):
-            if isinstance(found, Measured):
-                seen.append(Candidate(record, record._replace(disk=found.disk, used_at=found.used_at)))
-                if (found.disk, found.used_at) != (record.disk, record.used_at):
-                    news.append(found)
-            else:
-                seen.append(Candidate(record, record._replace(disk=0) if found is GONE else record))
+        for record, found in zip(records, self._look(records, self._due.asof), strict=True):
+            candidate = Candidate(record, _renewed(record, found))
+            seen.append(candidate)
+            if isinstance(found, Measured) and candidate.found != record:
+                news.append(Measured(record, found.disk, candidate.found.used_at))
         if news and self._note:
             self._registry.measured(news)
         yield from seen
+
+
+def _renewed(record: TempFile, found: Measured | Gone | None) -> TempFile:
+    """Return a record as a look has found its file."""
+    if isinstance(found, Measured):
+        used = max(record.used_at or -math.inf, found.used_at or -math.inf)  # who holds a file has noted its use, too
+        return record._replace(disk=found.disk, used_at=None if used == -math.inf else used)
+    if found is GONE:
+        return record._replace(disk=0)
+    if record.identity is None:  # in memory: whatever is there would go
+        return record._replace(disk=_disk(record.path))
+    return record
+
+
+def _disk(path: str) -> int | None:
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_blocks * 512 // max(found.st_nlink, 1)
 
 
 ON_FILE_SYSTEM: Final = (Measure.FREE, Measure.FREE_INODES, Measure.MEMORY)

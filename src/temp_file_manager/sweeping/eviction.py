@@ -4,6 +4,7 @@ It removes nothing itself. It reads records in the limit's order, and hands thos
 a time; before each chunk it asks the measure again.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.candidates import PAGE, Candidate, Candidates, Look, Near
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
@@ -40,7 +41,6 @@ class Turn:
     Attributes:
         due: What the sweep before has taken; in a dry run, would have.
         bounds: How far to go.
-        living: The sessions that live.
         allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
         dry_run: Whether nothing is to change.
         scheduled: Whether nobody has asked.
@@ -50,7 +50,6 @@ class Turn:
 
     due: Selection
     bounds: Bounds
-    living: frozenset[int]
     allow: int | None
     dry_run: bool
     scheduled: bool
@@ -124,7 +123,7 @@ class Evictor:
         total = SweepReport(dry_run=dry_run)
         if not self.states.limits:
             return total
-        turn = Turn(due, self._until(bounds), self.living(), allow, dry_run, scheduled)
+        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled)
         if dry_run:
             if any(state.over_since is not None for state in self.states.check()):
                 self._foretell_sweep(turn, swept_by or self._storage)
@@ -147,24 +146,26 @@ class Evictor:
         end = self._clock.elapsed() + bounds.budget
         return replace(bounds, budget=None, stop=lambda: bounds.stop() or self._clock.elapsed() >= end)
 
-    def living(self) -> frozenset[int]:
-        """Return the numbers of the sessions that live."""
-        return frozenset(session.number for session in self._registry.sessions())
-
     def candidates(
-        self, limit: Limit, due: Selection, living: frozenset[int], *, gone: Container[str] = (), note: bool = False
+        self,
+        limit: Limit,
+        due: Selection,
+        *,
+        gone: Container[str] = (),
+        note: bool = False,
+        most: float = math.inf,
     ) -> Candidates:
         """Return what may go for a limit, in order, what is due not among it.
 
         Args:
             limit: Which.
             due: See ``evict``.
-            living: The sessions that live.
             gone: Paths that are left out.
             note: Whether what looks at files find is noted in the registry.
+            most: Records that are read at most.
         """
         now = self._clock.elapsed
-        return Candidates(self._registry, limit, living, due, now, self._look, self._near, gone, note=note)
+        return Candidates(self._registry, limit, due, now, self._look, self._near, gone, note=note, most=most)
 
     # -- one limit
 
@@ -223,10 +224,10 @@ class Evictor:
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:
             return CHUNK
-        return max(0, min(CHUNK, bounds.limit - report.retired - report.replaced - report.kept - report.failed))
+        return min(CHUNK, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
-        return self.candidates(limit, turn.due, turn.living, gone=turn.foretold, note=note)
+        return self.candidates(limit, turn.due, gone=turn.foretold, note=note)
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> str:
         """Say why nothing may go for a limit but what is due; nothing when it may."""
@@ -235,7 +236,11 @@ class Evictor:
             records = self.readings.records(limit)
             try:
                 self._guard.check_limit(
-                    limit, records, turn.due.asof, lambda most: self._in_turn(limit, turn).gain(more, most)[0], turn.allow
+                    limit,
+                    records,
+                    turn.due.asof,
+                    lambda most: self._in_turn(limit, turn).gain(more, most)[0],
+                    turn.allow,
                 )
             except LargeSweepError as error:
                 if not turn.scheduled:
@@ -244,7 +249,8 @@ class Evictor:
         if limit.measure.is_room:
             candidates = self._in_turn(limit, turn)
             if candidates.gain(more)[1] < more:
-                return f"all that may go would not do, so only what is due goes: {self._shortage(limit, reading, more, candidates)}"
+                why = self._shortage(limit, reading, more, candidates)
+                return f"all that may go would not do, so only what is due goes: {why}"
         return ""
 
     # -- dry runs
@@ -308,7 +314,6 @@ class Evictor:
         """Say how much is lacking, and where the rest is."""
         words = limit.measure.words
         parts = [f"{words(amount.weight)} {keeps}" for keeps, amount in candidates.protected.items()]
-        if reading is not None and limit.measure in ON_FILE_SYSTEM:
-            used = (reading.capacity or 0.0) - reading.value if limit.measure.is_room else reading.value
-            parts.append(f"{words(max(0.0, used - self.readings.on_record(limit)))} not on record")
+        unknown = None if reading is None else self.readings.unregistered(limit, reading)
+        parts += [] if unknown is None else [f"{words(unknown)} not on record"]
         return f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"

@@ -90,9 +90,7 @@ class LargeSweepGuard:
                 self._registry.write(NAME, text, due.asof, keep=KEPT)
                 self._latest[text] = due.asof
 
-    def check_limit(
-        self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int = 0
-    ) -> None:
+    def check_limit(self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int = 0) -> None:
         """Return if files may go for a limit.
 
         They may where it, or one that is as strict, has been kept lately: what there is now has come since.
@@ -154,7 +152,9 @@ def _is_as_strict(text: str, limit: Limit) -> bool:
     try:
         found = loads(text)
         alike = all(found[name] == wanted[name] for name in ("measure", "share", "tags"))
-        return alike and all(sign * (found[name] - value) >= 0 for name, value in (("mark", limit.mark.value), ("to", limit.to.value)))
+        return alike and all(
+            sign * (found[name] - value) >= 0 for name, value in (("mark", limit.mark.value), ("to", limit.to.value))
+        )
     except (ValueError, TypeError, KeyError):  # a newer version's
         return False
 

@@ -101,7 +101,7 @@ class LimitStates:
         return reading
 
     def is_time(self, limit: Limit) -> bool:
-        """Say whether a limit whose mark is passed is to be kept now: it is passed for long enough, and no try rests."""
+        """Say whether it is time to keep a limit whose mark is passed: for long enough, and no try before rests."""
         return self._waits(self[limit]) <= 0
 
     def is_pressed(self) -> bool:

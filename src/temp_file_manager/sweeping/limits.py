@@ -1,6 +1,6 @@
 """The rules of limits: when a mark is passed, how much is to go, and what may. Pure functions."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class Protection(StrEnum):
     PINNED = "pinned"
     SESSION = "in living sessions"
     YOUNG = "too young"
-    DUE = "due, and left by the sweep"  # limits take no part in that
+    DUE = "due, and left to sweeps"
     WAITING = "in use, or not to be removed"  # as the last try has found
     ELSEWHERE = "on other file systems"  # whose going would not help
 
@@ -69,13 +69,14 @@ def size_of(record: TempFile) -> int:
     return (record.size if record.disk is None else record.disk) or 0
 
 
-def protection(record: TempFile, limit: Limit, living: Container[int], due: Selection) -> Protection | None:
+def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | None:
     """Return what keeps a record from going for a limit; None when it may go.
+
+    A session's records are due from its end on: one that is not due is in a living one.
 
     Args:
         record: As it is on record.
         limit: The limit that is to be kept.
-        living: The numbers of the sessions that live.
         due: What the sweep before has taken: what it left has its reason. ``asof`` is the moment; when it is
             ``patient``, what could not be removed has its time to wait.
     """
@@ -83,18 +84,18 @@ def protection(record: TempFile, limit: Limit, living: Container[int], due: Sele
         return Protection.HELD
     if record.pinned_until is not None and record.pinned_until > due.asof:
         return Protection.PINNED
-    if record.session and record.session in living:
-        return Protection.SESSION
     if due.patient and record.retry_at is not None and waits(record.retry_at, due.asof):
         return Protection.WAITING
     if verdict(record, due).due:
         return Protection.DUE
+    if record.session:
+        return Protection.SESSION
     return Protection.YOUNG if due.asof - record.registered_at < limit.spare else None
 
 
-def may_go(record: TempFile, limit: Limit, living: Container[int], due: Selection) -> bool:
+def may_go(record: TempFile, limit: Limit, due: Selection) -> bool:
     """Say whether a record may go for a limit; see ``protection``."""
-    return protection(record, limit, living, due) is None
+    return protection(record, limit, due) is None
 
 
 def place(record: TempFile, order: Order) -> tuple[float, int]:
@@ -124,7 +125,8 @@ def refusals(limits: tuple[Limit, ...], properties: Properties, kind: Callable[[
             wants = f"order {limit.order}" if limit.order is not Order.OLDEST else ""
             wants = "bytes" if limit.measure is Measure.BYTES else wants
             if wants:
-                yield f"{why}{properties.address} keeps no sizes and no uses, which {wants} takes: give registry sqlite:"
+                address = properties.address
+                yield f"{why}{address} keeps no sizes and no uses, which {wants} takes: give registry sqlite:"
         if limit.measure is Measure.MEMORY and kind() != "tmpfs":
             yield (
                 f"{why}the base directory is on no tmpfs, so removing files frees no memory that the kernel would not "

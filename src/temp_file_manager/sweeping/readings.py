@@ -36,10 +36,19 @@ class Readings:
                 return None if used is None else Reading(used.used, used.allowed)
         return self._room(limit.measure)
 
-    def on_record(self, limit: Limit) -> float:
-        """Return how much of a limit's measure is of registered files: bytes or files; 0 where that is not kept."""
-        records, size = self._on_record(limit)
-        return float(records if limit.measure.is_count else size or 0)
+    def unregistered(self, limit: Limit, reading: Reading) -> float | None:
+        """Return how much of what is used is nobody's on record: bytes or files; None where that is no question.
+
+        Args:
+            limit: Which.
+            reading: A look at its measure.
+        """
+        measure = limit.measure
+        if measure in (Measure.BYTES, Measure.FILES):
+            return None
+        used = (reading.capacity or 0.0) - reading.value if measure.is_room else reading.value
+        stats = self._registry.stats()
+        return max(0.0, used - ((stats.records if measure.is_count else stats.bytes) or 0))
 
     def records(self, limit: Limit) -> int:
         """Return how many records a limit is about."""

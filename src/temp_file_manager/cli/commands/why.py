@@ -117,6 +117,7 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
         ("cleanup()", _would(story.cleanup)),
         ("sweep", _would(story.command_line)),
         ("run", _would(story.scheduled)),
+        *(("limit", place.words) for place in story.limits),
         *there,
         ("was", f"{describe.identity(record.identity)}{_sameness(story)}"),
         ("size then", human_size(record.size)),

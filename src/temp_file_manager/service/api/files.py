@@ -146,6 +146,7 @@ def _reported(report: SweepReport) -> dict[str, object]:
         for outcome in report.outcomes
     ]
     return counts | {
+        "evicted": report.evicted,
         "stopped": report.stopped,
         "dry_run": report.dry_run,
         "seconds": report.duration,

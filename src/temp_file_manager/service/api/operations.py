@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from temp_file_manager.service.api import models
-from temp_file_manager.service.api.answers import files, limits, looks, parts, sessions, sweeps
+from temp_file_manager.service.api.answers import files, limits, looks, parts, sessions, story, sweeps
 from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -120,7 +120,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/v1/files/why", "whyFile", "files", "The whole story of a file",
-        {200: Answer("What keeps it or takes it, from when, and who has it open.", (files.Story,))},
+        {200: Answer("What keeps it or takes it, from when, and who has it open.", (story.Story,))},
         READ, (401, 404, 503), query=models.PathQuery,
     ),
     Operation(

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe, health, metrics, overview
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.inspection.limits import measured_age, readings
+from temp_file_manager.inspection.limits import readings
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.api.models import NoQuery, SamplesQuery, SweepsQuery
 from temp_file_manager.service.http.cached import Shared
@@ -75,7 +75,7 @@ class Looks:
         return as_json(await run_in_threadpool(self._limits))
 
     def _limits(self) -> dict[str, object]:
-        return describe.limits(readings(self._context), measured_age(self._context))
+        return describe.limits(readings(self._context), self._context.measuring.age())
 
     async def outlook(self, request: Request) -> Response:
         """Answer what will be due when."""

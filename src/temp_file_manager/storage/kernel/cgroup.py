@@ -26,9 +26,9 @@ class Memory(NamedTuple):
     allowed: int
 
     @property
-    def share(self) -> float:
-        """The part that is used, from 0."""
-        return self.used / self.allowed if self.allowed else 1.0
+    def left(self) -> int:
+        """How much more may be used; less than 0 where it is more than allowed."""
+        return self.allowed - self.used
 
 
 class _Hierarchy(NamedTuple):
@@ -52,12 +52,12 @@ _VERSIONS = (
 
 
 def memory() -> Memory | None:
-    """Return the memory of the control group or the machine, whichever is fuller; None where nothing tells."""
-    return max(filter(None, (of_group(), of_machine())), key=lambda found: found.share, default=None)
+    """Return the memory of the control group, or where none has a limit, of the machine; None where nothing tells."""
+    return of_group() or of_machine()
 
 
 def of_group(proc: str = _PROC) -> Memory | None:
-    """Return the memory of this process's control group, or of one above it that is fuller.
+    """Return the memory of this process's control group, or of one above it that has less left.
 
     Args:
         proc: The directory that describes the process.
@@ -65,7 +65,7 @@ def of_group(proc: str = _PROC) -> Memory | None:
     Returns:
         None where no limit is set, or nothing tells.
     """
-    return max(_limited(proc), key=lambda found: found.share, default=None)
+    return min(_limited(proc), key=lambda found: found.left, default=None)
 
 
 def of_machine(meminfo: str = _MEMINFO) -> Memory | None:

@@ -1,11 +1,9 @@
 """Answers about files: what is on record, and the whole story of one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from temp_file_manager.inspection.prospects import Rule
-from temp_file_manager.records import Status
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
 from temp_file_manager.service.api.models import Path, reference
 
@@ -103,63 +101,3 @@ class Forgotten(Part):
     """How many records there were."""
 
     forgotten: Count
-
-
-# -- the whole story of a file
-
-
-class Forecast(Part):
-    """What a sweep would do with a file, when, and why."""
-
-    outcome: Status | None
-    rule: Rule
-    reason: str
-    at: Number | None
-
-
-class Process(Part):
-    """A process that has a file open."""
-
-    pid: Count
-    command: str
-    ways: list[str]
-
-
-class Processes(Part):
-    """How many processes could be asked."""
-
-    read: Count
-    unread: Count
-    all: bool
-
-
-class Story(Part):
-    """What is on record of a file, if anything, and what is there."""
-
-    path: Path
-    registered: bool
-    rule: Rule
-    asof: Number
-    max_age: Number
-    becomes_due_at: Number | None
-    becomes_due_in: Number | None
-    cleanup: Forecast
-    sweep: Forecast
-    run: Forecast
-    kind: Literal["a regular file", "a link", "a directory", "a pipe", "a socket", "a device", "nothing"]
-    size_now: Count | None
-    identity_now: Identity | None
-    same_file: bool | None
-    same_directory: bool | None
-    open_in: list[Process]
-    processes: Processes
-    last: str
-    registered_at: Number | UnsetType = UNSET
-    due_at: Number | UnsetType | None = UNSET
-    size: Count | UnsetType | None = UNSET
-    tags: list[str] | UnsetType = UNSET
-    failures: Count | UnsetType = UNSET
-    retry_at: Number | UnsetType | None = UNSET
-    pinned_until: Number | UnsetType | None = UNSET
-    identity: Identity | UnsetType | None = UNSET
-    held: bool | UnsetType = UNSET
