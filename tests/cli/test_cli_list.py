@@ -221,6 +221,20 @@ def test_stats_count(say: Say, records: dict[str, str], folder: Path) -> None:
     assert lines[-1][1].endswith(f", {records['old']}")
 
 
+def test_stats_say_how_old_their_knowledge_of_sizes_is(
+    say: Say, records: dict[str, str], manager: TempFileManager
+) -> None:
+    assert "measured" not in say("stats").out
+    with open(records["young"], "ab") as file:
+        file.write(b"x" * 100_000)
+    manager.context.measuring.slice(lambda: False)
+    told = json.loads(say("stats", "--json").out)
+    assert told["bytes"] == sum(512 * os.stat(path).st_blocks for path in records.values())
+    assert 0 <= told["measured_age"] < 600
+    rows = {name.strip(): value for name, value in (line.rsplit("  ", 1) for line in say("stats").lines)}
+    assert rows["measured"].endswith(" ago")
+
+
 def test_stats_of_nothing(say: Say) -> None:
     told = json.loads(say("stats", "--json", "--registry", "memory:").out)
     assert (told["registry"], told["records"], told["oldest"]) == ("memory:", 0, None)
