@@ -1,7 +1,7 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -162,24 +162,19 @@ class Context:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
-        guard = ClockGuard(registry, clock)
+        guard, large_sweep_guard = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
+        storage, protecting = (
+            build(settings, base_dir, clock, guard.asof, protect_open=asks) for asks in (False, True)
+        )
+        sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited = states if settings.limits else None
-        large_sweep_guard = LargeSweepGuard(registry)
         registrar = Registrar(registry, guard, told, settings, limited)
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
-        sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
-        storage = build(settings, base_dir, clock, guard.asof)
-        protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
-        gone = build_gone(settings, base_dir, clock)
-
-        def retire(due: Selection) -> None:
-            sweeper.run(due, Bounds(), storage)
-
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -197,9 +192,9 @@ class Context:
             closed=closed,
             creator=creator,
             directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, _retirement(sweeper, storage))),
             sweeper=sweeper,
-            measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
+            measuring=_measuring(settings, base_dir, registry, clock, told, closed),
             evictor=Evictor(
                 states, readings, registry, clock, large_sweep_guard, sweeper, protecting, told, measure, Near(base_dir)
             ),
@@ -218,3 +213,20 @@ class Context:
     def storage_for(self, *, protect_open: bool) -> Storage:
         """Return what removes files, with or without a look at who has them open."""
         return self.protecting if protect_open else self.storage
+
+
+def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:
+    """Return what sweeps at the end of a session."""
+
+    def retire(due: Selection) -> None:
+        sweeper.run(due, Bounds(), storage)
+
+    return retire
+
+
+def _measuring(
+    settings: Settings, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, closed: ClosedFiles
+) -> Measuring:
+    """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
+    gone = build_gone(settings, base_dir, clock)
+    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed)

@@ -150,8 +150,7 @@ class TempFileManager:
     ) -> None:
         """Put a file on record; registering it again restarts its age.
 
-        What is no regular file, or no link to one, is refused with a warning. Of a link, only the link will
-        ever be removed.
+        What is no regular file, or no link to one, is refused with a warning; of a link, only the link is ever removed.
 
         Args:
             file_path: Made absolute, links not followed.
@@ -266,8 +265,7 @@ class TempFileManager:
             budget: Seconds after which no new chunk (500 records or 50 ms at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
-            allow_large: Refuse to remove more files than this because of a change of settings, limits among them, where
-                that is more than 1,000 and half of all. None: never refuse.
+            allow_large: Refuse to remove more files because of a change of settings than this, 1,000 and half of all.
             stop: Asked between chunks; True ends the sweep there.
 
         Raises:
@@ -316,8 +314,7 @@ class TempFileManager:
     def start(self) -> None:
         """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
 
-        A sweep every ``cleanup_interval`` seconds, and before it the adoption of what is new in directories that
-        somebody asked to adopt from; every minute a note of how much there is.
+        Sweeps, the adoption of what is new in watched directories, notes of how much there is, measuring, limits.
         """
         self._context.scheduler.start(jobs(self._context))
 
