@@ -168,8 +168,7 @@ class Context:
             build(settings, base_dir, clock, guard.asof, protect_open=asks) for asks in (False, True)
         )
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
-        readings = Readings(registry, base_dir)
-        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+        states = LimitStates(settings.limits, Readings(registry, base_dir), clock, lambda: scheduler.wake(LIMITS))
         limited = states if settings.limits else None
         registrar = Registrar(registry, guard, told, settings, limited)
         closed = ClosedFiles(registry, clock)
@@ -195,9 +194,7 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, _retirement(sweeper, storage))),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=Evictor(
-                states, readings, registry, clock, large_sweep_guard, sweeper, protecting, told, measure, Near(base_dir)
-            ),
+            evictor=evictor,
             scheduler=scheduler,
         )
 

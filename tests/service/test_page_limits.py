@@ -148,12 +148,16 @@ def test_limits_change_while_it_is_open(client: Client, visit: Visitor, limits: 
 
 
 def test_how_old_the_sizes_are(
-    client: Client, visit: Visitor, limits: list[LimitReading], monkeypatch: pytest.MonkeyPatch
+    manager: TempFileManager,
+    client: Client,
+    visit: Visitor,
+    limits: list[LimitReading],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = visit(client)
     note = page.locator("#limits-note")
     expect(note).to_have_text("not all sizes have been looked at yet")
-    monkeypatch.setattr(overview, "measured_age", lambda _: 754.2)
+    monkeypatch.setattr(type(manager.context.measuring), "age", lambda _: 754.2)
     expect(note).to_have_text("sizes are at most 12 min 34 s old")
     del limits[0]  # nothing else goes by sizes
     expect(note).to_have_text("")

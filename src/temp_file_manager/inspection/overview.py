@@ -134,6 +134,7 @@ def _item(record: TempFile, due: Selection) -> dict[str, object]:
         "registered_at": json_number(record.registered_at),
         "due_at": None if when == math.inf else json_number(when),
         "size": record.size,
+        "disk": record.disk,
         "tags": list(record.tags),
         "failures": record.failures,
     }
