@@ -55,4 +55,6 @@ def fill(manager: TempFileManager, count: int) -> None:
     """Put ``count`` files on record that are nowhere."""
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
-        manager.registry.add([(f"/nowhere/tmp{number:08d}", None, None, (), None) for number in numbers], time.time())
+        manager.registry.add(
+            [(f"/nowhere/tmp{number:08d}", None, None, (), None, None) for number in numbers], time.time()
+        )

@@ -33,7 +33,7 @@ def _ours(base: str, count: int) -> float:
     before = _resident()
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
-        manager.registry.add([(_path(number), None, None, (), None) for number in numbers], time.time())
+        manager.registry.add([(_path(number), None, None, (), None, None) for number in numbers], time.time())
     return (_resident() - before) / count
 
 

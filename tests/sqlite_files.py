@@ -15,7 +15,7 @@ ALL = Selection(1e10, 0, force=True)
 
 
 def new(path: str) -> NewFile:
-    return (path, None, None, (), None)
+    return (path, None, None, (), None, None)
 
 
 def registry_at(path: Path, base: Path) -> SqliteRegistry:

@@ -37,8 +37,8 @@ class Identity(NamedTuple):
 PENDING = Identity(-1, 0, 0, 0, 0)
 """The identity of a file that is about to be created: no file is taken for it, and its record is kept."""
 
-NewFile = tuple[str, float | None, int | None, tuple[str, ...], Identity | None]
-"""A file to be recorded: path, due_at, size, tags, identity, as in ``TempFile``; the registry adds the time.
+NewFile = tuple[str, float | None, int | None, tuple[str, ...], Identity | None, int | None]
+"""A file to be recorded: path, due_at, size, tags, identity, disk, as in ``TempFile``; the registry adds the time.
 
 A bare tuple: naming its fields would cost a tenth of a registration, and it is unpacked at once.
 """
@@ -66,7 +66,8 @@ class TempFile(NamedTuple):
         disk: Bytes that it takes on the disk, divided by its hard links, when it was last looked at, where the registry
             keeps it; None: nobody has looked.
         used_at: When it was last found to have been read or written, seconds since the epoch, if that is later than its
-            registration and the registry keeps it. Pages, and what is looked up by its path, know it.
+            registration and the registry keeps it. Pages in an order of their own, and what is looked up by its path,
+            know it.
         session: The number of the session that it was registered in; 0: none.
     """
 
@@ -85,6 +86,11 @@ class TempFile(NamedTuple):
     disk: int | None = None
     used_at: float | None = None
     session: int = 0
+
+    @property
+    def room(self) -> int | None:
+        """What it takes on the disk in bytes, if anybody has looked, else its length; None if neither is known."""
+        return self.size if self.disk is None else self.disk
 
 
 class Measured(NamedTuple):
@@ -226,11 +232,13 @@ class Rewritten(NamedTuple):
         identity: Which file it is.
         since: The newest of its times, seconds since the epoch.
         size: Its bytes.
+        disk: As in ``TempFile``.
     """
 
     identity: Identity
     since: float
     size: int
+    disk: int | None = None
 
 
 class Outcome(NamedTuple):

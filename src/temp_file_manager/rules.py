@@ -124,6 +124,7 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         pinned_until=record.pinned_until,
         held=record.held,
         session=record.session,
+        disk=found.disk,
     )
 
 

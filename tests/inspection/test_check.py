@@ -408,7 +408,7 @@ def test_what_is_registered_again_between_looking_and_fixing_is_spared(base: Pat
 def test_more_records_than_a_page(manager: TempFileManager, tmp_path: Path) -> None:
     """Found and forgotten while the pages are turned: none is passed over."""
     gone = [f"/nowhere/{number:04}" for number in range(2500)]
-    rows: list[NewFile] = [(path, None if int(path[-1]) % 2 else 5.0, None, (), None) for path in gone]
+    rows: list[NewFile] = [(path, None if int(path[-1]) % 2 else 5.0, None, (), None, None) for path in gone]
     manager.registry.add(rows, 1.0)
     (sound,) = make(manager, tmp_path / "files", "a")
     assert [finding.subject for finding in check(manager.context)] == sorted(

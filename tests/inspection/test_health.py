@@ -424,9 +424,11 @@ def test_however_many_stand_before_it_what_is_late_is_found(opened: Opener, tmp_
     """Excludes code that looks at so many of what is due, among which are those that others have open."""
     manager = opened()
     registry, clock = manager.registry, manager.context.clock
-    registry.add([(str(tmp_path / f"kept{number}"), None, None, (), None) for number in range(150)], NOW - 40 * HOUR)
+    registry.add(
+        [(str(tmp_path / f"kept{number}"), None, None, (), None, None) for number in range(150)], NOW - 40 * HOUR
+    )
     late = str(tmp_path / "late")
-    registry.add([(late, None, None, (), None)], NOW - 30 * HOUR)
+    registry.add([(late, None, None, (), None, None)], NOW - 30 * HOUR)
     tried = registry.claim(Selection(NOW, 0), now=clock.elapsed(), lease=60, limit=999)
     assert len(tried.records) == 151
     ends = {at: Other(Status.KEPT, Cause.IN_USE) for at in range(150)}

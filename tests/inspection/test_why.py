@@ -270,14 +270,14 @@ def its_birth_unknown(case: Case) -> None:
     assert record is not None
     if record.identity is not None:
         identity = record.identity._replace(born=0)
-        case.manager.registry.add([(str(case.path), None, None, (), identity)], case.clock.wall())
+        case.manager.registry.add([(str(case.path), None, None, (), identity, None)], case.clock.wall())
     case.old()
     os.chmod(case.path, 0o640)
 
 
 def never_completed(case: Case) -> None:
     case.manager.registry.forget([str(case.path)])
-    case.manager.registry.add([(str(case.path), None, None, (), PENDING)], case.clock.wall())
+    case.manager.registry.add([(str(case.path), None, None, (), PENDING, None)], case.clock.wall())
     case.old()
 
 

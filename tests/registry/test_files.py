@@ -196,7 +196,7 @@ def test_what_is_unknown_is_identified_by_whoever_opens_the_registry(tmp_path: P
         return Identity(1, 2, 3, 4, 5)
 
     registry = SqliteRegistry(str(tmp_path / "registry.db"), str(tmp_path), identify=identify)
-    registry.add([("/f/known", None, 7, (), Identity(9, 9, 9, 9, 9))], NOW)
+    registry.add([("/f/known", None, 7, (), Identity(9, 9, 9, 9, 9), None)], NOW)
     for _ in range(2):
         new = {"/f/known": NOW + 1, "/f/new": NOW + 2}
         registry.files.update(new) if write == "files" else registry.replace(list(new.items()))

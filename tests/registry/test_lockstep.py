@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
-from temp_file_manager.records import RETIRED, Cause, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.records import RETIRED, Cause, Measured, NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -47,7 +47,14 @@ class Row:
     failed_at: int = 0
     written_at: int = 0
     size: int | None = None
+    disk: int | None = None
+    tags: tuple[str, ...] = ()
+    used_at: float | None = None
     session: int = 0
+
+    @property
+    def room(self) -> int:
+        return self.size or 0 if self.disk is None else self.disk
 
 
 @dataclass(eq=False)
@@ -77,6 +84,7 @@ class Sweep:
     due: Selection
     began: int
     cursor: object
+    only: tuple[Row, ...] | None = None
     claims: list[Taken] = field(default_factory=list)
     settled: list[Taken] = field(default_factory=list)
 
@@ -99,6 +107,7 @@ class Lockstep(RuleBasedStateMachine):
     sweeps = Bundle("sweeps")
     looks = Bundle("looks")
     sessions = Bundle("sessions")
+    measures = Bundle("measures")
     paths = st.sampled_from([f"/r/{number}" for number in range(6)])
     ages = st.integers(-5, 40).map(float)
 
@@ -139,22 +148,30 @@ class Lockstep(RuleBasedStateMachine):
 
     sizes = st.none() | st.integers(0, 9)
     sized = st.lists(st.tuples(paths, sizes), max_size=4)
+    words = st.sampled_from([(), ("x",), ("y",), ("x", "y")])
 
-    @rule(files=sized, ttl=st.none() | st.integers(0, 40).map(float))
-    def add(self, files: list[tuple[str, int | None]], ttl: float | None) -> None:
+    @rule(files=sized, ttl=st.none() | st.integers(0, 40).map(float), tags=words, disk=sizes)
+    def add(
+        self,
+        files: list[tuple[str, int | None]],
+        ttl: float | None,
+        tags: tuple[str, ...] = (),
+        disk: int | None = None,
+    ) -> None:
         due_at = None if ttl is None else self.now + ttl
-        rows: list[NewFile] = [(path, due_at, size, (), None) for path, size in files]
+        rows: list[NewFile] = [(path, due_at, size, tags, None, disk) for path, size in files]
         if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now)):
             self.added(rows)
 
     def added(self, files: Iterable[NewFile], session: int = 0) -> None:
-        for path, due_at, size, _, _ in files:
-            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick(), size=size, session=session)
+        for path, due_at, size, tags, _, disk in files:
+            row = Row(path, self.now, due_at, written_at=self.tick(), size=size, disk=disk, tags=tags, session=session)
+            self.rows[path] = row
             self.counts["registered"] += 1
 
-    @rule(files=sized)
-    def add_only_new(self, files: list[tuple[str, int | None]]) -> None:
-        rows: list[NewFile] = [(path, None, size, (), None) for path, size in files]
+    @rule(files=sized, tags=words, disk=sizes)
+    def add_only_new(self, files: list[tuple[str, int | None]], tags: tuple[str, ...], disk: int | None) -> None:
+        rows: list[NewFile] = [(path, None, size, tags, None, disk) for path, size in files]
         unknown = [path for path, _ in files if path not in self.rows]
         if self.changes(unknown, lambda: self.registry.add(rows, self.now, only_new=True)):
             for row in rows:
@@ -165,7 +182,7 @@ class Lockstep(RuleBasedStateMachine):
     def add_one(self, path: str) -> None:
         if self.registry.add_one(path, self.now, self.registry.settlements):
             assert path not in self.out
-            self.added([(path, None, None, (), None)])
+            self.added([(path, None, None, (), None, None)])
 
     @rule(target=looks)
     def look(self) -> tuple[int, int]:
@@ -174,7 +191,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule(look=looks, files=sized, gone=st.sets(paths))
     def add_after_a_look(self, look: tuple[int, int], files: list[tuple[str, int | None]], gone: set[str]) -> None:
         """Those of the files that have gone are seen only when they are looked at again."""
-        rows: list[NewFile] = [(path, None, size, (), None) for path, size in files]
+        rows: list[NewFile] = [(path, None, size, (), None, None) for path, size in files]
         there = [row for row in rows if row[0] not in gone]
         asked = []
 
@@ -212,9 +229,11 @@ class Lockstep(RuleBasedStateMachine):
     def write(self, path: str, when: float) -> None:
         old = self.rows.get(path)
         due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
-        size, session = (old.size, old.session) if old else (None, 0)
-        due_at = old.due_at if old and session else due_at
-        self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=size, session=session)
+        row = self.rows[path] = Row(path, when, due_at, written_at=self.tick())
+        if old is not None:
+            row.size, row.disk, row.tags, row.session = old.size, old.disk, old.tags, old.session
+            row.due_at = old.due_at if old.session else due_at
+            row.used_at = old.used_at if old.used_at is not None and old.used_at > when else None
         self.counts["registered"] += old is None
 
     @rule(paths=st.lists(paths, max_size=2, unique=True), keeps=st.booleans())
@@ -242,8 +261,27 @@ class Lockstep(RuleBasedStateMachine):
         self.counts["registered"] += len(times.keys() - former.keys())
         for path, when in new:
             old = former.get(path, Row(path, when, None))
-            due_at = old.due_at if old.session else None
-            self.rows[path] = Row(path, when, due_at, written_at=written, size=old.size, session=old.session)
+            row = self.rows[path] = Row(path, when, None, written_at=written, size=old.size, disk=old.disk)
+            if old.session:
+                row.due_at, row.session = old.due_at, old.session
+
+    # -- measuring
+
+    @rule(target=measures, paths=st.sets(paths, max_size=3))
+    def look_at_files(self, paths: set[str]) -> list[tuple[TempFile, Row]]:
+        return [(record, self.rows[path]) for path, record in self.registry.get(paths).items()]
+
+    @rule(looked=measures, disk=st.integers(0, 9), used=st.none() | st.integers(1, 40).map(float))
+    def measure(self, looked: list[tuple[TempFile, Row]], disk: int, used: float | None) -> None:
+        """What was looked at may have been registered again since, or be claimed."""
+        times = [None if used is None else row.registered_at + used for _, row in looked]
+        found = [Measured(record, disk, at) for (record, _), at in zip(looked, times, strict=True)]
+        self.registry.measured(found)
+        for (record, row), at in zip(looked, times, strict=True):
+            current = self.rows.get(record.path) is row and record.path not in self.out
+            if current and self.registry.properties.keeps_identity:
+                row.disk = disk
+                row.used_at = at if row.used_at is None else max(row.used_at, at or row.used_at)
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 29.0, 60.0]))
     def pass_time(self, seconds: float) -> None:
@@ -265,7 +303,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(session=sessions, files=sized, ttl=st.none() | st.just(5.0))
     def add_to_session(self, session: Owner, files: list[tuple[str, int | None]], ttl: float | None) -> None:
-        rows: list[NewFile] = [(path, ttl and self.now + ttl, size, (), None) for path, size in files]
+        rows: list[NewFile] = [(path, ttl and self.now + ttl, size, (), None, None) for path, size in files]
         if session.ended:
             if rows and not any(path in self.out for path, _ in files):
                 with pytest.raises(InvalidArgumentError):
@@ -348,11 +386,12 @@ class Lockstep(RuleBasedStateMachine):
 
     # -- claims
 
-    def wants(self, row: Row, due: Selection, began: int) -> bool:
+    def wants(self, row: Row, due: Selection, began: int, only: tuple[Row, ...] | None = None) -> bool:
         if row.path in self.out or row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof:
             return False
         late = due.session and not self.writes_wait and row.written_at >= began
-        if late or row.failed_at >= began or (due.session and row.session != due.session):
+        of_others = (only is not None and row not in only) or (due.session and row.session != due.session)
+        if late or of_others or row.failed_at >= began:
             return False
         if due.force:
             return row.written_at < began
@@ -365,7 +404,7 @@ class Lockstep(RuleBasedStateMachine):
     def take(self, sweep: Sweep, claim: Claim, limit: int, *, later: bool = False) -> None:
         """Check a claim. A ``later`` claim of a sweep may miss what failed before, if another sweep came by."""
         due = sweep.due
-        wanted = {row.path: row for row in self.rows.values() if self.wants(row, due, sweep.began)}
+        wanted = {row.path: row for row in self.rows.values() if self.wants(row, due, sweep.began, sweep.only)}
         paths = [record.path for record in claim.records]
         assert len(set(paths)) == len(paths)
         assert set(paths) <= set(wanted)
@@ -388,15 +427,22 @@ class Lockstep(RuleBasedStateMachine):
         force=st.booleans(),
         patient=st.booleans(),
         limit=st.integers(1, 4),
+        only=st.none() | st.sets(paths),
         session=st.none() | sessions,
     )
-    def begin_sweep(self, max_age: float, force: bool, patient: bool, limit: int, session: Owner | None) -> Sweep:
-        due = Selection(self.now, max_age, force, patient and not force, session=session.number if session else 0)
+    def begin_sweep(
+        self, max_age: float, force: bool, patient: bool, limit: int, only: set[str] | None, session: Owner | None
+    ) -> Sweep:
+        number = session.number if session else 0
+        due, rows = Selection(self.now, max_age, force, patient and not force, session=number), None
+        if only is not None:
+            due = replace(due, only=tuple(self.registry.get(only).values()))
+            rows = tuple(row for path, row in self.rows.items() if path in only)
         planned = self.registry.page(due, now=self.now, limit=limit).records
         claim = self.registry.claim(due, now=self.now, lease=60, limit=limit)
         claimed = [record.path for record in claim.records]
         assert [record.path for record in planned][: len(claimed)] == claimed
-        sweep = Sweep(due, self.tick(), None)
+        sweep = Sweep(due, self.tick(), None, rows)
         self.take(sweep, claim, limit)
         return sweep
 
@@ -473,7 +519,7 @@ class Lockstep(RuleBasedStateMachine):
             self.pins.pop(row.path, None)
             if status is not Status.REPLACED:
                 self.cleaned_at.append(max(0.0, self.now - row.registered_at))
-            self.freed += (row.size or 0) * (status is Status.REMOVED)
+            self.freed += row.room * (status is Status.REMOVED)
             return
         row.failures, row.failed_at = row.failures + (status is Status.FAILED), event
         row.retry_at = retry_at(row.failures, self.now)
@@ -509,14 +555,33 @@ class Lockstep(RuleBasedStateMachine):
         oldest, largest = self.in_order(Order.OLDEST), self.in_order(Order.LARGEST)
         assert sorted(record.path for record in oldest) == sorted(self.rows)
         assert [record.registered_at for record in oldest] == sorted(row.registered_at for row in self.rows.values())
-        known = {r.path: r.size for r in self.registry.get(list(self.rows)).values() if r.size is not None}
-        assert {record.path: record.size for record in largest} == known
-        assert [record.size for record in largest] == sorted(known.values(), reverse=True)
+        known = {r.path: r.room for r in self.registry.get(list(self.rows)).values() if r.room is not None}
+        assert {record.path: record.room for record in largest} == known
+        assert [record.room for record in largest] == sorted(known.values(), reverse=True)
         assert {record.path for record in self.in_order(Order.ADDED)} == set(self.rows)
+        used = [self.rows[record.path] for record in self.in_order(Order.LEAST_USED)]
+        assert {row.path for row in used} == set(self.rows)
+        since = [max(row.registered_at, row.used_at or -math.inf) for row in used]
+        assert since == sorted(since)
 
-    def in_order(self, order: Order) -> list[TempFile]:
+    @invariant()
+    def tags_are_the_models(self) -> None:
+        for tags in (("x",), ("y", "z")):
+            rows = {path: row for path, row in self.rows.items() if set(row.tags) & set(tags)}
+            records, size = self.registry.sums(tags)
+            assert records == len(rows)
+            assert size in {None, sum(row.room for row in rows.values())}
+
+    @rule(order=st.sampled_from([Order.OLDEST, Order.LEAST_USED, Order.LARGEST]), tags=words)
+    def what_has_tags_is_in_order(self, order: Order, tags: tuple[str, ...]) -> None:
+        every, some = self.in_order(order), self.in_order(order, tags)
+        wanted = [record for record in every if not tags or set(record.tags) & set(tags)]
+        assert {record.path for record in some} == {record.path for record in wanted}
+        assert [_place(record, order) for record in some] == [_place(record, order) for record in wanted]
+
+    def in_order(self, order: Order, tags: tuple[str, ...] = ()) -> list[TempFile]:
         """Every record, in pages of two."""
-        selection = Selection(0.0, 0.0, order=order)
+        selection = Selection(0.0, 0.0, order=order, tags=tags)
         page = self.registry.page(selection, now=self.now, limit=2)
         found = list(page.records)
         while page.cursor is not None:
@@ -533,8 +598,14 @@ class Lockstep(RuleBasedStateMachine):
         assert ages.counts == tuple(sum(age <= bound for age in self.cleaned_at) for bound in (*ages.bounds, math.inf))
         assert math.isclose(ages.sum, sum(self.cleaned_at), abs_tol=1e-6)
         if self.registry.properties.keeps_identity:
-            assert found.bytes == sum(row.size or 0 for row in self.rows.values())
+            assert found.bytes == sum(row.room for row in self.rows.values())
             assert found.counters.get("freed_bytes", 0) == self.freed
+
+
+def _place(record: TempFile, order: Order) -> float | None:
+    if order is Order.LARGEST:
+        return record.room
+    return max(record.registered_at, -math.inf if order is Order.OLDEST else record.used_at or -math.inf)
 
 
 def _since(row: Row, due: Selection) -> float:

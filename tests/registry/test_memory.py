@@ -21,7 +21,7 @@ from temp_file_manager.testing import NOW, in_child
 
 
 def new(path: str, due_at: float | None = None, size: int | None = None, tags: tuple[str, ...] = ()) -> NewFile:
-    return (path, due_at, size, tags, None)
+    return (path, due_at, size, tags, None, None)
 
 
 @contextmanager

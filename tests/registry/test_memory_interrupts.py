@@ -21,8 +21,8 @@ DUE = Selection(NOW + 1000, 100)
 
 def made() -> MemoryRegistry:
     registry = MemoryRegistry()
-    registry.add([(f"/m/{number}", None, None, (), None) for number in range(3)], NOW)
-    registry.add([("/m/timed", NOW + 1, 5, ("x",), None)], NOW)
+    registry.add([(f"/m/{number}", None, None, (), None, None) for number in range(3)], NOW)
+    registry.add([("/m/timed", NOW + 1, 5, ("x",), None, None)], NOW)
     return registry
 
 
@@ -34,7 +34,9 @@ def swept(registry: MemoryRegistry) -> None:
 STEPS: dict[str, Callable[[MemoryRegistry], object]] = {
     "add_one": lambda registry: registry.add_one("/m/new", NOW, registry.settlements),
     "add_one of what came before": lambda registry: registry.add_one("/m/new", NOW - 1, registry.settlements),
-    "add": lambda registry: registry.add([("/m/0", NOW + 1, 1, (), None), ("/m/new", None, 1, (), None)], NOW),
+    "add": lambda registry: registry.add(
+        [("/m/0", NOW + 1, 1, (), None, None), ("/m/new", None, 1, (), None, None)], NOW
+    ),
     "files": lambda registry: registry.files.__setitem__("/m/new", NOW),
     "files of the known": lambda registry: registry.files.__setitem__("/m/timed", NOW),
     "setdefault": lambda registry: registry.files.setdefault("/m/new", NOW),

@@ -30,8 +30,8 @@ class TestSqliteRegistry(RegistryContract):
 def test_adding_only_what_is_new(manager: TempFileManager) -> None:
     """Once, there was no way to record a file unless it was on record."""
     registry = manager.registry
-    registry.add([("/n/a", NOW + 5, None, ("x",), None)], NOW)
-    registry.add([(path, None, None, (), None) for path in ("/n/a", "/n/b")], NOW + 9, only_new=True)
+    registry.add([("/n/a", NOW + 5, None, ("x",), None, None)], NOW)
+    registry.add([(path, None, None, (), None, None) for path in ("/n/a", "/n/b")], NOW + 9, only_new=True)
     assert dict(registry.files) == {"/n/a": NOW, "/n/b": NOW + 9}
     known = registry.get(["/n/a"])["/n/a"]
     assert (known.due_at, known.tags) == (NOW + 5, ("x",))

@@ -30,7 +30,7 @@ HUNG = Other(Status.FAILED, Cause.HUNG)
 
 def test_a_claim_has_lapsed_at_the_very_end_of_its_lease(fresh: SqliteRegistry) -> None:
     """Excludes code that ends claims only after that moment, though its records are free at it."""
-    fresh.add([("/s/a", None, None, (), None)], NOW)
+    fresh.add([("/s/a", None, None, (), None, None)], NOW)
     assert fresh.claim(Selection(NOW, 0, force=True), now=NOW, lease=60, limit=9).records
     assert fresh.check(now=NOW + 59.5, fix=False) == ()
     assert [finding.kind for finding in fresh.check(now=NOW + 60, fix=False)] == ["lapsed claim"]
@@ -42,7 +42,7 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
     """Excludes code that looks back in its first chunk only: what the other let go of would wait for a later sweep."""
     due = Selection(NOW + 9, 0, force=True)
     for second, path in enumerate(("/s/a", "/s/b", "/s/c")):
-        fresh.add([(path, None, None, (), None)], NOW + second)
+        fresh.add([(path, None, None, (), None, None)], NOW + second)
     with closing(SqliteRegistry(str(tmp_path / "r.db"), str(tmp_path))) as other:
         theirs = other.claim(due, now=NOW, lease=60, limit=1)
         ours = fresh.claim(due, now=NOW, lease=60, limit=1)
@@ -55,7 +55,7 @@ def test_a_sweep_s_last_chunk_finds_what_another_registry_freed_behind_it(
 @pytest.mark.parametrize("how", ["forget", "replace", "settle"])
 def test_no_record_has_the_number_of_one_before(fresh: SqliteRegistry, how: str) -> None:
     """Whoever has the old one in hand would take the new one for it."""
-    fresh.add([("/s/a", None, None, (), None)], NOW)
+    fresh.add([("/s/a", None, None, (), None, None)], NOW)
     old = fresh.get(["/s/a"])["/s/a"]
     if how == "forget":
         fresh.forget([old])
@@ -64,14 +64,14 @@ def test_no_record_has_the_number_of_one_before(fresh: SqliteRegistry, how: str)
     else:
         fresh.settle(over(fresh.claim(Selection(NOW, 0, force=True), now=0, lease=60, limit=9)))
     assert list(fresh.files) == []
-    fresh.add([("/s/a", None, None, (), None)], NOW)
+    fresh.add([("/s/a", None, None, (), None, None)], NOW)
     assert fresh.forget([old]) == 0
     assert list(fresh.files) == ["/s/a"]
 
 
 def test_a_directory_is_forgotten_with_its_last_file(fresh: SqliteRegistry) -> None:
     """Excludes code whose file grows by each directory that ever held a file."""
-    fresh.add([("/s/a", None, None, (), None), ("/t/a", None, None, (), None)], NOW)
+    fresh.add([("/s/a", None, None, (), None, None), ("/t/a", None, None, (), None, None)], NOW)
     fresh.forget(["/s/a"])
     with fresh.transactions.reading() as connection:
         assert connection.execute("SELECT path FROM directories").fetchall() == [(b"/t",)]

@@ -50,7 +50,7 @@ class TestOneNewFile:
                 said.append(sql)
                 if len(said) == before + 1:
                     make_it = "import sys; from temp_file_manager.registry.sqlite.registry import SqliteRegistry as R; "
-                    make_it += "R(sys.argv[1], '/p').add([('/p/a', None, None, (), None)], 1.0)"
+                    make_it += "R(sys.argv[1], '/p').add([('/p/a', None, None, (), None, None)], 1.0)"
                     subprocess.run([sys.executable, "-c", make_it, str(path)], check=True)
                 return super().execute(sql, *bound)
 

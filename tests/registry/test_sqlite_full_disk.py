@@ -336,7 +336,7 @@ class TestAFileThatMayNotGrow:
         registry.close()
 
     def files(self, directory: str, count: int) -> list[NewFile]:
-        return [(f"{directory}/{number:04}", None, None, ("tag",), None) for number in range(count)]
+        return [(f"{directory}/{number:04}", None, None, ("tag",), None, None) for number in range(count)]
 
     def test_registering_is_refused_and_loses_nothing(self, registry: SqliteRegistry) -> None:
         paths = [file[0] for file in self.files("/first", 6000)]
@@ -344,7 +344,7 @@ class TestAFileThatMayNotGrow:
         refused: list[Callable[[], object]] = [
             lambda: registry.add(self.files("/second", 1000), 2.0),
             lambda: registry.files.update({f"/third/{number}": 1.0 for number in range(1000)}),
-            lambda: registry.add([("/fourth/" + "n" * BLOCK, None, None, (), None)], 2.0),
+            lambda: registry.add([("/fourth/" + "n" * BLOCK, None, None, (), None, None)], 2.0),
         ]
         for change in refused:
             with pytest.raises(RegistryFullError, match=r"the disk of .*r\.db is full: nothing of this call"):

@@ -120,7 +120,8 @@ def test_eight_threads_share_a_transaction(counted: SqliteRegistry) -> None:
 
 def test_one_path_by_eight_threads_is_eight_registrations(counted: SqliteRegistry) -> None:
     works = {
-        str(number): lambda number=number: counted.add([("/s/0", None, number, (), None)], 2.0) for number in range(8)
+        str(number): lambda number=number: counted.add([("/s/0", None, number, (), None, None)], 2.0)
+        for number in range(8)
     }
     assert set(Asked(counted, works).told.values()) == {None}  # type: ignore[arg-type]
     assert (counted.stats().records, counted.stats().counters["registered"]) == (2, 10)
@@ -146,7 +147,7 @@ def test_what_is_wrong_with_one_is_told_to_that_one_alone(counted: SqliteRegistr
         raise OSError("no more looks")
 
     works = adding(counted, EIGHT[:5])
-    works["huge"] = lambda: counted.add([("/s/huge", None, 2**70, (), None)], 2.0)
+    works["huge"] = lambda: counted.add([("/s/huge", None, 2**70, (), None, None)], 2.0)
     works["fails"] = lambda: counted.add([new("/s/fails")], 2.0, looked=Looked(-1, again))
     works["gone"] = lambda: counted.add([new("/s/gone")], 2.0, looked=Looked(-1, lambda _: []))
     told = Asked(counted, works).told

@@ -619,7 +619,7 @@ def test_colours_change_while_it_is_open(manager: TempFileManager, client: Clien
 
 
 def test_a_hundred_thousand_files(manager: TempFileManager, client: Client, visit: Visitor) -> None:
-    files = [(f"{manager.base_dir}/{n % 100}/file-{n}", None, n, (), None) for n in range(100_000)]
+    files = [(f"{manager.base_dir}/{n % 100}/file-{n}", None, n, (), None, None) for n in range(100_000)]
     manager.registry.add(files, time.time() - 60)
     page = visit(client)
     expect(page.locator("#records")).to_have_text("100,000")

@@ -51,6 +51,39 @@ def test_a_birth_is_told_in_the_unit_of_a_change(tmp_path: Path) -> None:
     assert not seen.born or abs(seen.changed - seen.born) < 1e9
 
 
+def test_the_room_that_a_file_takes_is_shared_by_its_names(tmp_path: Path) -> None:
+    """Excludes code that takes a file's length for its room: of a file with holes, and of one with several names."""
+    path, directory = tmp_path / "file", os.open(tmp_path, os.O_RDONLY)
+    try:
+        with path.open("wb") as file:
+            file.write(b"x" * (1 << 16))
+            file.truncate(1 << 30)
+            os.fsync(file.fileno())
+        for names in (1, 2, 3):
+            if names > 1:
+                os.link(path, tmp_path / f"name {names}")
+            room = 512 * os.stat(path).st_blocks // names
+            assert 0 < room < 1 << 20
+            for look in (looker(), look_by_stat):
+                assert look(directory, b"file").disk == room
+            for listed in (listed_looker(), listed_by_stat):
+                assert listed(directory, b"file").disk == room
+    finally:
+        os.close(directory)
+
+
+def test_what_is_open_without_a_name_takes_all_its_room(tmp_path: Path) -> None:
+    """Excludes code that divides by the number of names where that is none."""
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(b"x" * 5000)
+        file.flush()
+        os.fsync(file.fileno())
+        path.unlink()
+        for look in (looker(), look_by_stat):
+            assert look(file.fileno(), b"").disk == 512 * os.fstat(file.fileno()).st_blocks
+
+
 def test_of_two_mounts_on_one_place_the_last_counts() -> None:
     """Excludes code that takes the file system that was mounted over for the one in which files are overwritten."""
     line = "{} 1 0:1 / /mnt rw - {} none rw"

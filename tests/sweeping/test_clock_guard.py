@@ -15,7 +15,8 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry
-from temp_file_manager.registry.journal import Note, last_line
+from temp_file_manager.registry.answers import Note
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
@@ -318,11 +319,11 @@ def test_a_pin_from_before_keeps_the_pause(registry: Registry) -> None:
     """It outlasts a new registration, and would end early."""
     machine = Machine(registry)
     machine.guard.read()
-    registry.add([("/c/a", None, None, (), None)], NOW)
+    registry.add([("/c/a", None, None, (), None, None)], NOW)
     registry.keep(["/c/a"], NOW + 3 * HOUR)
     machine.jump(DAY)
     machine.guard.read()
-    registry.add([("/c/a", None, None, (), None)], machine.clock.wall())
+    registry.add([("/c/a", None, None, (), None, None)], machine.clock.wall())
     assert not any(reading.trusted for reading in machine.run(2 * HOUR))
     assert machine.run(2 * HOUR)[-1].trusted
 
@@ -332,8 +333,8 @@ def test_looking_for_what_is_left_is_paged(registry: Registry) -> None:
     machine.guard.read()
     machine.jump(HOUR)
     since = machine.clock.wall()
-    registry.add([(f"/c/{number}", None, None, (), None) for number in range(2500)], since + 1)
-    registry.add([("/c/old", since + 30 * DAY, None, (), None)], since - 1)
+    registry.add([(f"/c/{number}", None, None, (), None, None) for number in range(2500)], since + 1)
+    registry.add([("/c/old", since + 30 * DAY, None, (), None, None)], since - 1)
     machine.guard.read()
     assert not any(reading.trusted for reading in machine.run(3 * HOUR))
     registry.forget(["/c/old"])
@@ -594,7 +595,7 @@ def test_one_that_is_missing_is_made(machine: Machine) -> None:
 
 def test_two_processes_share_it(registry: Registry) -> None:
     machine = Machine(registry)
-    registry.add([("/c/a", None, None, (), None)], NOW)
+    registry.add([("/c/a", None, None, (), None, None)], NOW)
     other = machine.new_guard()
     for jump, trusted in ((0, True), (HOUR, False), (-2 * HOUR, False), (0, True), (2 * HOUR, False)):
         machine.clock.advance(300)

@@ -62,7 +62,7 @@ class TestSamples:
 
     def test_they_tell_what_there_was(self, history: History, registry: Registry, clock: FakeClock) -> None:
         history.sample()
-        registry.add([("/f/a", None, 5, (), None), ("/f/b", None, 70, (), None)], clock.wall())
+        registry.add([("/f/a", None, 5, (), None, None), ("/f/b", None, 70, (), None, None)], clock.wall())
         clock.advance(60)
         history.sample()
         assert [tuple(sample)[1:] for sample in history.samples(60)] in (
@@ -82,7 +82,7 @@ class TestSamples:
     ) -> None:
         for wall, count in ((0, 0), (60, 1), (0, 2)):
             clock.set(wall=1000 * DAY + wall)
-            registry.add([(f"/f/{number}", None, 1, (), None) for number in range(count)], clock.wall())
+            registry.add([(f"/f/{number}", None, 1, (), None, None) for number in range(count)], clock.wall())
             history.sample()
         assert [(sample.at - 1000 * DAY, sample.records) for sample in history.samples(60)] == [(0, 2), (60, 1)]
 

@@ -16,7 +16,8 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.journal import Note, last_line
+from temp_file_manager.registry.answers import Note
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
@@ -44,7 +45,7 @@ def guard(registry: Registry) -> LargeSweepGuard:
 def add(registry: Registry, count: int, age: float, *, ttl: float | None = None, name: str = "") -> None:
     born = NOW - age
     due_at = None if ttl is None else born + ttl
-    files: list[NewFile] = [(f"/c/{name}{age}-{ttl}-{number}", due_at, None, (), None) for number in range(count)]
+    files: list[NewFile] = [(f"/c/{name}{age}-{ttl}-{number}", due_at, None, (), None, None) for number in range(count)]
     registry.add(files, born)
 
 

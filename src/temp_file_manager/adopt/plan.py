@@ -147,9 +147,9 @@ def adopt_wanted(
 
 def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
-    for path, since, size, identity, again in batch:
+    for path, since, size, identity, again, disk in batch:
         due_at = None if ttl is None else since + ttl
-        by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity))
+        by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity, disk))
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
         context.registry.add(rows, since, only_new=not again)

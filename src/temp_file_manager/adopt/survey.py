@@ -69,13 +69,14 @@ class Wanted:
 
 
 class Chosen(NamedTuple):
-    """A file that can be adopted: where, since when it is as it is, and how large."""
+    """A file that can be adopted: where, since when it is as it is, and how large; ``disk`` is as in ``TempFile``."""
 
     path: str
     registered_at: float
     size: int
     identity: Identity
     again: bool
+    disk: int
 
     def due(self, asof: float, max_age: float) -> bool:
         """Say whether a sweep at that moment would take it."""
@@ -184,7 +185,7 @@ class Survey:
             if record is None or (self._renew and touched(record, entry.latest, self._now)):
                 since = registered_at(entry.latest, self._now)
                 name = path if record is None else record.path  # whoever adopted it may have called it so
-                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None))
+                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None, entry.disk))
             else:
                 self._skip(entry.path, Skip.KNOWN)
         return chosen

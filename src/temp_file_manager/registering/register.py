@@ -18,8 +18,8 @@ from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 
-Found = tuple[int | None, Identity | None]
-"""The size, where anybody asks for it, and the identity, where it is kept."""
+Found = tuple[int | None, Identity | None, int | None]
+"""The size, where anybody asks for it, and the identity and the room on the disk, where those are kept."""
 
 Judge = Callable[[str, Identity | None], str]
 """Says of a path, and of the file found there, why it is not to be registered; nothing when it is."""
@@ -72,7 +72,7 @@ class Registrar:
         size = None if self._size_limit is None else size_of(path)
         plain = due_at is None and size is None and not tags
         if not (plain and self._registry.add_one(path, now, settlements)):
-            row = (path, due_at, size, labels(tags), None)
+            row = (path, due_at, size, labels(tags), None, None)
             if self._refused([row], now, settlements, self.look(_anything)):
                 return
         logs.registered(path)
@@ -106,7 +106,7 @@ class Registrar:
                 refused.append((path, found))
                 logs.refused(path, found)
             else:
-                rows.append((path, due_at, found[0], words, found[1]))
+                rows.append((path, due_at, found[0], words, *found[1:]))
         lost = self._refused(rows, now, settlements, look, session) if rows else {}
         refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
@@ -149,7 +149,7 @@ class Registrar:
         if self._mask is not None:
             self._restrict(path, self._mask)
             found = examine(path)  # again: that has moved the change time
-        return found and (found.size, found.identity)
+        return found and (found.size, found.identity, found.disk)
 
     def _seen(self, path: str, judge: Judge) -> Found | str | None:
         """Say so of a path where no identity is kept."""
@@ -160,7 +160,7 @@ class Registrar:
             return reason
         if self._mask is not None:
             self._restrict(path, self._mask)
-        return None if self._size_limit is None else size_of(path), None
+        return None if self._size_limit is None else size_of(path), None, None
 
     def _restrict(self, path: str, mask: int) -> None:
         reason = permissions.restrict(path, mask)
@@ -178,7 +178,7 @@ class Registrar:
             gone.clear()
             found = [(row, look(row[0])) for row in rows]
             gone.update((row[0], _SWEPT) for row, file in found if not isinstance(file, tuple))
-            return [(*row[:2], file[0], row[3], file[1]) for row, file in found if isinstance(file, tuple)]
+            return [(*row[:2], file[0], row[3], *file[1:]) for row, file in found if isinstance(file, tuple)]
 
         while rows:
             try:

@@ -13,12 +13,13 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from threading import Lock
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
-from temp_file_manager.records import Identity, NewFile, Selection, TempFile
+from temp_file_manager.records import Identity, Measured, NewFile, Selection, TempFile
+from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.journal import Journal
@@ -30,45 +31,6 @@ Identify = Callable[[str], Identity]
 """Tells which file is at a path. Whoever opens a registry gives it, for paths that come through ``files``."""
 
 Holder = Literal["this process"]
-
-
-class Page(NamedTuple):
-    """Records to look at, and where the next page begins: None after the last.
-
-    The last may be empty. A cursor may be used again.
-    """
-
-    records: tuple[TempFile, ...]
-    cursor: object | None
-
-
-class Stats(NamedTuple):
-    """Counts that a registry knows without looking at its records.
-
-    Attributes:
-        records: How many.
-        bytes: The sum of their sizes; None where sizes are not kept.
-        counters: What happened since it was made, in whatever process; see ``registry.counters``. ``registered`` is
-            kept by the registry: each registration counts, also of a path that is known, and each unknown path that
-            comes through ``files`` or ``replace``; another time for a known one is no registration, and what is
-            ``PENDING`` is none yet.
-    """
-
-    records: int
-    bytes: int | None
-    counters: Mapping[str, float]
-
-
-class Forecast(NamedTuple):
-    """Counts of what will be due when.
-
-    Attributes:
-        files: How many will be due by each bound, and not by the one before; the last count is of what comes later.
-        bytes: The sums of their sizes; of what size is known.
-    """
-
-    files: tuple[int, ...]
-    bytes: tuple[int, ...]
 
 
 class Records(Protocol):
@@ -136,7 +98,8 @@ class Records(Protocol):
                 after them those with a ttl, the one that ends next first.
             now: As in ``claim``; of what is due, what others hold at that moment is left out.
             limit: How many at most.
-            after: The cursor of the page before; None for the first.
+            after: The cursor of the page before; None for the first. What has changed its place since may be given
+                twice, or not at all.
         """
 
     @abstractmethod
@@ -158,8 +121,20 @@ class Records(Protocol):
         """
 
     @abstractmethod
+    def measured(self, found: Iterable[Measured]) -> None:
+        """Note what looks at files have found, in bulk. Waits for nobody: what is claimed is passed over.
+
+        What has been registered again since is passed over, too. A use is noted if it is later than the one that is
+        known. Where neither sizes nor uses are kept this does nothing.
+        """
+
+    @abstractmethod
     def stats(self) -> Stats:
         """Return the counts, at a cost that does not depend on them."""
+
+    @abstractmethod
+    def sums(self, tags: Sequence[str]) -> Sums:
+        """Count the records that have one of these tags; where records outlive the process, at a cost as ``stats``."""
 
 
 class Claims(Protocol):
@@ -183,7 +158,7 @@ class Claims(Protocol):
         ``now``. The cost depends on what is due, not on what is recorded.
 
         Args:
-            due: Which records; ``rules.verdict`` decides.
+            due: Which records; ``rules.verdict`` decides. Of ``only`` what is no longer that record is passed over.
             now: Seconds on a clock that nobody can set and that all who share the registry read; not the wall clock.
             lease: Seconds from ``now``.
             limit: How many at most.
@@ -283,6 +258,14 @@ class Registry(Records, Claims, Keeps, Journal, Sessions):
         """Count what will be due when, looking at every record: it may take long, and makes nobody wait.
 
         Of ``selection`` only ``asof`` and ``max_age`` count. ``bounds`` are seconds from ``asof``: one or more, rising.
+        """
+
+    @abstractmethod
+    def exclusive(self, name: str) -> AbstractContextManager[bool]:
+        """Let one at a time do what goes by this name, of all who share the registry's scope. Never waits.
+
+        It gives True if nobody else is within, neither in this process nor in another. Whoever is within leaves it by
+        the end of the ``with`` block, or of the process. A forked child is within nothing that its parent is in.
         """
 
     def spellings(self, inode: int, born: int) -> tuple[str, ...]:  # noqa: ARG002 - where nobody keeps them

@@ -6,9 +6,10 @@ from threading import Lock
 from typing import Any, Protocol, Self, TypeVar
 from weakref import ref
 
-from temp_file_manager.records import NOTHING, Identity, NewFile, Order, Selection, TempFile
+from temp_file_manager.records import NOTHING, Identity, Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.answers import Page, Stats, Sums
 from temp_file_manager.registry.claim import Looked
-from temp_file_manager.registry.contract import Identify, Page, Records, Registry, Stats
+from temp_file_manager.registry.contract import Identify, Records, Registry
 from temp_file_manager.registry.memory.files import Details, Stamp, inherited, make_stamp, times
 from temp_file_manager.registry.waiting import until_free
 
@@ -77,7 +78,7 @@ class StoredFiles(MutableMapping[str, float]):
 
     def _add(self, path: str, stamp: Stamp) -> None:
         """Record a path that is unknown. If somebody else has registered it since, that came after this, and stays."""
-        self._records.add(((path, None, None, (), self._identify(path)),), float(stamp), only_new=True)
+        self._records.add(((path, None, None, (), self._identify(path), None),), float(stamp), only_new=True)
 
     def __delitem__(self, path: str) -> None:
         if self._detached is not None:
@@ -290,8 +291,9 @@ class StoredRegistry(Registry):
     def _anew(self, stamp: Stamp, known: TempFile | None) -> NewFile:
         path, details = stamp.path, stamp.details
         due_at, tags = (details.due_at, details.tags) if details else (None, ())
-        size, identity = (known.size, known.identity) if known else (None, self._identify(path))
-        return path, due_at, size, tags, identity
+        if known is None:
+            return path, due_at, None, tags, self._identify(path), None
+        return path, due_at, known.size, tags, known.identity, known.disk
 
     @property
     def settlements(self) -> int:
@@ -332,6 +334,14 @@ class StoredRegistry(Registry):
         dropped = list(what)
         return self.changed(lambda: self._records.forget(dropped, keeps=keeps))
 
+    def measured(self, found: Iterable[Measured]) -> None:
+        """See ``Records.measured``. Takes no lock: ``files`` stay as they are."""
+        self._records.measured(found)
+
     def stats(self) -> Stats:
         """See ``Records.stats``."""
         return self._records.stats()
+
+    def sums(self, tags: Sequence[str]) -> Sums:
+        """See ``Records.sums``."""
+        return self._records.sums(tags)

@@ -4,14 +4,9 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class Note(NamedTuple):
-    """A line of a journal, and when it was written, in seconds since the epoch."""
-
-    at: float
-    text: str
+from temp_file_manager.registry.answers import Note
 
 
 class Journal(Protocol):

@@ -152,7 +152,7 @@ class Directories:
         facts = self._look_listed(descriptor, name)
         known = identity._replace(inode=facts.inode, born=facts.born, changed=facts.changed)
         since = max(facts.born, facts.changed, facts.written) / 1e9
-        return Rewritten(known, since, facts.size) if stat.S_ISREG(facts.mode) else None
+        return Rewritten(known, since, facts.size, facts.disk) if stat.S_ISREG(facts.mode) else None
 
     def _look_listed(self, descriptor: int, name: bytes) -> Listed:
         self._listed = self._listed or listed_looker()

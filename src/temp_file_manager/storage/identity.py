@@ -24,12 +24,13 @@ _Parent = tuple[tuple[int, int, int], tuple[str, ...] | None]
 
 
 class Found(NamedTuple):
-    """A file that can be registered, if it is not the package's own."""
+    """A file that can be registered, if it is not the package's own. ``disk`` is as in ``TempFile``."""
 
     size: int
     identity: Identity
     owner: int = -1
     own: bool = False
+    disk: int = 0
 
 
 class Examiner:
@@ -57,7 +58,7 @@ class Examiner:
         if b"\0" in name:  # C would take what stands before it for the name
             return None
         try:
-            mode, inode, size, born, changed, owner = self._look(HERE, name)
+            mode, inode, size, born, changed, owner, disk = self._look(HERE, name)
             if not stat.S_ISREG(mode) and not (stat.S_ISLNK(mode) and os.path.isfile(path)):
                 return None
             directory = name[: name.rindex(b"/")]
@@ -66,7 +67,7 @@ class Examiner:
             return None
         numbers, own = parent
         is_ours = own is not None and is_called(os.path.basename(path), own)
-        return _new(Found, (size, _new(Identity, (inode, born, changed, *numbers)), owner, is_ours))
+        return _new(Found, (size, _new(Identity, (inode, born, changed, *numbers)), owner, is_ours, disk))
 
     def examine_open(self, descriptor: int, directory: str) -> Identity:
         """Return the identity of an open file that is to have a name in ``directory``."""

@@ -59,6 +59,7 @@ class Entry(NamedTuple):
         size: Bytes.
         latest: The latest of its birth, its last writing and its last change, nanoseconds since the epoch.
         identity: Which file it is.
+        disk: What it takes on the disk in bytes, divided by the number of its names.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Entry(NamedTuple):
     size: int
     latest: int
     identity: Identity
+    disk: int = 0
 
 
 class Tree:
@@ -246,11 +248,11 @@ class _MountedOverError(OSError):
 
 def entry_of(path: str, facts: Listed, parent: Listed, volume: int) -> Entry:
     """Return the entry at a relative path, as it and its directory were found."""
-    mode, links, owner, mount, inode, size, born, changed, written = facts
+    mode, links, owner, mount, inode, size, born, changed, written, disk = facts
     # Old by one of the three is not old: a copy keeps when it was written, a file moved in when it was born.
     latest = max(written, changed, born or written)
     identity = _new(Identity, (inode, born, changed, parent.inode, parent.born, volume))
-    return _new(Entry, (path, mode, links, owner, mount, size, latest, identity))
+    return _new(Entry, (path, mode, links, owner, mount, size, latest, identity, disk))
 
 
 _new = tuple.__new__

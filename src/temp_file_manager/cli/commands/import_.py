@@ -69,7 +69,7 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
         # First as what is still to come, which no sweep removes: none must come between a record and its pin.
         unknown = set(names).difference(manager.registry.keep(names, until))
         if unknown:
-            manager.registry.add([(path, math.inf, 0, (), PENDING) for path in unknown], 0.0)
+            manager.registry.add([(path, math.inf, 0, (), PENDING, 0) for path in unknown], 0.0)
             manager.registry.keep(unknown, until)
     for registered_at, those in rows.items():
         manager.registry.add(those, registered_at)
@@ -114,7 +114,7 @@ def _row(record: Exported, registrar: Registrar) -> NewFile:
         raise NotImportedError("gone, or no regular file")
     if isinstance(found, str):
         raise NotImportedError(found)
-    return record.path, record.due_at, found[0], record.tags, found[1]
+    return record.path, record.due_at, found[0], record.tags, *found[1:]
 
 
 def _is_the_same(then: Identity, now: Identity) -> bool:

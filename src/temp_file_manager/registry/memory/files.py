@@ -73,7 +73,7 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
 
 def stamp_of_new(file: NewFile, now: float, session: int = 0, end: float = 0.0) -> Stamp:
     """Return the record of a file that is registered at ``now``; in a session, which ends at ``end``."""
-    path, due_at, size, tags, _ = file
+    path, due_at, size, tags, *_ = file
     if session:
         return make_stamp(path, now, Details(due_at=end, size=size, tags=tags, session=session))
     return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)

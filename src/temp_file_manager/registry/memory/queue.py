@@ -6,6 +6,7 @@ need no attention: what they leave is dropped when it comes up, or when the plac
 
 import itertools
 import math
+from collections.abc import Collection
 from heapq import heappop, heappush
 from typing import Any, Self
 
@@ -83,18 +84,27 @@ class DueQueue:
         """Keep a failed record for a later sweep."""
         self._aside[stamp.path] = stamp
 
-    def begin(self, due: Selection) -> "int | Everything":
-        """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
-        if due.session:
-            found = self.sessions.records(due.session, self.files)
-            return Everything([one for one in found if due.force or (_is_due(one, due) and not _waits(one, due))], due)
+    def begin(self, due: Selection) -> "int | Listed":
+        """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what it is to take."""
+        if due.only is not None or due.session:
+            return Listed(self._among(due), due, timed=True)
         if due.force:
             stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
-            return Everything(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
+            return Listed(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
         self.shrink()
         sweep = next(self.numbers)
         self._bring_in(due, sweep)
         return sweep
+
+    def _among(self, due: Selection) -> list[Stamp]:
+        """Return what is meant, by its records or its session, and is current, and due if that matters."""
+        get, session = self.files.get, due.session
+        if due.only is None:
+            current = list(self.sessions.records(session, self.files))
+        else:
+            meant = {record.path: record.registered_at for record in due.only if session in {0, record.session}}
+            current = [stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp]
+        return [stamp for stamp in current if due.force or (_is_due(stamp, due) and not _waits(stamp, due))]
 
     def _bring_in(self, due: Selection, sweep: int) -> bool:
         """Put those set aside in their places that a sweep may take; say whether there were any."""
@@ -118,6 +128,28 @@ class DueQueue:
         stamp = self._aside.pop(path, None)
         if stamp is not None and self.files.get(path) is stamp:
             self.push(stamp)
+
+    def keep(self, paths: Collection[str], until: float, *, held: bool) -> tuple[str, ...]:
+        """Pin or hold paths; return those that are on record, and kept by that."""
+        known = tuple(path for path in paths if path in self.files)
+        for path in known:
+            if held:
+                self.held[path] = self.held.get(path, 0) + 1
+            else:
+                self.pins[path] = until
+                self.free(path)  # it may end before a former pin would have
+        return known
+
+    def release(self, paths: Collection[str], *, held: bool) -> tuple[str, ...]:
+        """End the pins of paths, or of each one hold; return those that are on record."""
+        known = tuple(path for path in paths if path in self.files)
+        for path in paths if held else known:
+            if held and self.held.get(path, 0) > 1:
+                self.held[path] -= 1
+            else:
+                (self.held if held else self.pins).pop(path, None)
+                self.free(path)
+        return known
 
     def record(self, stamp: Stamp) -> TempFile:
         """Return a record with what keeps it."""
@@ -144,9 +176,9 @@ class DueQueue:
         """Say whether a record is current and not out."""
         return self.files.get(stamp.path) is stamp and self.claims_on(stamp.path) is None
 
-    def take(self, due: Selection, sweep: "int | Everything", limit: int) -> list[Stamp]:
+    def take(self, due: Selection, sweep: "int | Listed", limit: int) -> list[Stamp]:
         """Return due records that are current and not out, for a sweep that ``begin`` began; they are in no place."""
-        if isinstance(sweep, Everything):
+        if isinstance(sweep, Listed):
             return sweep.next(self, limit)
         found = self._next_of_run(due, limit) or self._sorted_out(due, sweep, limit)
         if not found and self._bring_in(due, sweep):
@@ -238,16 +270,16 @@ class DueQueue:
                 self.push(stamp)
 
 
-class Everything:
-    """Records that a forced sweep began with, or one of a session: what is registered later is not its business.
+class Listed:
+    """Records that a sweep began with, forced or of some alone: what is registered later, also again, is another's.
 
     Args:
-        stamps: From the live dict: not from the places, whatever became of those.
+        stamps: Out of the dict: not out of the places, whatever became of those.
         due: What the sweep wants.
         timed: Whether some may have a ttl.
     """
 
-    def __init__(self, stamps: list[Stamp], due: Selection, *, timed: bool = True) -> None:
+    def __init__(self, stamps: list[Stamp], due: Selection, *, timed: bool) -> None:
         self._asof = due.asof
         self._stamps = stamps
         if timed:

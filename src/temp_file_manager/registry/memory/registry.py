@@ -3,19 +3,20 @@
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from threading import get_ident
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock, get_ident
 from types import MappingProxyType
 from typing import TypeVar
 
 from temp_file_manager.errors import RegistryBusyError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.records import Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.answers import Forecast, Note, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import Forecast, Holder, Page, Stats
+from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.counters import REGISTERED
-from temp_file_manager.registry.journal import Note
 from temp_file_manager.registry.memory.changes import Changes
 from temp_file_manager.registry.memory.files import (
     MemoryFiles,
@@ -24,12 +25,11 @@ from temp_file_manager.registry.memory.files import (
     make_stamp,
     stamp_of_new,
 )
-from temp_file_manager.registry.memory.keeps import keep, release
 from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
-from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
+from temp_file_manager.registry.memory.queue import DueQueue, Listed, overdue_since
 from temp_file_manager.registry.memory.settling import end_lapsed, settle
-from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
+from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order, tagged
 from temp_file_manager.sessions import Owner, Session
 
 T = TypeVar("T")
@@ -47,6 +47,11 @@ class MemoryRegistry(Changes):
         self._registered = 0
         self._notes = Notes()
         at_fork(self, MemoryRegistry._after_fork)
+
+    def renew_lock(self) -> None:
+        """See ``Changes.renew_lock``."""
+        super().renew_lock()
+        self._exclusive: dict[str, Lock] = {}
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
@@ -156,8 +161,7 @@ class MemoryRegistry(Changes):
         if isinstance(after, Place):
             return after.walk.page(after.first, limit)
         if selection is None or selection.order is not Order.OVERDUE:
-            order = None if selection is None else selection.order
-            return Walk(in_order(self._stamps(), order), self._queue.record).page(0, limit)
+            return Walk(in_order(self._stamps(), selection), self._queue.record).page(0, limit)
 
         def copied() -> DueQueue:
             self._end_lapsed(now)
@@ -180,7 +184,7 @@ class MemoryRegistry(Changes):
         settling: Settlement | None = None,
         into: list[Claim] | None = None,
     ) -> Claim:
-        """See ``Claims.claim``. The cursor is the sweep's number, or what is left of everything."""
+        """See ``Claims.claim``. The cursor is the sweep's number, or what it began with."""
         self.release_pending()
 
         def taken() -> Claim:
@@ -188,7 +192,7 @@ class MemoryRegistry(Changes):
                 self._settle(settling)
             self._end_lapsed(now)
             queue = self._queue
-            sweep = after if isinstance(after, int | Everything) else queue.begin(due)
+            sweep = after if isinstance(after, int | Listed) else queue.begin(due)
             stamps = queue.take(due, sweep, limit)
             out = Out(queue.files, stamps, now + lease)
             claim = Claim(Stamps(stamps), sweep, out, out.still)
@@ -249,12 +253,12 @@ class MemoryRegistry(Changes):
         """See ``Keeps.keep``."""
         wanted = tuple(paths)
         self.release_pending()
-        return self.changed(lambda: wanted, lambda: keep(self._queue, wanted, until, holder))
+        return self.changed(lambda: wanted, lambda: self._queue.keep(wanted, until, held=holder is not None))
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.release``."""
         wanted = tuple(paths)
-        return self._inside.do(lambda: release(self._queue, wanted, holder))
+        return self._inside.do(lambda: self._queue.release(wanted, held=holder is not None))
 
     def begin(self, name: str, *, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""
@@ -278,6 +282,24 @@ class MemoryRegistry(Changes):
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:
         """See ``Sessions.sessions``."""
         return self._inside.do(lambda: self._queue.sessions.all(self.files, ended=ended))
+
+    def measured(self, found: Iterable[Measured]) -> None:
+        """See ``Records.measured``: nothing of that is kept."""
+
+    def sums(self, tags: Sequence[str]) -> Sums:
+        """See ``Records.sums``. Walks through all records."""
+        return Sums(len(tagged(self._stamps(), tags)), None)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """See ``Registry.exclusive``."""
+        lock = self._exclusive.setdefault(name, Lock())
+        alone = lock.acquire(blocking=False)
+        try:
+            yield alone
+        finally:
+            if alone:
+                lock.release()
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""

@@ -1,17 +1,19 @@
 """Pages of the registry in memory: records in an order, as far as somebody has asked for them."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import heapify, heappop
 from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
 from temp_file_manager.records import Order, Selection, TempFile
-from temp_file_manager.registry.contract import Page
+from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.memory.files import Stamp
 from temp_file_manager.registry.memory.out import Out
 from temp_file_manager.registry.memory.queue import DueQueue
+
+_TAGGED = (Order.OLDEST, Order.LEAST_USED, Order.LARGEST)
 
 
 class Place(NamedTuple):
@@ -59,15 +61,23 @@ def due(queue: DueQueue, selection: Selection, batch: int) -> Iterator[Stamp]:
         yield from stamps
 
 
-def in_order(stamps: list[Stamp], order: Order | None) -> Iterable[Stamp]:
-    """Return stamps in one of the orders that do not ask what is due; None is that of ``page`` without a selection."""
-    if order is Order.OLDEST:
+def in_order(stamps: list[Stamp], selection: Selection | None) -> Iterable[Stamp]:
+    """Return stamps in one of the orders that do not ask what is due, also in that of ``page`` without a selection."""
+    order = None if selection is None else selection.order
+    if selection is not None and selection.tags and order in _TAGGED:
+        stamps = tagged(stamps, selection.tags)
+    if order is Order.OLDEST or order is Order.LEAST_USED:
         return _rising(stamps)
     if order is Order.LARGEST:
         return sorted((stamp for stamp in stamps if _size(stamp) >= 0), key=_size, reverse=True)
     if order is Order.FAILING:
         return sorted((stamp for stamp in stamps if stamp.details and stamp.details.failures), key=_retry, reverse=True)
     return stamps if order is Order.ADDED else sorted(stamps, key=_in_the_order_of_a_list)
+
+
+def tagged(stamps: Iterable[Stamp], tags: Collection[str]) -> list[Stamp]:
+    """Return those stamps that have one of these tags."""
+    return [stamp for stamp in stamps if stamp.details and not set(tags).isdisjoint(stamp.details.tags)]
 
 
 def _rising(stamps: list[Stamp]) -> Iterator[Stamp]:

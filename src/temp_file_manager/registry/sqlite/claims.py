@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Selection
+from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.claim import Claim, Settlement
-from temp_file_manager.registry.contract import Page
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.inserts import next_number
 from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way, candidates, every, record_of
@@ -102,7 +102,7 @@ class SqliteClaims:
         self._looks_back |= way is None
         if settling is not None:
             _go_back(settling)
-        elif way is None and not self._owed:
+        elif way is None and not self._owed and due.only is None:
             way = self._nothing_due(wanted)
             if way is not None:
                 into[:] = [Claim(Taken([]), way)]

@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple
 
-from temp_file_manager.records import NOTHING, PENDING, Identity
+from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, place_of
 
@@ -15,7 +15,7 @@ _PLACES = 100
 
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
-SELECT count(*), total(size)
+SELECT count(*), total(coalesce(disk, size))
 FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
 WHERE files.id < ?
 """
@@ -74,32 +74,15 @@ def add_files(
     Returns:
         Whether any was known.
     """
-    places = [place_of(file[0]) for file, _ in files]
-    parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
-    directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
-    first = next_number(connection, sql)
-    theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
-    rows = [
-        (
-            number,
-            scope,
-            directories[directory],
-            name,
-            registered_at,
-            end if session else due_at,
-            size,
-            dumps(tags) if tags else None,
-            *(identity or NOTHING),
-            owner,
-            session,
-        )
-        for number, (directory, name), ((_, due_at, size, tags, identity), registered_at), (owner, session, end) in zip(
-            range(first, first + len(files)), places, files, theirs, strict=True
-        )
-    ]
-    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     pending = sum(file[4] is PENDING for file, _ in files)
-    registered, size = len(rows) - len(known) - pending, float(sum(file[2] or 0 for file, _ in files))
+    registered = len(files) - len(known) - pending
+    tagged = any(file[3] for file, _ in files)
+    if tagged and not only_new:  # of two alike the first would be subtracted from sums that it was never added to
+        files = list({timed[0][0]: timed for timed in files}.values())
+    # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
+    size = float(sum(new_room(file) for file, _ in files))
+    first = next_number(connection, sql)
+    rows = _rows(connection, sql, scope, whose, files, known, first)
     new = _add_new(connection, sql, rows, only_new=only_new)
     replaces = new < len(rows)
     if replaces:
@@ -108,23 +91,67 @@ def add_files(
             registered = max(new - pending, 0)
         else:
             new, former = _known(connection, rows, before=first)
+            if tagged:
+                connection.execute(sql["add_tagged"], {"first": first})  # what is new by now is replaced by itself
             connection.executemany(sql["replace_file"], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
+    if tagged:
+        connection.execute(sql["add_tagged"], {"first": first})
     connection.execute(sql["count_records"], (new, size, registered, scope))
     return replaces
 
 
+def _rows(
+    connection: Connection,
+    sql: dict[str, str],
+    scope: int,
+    whose: Whose,
+    files: Sequence[Timed],
+    known: Mapping[str, Whose],
+    first: int,
+) -> list[Row]:
+    """Return the parameters of rows with numbers from ``first`` on; their directories are on record from now on."""
+    places = [place_of(file[0]) for file, _ in files]
+    parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
+    directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
+    theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
+    return [
+        (
+            number,
+            scope,
+            directories[directory],
+            name,
+            registered_at,
+            of.due_at if of.session else due_at,
+            size,
+            dumps(tags) if tags else None,
+            *(identity or NOTHING),
+            of.owner,
+            disk,
+            of.session,
+        )
+        for number, (directory, name), ((_, due_at, size, tags, identity, disk), registered_at), of in zip(
+            range(first, first + len(files)), places, files, theirs, strict=True
+        )
+    ]
+
+
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
     """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
-    before = connection.total_changes
-    connection.executemany(sql["add_new_file"], rows[:1])
-    if only_new or connection.total_changes > before:
-        connection.executemany(sql["add_new_file"], rows[1:])
-    return connection.total_changes - before
+    new = connection.executemany(sql["add_new_file"], rows[:1]).rowcount
+    if only_new or new:
+        new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
+    return new
+
+
+def new_room(file: NewFile) -> int:
+    """Return what a new file takes on the disk in bytes, or its length, as far as either is known."""
+    *_, size, _, _, disk = file
+    return size or 0 if disk is None else disk
 
 
 def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
-    """Return how many of ``rows`` are new, and the sum of the sizes of those records that they are to replace.
+    """Return how many of ``rows`` are new, and the sum of what those records take that they are to replace.
 
     Args:
         connection: In a transaction.

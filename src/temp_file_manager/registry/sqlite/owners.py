@@ -4,7 +4,8 @@ import fcntl
 import os
 import re
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from temp_file_manager.storage.own_files import make_private_directory, remove_own
 
@@ -24,6 +25,7 @@ class Owners:
         self._directory = directory
         self._mine: dict[str, int] = {}  # paths, and the descriptors that hold their locks
         self._bequeathed: dict[str, int] = {}  # those of owners whose heirs hold them, too
+        self._within: dict[object, int] = {}  # descriptors of what is exclusive at this moment, or was to be
         # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
         weakref.finalize(self, _leave, self._mine)
 
@@ -107,15 +109,28 @@ class Owners:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            if remove:
+            free = _locked_now(descriptor)
+            if free and remove:
                 remove_own(path)
-            return False
+            return not free
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """Give whether nobody else is within this under this name; see ``Registry.exclusive``.
+
+        The file stays for the next time: on a disk that is full by then none could be made.
+        """
+        make_private_directory(self._directory)
+        path = os.path.join(self._directory, f"{self.registry}-{name}")
+        descriptor, me = os.open(path, _FLAGS | os.O_CREAT, 0o600), object()
+        self._within[me] = descriptor
+        try:
+            yield _locked_now(descriptor)
+        finally:
+            if self._within.pop(me, None) is not None:  # else this is a child that was forked within, and has closed it
+                os.close(descriptor)
 
     def leave(self) -> None:
         """Take back all that ``enter`` said."""
@@ -123,13 +138,23 @@ class Owners:
 
     def after_fork(self) -> None:
         """Let go of the parent's locks, which stay locked for it, and would for the child after its death."""
-        for descriptor in self._mine.values():
+        for descriptor in (*self._mine.values(), *self._within.values()):
             os.close(descriptor)
         self._mine.clear()
         self._bequeathed.clear()  # and not closed: the child is an heir
+        self._within.clear()
 
     def _path(self, number: int) -> str:
         return os.path.join(self._directory, f"{self.registry}-{number}")
+
+
+def _locked_now(descriptor: int) -> bool:
+    """Lock what is open, if nobody else has; say whether it is."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _leave(locks: dict[str, int]) -> None:

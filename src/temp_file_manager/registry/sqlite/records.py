@@ -6,32 +6,37 @@ from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from threading import get_ident
 
-from temp_file_manager.records import NewFile, Order, Selection, TempFile
+from temp_file_manager.records import Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
 from temp_file_manager.registry.claim import Looked
-from temp_file_manager.registry.contract import Forecast, Page, Records, Stats
+from temp_file_manager.registry.contract import Records
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
-from temp_file_manager.registry.sqlite.inserts import take_numbers
+from temp_file_manager.registry.sqlite.inserts import next_number, take_numbers
+from temp_file_manager.registry.sqlite.measures import is_news, note
+from temp_file_manager.registry.sqlite.orders import in_order, tagged
 from temp_file_manager.registry.sqlite.rows import (
     DIRECTORY,
     DIRECTORY_PATH,
     ID,
     NAME,
-    SIZE,
     Row,
-    in_order,
     path_at,
     record_of,
+    room_of,
 )
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 # Not with the other statements, as it has no fixed length.
 _FORECAST = """
-SELECT until, count(*), total(size) FROM (
-    SELECT size, CASE {} ELSE :count END AS until
-    FROM (SELECT size, coalesce(due_at, registered_at + :max_age) AS due_at FROM files WHERE scope = :scope)
+SELECT until, count(*), total(room) FROM (
+    SELECT room, CASE {} ELSE :count END AS until
+    FROM (
+        SELECT coalesce(disk, size) AS room, coalesce(due_at, registered_at + :max_age) AS due_at
+        FROM files WHERE scope = :scope
+    )
 ) GROUP BY until
 """
 
@@ -143,11 +148,7 @@ class SqliteRecords(Records):
         """See ``Records.page``."""
         if selection is None or selection.order is Order.OVERDUE:
             return self._claims.page(selection, now, limit, after)
-        transactions = self._transactions
-        with transactions.reading() as connection:
-            bound = {"scope": transactions.scope}
-            rows, cursor = in_order(connection, transactions.sql, selection.order, after, bound, limit)
-            return Page(tuple(map(record_of, rows)), cursor)
+        return in_order(self._transactions, selection, after, limit)
 
     def amend(self, path: str, registered_at: float) -> bool:
         """See ``Records.amend``."""
@@ -162,8 +163,11 @@ class SqliteRecords(Records):
             due_at = None if old.due_at is None else old.due_at + (registered_at - old.registered_at)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = registered_at
-            file = (path, due_at, old.size, old.tags, old.identity)
+            file = (path, due_at, old.size, old.tags, old.identity, old.disk)
+            number = next_number(connection, transactions.sql)
             transactions.add(connection, [(file, registered_at)], known=transactions.whose(connection, (path,)))
+            if old.used_at is not None and old.used_at > registered_at:
+                connection.execute(transactions.sql["use"], (number, old.used_at))
             return True
 
         if not transactions.write(work):
@@ -182,7 +186,7 @@ class SqliteRecords(Records):
             if not keeps:
                 transactions.unpin(connection, found)
             directories = {number: row[DIRECTORY] for number, row in found.items()}
-            transactions.retire(connection, directories, float(sum(row[SIZE] or 0 for row in found.values())))
+            transactions.retire(connection, directories, float(sum(map(room_of, found.values()))))
             return len(found)
 
         return transactions.write(work)
@@ -202,6 +206,12 @@ class SqliteRecords(Records):
             bound = {"scope": transactions.scope, "inode": inode, "born": born}
             return tuple(os.fsdecode(path) for (path,) in connection.execute(transactions.sql["spellings"], bound))
 
+    def measured(self, found: Iterable[Measured]) -> None:
+        """See ``Records.measured``."""
+        news = [one for one in found if is_news(one)]
+        if news:
+            self._transactions.write(lambda connection: note(self._transactions, connection, news))
+
     def stats(self) -> Stats:
         """See ``Records.stats``."""
         transactions = self._transactions
@@ -210,6 +220,12 @@ class SqliteRecords(Records):
             records, size, registered = rows[0][:3] if rows else (0, 0, 0)
             counted = {name: value for *_, name, value in rows if name is not None}
             return Stats(records, int(size), {REGISTERED: registered, **counted})
+
+    def sums(self, tags: Sequence[str]) -> Sums:
+        """See ``Records.sums``."""
+        with self._transactions.reading() as connection:
+            sets = tagged(self._transactions, connection, tags).values()
+            return Sums(sum(records for records, _ in sets), int(sum(size for _, size in sets)))
 
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""

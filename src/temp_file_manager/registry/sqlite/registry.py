@@ -3,15 +3,16 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from threading import Lock
 from types import MappingProxyType
 
 from temp_file_manager.records import NOTHING, NewFile, Selection
+from temp_file_manager.registry.answers import Forecast, Note
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import Forecast, Holder, Identify
+from temp_file_manager.registry.contract import Holder, Identify
 from temp_file_manager.registry.files import StoredRegistry, unidentified
-from temp_file_manager.registry.journal import Note
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.integrity import inspect
@@ -99,6 +100,10 @@ class SqliteRegistry(StoredRegistry):
             super().add(rows, now, only_new=only_new, looked=looked, session=session)
         else:
             until_free(lambda: self._singles.add(Single(rows[0], now, looked), self.lock), self.patience)
+
+    def exclusive(self, name: str) -> AbstractContextManager[bool]:
+        """See ``Registry.exclusive``."""
+        return self.transactions.exclusive(name)
 
     def spellings(self, inode: int, born: int) -> tuple[str, ...]:
         """See ``Registry.spellings``."""

@@ -5,24 +5,24 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
-from json import loads
+from json import dumps, loads
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from temp_file_manager.chunks import Chunk, Place
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.records import Identity, Order, Selection, TempFile
+from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import LAST_RETRY, waiting_since
 from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
-changed, directory's inode, directory's born, volume, session, pinned until, held: what all statements give that
-read files."""
+changed, directory's inode, directory's born, volume, disk, session, pinned until, held, used at: what all statements
+that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(11, 17)
-SESSION = 17
+_DISK, _SESSION = 17, 18
 
 _START = (-math.inf, 0)
 
@@ -117,6 +117,11 @@ class Way:
         self.position = self._from.after(rows)
 
 
+def room_of(row: Row) -> int:
+    """Return what a row's file takes on the disk in bytes, or its length, as far as either is known."""
+    return row[_DISK] if row[_DISK] is not None else row[SIZE] or 0
+
+
 def candidates(
     connection: Connection, sql: dict[str, str], due: Selection, position: Position, bound: dict[str, Any], limit: int
 ) -> list[Row]:
@@ -141,8 +146,32 @@ def candidates(
         "began": position.began,
         "last_retry": LAST_RETRY,
     }
-    if due.session:
+    if due.session and due.only is None:
         return connection.execute(sql["due_by_session"], bound | {"after": position.last, "limit": limit}).fetchall()
+    if due.only is not None:
+        among = _among(connection, sql, due.only, position, bound)
+        walks = _Walks(*([row for row in rows if due.session in {0, row[_SESSION]}] for rows in among))
+    else:
+        walks = _walks(connection, sql, due, position, bound, limit)
+    aged, timed, retried = walks
+    if not timed and not retried:
+        return aged[:limit]
+    # Merged, not sorted: each stays in the order of its index, also where adding max_age makes times equal.
+    return list(merge(aged, timed, retried, key=lambda row: _waiting_since(row, due.max_age)))[:limit]
+
+
+class _Walks(NamedTuple):
+    """Rows without a ttl by age, those with one by its end, and those that have been tried by their next try."""
+
+    aged: list[Row]
+    timed: list[Row]
+    retried: list[Row]
+
+
+def _walks(
+    connection: Connection, sql: dict[str, str], due: Selection, position: Position, bound: dict[str, Any], limit: int
+) -> _Walks:
+    """Return the first rows behind a position, by the indexes."""
     # The index finds by a bound that is a little too wide; the rule itself, subtracted as it says, decides.
     oldest = due.asof - due.max_age
     latest = math.inf if due.force else oldest + max(0.001, abs(oldest) * 1e-12)
@@ -150,10 +179,37 @@ def candidates(
     latest = math.inf if due.force else due.asof
     timed = _behind(connection, sql, "due_by_ttl", bound | {"latest": latest}, position.timed, limit)
     retried = _behind(connection, sql, "due_by_retry", bound, position.retried, limit)
-    if not timed and not retried:
-        return aged
-    # Merged, not sorted: each stays in the order of its index, also where adding max_age makes times equal.
-    return list(merge(aged, timed, retried, key=lambda row: _waiting_since(row, due.max_age)))[:limit]
+    return _Walks(aged, timed, retried)
+
+
+def _among(
+    connection: Connection,
+    sql: dict[str, str],
+    records: Iterable[TempFile],
+    position: Position,
+    bound: dict[str, Any],
+) -> _Walks:
+    """Return the rows of these records behind a position."""
+    bound = bound | {"ids": dumps(list({record.generation: None for record in records}))}
+    walks = _Walks([], [], [])
+    for row in connection.execute(sql["due_among"], bound):
+        if row[RETRY_AT] is not None:
+            walks.retried.append(row)
+        elif row[DUE_AT] is None:
+            walks.aged.append(row)
+        else:
+            walks.timed.append(row)
+    return _Walks(
+        _sorted(walks.aged, REGISTERED_AT, position.aged),
+        _sorted(walks.timed, DUE_AT, position.timed),
+        _sorted(walks.retried, RETRY_AT, position.retried),
+    )
+
+
+def _sorted(rows: Iterable[Row], column: int, after: tuple[float, int]) -> list[Row]:
+    """Return the rows of a walk that follow a place in it, as ``_behind`` does."""
+    behind = (row for row in rows if (row[column], row[ID]) > after)
+    return sorted(behind, key=lambda row: (row[column], row[ID]))
 
 
 def every(
@@ -177,49 +233,6 @@ def _behind(
     return rows
 
 
-class Following(NamedTuple):
-    """The place where a page in another order goes on: behind this value, and behind this id among its equals."""
-
-    value: float
-    number: int
-
-
-class _Sorted(NamedTuple):
-    """An order: its statement, the column that it is by, and what comes before the first."""
-
-    statement: str
-    column: int
-    start: Following
-
-
-_SORTED = {
-    Order.OLDEST: _Sorted("every_oldest", REGISTERED_AT, Following(-math.inf, 0)),
-    Order.LARGEST: _Sorted("every_largest", SIZE, Following(math.inf, 0)),
-    Order.FAILING: _Sorted("every_failing", RETRY_AT, Following(math.inf, 1 << 62)),
-    Order.ADDED: _Sorted("every_added", ID, Following(0, 0)),
-}
-
-
-def in_order(
-    connection: Connection, sql: dict[str, str], order: Order, after: object | None, bound: dict[str, Any], limit: int
-) -> tuple[list[Row], Following | None]:
-    """Return rows whatever keeps them, and where the next page begins.
-
-    Args:
-        connection: To read from.
-        sql: The statements by name.
-        order: Any but ``OVERDUE``.
-        after: Where to go on.
-        bound: ``scope``.
-        limit: How many at most.
-    """
-    by = _SORTED[order]
-    value, number = after if isinstance(after, Following) else by.start
-    bound = bound | {"after": value, "after_id": number, "limit": limit}
-    rows = connection.execute(sql[by.statement], bound).fetchall()
-    return rows, Following(rows[-1][by.column], rows[-1][ID]) if rows and len(rows) == limit else None
-
-
 def _waiting_since(row: Row, max_age: float) -> float:
     return waiting_since(row[REGISTERED_AT], row[DUE_AT], row[RETRY_AT], max_age)
 
@@ -231,7 +244,7 @@ def record_of(row: Row) -> TempFile:
         TypeError, ValueError: it holds what this program does not write.
     """
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
-    *identity, session, pinned, held = rest
+    *identity, disk, session, pinned, held, used_at = rest
     if type(registered_at) is not float:
         raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
@@ -251,8 +264,8 @@ def record_of(row: Row) -> TempFile:
             pinned,
             held == 1,
             kept or "",
-            None,
-            None,
+            disk,
+            used_at,
             session,
         ),
     )

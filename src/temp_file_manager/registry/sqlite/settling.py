@@ -9,7 +9,7 @@ from temp_file_manager.records import Rewritten, Status
 from temp_file_manager.registry.claim import Settlement
 from temp_file_manager.registry.counters import of_settled
 from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, SIZE, Row, Way, record_of
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, Row, Way, record_of, room_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.rules import renewed, retry_at
 
@@ -66,14 +66,14 @@ def _renew(
     for row, found in files:
         record = renewed(record_of(row), found, settlement.at)
         tried = 0 if isinstance(way, Way) and way.first_time(row[ID]) else number
-        bound = (record.registered_at, record.due_at, record.size, *found.identity, tried, row[ID])
+        bound = (record.registered_at, record.due_at, record.size, *found.identity, record.disk, tried, row[ID])
         connection.execute(transactions.sql["renew"], bound)
-        more += (record.size or 0) - (row[SIZE] or 0)
+        more += (record.room or 0) - room_of(row)
     connection.execute(transactions.sql["count_records"], (0, float(more), 0, transactions.scope))
 
 
 def _size(rows: Iterable[Row]) -> float:
-    return float(sum(row[SIZE] or 0 for row in rows))
+    return float(sum(map(room_of, rows)))
 
 
 def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:

@@ -10,7 +10,7 @@ from temp_file_manager.records import NOTHING, PENDING, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import know_directory
+from temp_file_manager.registry.sqlite.inserts import know_directory, new_room
 from temp_file_manager.registry.sqlite.rows import place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -113,7 +113,7 @@ class Singles:
         transactions, sql, file = self._transactions, self._transactions.sql, single.file
         bound = (transactions.scope, *single.place)
         asked = connection.execute(sql["single"], bound).fetchone()
-        last, settlements, any_claim, directory, *before, known, known_size = asked
+        last, settlements, any_claim, directory, *before, known, known_room = asked
         if known and any_claim:
             self._claimed.refuse(connection, {known: file[0]}, single.thread)
             settlements = transactions.count_settlements(connection)
@@ -124,9 +124,11 @@ class Singles:
             (file,) = found
         if directory is None:
             directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
-        _, due_at, size, tags, identity = file
+        _, due_at, size, tags, identity, disk = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, 0)
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk, 0)
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
-        return settlements, identity is not PENDING, not known, float(size or 0) - float(known_size or 0)
+        if tags:
+            connection.execute(sql["add_tagged"], {"first": last + 1})
+        return settlements, identity is not PENDING, not known, float(new_room(file)) - float(known_room or 0)

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from json import dumps
 from sqlite3 import Connection
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from temp_file_manager.records import NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
+from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
@@ -100,6 +101,18 @@ class Transactions:
                 (self.owners.registry,) = connection.execute(self.sql["registry"]).fetchone()
             yield connection
 
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """Give whether nobody else of this scope is within this under this name."""
+        with self.reading():
+            known = bool(self.scope)
+        if not known:
+            self.write(nothing)
+        with ExitStack() as stack:
+            with translated(self.database.path):
+                alone = stack.enter_context(self.owners.exclusive(f"{self.scope}-{name}"))
+            yield alone
+
     def place(self, path: str) -> dict[str, object]:
         """Return the parameters that say which path is meant."""
         directory, name = place_of(path)
@@ -154,7 +167,7 @@ class Transactions:
         Args:
             connection: In a transaction.
             records: Which.
-            size: The sum of their sizes in bytes.
+            size: The sum of what they take, in bytes; see ``room_of``.
         """
         take_numbers(connection, self.sql, 0)
         connection.executemany(self.sql["retire"], consecutive(records))

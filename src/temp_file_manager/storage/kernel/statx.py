@@ -20,6 +20,7 @@ _NOT_ASKED = 0x4000  # AT_STATX_DONT_SYNC: what the kernel knows, without a ques
 BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
 _SIZE_OF_STATX = 256
 _NS = 1_000_000_000
+_BLOCK = 512  # bytes; whatever the file system's own blocks have
 
 _HANDLE = Struct("=II")  # struct file_handle: the length of what follows, and what kind of handle it is
 _LONGEST_HANDLE, _SIZE_OF_MOUNT = 128, 8
@@ -29,12 +30,13 @@ _ARGUMENTS: dict[str, Callable[[Any], list[Any]]] = {
     "name_to_handle_at": lambda c: [c.c_int, c.c_char_p, c.c_void_p, c.c_void_p, c.c_int],
 }
 
-# Of struct statx mask, owner, mode, inode, size, btime, ctime; inodes signed, as SQL has no other whole numbers.
-_SEEN = Struct("=I16xI4xH2xqq8x8x16xqI4xqI4x")
-_SEEN_WANTED = 0x1 | 0x2 | 0x8 | 0x80 | 0x100 | 0x200 | BORN  # type, mode, owner, ctime, inode, size
-# Mask, nlink, uid, mode, inode, size, btime, ctime, mtime, device, mount.
-_LISTED = Struct("=I12xII4xH2xqq32xqI4xqI4xqI4x8xIIQ")
-_LISTED_WANTED = _SEEN_WANTED | 0x4 | 0x40 | _MOUNT  # and nlink, mtime
+# Of struct statx mask, nlink, owner, mode, inode, size, blocks, btime, ctime; inodes signed, as SQL has no other whole
+# numbers.
+_SEEN = Struct("=I12xII4xH2xqqq24xqI4xqI4x")
+_SEEN_WANTED = 0x1 | 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | BORN  # type, mode, nlink, owner, ctime and so on
+# The same and mtime, device, mount.
+_LISTED = Struct("=I12xII4xH2xqqq24xqI4xqI4xqI4x8xIIQ")
+_LISTED_WANTED = _SEEN_WANTED | 0x40 | _MOUNT  # and mtime
 _OPENED = Struct("=32xq96xII")  # inode, device
 _OPENED_WANTED = 0x1 | 0x100  # type, inode
 
@@ -48,6 +50,7 @@ class Seen(NamedTuple):
     """A directory entry, links not followed. Times are nanoseconds.
 
     ``born`` is its birth time; where there is none, a negative number made of its handle, and 0 without that, too.
+    ``disk`` is what it takes on the disk in bytes, divided by the number of its names.
     """
 
     mode: int
@@ -56,6 +59,7 @@ class Seen(NamedTuple):
     born: int
     changed: int
     owner: int = -1
+    disk: int = 0
 
 
 class Listed(NamedTuple):
@@ -66,6 +70,7 @@ class Listed(NamedTuple):
         mount: Equal for what lies on the same mount; where no kernel tells, on the same device.
         born: As ``Seen.born``.
         written: Its last writing, nanoseconds since the epoch.
+        disk: As ``Seen.disk``.
     """
 
     mode: int
@@ -77,6 +82,7 @@ class Listed(NamedTuple):
     born: int
     changed: int
     written: int
+    disk: int = 0
 
 
 Look = Callable[[int, bytes], Seen]
@@ -113,9 +119,9 @@ def looker() -> Look:
             if (error := _error(name)).errno in _FORBIDDEN:
                 return look_by_stat(directory, name)
             raise error
-        mask, owner, mode, inode, size, born, born_ns, changed, changed_ns = unpack(buffer)
+        mask, links, owner, mode, inode, size, blocks, born, born_ns, changed, changed_ns = unpack(buffer)
         born = (born * _NS + born_ns if mask & BORN else 0) or mark(directory, name)
-        return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner))
+        return _new(Seen, (mode, inode, size, born, changed * _NS + changed_ns, owner, _disk(blocks, links)))
 
     return look
 
@@ -133,11 +139,12 @@ def listed_looker() -> ListedLook:
             if (error := _error(name)).errno in _FORBIDDEN:
                 return listed_by_stat(directory, name)
             raise error
-        mask, links, owner, mode, inode, size, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = unpack(buffer)
+        mask, links, owner, mode, inode, size, blocks, b, b_ns, c, c_ns, m, m_ns, major, minor, mount = unpack(buffer)
         born = (b * _NS + b_ns if mask & BORN else 0) or mark(directory, name)
         if not mask & _MOUNT:
             mount = major << 32 | minor
-        return _new(Listed, (mode, links, owner, mount, inode, size, born, c * _NS + c_ns, m * _NS + m_ns))
+        changed, written, disk = c * _NS + c_ns, m * _NS + m_ns, _disk(blocks, links)
+        return _new(Listed, (mode, links, owner, mount, inode, size, born, changed, written, disk))
 
     return look
 
@@ -245,7 +252,8 @@ def look_by_stat(directory: int, name: bytes) -> Seen:
         found = os.stat(name, dir_fd=None if directory == HERE else directory, follow_symlinks=False)
     else:
         found = os.fstat(directory)
-    return Seen(found.st_mode, signed(found.st_ino), found.st_size, _born(found), found.st_ctime_ns, found.st_uid)
+    inode, changed, disk = signed(found.st_ino), found.st_ctime_ns, _disk(found.st_blocks, found.st_nlink)
+    return Seen(found.st_mode, inode, found.st_size, _born(found), changed, found.st_uid, disk)
 
 
 def opened_by_stat(link: bytes) -> Opened:
@@ -257,8 +265,13 @@ def opened_by_stat(link: bytes) -> Opened:
 def listed_by_stat(directory: int, name: bytes) -> Listed:
     """Be a ``ListedLook`` by what Python has everywhere."""
     s = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    inode, changed, written = signed(s.st_ino), s.st_ctime_ns, s.st_mtime_ns
-    return Listed(s.st_mode, s.st_nlink, s.st_uid, s.st_dev, inode, s.st_size, _born(s), changed, written)
+    inode, changed, written, disk = signed(s.st_ino), s.st_ctime_ns, s.st_mtime_ns, _disk(s.st_blocks, s.st_nlink)
+    return Listed(s.st_mode, s.st_nlink, s.st_uid, s.st_dev, inode, s.st_size, _born(s), changed, written, disk)
+
+
+def _disk(blocks: int, links: int) -> int:
+    """Return a name's part of what a file takes on the disk, in bytes; what is open without a name takes all of it."""
+    return _BLOCK * blocks // (links or 1)
 
 
 def _born(found: os.stat_result) -> int:

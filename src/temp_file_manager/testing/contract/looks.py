@@ -65,8 +65,8 @@ class LooksContract(RegistryWords):
             settlements = registry.settlements
             self.retire_one()
             identity = Identity(1, 2, 3, 4, 5)
-            again = Again([("/c/b", NOW + 7, 20, ("x",), identity), ("/c/known", None, 300, (), None)])
-            files = [("/c/a", None, 1, (), None), *new("/c/b", "/c/known")]
+            again = Again([("/c/b", NOW + 7, 20, ("x",), identity, None), ("/c/known", None, 300, (), None, None)])
+            files = [("/c/a", None, 1, (), None, None), *new("/c/b", "/c/known")]
             counted = self.registered
             registry.add(files, NOW + 900, looked=Looked(settlements, again))
             assert again.asked == [files]

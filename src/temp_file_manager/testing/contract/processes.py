@@ -58,6 +58,27 @@ class ProcessesContract(RegistryWords):
         self.settle(claim, Status.REMOVED)
         assert self.free == ["/c/b"], "the child's claim ended with it"
 
+    def test_a_forked_child_is_not_within_what_its_parent_is(self) -> None:
+        """Nor does it let anybody else in by its end; and whoever dies within leaves."""
+        self.add("/c/a")
+        shares = self.registry.properties.shared_by is not SharedBy.PROCESS
+
+        def child() -> bool:
+            with self.registry.exclusive("work") as alone:
+                return alone
+
+        with self.registry.exclusive("work") as alone:
+            assert alone
+            assert in_child(child) is not shares
+            assert not child()
+        assert child()
+
+        def dies() -> bool:
+            return self.registry.exclusive("work").__enter__()  # and never leaves
+
+        assert in_child(dies)
+        assert child()
+
     def test_a_claim_ends_with_its_process(self) -> None:
         """However it ends, also that on what hangs, and before its lease: the records are free at once."""
         self.patience(LONG)

@@ -18,7 +18,7 @@ class RecordsContract(RegistryWords):
 
     def test_add_records_what_it_is_given(self) -> None:
         """The time, the ttl, the tags, and a size where the registry keeps one."""
-        self.registry.add([("/c/a", NOW + 5, 7, ("x", "y"), None), ("/c/b", None, None, (), None)], NOW)
+        self.registry.add([("/c/a", NOW + 5, 7, ("x", "y"), None, None), ("/c/b", None, None, (), None, None)], NOW)
         found = self.registry.get(["/c/b", "/c/a", "/c/unknown"])
         assert set(found) == {"/c/a", "/c/b"}
         a, b = found["/c/a"], found["/c/b"]
@@ -78,8 +78,8 @@ class RecordsContract(RegistryWords):
         self.add("/c/a")
 
         def breaks() -> Iterable[NewFile]:
-            yield "/c/a", None, None, (), None
-            yield "/c/b", None, None, (), None
+            yield "/c/a", None, None, (), None, None
+            yield "/c/b", None, None, (), None, None
             raise RuntimeError("on purpose")
 
         try:
@@ -123,7 +123,7 @@ class RecordsContract(RegistryWords):
     def test_a_cursor_may_be_used_again(self) -> None:
         """Whoever lost an answer asks for it again, in every order."""
         for number in range(5):
-            self.registry.add([(f"/c/{number}", NOW + 1, number, (), None)], NOW - number)
+            self.registry.add([(f"/c/{number}", NOW + 1, number, (), None, None)], NOW - number)
         for selection in (None, later(), EVERY, *(Selection(0.0, 0.0, order=order) for order in UNCONDITIONAL)):
             first = self.registry.page(selection, now=NOW, limit=2)
             second, again = (self.registry.page(selection, now=NOW, limit=2, after=first.cursor) for _ in range(2))
@@ -136,7 +136,7 @@ class RecordsContract(RegistryWords):
     def test_orders_give_every_record_whatever_keeps_it(self) -> None:
         """The claimed, the pinned, the held and the failed, with a ttl or without; each but once."""
         for number, when in enumerate((5, 3, 3, 9, -math.inf, 7)):
-            file = (f"/c/{number}", None if number % 2 else NOW + number, (number * 7) % 4 + HUGE, (), None)
+            file = (f"/c/{number}", None if number % 2 else NOW + number, (number * 7) % 4 + HUGE, (), None, None)
             self.registry.add([file], NOW + when)
         self.registry.keep(["/c/1"], math.inf)
         self.registry.keep(["/c/0"], math.inf, THIS_PROCESS)
@@ -244,7 +244,7 @@ class RecordsContract(RegistryWords):
         self.add("/c/d", "/c/d", "/c/a")
         assert (self.registered, self.registry.stats().records) == (8, 4)
         for paths in (("/c/a", "/c/e", "/c/e"), ("/c/f", "/c/b")):
-            self.registry.add([(path, None, None, (), None) for path in paths], NOW, only_new=True)
+            self.registry.add([(path, None, None, (), None, None) for path in paths], NOW, only_new=True)
         assert (self.registered, self.registry.stats().records) == (10, 6)
         self.registry.add([], NOW)
         assert self.registered == 10
@@ -255,10 +255,10 @@ class RecordsContract(RegistryWords):
             return
         for paths in (["/c/a"], ["/c/b", "/c/c"]):
             before = self.registered
-            self.registry.add([(path, None, 7, (), PENDING) for path in paths], NOW)
-            self.registry.add([(path, None, 5, (), PENDING) for path in paths], NOW, only_new=True)
+            self.registry.add([(path, None, 7, (), PENDING, None) for path in paths], NOW)
+            self.registry.add([(path, None, 5, (), PENDING, None) for path in paths], NOW, only_new=True)
             assert self.registered == before
-            self.registry.add([(path, None, 9, (), None) for path in paths], NOW)
+            self.registry.add([(path, None, 9, (), None, None) for path in paths], NOW)
             assert self.registered == before + len(paths)
         assert (self.registry.stats().records, self.registry.stats().bytes) == (3, 27)
 
@@ -287,18 +287,20 @@ class RecordsContract(RegistryWords):
         assert self.are_bytes(321)
         self.add_sized(5, None, 60)
         assert self.are_bytes(365)
-        self.registry.add([("/c/new", None, 7, (), None), ("/c/0", None, 1, (), None)], NOW)
+        self.registry.add([("/c/new", None, 7, (), None, None), ("/c/0", None, 1, (), None, None)], NOW)
         assert self.are_bytes(368), "the first is new, the second known"
-        self.registry.add([("/c/0", None, 2, (), None), ("/c/newer", None, 1000, (), None)], NOW)
+        self.registry.add([("/c/0", None, 2, (), None, None), ("/c/newer", None, 1000, (), None, None)], NOW)
         assert self.are_bytes(1369), "the first is known, the second new"
-        self.registry.add([(path, None, size, (), None) for path, size in (("/c/x", 8), ("/c/x", 9), ("/c/0", 3))], NOW)
+        self.registry.add(
+            [(path, None, size, (), None, None) for path, size in (("/c/x", 8), ("/c/x", 9), ("/c/0", 3))], NOW
+        )
         assert self.are_bytes(1379), "the last wins"
         self.registry.forget(["/c/x", "/c/unknown"])
         del self.registry.files["/c/newer"]
         assert self.are_bytes(370)
         self.registry.files["/c/0"] = NOW - 5
         assert self.are_bytes(370), "another time is no other size"
-        self.registry.add([("/c/new", None, 1, (), None)] * 150, NOW)
+        self.registry.add([("/c/new", None, 1, (), None, None)] * 150, NOW)
         assert self.are_bytes(364)
 
     def test_what_is_left_as_it_is_keeps_its_size(self) -> None:

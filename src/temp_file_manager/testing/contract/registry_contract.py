@@ -2,9 +2,11 @@
 # ruff: noqa: S101, PLR2004 - tests assert, and their numbers mean nothing beyond the line they stand in
 
 import math
+from contextlib import suppress
 
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Selection, Status
+from temp_file_manager.registry import Registry
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.claims import ClaimsContract
@@ -15,6 +17,7 @@ from temp_file_manager.testing.contract.leftovers import LeftoversContract
 from temp_file_manager.testing.contract.looks import LooksContract
 from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
+from temp_file_manager.testing.contract.room import RoomContract
 from temp_file_manager.testing.contract.sessions import SessionsContract
 from temp_file_manager.testing.contract.settlements import SettlementsContract
 from temp_file_manager.testing.contract.words import EVERY, later, new, paths_of
@@ -33,6 +36,7 @@ class RegistryContract(
     LooksContract,
     KeepsContract,
     JournalContract,
+    RoomContract,
     SessionsContract,
     ProcessesContract,
 ):
@@ -153,7 +157,7 @@ class RegistryContract(
         due = Selection(NOW, 100)
         for number, when in enumerate((-5, 0, 0.5, 10, 10.5, 60, 60.5, 1e9, math.inf)):
             self.add(f"/c/aged/{number}", at=NOW - 100 + when)
-            self.registry.add([(f"/c/timed/{number}", NOW + when, number, ("x",), None)], NOW)
+            self.registry.add([(f"/c/timed/{number}", NOW + when, number, ("x",), None, None)], NOW)
         self.registry.keep(["/c/aged/0"], math.inf)
         self.claim(Selection(NOW, 0), limit=2)
         found = self.registry.forecast(due, BOUNDS)
@@ -179,6 +183,25 @@ class RegistryContract(
             assert sorted(self.registry.files) == ["/c/a", "/c/c"]
         adding.end()
         assert sorted(self.registry.files) == ["/c/a", "/c/b", "/c/c"]
+
+    def test_what_is_exclusive_has_one_within(self) -> None:
+        """Of all threads and objects, by its name; nobody waits, and an error leaves it, too."""
+        first, *_, last = (*self.objects, self.registry)
+        with first.exclusive("a") as alone:
+            assert alone
+            for registry in self.objects:
+                with registry.exclusive("a") as second, registry.exclusive("b") as other:
+                    assert (second, other) == (False, True)
+            assert Work(self._is_alone, last).end() is False
+        assert self._is_alone(last)
+        with suppress(ZeroDivisionError), first.exclusive("a"):
+            _ = 1 / 0
+        assert Work(self._is_alone, last).end() is True
+
+    @staticmethod
+    def _is_alone(registry: Registry) -> bool:
+        with registry.exclusive("a") as alone:
+            return alone
 
     def test_close_may_be_called_again(self) -> None:
         """And removes nothing that it was told."""

@@ -98,7 +98,7 @@ class SessionsContract(RegistryWords):
     def test_records_of_a_session_are_due_when_it_ends(self) -> None:
         """And not before, however old they get; no ttl of their own counts beside it."""
         for number, ends_at in ((self.begin(), math.inf), (self.begin(ends_at=NOW + 500), NOW + 500)):
-            self.registry.add([("/c/a", NOW + 5, None, ("x",), None), *new("/c/b")], NOW, session=number)
+            self.registry.add([("/c/a", NOW + 5, None, ("x",), None, None), *new("/c/b")], NOW, session=number)
             record = self.record("/c/a")
             assert (record.session, record.due_at, record.tags) == (number, ends_at, ("x",))
             assert not self.claim(Selection(NOW + 499, 0)).records

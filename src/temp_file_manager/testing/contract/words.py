@@ -62,7 +62,7 @@ class RegistryWords:
 
     def add(self, *paths: str, at: float = NOW, due_at: float | None = None, tags: tuple[str, ...] = ()) -> None:
         """Record ``paths`` in one step."""
-        self.registry.add([(path, due_at, None, tags, None) for path in paths], at)
+        self.registry.add([(path, due_at, None, tags, None, None) for path in paths], at)
 
     def add_one(self, path: str, at: float) -> None:
         """Record a path in the way that is cheaper, if the registry has one."""
@@ -122,7 +122,7 @@ class RegistryWords:
 
     def add_sized(self, *sizes: int | None, only_new: bool = False) -> None:
         """Record ``/c/0``, ``/c/1`` and so on, of these sizes, in one step."""
-        files: list[NewFile] = [(f"/c/{number}", None, size, (), None) for number, size in enumerate(sizes)]
+        files: list[NewFile] = [(f"/c/{number}", None, size, (), None, None) for number, size in enumerate(sizes)]
         self.registry.add(files, NOW, only_new=only_new)
 
     @property
@@ -167,7 +167,7 @@ def settlement(claim: Claim, *ends: Status | Other, at: float = NOW) -> Settleme
 
 def new(*paths: str) -> list[NewFile]:
     """Return files to be recorded of which the path is all that is said."""
-    return [(path, None, None, (), None) for path in paths]
+    return [(path, None, None, (), None, None) for path in paths]
 
 
 def paths_of(records: Iterable[TempFile]) -> list[str]:

@@ -5,11 +5,15 @@
 
 -- fragment: file
 files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags, kept,
-       files.inode, files.born, changed, parent_inode, parent_born, volume, session
+       files.inode, files.born, changed, parent_inode, parent_born, volume, disk, session
 
 -- fragment: kept
 (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
-       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL)
+       EXISTS (SELECT 1 FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NOT NULL),
+       (SELECT used_at FROM uses WHERE file = files.id)
+
+-- fragment: room
+coalesce(disk, size)
 
 -- fragment: unclaimed
 (NOT :any_claim OR coalesce((
@@ -49,20 +53,20 @@ tried <= :began AND (NOT :force OR files.id <= :began) AND (NOT :mine OR owner =
 -- SQLite would walk through all the equals once more for each chunk.
 
 -- fragment: due_without_ttl
-SELECT {file}, NULL, 0
+SELECT {file}, NULL, 0, NULL
 FROM files INDEXED BY files_by_age JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NULL AND retry_at IS NULL
   AND (:force OR :asof - registered_at > :max_age)
   AND {due}
 
 -- fragment: due_with_ttl
-SELECT {file}, NULL, 0
+SELECT {file}, NULL, 0, NULL
 FROM files INDEXED BY files_by_due JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND due_at IS NOT NULL AND retry_at IS NULL
   AND {due}
 
 -- fragment: due_tried
-SELECT {file}, NULL, 0
+SELECT {file}, NULL, 0, NULL
 FROM files INDEXED BY files_by_retry JOIN directories ON directories.id = files.directory
 WHERE files.scope = :scope AND retry_at IS NOT NULL
   AND (NOT :patient OR retry_at <= :asof OR retry_at > :asof + :last_retry)
@@ -70,12 +74,15 @@ WHERE files.scope = :scope AND retry_at IS NOT NULL
   AND {due}
 
 -- fragment: due_in_session
-SELECT {file}, NULL, 0
+SELECT {file}, NULL, 0, NULL
 FROM files INDEXED BY files_by_session JOIN directories ON directories.id = files.directory
 WHERE files.session = :session AND files.session <> 0 AND files.scope = :scope
   AND (:force OR due_at <= :asof)
   AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof OR retry_at > :asof + :last_retry)
   AND {due}
+
+-- fragment: tagged
+files.scope = :scope AND tags IS NOT NULL AND tags IN (SELECT value FROM json_each(:tags))
 
 -- fragment: every_without_ttl
 SELECT {file}, {kept}
@@ -113,14 +120,36 @@ SELECT id FROM scopes WHERE base = :base
 
 -- name: counted
 SELECT records, bytes,
-    (SELECT count(*) FROM files WHERE scope = :scope), (SELECT total(size) FROM files WHERE scope = :scope)
+    (SELECT count(*) FROM files WHERE scope = :scope), (SELECT total({room}) FROM files WHERE scope = :scope)
 FROM scopes WHERE id = :scope
 
 -- name: recount
 UPDATE scopes SET
     records = (SELECT count(*) FROM files WHERE scope = :scope),
-    bytes = (SELECT total(size) FROM files WHERE scope = :scope)
+    bytes = (SELECT total({room}) FROM files WHERE scope = :scope)
 WHERE id = :scope
+
+-- name: add_tagged
+INSERT INTO tagged SELECT scope, tags, count(*), total({room}) FROM files
+WHERE id >= :first AND tags IS NOT NULL GROUP BY scope, tags
+ON CONFLICT (scope, tags) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes
+
+-- name: tagged_counted
+SELECT tags, total(records), total(bytes), total(found_records), total(found_bytes) FROM (
+    SELECT tags, records, bytes, 0 AS found_records, 0 AS found_bytes FROM tagged WHERE scope = :scope
+    UNION ALL SELECT tags, 0, 0, count(*), total({room}) FROM files
+    WHERE scope = :scope AND tags IS NOT NULL GROUP BY tags
+) GROUP BY tags
+
+-- name: forget_tagged
+DELETE FROM tagged WHERE scope = :scope
+
+-- name: recount_tagged
+INSERT INTO tagged
+SELECT scope, tags, count(*), total({room}) FROM files WHERE scope = :scope AND tags IS NOT NULL GROUP BY tags
+
+-- name: tagged
+SELECT tags, records, bytes FROM tagged WHERE scope = :scope
 
 -- name: count_records
 UPDATE scopes SET records = records + ?, bytes = bytes + ?, registered = registered + ? WHERE id = ?
@@ -145,7 +174,7 @@ DELETE FROM notes WHERE scope = :scope AND journal = :journal AND id <= (
 SELECT at, text FROM notes WHERE scope = :scope AND journal = :journal AND at >= :since ORDER BY id DESC LIMIT :limit
 
 -- name: size_since
-SELECT total(size) FROM files WHERE id >= :first
+SELECT total({room}) FROM files WHERE id >= :first
 
 -- name: directory
 SELECT id, inode, born FROM directories WHERE scope = ? AND path = ?
@@ -169,21 +198,21 @@ DELETE FROM directories WHERE id = :id AND NOT EXISTS (SELECT 1 FROM files WHERE
 
 -- name: single
 SELECT {last}, settlements, EXISTS (SELECT 1 FROM claimed), directories.id, directories.inode, directories.born,
-    files.id, files.size
+    files.id, coalesce(files.disk, files.size)
 FROM numbers LEFT JOIN directories ON directories.scope = ? AND directories.path = ?
   LEFT JOIN files ON files.directory = directories.id AND files.name = ?
 
 -- name: add_new_file
 INSERT OR IGNORE INTO files (
     id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
-    owner, session
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    owner, disk, session
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: replace_file
 INSERT OR REPLACE INTO files (
     id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
-    owner, session
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    owner, disk, session
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
 SELECT {file}, {kept}
@@ -272,14 +301,71 @@ WHERE files.id IN (
     )
 ) ORDER BY registered_at, files.id LIMIT :limit
 
--- name: every_largest
+-- name: scan_largest
+SELECT id, -{room} AS value FROM files
+WHERE scope = :scope AND {room} IS NOT NULL AND (-{room}, id) > (:after, :after_id)
+ORDER BY value, id LIMIT :limit
+
+-- name: scan_least_used
+SELECT id, value FROM (
+    SELECT id, value FROM (
+        SELECT id, registered_at AS value FROM files INDEXED BY files_by_age
+        WHERE scope = :scope AND due_at IS NULL AND (registered_at, id) > (:after, :after_id)
+          AND NOT EXISTS (SELECT 1 FROM uses WHERE file = files.id)
+        ORDER BY registered_at, id LIMIT :limit
+    ) UNION ALL SELECT id, value FROM (
+        SELECT id, registered_at AS value FROM files INDEXED BY files_with_ttl_by_age
+        WHERE scope = :scope AND due_at IS NOT NULL AND (registered_at, id) > (:after, :after_id)
+          AND NOT EXISTS (SELECT 1 FROM uses WHERE file = files.id)
+        ORDER BY registered_at, id LIMIT :limit
+    ) UNION ALL SELECT id, value FROM (
+        SELECT id, used_at AS value FROM uses CROSS JOIN files ON files.id = uses.file
+        WHERE scope = :scope AND (used_at, id) > (:after, :after_id)
+        ORDER BY used_at, id LIMIT :limit
+    )
+) ORDER BY value, id LIMIT :limit
+
+-- name: scan_oldest_tagged
+SELECT id, registered_at AS value FROM files INDEXED BY files_by_tags
+WHERE {tagged} AND (registered_at, id) > (:after, :after_id)
+ORDER BY value, id LIMIT :limit
+
+-- name: scan_largest_tagged
+SELECT id, -{room} AS value FROM files INDEXED BY files_by_tags
+WHERE {tagged} AND {room} IS NOT NULL AND (-{room}, id) > (:after, :after_id)
+ORDER BY value, id LIMIT :limit
+
+-- name: scan_least_used_tagged
+SELECT id, coalesce(used_at, registered_at) AS value
+FROM files INDEXED BY files_by_tags LEFT JOIN uses ON uses.file = files.id
+WHERE {tagged} AND (coalesce(used_at, registered_at), id) > (:after, :after_id)
+ORDER BY value, id LIMIT :limit
+
+-- name: files
 SELECT {file}, {kept}
-FROM files JOIN directories ON directories.id = files.directory
-WHERE files.id IN (
-    SELECT id FROM files
-    WHERE scope = :scope AND size IS NOT NULL AND (size < :after OR (size = :after AND id > :after_id))
-    ORDER BY size DESC, id LIMIT :limit
-) ORDER BY size DESC, files.id
+FROM json_each(:ids) AS wanted CROSS JOIN files ON files.id = wanted.value
+  JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope
+
+-- name: due_among
+SELECT {file}, NULL, 0, NULL
+FROM json_each(:ids) AS wanted CROSS JOIN files ON files.id = wanted.value
+  JOIN directories ON directories.id = files.directory
+WHERE files.scope = :scope
+  AND (retry_at IS NULL OR NOT :patient OR retry_at <= :asof OR retry_at > :asof + :last_retry)
+  AND (:force OR CASE WHEN due_at IS NULL THEN :asof - registered_at > :max_age ELSE due_at <= :asof END)
+  AND {due}
+
+-- name: rooms
+SELECT id, disk, size FROM files
+WHERE id IN (SELECT value FROM json_each(:ids)) AND scope = :scope AND {unclaimed}
+
+-- name: measure
+UPDATE files SET disk = ? WHERE id = ?
+
+-- name: use
+INSERT INTO uses (file, used_at) VALUES (?, ?)
+ON CONFLICT (file) DO UPDATE SET used_at = max(used_at, excluded.used_at)
 
 -- name: any_claim
 SELECT EXISTS (SELECT 1 FROM claimed)
@@ -332,8 +418,9 @@ DELETE FROM files WHERE id BETWEEN ? AND ?
 UPDATE files SET tried = ?, failures = ?, retry_at = ?, kept = ? WHERE id = ?
 
 -- name: renew
-UPDATE files SET registered_at = ?, due_at = CASE WHEN session THEN due_at ELSE ? END, size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
-    parent_born = ?, volume = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL
+UPDATE files SET registered_at = ?, due_at = CASE WHEN session THEN due_at ELSE ? END, size = ?, inode = ?, born = ?,
+    changed = ?, parent_inode = ?, parent_born = ?, volume = ?, disk = ?, tried = ?, failures = 0, retry_at = NULL,
+    kept = NULL
 WHERE id = ?
 
 -- name: begin_session
@@ -346,7 +433,9 @@ WHERE id = :id AND scope = :scope AND ended_at IS NULL
 
 -- name: sessions
 SELECT id, name, owner, process, began_at, ends_at, ended_at FROM sessions
-WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)))
+WHERE scope = :scope AND (
+    ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0))
+)
 ORDER BY id
 
 -- name: renew_session
@@ -360,7 +449,8 @@ UPDATE files INDEXED BY files_by_session SET due_at = :at WHERE session = :id AN
 
 -- name: drop_sessions
 DELETE FROM sessions
-WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)
+WHERE scope = :scope AND ended_at IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)
 
 -- name: keep
 INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)
