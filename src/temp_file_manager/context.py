@@ -162,14 +162,15 @@ class Context:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
-        guard, large_sweep_guard = ClockGuard(registry, clock), LargeSweepGuard(registry)
+        guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
         storage, protecting = (
             build(settings, base_dir, clock, guard.asof, protect_open=asks) for asks in (False, True)
         )
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
-        states = LimitStates(settings.limits, Readings(registry, base_dir), clock, lambda: scheduler.wake(LIMITS))
-        limited = states if settings.limits else None
+        readings = Readings(registry, base_dir)
+        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+        limited, near = states if settings.limits else None, Near(base_dir)
         registrar = Registrar(registry, guard, told, settings, limited)
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
@@ -185,7 +186,7 @@ class Context:
             storage=storage,
             protecting=protecting,
             clock_guard=guard,
-            large_sweep_guard=large_sweep_guard,
+            large_sweep_guard=large,
             history=history,
             registrar=registrar,
             closed=closed,
@@ -194,7 +195,7 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, _retirement(sweeper, storage))),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=evictor,
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),
             scheduler=scheduler,
         )
 

@@ -47,10 +47,10 @@ class Row:
     failed_at: int = 0
     written_at: int = 0
     size: int | None = None
-    session: int = 0
     disk: int | None = None
     tags: tuple[str, ...] = ()
     used_at: float | None = None
+    session: int = 0
 
     @property
     def room(self) -> int:
@@ -165,7 +165,7 @@ class Lockstep(RuleBasedStateMachine):
 
     def added(self, files: Iterable[NewFile], session: int = 0) -> None:
         for path, due_at, size, tags, _, disk in files:
-            row = Row(path, self.now, due_at, written_at=self.tick(), size=size, session=session, disk=disk, tags=tags)
+            row = Row(path, self.now, due_at, written_at=self.tick(), size=size, disk=disk, tags=tags, session=session)
             self.rows[path] = row
             self.counts["registered"] += 1
 
@@ -231,9 +231,9 @@ class Lockstep(RuleBasedStateMachine):
         due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
         row = self.rows[path] = Row(path, when, due_at, written_at=self.tick())
         if old is not None:
-            row.size, row.disk, row.tags = old.size, old.disk, old.tags
+            row.size, row.disk, row.tags, row.session = old.size, old.disk, old.tags, old.session
+            row.due_at = old.due_at if old.session else due_at
             row.used_at = old.used_at if old.used_at is not None and old.used_at > when else None
-            row.session, row.due_at = old.session, old.due_at if old.session else due_at
         self.counts["registered"] += old is None
 
     @rule(paths=st.lists(paths, max_size=2, unique=True), keeps=st.booleans())
@@ -261,9 +261,9 @@ class Lockstep(RuleBasedStateMachine):
         self.counts["registered"] += len(times.keys() - former.keys())
         for path, when in new:
             old = former.get(path, Row(path, when, None))
-            due_at = old.due_at if old.session else None
-            row = self.rows[path] = Row(path, when, due_at, written_at=written, session=old.session)
-            row.size, row.disk = old.size, old.disk
+            row = self.rows[path] = Row(path, when, None, written_at=written, size=old.size, disk=old.disk)
+            if old.session:
+                row.due_at, row.session = old.due_at, old.session
 
     # -- measuring
 
@@ -390,8 +390,8 @@ class Lockstep(RuleBasedStateMachine):
         if row.path in self.out or row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof:
             return False
         late = due.session and not self.writes_wait and row.written_at >= began
-        another = (due.session and row.session != due.session) or (only is not None and row not in only)
-        if late or another or row.failed_at >= began:
+        of_others = (only is not None and row not in only) or (due.session and row.session != due.session)
+        if late or of_others or row.failed_at >= began:
             return False
         if due.force:
             return row.written_at < began
@@ -427,18 +427,17 @@ class Lockstep(RuleBasedStateMachine):
         force=st.booleans(),
         patient=st.booleans(),
         limit=st.integers(1, 4),
-        session=st.none() | sessions,
         only=st.none() | st.sets(paths),
+        session=st.none() | sessions,
     )
     def begin_sweep(
-        self, max_age: float, force: bool, patient: bool, limit: int, session: Owner | None, only: set[str] | None
+        self, max_age: float, force: bool, patient: bool, limit: int, only: set[str] | None, session: Owner | None
     ) -> Sweep:
-        due, rows = Selection(self.now, max_age, force, patient and not force), None
+        number = session.number if session else 0
+        due, rows = Selection(self.now, max_age, force, patient and not force, session=number), None
         if only is not None:
             due = replace(due, only=tuple(self.registry.get(only).values()))
             rows = tuple(row for path, row in self.rows.items() if path in only)
-        elif session is not None:
-            due = replace(due, session=session.number)
         planned = self.registry.page(due, now=self.now, limit=limit).records
         claim = self.registry.claim(due, now=self.now, lease=60, limit=limit)
         claimed = [record.path for record in claim.records]

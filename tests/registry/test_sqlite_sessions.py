@@ -110,9 +110,10 @@ def test_what_another_path_of_the_directory_has_stays(tmp_path: Path, fresh: Sql
     number = begin(fresh, THIS_PROCESS)
     inode, born = os.stat(folder).st_ino, 7
     rows = [
-        (f"{place}/file", None, None, (), (1, 2, 3, inode, born, 0)) for place in (str(folder), str(tmp_path / "other"))
+        (f"{place}/file", None, None, (), (1, 2, 3, inode, born, 0), None)
+        for place in (str(folder), str(tmp_path / "other"))
     ]
-    mine, other = ((*row[:4], Identity(*row[4])) for row in rows)
+    mine, other = ((*row[:4], Identity(*row[4]), None) for row in rows)
     fresh.add([mine], 0.0, session=number)
     fresh.add([other], 0.0)
     due = Selection(10.0, 0.0, force=True, session=number)

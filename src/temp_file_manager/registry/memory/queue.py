@@ -6,7 +6,7 @@ need no attention: what they leave is dropped when it comes up, or when the plac
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from heapq import heappop, heappush
 from typing import Any, Self
 
@@ -87,7 +87,7 @@ class DueQueue:
     def begin(self, due: Selection) -> "int | Listed":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what it is to take."""
         if due.only is not None or due.session:
-            return Listed(self._among(due), due)
+            return Listed(self._among(due), due, timed=True)
         if due.force:
             stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
             return Listed(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
@@ -97,14 +97,13 @@ class DueQueue:
         return sweep
 
     def _among(self, due: Selection) -> list[Stamp]:
-        """Return what a sweep of some records alone begins with: those that are current, and due if that matters."""
-        current: Iterable[Stamp]
+        """Return what is meant, by its records or its session, and is current, and due if that matters."""
+        get, session = self.files.get, due.session
         if due.only is None:
-            current = self.sessions.records(due.session, self.files)
+            current = list(self.sessions.records(session, self.files))
         else:
-            get = self.files.get
-            meant = {record.path: record.registered_at for record in due.only}
-            current = (stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp)
+            meant = {record.path: record.registered_at for record in due.only if session in {0, record.session}}
+            current = [stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp]
         return [stamp for stamp in current if due.force or (_is_due(stamp, due) and not _waits(stamp, due))]
 
     def _bring_in(self, due: Selection, sweep: int) -> bool:
@@ -129,6 +128,28 @@ class DueQueue:
         stamp = self._aside.pop(path, None)
         if stamp is not None and self.files.get(path) is stamp:
             self.push(stamp)
+
+    def keep(self, paths: Collection[str], until: float, *, held: bool) -> tuple[str, ...]:
+        """Pin or hold paths; return those that are on record, and kept by that."""
+        known = tuple(path for path in paths if path in self.files)
+        for path in known:
+            if held:
+                self.held[path] = self.held.get(path, 0) + 1
+            else:
+                self.pins[path] = until
+                self.free(path)  # it may end before a former pin would have
+        return known
+
+    def release(self, paths: Collection[str], *, held: bool) -> tuple[str, ...]:
+        """End the pins of paths, or of each one hold; return those that are on record."""
+        known = tuple(path for path in paths if path in self.files)
+        for path in paths if held else known:
+            if held and self.held.get(path, 0) > 1:
+                self.held[path] -= 1
+            else:
+                (self.held if held else self.pins).pop(path, None)
+                self.free(path)
+        return known
 
     def record(self, stamp: Stamp) -> TempFile:
         """Return a record with what keeps it."""
@@ -258,7 +279,7 @@ class Listed:
         timed: Whether some may have a ttl.
     """
 
-    def __init__(self, stamps: list[Stamp], due: Selection, *, timed: bool = True) -> None:
+    def __init__(self, stamps: list[Stamp], due: Selection, *, timed: bool) -> None:
         self._asof = due.asof
         self._stamps = stamps
         if timed:

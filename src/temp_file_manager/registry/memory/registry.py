@@ -25,7 +25,6 @@ from temp_file_manager.registry.memory.files import (
     make_stamp,
     stamp_of_new,
 )
-from temp_file_manager.registry.memory.keeps import keep, release
 from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
 from temp_file_manager.registry.memory.queue import DueQueue, Listed, overdue_since
@@ -47,13 +46,16 @@ class MemoryRegistry(Changes):
         super().__init__()
         self._registered = 0
         self._notes = Notes()
-        self._exclusive: dict[str, Lock] = {}
         at_fork(self, MemoryRegistry._after_fork)
+
+    def renew_lock(self) -> None:
+        """See ``Changes.renew_lock``."""
+        super().renew_lock()
+        self._exclusive: dict[str, Lock] = {}
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
         self.renew_lock()
-        self._exclusive = {}
         for out in self._queue.claims:
             out.lose()
         queue = self._queue
@@ -251,12 +253,12 @@ class MemoryRegistry(Changes):
         """See ``Keeps.keep``."""
         wanted = tuple(paths)
         self.release_pending()
-        return self.changed(lambda: wanted, lambda: keep(self._queue, wanted, until, holder))
+        return self.changed(lambda: wanted, lambda: self._queue.keep(wanted, until, held=holder is not None))
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.release``."""
         wanted = tuple(paths)
-        return self._inside.do(lambda: release(self._queue, wanted, holder))
+        return self._inside.do(lambda: self._queue.release(wanted, held=holder is not None))
 
     def begin(self, name: str, *, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""

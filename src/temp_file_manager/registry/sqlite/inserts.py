@@ -122,18 +122,17 @@ def _rows(
             directories[directory],
             name,
             registered_at,
-            end if session else due_at,
+            of.due_at if of.session else due_at,
             size,
             dumps(tags) if tags else None,
             *(identity or NOTHING),
-            owner,
+            of.owner,
             disk,
-            session,
+            of.session,
         )
-        for number, (directory, name), (file, registered_at), (owner, session, end) in zip(
+        for number, (directory, name), ((_, due_at, size, tags, identity, disk), registered_at), of in zip(
             range(first, first + len(files)), places, files, theirs, strict=True
         )
-        for _, due_at, size, tags, identity, disk in (file,)
     ]
 
 

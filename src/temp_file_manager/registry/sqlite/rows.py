@@ -22,7 +22,7 @@ that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(11, 17)
-_DISK = 17
+_DISK, _SESSION = 17, 18
 
 _START = (-math.inf, 0)
 
@@ -149,7 +149,8 @@ def candidates(
     if due.session and due.only is None:
         return connection.execute(sql["due_by_session"], bound | {"after": position.last, "limit": limit}).fetchall()
     if due.only is not None:
-        walks = _among(connection, sql, due.only, position, bound)
+        among = _among(connection, sql, due.only, position, bound)
+        walks = _Walks(*([row for row in rows if due.session in {0, row[_SESSION]}] for rows in among))
     else:
         walks = _walks(connection, sql, due, position, bound, limit)
     aged, timed, retried = walks

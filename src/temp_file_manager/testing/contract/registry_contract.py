@@ -36,8 +36,8 @@ class RegistryContract(
     LooksContract,
     KeepsContract,
     JournalContract,
-    SessionsContract,
     RoomContract,
+    SessionsContract,
     ProcessesContract,
 ):
     """``registry.contract``'s docstrings as tests. Joined by a class that says how to ``make_registry``.
