@@ -123,7 +123,6 @@ class TestOutlook:
             "registered_at": NOW,
             "due_at": NOW + AGE,
             "size": 0 if keeps_sizes(manager) else None,
-            "disk": 0 if keeps_sizes(manager) else None,
             "tags": ["x"],
             "failures": 0,
         }

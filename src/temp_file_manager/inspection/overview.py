@@ -133,8 +133,7 @@ def _item(record: TempFile, due: Selection) -> dict[str, object]:
         "path": record.path,
         "registered_at": json_number(record.registered_at),
         "due_at": None if when == math.inf else json_number(when),
-        "size": record.size,
-        "disk": record.disk,
+        "size": record.room,
         "tags": list(record.tags),
         "failures": record.failures,
     }

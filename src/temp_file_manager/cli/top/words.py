@@ -129,7 +129,7 @@ def file(item: Mapping[str, Any], now: float) -> dict[str, str]:
     return {
         "age": ago(item["registered_at"], now),
         "due": f"failed {item['failures']}x" if item["failures"] else due,
-        "size": human_size(item["size"] if item["disk"] is None else item["disk"]),
+        "size": human_size(item["size"]),
     }
 
 

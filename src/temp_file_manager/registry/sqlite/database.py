@@ -292,8 +292,6 @@ class Database:
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             # Some systems build SQLite to overwrite what is deleted: twice the writing, and no secret is in here.
             connection.execute("PRAGMA secure_delete = OFF")
-            # What a new registration replaces is deleted as all else is.
-            connection.execute("PRAGMA recursive_triggers = ON")
         except BaseException:
             connection.close()
             raise

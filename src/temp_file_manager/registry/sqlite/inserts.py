@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.rows import Row, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
 
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
-SELECT count(*), total(coalesce(disk, size))
+SELECT count(*), total(coalesce(disk, size)), group_concat(files.id)
 FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
 WHERE files.id < ?
 """
@@ -76,11 +76,8 @@ def add_files(
     """
     pending = sum(file[4] is PENDING for file, _ in files)
     registered = len(files) - len(known) - pending
-    tagged = any(file[3] for file, _ in files)
-    if tagged and not only_new:  # of two alike the first would be subtracted from sums that it was never added to
-        files = list({timed[0][0]: timed for timed in files}.values())
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
-    size = float(sum(new_room(file) for file, _ in files))
+    size = float(sum([(file[2] or 0) if file[5] is None else file[5] for file, _ in files]))
     first = next_number(connection, sql)
     rows = _rows(connection, sql, scope, whose, files, known, first)
     new = _add_new(connection, sql, rows, only_new=only_new)
@@ -90,12 +87,11 @@ def add_files(
         if only_new:
             registered = max(new - pending, 0)
         else:
-            new, former = _known(connection, rows, before=first)
-            if tagged:
-                connection.execute(sql["add_tagged"], {"first": first})  # what is new by now is replaced by itself
+            new, former, replaced = _known(connection, rows, before=first)
+            take_out(connection, sql, scope, replaced)
             connection.executemany(sql["replace_file"], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
-    if tagged:
+    if any(file[3] for file, _ in files):
         connection.execute(sql["add_tagged"], {"first": first})
     connection.execute(sql["count_records"], (new, size, registered, scope))
     return replaces
@@ -150,8 +146,19 @@ def new_room(file: NewFile) -> int:
     return size or 0 if disk is None else disk
 
 
-def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float]:
-    """Return how many of ``rows`` are new, and the sum of what those records take that they are to replace.
+def take_out(connection: Connection, sql: dict[str, str], scope: int, records: Iterable[int]) -> None:
+    """Take records that are about to be deleted, ids of rows that are there, out of what is kept beside them."""
+    uses, tagged = connection.execute(sql["any_beside"]).fetchone()
+    ranges = consecutive(records) if uses or tagged else []
+    if uses:
+        connection.executemany(sql["forget_uses"], ranges)
+    if tagged:
+        connection.executemany(sql["subtract_tagged"], ranges)
+        connection.execute(sql["drop_untagged"], {"scope": scope})
+
+
+def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple[int, float, list[int]]:
+    """Return how many of ``rows`` are new; of the records that they are to replace what those take, and the ids.
 
     Args:
         connection: In a transaction.
@@ -159,14 +166,15 @@ def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple
         before: What is replaced has a lower number.
     """
     places = list({row[2:4]: None for row in rows})  # in their order, which is faster
-    new, size = len(places), 0.0
+    new, size, replaced = len(places), 0.0, list[int]()
     for first in range(0, len(places), _PLACES):
         some = places[first : first + _PLACES]
         statement = _KNOWN.format(", ".join(["(?, ?)"] * len(some)))
-        count, found = connection.execute(statement, [*chain.from_iterable(some), before]).fetchone()
+        count, found, ids = connection.execute(statement, [*chain.from_iterable(some), before]).fetchone()
         new -= count
         size += found
-    return new, size
+        replaced += map(int, ids.split(",")) if count else ()
+    return new, size, replaced
 
 
 def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes, file: Identity) -> int:

@@ -119,7 +119,7 @@ class SqliteRecords(Records):
             self._claimed.refuse(connection, claimed, get_ident())
             take_numbers(connection, transactions.sql, 0)
             known = transactions.whose(connection, (file[0] for file, _ in files))
-            for statement in ("forget_all", "forget_all_directories", "recount"):
+            for statement in ("forget_all_uses", "forget_all", "forget_tagged", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
             transactions.add(connection, list(files), known=known)
 

@@ -37,12 +37,13 @@ def settle(transactions: Transactions, connection: Connection, settlement: Settl
     parts, at = _parted(settlement, claimed), settlement.at
     cleaned = parts.removed + parts.gone
     retired = cleaned + parts.replaced
+    freed = _size(parts.removed)
     if retired:
         directories = {row[ID]: row[DIRECTORY] for row in retired}
         transactions.unpin(connection, directories)
-        transactions.retire(connection, directories, _size(retired))
+        transactions.retire(connection, directories, freed + _size(parts.gone + parts.replaced))
     ages = [at - row[REGISTERED_AT] for row in cleaned]
-    transactions.count(connection, of_settled(ages, _size(parts.removed), parts.others))
+    transactions.count(connection, of_settled(ages, freed, parts.others))
     if parts.left:
         number = take_numbers(connection, transactions.sql, 1)
         failures = ((row, other, row[FAILURES] + (other.status is Status.FAILED)) for row, other in parts.left)
@@ -73,7 +74,7 @@ def _renew(
 
 
 def _size(rows: Iterable[Row]) -> float:
-    return float(sum(map(room_of, rows)))
+    return float(sum([room_of(row) for row in rows]))
 
 
 def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:

@@ -10,7 +10,7 @@ from temp_file_manager.records import NOTHING, PENDING, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import know_directory, new_room
+from temp_file_manager.registry.sqlite.inserts import know_directory, new_room, take_out
 from temp_file_manager.registry.sqlite.rows import place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -128,6 +128,8 @@ class Singles:
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
         row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk, 0)
+        if known:
+            take_out(connection, sql, bound[0], (known,))
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})

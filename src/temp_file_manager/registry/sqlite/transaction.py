@@ -14,7 +14,7 @@ from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
 from temp_file_manager.registry.sqlite.errors import translated
-from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers
+from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers, take_out
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
@@ -170,6 +170,7 @@ class Transactions:
             size: The sum of what they take, in bytes; see ``room_of``.
         """
         take_numbers(connection, self.sql, 0)
+        take_out(connection, self.sql, self.scope, records)
         connection.executemany(self.sql["retire"], consecutive(records))
         connection.execute(self.sql["count_records"], (-len(records), -size, 0, self.scope))
         drop_empty(connection, self.sql, records.values())

@@ -7,8 +7,8 @@ CREATE TABLE uses (
     used_at REAL NOT NULL
 );
 
--- The sums of those records that have tags, by the text of these. What comes is added by a statement, once for all
--- that come together, as a trigger would make each registration dearer; what changes and goes is kept up by triggers.
+-- The sums of those records that have tags, by the text of these. What comes and goes is added and subtracted by
+-- statements, once for all that do so together: a trigger would make each registration and removal dearer.
 CREATE TABLE tagged (
     scope INTEGER NOT NULL,
     tags TEXT NOT NULL,
@@ -28,11 +28,3 @@ BEGIN
 CREATE TRIGGER files_renewed AFTER UPDATE OF registered_at ON files
 BEGIN
     DELETE FROM uses WHERE file = old.id; END;
-
--- What a new registration replaces is forgotten as well: recursive_triggers is on.
-CREATE TRIGGER files_forgotten AFTER DELETE ON files
-BEGIN
-    DELETE FROM uses WHERE file = old.id; UPDATE tagged
-    SET records = records - 1, bytes = bytes - coalesce(old.disk, old.size, 0)
-    WHERE scope = old.scope AND tags = old.tags; DELETE FROM tagged
-    WHERE scope = old.scope AND tags = old.tags AND records = 0; END;

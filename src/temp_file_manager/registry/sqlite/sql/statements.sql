@@ -134,6 +134,20 @@ INSERT INTO tagged SELECT scope, tags, count(*), total({room}) FROM files
 WHERE id >= :first AND tags IS NOT NULL GROUP BY scope, tags
 ON CONFLICT (scope, tags) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes
 
+-- name: any_beside
+SELECT EXISTS (SELECT 1 FROM uses), EXISTS (SELECT 1 FROM tagged)
+
+-- name: forget_uses
+DELETE FROM uses WHERE file BETWEEN ? AND ?
+
+-- name: subtract_tagged
+INSERT INTO tagged SELECT scope, tags, -count(*), -total({room}) FROM files
+WHERE id BETWEEN ? AND ? AND tags IS NOT NULL GROUP BY scope, tags
+ON CONFLICT (scope, tags) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes
+
+-- name: drop_untagged
+DELETE FROM tagged WHERE scope = :scope AND records = 0
+
 -- name: tagged_counted
 SELECT tags, total(records), total(bytes), total(found_records), total(found_bytes) FROM (
     SELECT tags, records, bytes, 0 AS found_records, 0 AS found_bytes FROM tagged WHERE scope = :scope
@@ -222,6 +236,9 @@ WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 -- name: whose
 SELECT owner, session, due_at FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
+
+-- name: forget_all_uses
+DELETE FROM uses WHERE file IN (SELECT id FROM files WHERE scope = :scope)
 
 -- name: forget_all
 DELETE FROM files WHERE scope = :scope

@@ -95,20 +95,14 @@ class Due(Part):
     bytes: Count | None
 
 
-class Outstanding(Item):
-    """A file that stands out."""
-
-    disk: Annotated[Count | None, Meta(description="Bytes that it takes on the disk; null: nobody has looked.")]
-
-
 class Outlook(Part):
     """What will be due when."""
 
     asof: float
     took: Annotated[float, Meta(description="Seconds it took to make.")]
     forecast: list[Due]
-    oldest: Annotated[list[Outstanding], Meta(max_length=overview.TOP)]
-    largest: Annotated[list[Outstanding], Meta(max_length=overview.TOP)]
+    oldest: Annotated[list[Item], Meta(max_length=overview.TOP)]
+    largest: Annotated[list[Item], Meta(max_length=overview.TOP)]
 
 
 class Samples(Part):

@@ -68,7 +68,7 @@ function fileRow(item, base, wide) {
 
 function fill(body, item) {
   const [size, registered, due] = ["size", "registered", "due"].map((name) => one(`td.${name}`, body));
-  say(size, bytes(item.disk ?? item.size ?? NaN));
+  say(size, bytes(item.size ?? NaN));
   away(registered, number(item.registered_at));
   if (item.failures) say(due, `failed ${count(item.failures)}×`);
   else if (item.due_at === null) due.replaceChildren(NEVER);
@@ -76,7 +76,6 @@ function fill(body, item) {
   due.classList.toggle("bad", item.failures > 0);
   const facts = [
     `${Number.isFinite(item.size) ? `${count(item.size)} bytes` : "size not known"}`,
-    ...(Number.isFinite(item.disk) ? [`${bytes(item.disk)} on the disk`] : []),
     `registered ${moment(number(item.registered_at))}`,
     item.due_at === null ? "due never" : `due ${moment(number(item.due_at))}`,
     ...(item.failures ? [`removing it failed ${counted(item.failures, "time")}`] : []),
