@@ -373,6 +373,23 @@ def test_the_newest_come_first(tmp_path: Path, clock: FakeClock) -> None:
         assert len(registry.looked) <= 2 * PAGE, "and not all the others before"
 
 
+def test_files_that_come_faster_than_they_are_looked_at_keep_no_round_from_its_end(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    with slow_manager(tmp_path, clock, 0, 2 * PAGE) as (manager, registry):
+        measure(manager, clock)
+        registry.seconds = SLICE / PAGE
+        grown, age = make(tmp_path / "files", "0", 100_000), clock.wall()
+        for turn in range(10):
+            clock.advance(ROUND / 3)
+            manager.register_files([make(tmp_path / f"new {turn}", str(number)) for number in range(PAGE + 1)])
+            manager.context.measuring.slice(never)
+        assert known(manager, grown).disk == on_disk([grown])
+        told = manager.context.measuring.age()
+        assert told is not None
+        assert told < clock.wall() - age
+
+
 # -- how old the knowledge is
 
 

@@ -20,7 +20,7 @@ PAGE = 500
 """Files looked at between two questions whether to stop: not more than one claim takes, should all of them be gone."""
 
 SLICE = 0.05
-"""Seconds after which no other page is begun."""
+"""Seconds after which no other page is begun with."""
 
 SHARE = 0.01
 """The part of the time that is worked in, at most."""
@@ -41,16 +41,22 @@ _MEASURED, _TURN = "measured", "measure"
 class _Walk:
     """A walk over all records, in the order in which they were put on record; at its end it waits for more.
 
-    Attributes:
+    Args:
+        registry: Where they are.
         began: When, seconds since the epoch.
         since: When, on the clock that nobody sets.
-        at_end: Whether it has come to the last of those that there were.
+        upto: The generation that it ends with; what comes later is for another walk.
+
+    Attributes:
+        last: The generation of the last record that it has come to.
+        at_end: Whether it has come to its end, or to the last record that there is.
     """
 
-    def __init__(self, registry: Registry, began: float, since: float) -> None:
+    def __init__(self, registry: Registry, began: float, since: float, upto: float) -> None:
         self._registry = registry
         self._cursor: object | None = None
-        self._last = 0
+        self._upto = upto
+        self.last = 0
         self.began = began
         self.since = since
         self.at_end = False
@@ -59,10 +65,10 @@ class _Walk:
         """Return the next records; ``now`` as of ``Records.page``."""
         page = self._registry.page(Selection(0.0, 0.0, order=Order.ADDED), now=now, limit=PAGE, after=self._cursor)
         # The last page has no cursor, and is read once more, for what has come to it.
-        records = tuple(record for record in page.records if record.generation > self._last)
-        self._last = records[-1].generation if records else self._last
+        records = tuple(record for record in page.records if record.generation > self.last)
+        self.last = records[-1].generation if records else self.last
         self._cursor = self._cursor if page.cursor is None else page.cursor
-        self.at_end = page.cursor is None
+        self.at_end = page.cursor is None or self.last >= self._upto
         return records
 
 
@@ -143,26 +149,27 @@ class Measuring:
         return 0.0
 
     def _work(self, until: float, stop: Stop) -> None:
-        newest = self._newest = self._newest or self._walk()
-        if not self._come_to_end(newest, until, stop):
-            return
-        if self._next_round == math.inf:
+        newest = self._newest = self._newest or self._walk(math.inf)
+        first = self._next_round == math.inf
+        # Where files come faster than they are looked at, half of the time is for those that were there before.
+        come = self._come_to_end(newest, until if first else until - SLICE / 2, stop)
+        if first and come:
             self._complete(newest)
         if self._round is None and self._clock.elapsed() >= self._next_round:
-            self._round = self._walk()
+            self._round = self._walk(newest.last)
         if self._round is not None and self._come_to_end(self._round, until, stop):
             self._complete(self._round)
             self._round = None
 
-    def _walk(self) -> _Walk:
-        return _Walk(self._registry, self._clock.wall(), self._clock.elapsed())
+    def _walk(self, upto: float) -> _Walk:
+        return _Walk(self._registry, self._clock.wall(), self._clock.elapsed(), upto)
 
     def _come_to_end(self, walk: _Walk, until: float, stop: Stop) -> bool:
-        """Go on with a walk; say whether it has come to its end."""
-        while self._clock.elapsed() < until and not stop():
+        """Go on with a walk, by a page at least; say whether it has come to its end."""
+        while not stop():
             self._look(walk.next(self._clock.elapsed()), stop)
-            if walk.at_end:
-                return True
+            if walk.at_end or self._clock.elapsed() >= until:
+                return walk.at_end
         return False
 
     def _complete(self, walk: _Walk) -> None:
