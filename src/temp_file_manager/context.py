@@ -164,9 +164,8 @@ class Context:
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storage, protecting = (
-            build(settings, base_dir, clock, guard.asof, protect_open=asks) for asks in (False, True)
-        )
+        storage = build(settings, base_dir, clock, guard.asof)
+        protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))

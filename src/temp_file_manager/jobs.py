@@ -35,6 +35,20 @@ def sample_job(context: Context) -> Job:
     return Job(SAMPLE, min(STEPS), lambda _: context.history.sample(), logs.sample_failed)
 
 
+def limits_job(context: Context) -> Job | None:
+    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
+    states = context.evictor.states
+    if not states.limits:
+        return None
+
+    def work(stop: Stop) -> None:
+        context.closed.tell()
+        if states.is_pressed():
+            sweep(context, stop)
+
+    return Job(LIMITS, states.rest, work, logs.limits_failed)
+
+
 PATIENCE = 5.0
 """Seconds that stopping waits for a slice of measuring, which takes a tenth of one."""
 
@@ -47,20 +61,7 @@ def measure_job(context: Context) -> Job | None:
     return Job(MEASURE, lambda: measuring.rest, measuring.slice, logs.measure_failed, patience=PATIENCE)
 
 
-def limits_job(context: Context) -> Job | None:
-    """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
-    states = context.evictor.states
-    if not context.settings.limits:
-        return None
-
-    def work(stop: Stop) -> None:
-        if states.is_pressed():
-            sweep(context, stop)
-
-    return Job(LIMITS, states.rest, work, logs.limits_failed)
-
-
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, sample_job, measure_job, limits_job)
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job, measure_job)
 """Each row makes a job for a context that has work for it."""
 
 

@@ -26,7 +26,7 @@ TAGS = st.lists(st.sampled_from("abc"), unique=True, max_size=2).map(tuple)
 RECORDS = st.builds(
     TempFile,
     path=st.sampled_from(["/x", "/y"]),
-    registered_at=st.integers(0, 1000).map(float),
+    registered_at=st.integers(0, 1100).map(float),
     due_at=st.none() | st.integers(500, 1500).map(float) | st.just(math.inf),
     retry_at=st.none() | st.integers(900, 1100).map(float),
     size=st.none() | st.integers(0, 10),
@@ -67,6 +67,7 @@ def test_what_may_go(record: TempFile, spare: int, patient: bool) -> None:
         Protection.WAITING: patient and record.retry_at is not None and record.retry_at > NOW,
         Protection.DUE: verdict(record, due).due,
         Protection.SESSION: record.session != 0,
+        Protection.NEW: record.registered_at > NOW,
         Protection.YOUNG: NOW - record.registered_at < spare,
     }
     assert (kept is None) == (not any(reasons.values()))

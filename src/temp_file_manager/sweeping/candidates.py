@@ -5,8 +5,10 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
@@ -203,6 +205,10 @@ class Candidates:
             self._pass(record)
         return keeps is None
 
+    def kept_by(self, keeps: Protection) -> float:
+        """Return how much of the measure is kept by that, of what was read."""
+        return self.protected[keeps].weight if keeps in self.protected else 0.0
+
     def keep(self, record: TempFile, keeps: Protection) -> None:
         """Note what keeps a record."""
         files, size = self.protected[keeps]
@@ -222,7 +228,8 @@ class Candidates:
             if isinstance(found, Measured) and candidate.found != record:
                 news.append(Measured(record, found.disk, candidate.found.used_at))
         if news and self._note:
-            self._registry.measured(news)
+            with suppress(RegistryFullError):  # what goes now makes room
+                self._registry.measured(news)
         yield from seen
 
 

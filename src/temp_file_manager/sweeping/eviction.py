@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -32,6 +33,21 @@ NAME = "evict"
 
 UNMET = "limits_unmet"
 """The journal of which limits could not be kept at the last try of whoever shares the registry."""
+
+
+class Shortage(NamedTuple):
+    """What keeps a limit from being kept.
+
+    Attributes:
+        reason: In words; empty when nothing does.
+        passing: Whether what is too young now would do.
+    """
+
+    reason: str = ""
+    passing: bool = False
+
+
+_NONE = Shortage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +194,17 @@ class Evictor:
             return SweepReport(dry_run=turn.dry_run)
         if turn.scheduled and not self.states.is_time(limit):
             return SweepReport()
-        unmet = self._hindrance(limit, turn, reading)
-        if unmet:
+        shortage = self._hindrance(limit, turn, reading)
+        if shortage.reason:
             report = SweepReport(dry_run=turn.dry_run)
         else:
             candidates = self._in_turn(limit, turn, note=not turn.dry_run)
-            report, unmet = self._swept(limit, turn, candidates)
+            report, shortage = self._swept(limit, turn, candidates)
         if not turn.dry_run:
-            self._told(limit, turn, report, unmet)
+            self._told(limit, turn, report, shortage)
         return report
 
-    def _swept(self, limit: Limit, turn: Turn, candidates: Candidates) -> tuple[SweepReport, str]:
+    def _swept(self, limit: Limit, turn: Turn, candidates: Candidates) -> tuple[SweepReport, Shortage]:
         """Sweep candidates until the limit is kept, a chunk at a time; return also why it could not be."""
         report = SweepReport(dry_run=turn.dry_run)
         while not report.stopped:
@@ -205,7 +221,7 @@ class Evictor:
                 if outcome.status in (Status.KEPT, Status.FAILED):
                     candidates.keep(outcome.record, Protection.WAITING)
             report += part
-        return report, ""
+        return report, _NONE
 
     def _chunk(self, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
         """Have a chunk swept, or foretell that."""
@@ -218,7 +234,8 @@ class Evictor:
             self._foretell(turn, gone)
         elif gone:
             counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
-            self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
+            with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
+                self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
         return replace(part, evicted=part.retired)
 
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
@@ -229,7 +246,7 @@ class Evictor:
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
         return self.candidates(limit, turn.due, gone=turn.foretold, note=note)
 
-    def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> str:
+    def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
         """Say why nothing may go for a limit but what is due; nothing when it may."""
         more = wanted(limit, reading)
         if turn.allow is not None and not turn.dry_run:
@@ -245,13 +262,15 @@ class Evictor:
             except LargeSweepError as error:
                 if not turn.scheduled:
                     raise
-                return str(error)
+                return Shortage(str(error))
         if limit.measure.is_room:
             candidates = self._in_turn(limit, turn)
-            if candidates.gain(more)[1] < more:
-                why = self._shortage(limit, reading, more, candidates)
-                return f"all that may go would not do, so only what is due goes: {why}"
-        return ""
+            gain = candidates.gain(more).weight
+            found = self._shortage(limit, reading, more, candidates) if gain < more else _NONE
+            if found.reason and gain + candidates.kept_by(Protection.NEW) < more:
+                why = f"all that may go would not do, so only what is due goes: {found.reason}"
+                return found._replace(reason=why)
+        return _NONE
 
     # -- dry runs
 
@@ -288,20 +307,19 @@ class Evictor:
             logs.limit_met(limit.name)
             self._note_unmet(turn)
 
-    def _told(self, limit: Limit, turn: Turn, report: SweepReport, unmet: str) -> None:
+    def _told(self, limit: Limit, turn: Turn, report: SweepReport, shortage: Shortage) -> None:
         """Tell what came of it."""
         reading = self.states.look(limit)
         reached = "" if reading is None else limit.measure.words(reading.value)
         if report.retired or report.failed:
             logs.evicted(limit.name, report, reached)
-        if unmet:
-            if self.states.unmet(limit, unmet):
-                logs.limit_unmet(limit.name, unmet)
-                self._note_unmet(turn)
-                if self._hooks.hooks:
-                    self._hooks.emit(LimitUnmet(limit.name, unmet))
-        elif reading is not None and not over(limit, reading):
+        if reading is not None and not over(limit, reading):
             self._met(limit, turn)
+        elif shortage.reason and self.states.unmet(limit, shortage.reason, passing=shortage.passing):
+            logs.limit_unmet(limit.name, shortage.reason)
+            self._note_unmet(turn)
+            if self._hooks.hooks:
+                self._hooks.emit(LimitUnmet(limit.name, shortage.reason))
 
     def _note_unmet(self, turn: Turn) -> None:
         from json import dumps  # noqa: PLC0415 - slow to import, and few have limits
@@ -310,10 +328,14 @@ class Evictor:
         with suppress(RegistryFullError):  # this process knows it all the same
             self._registry.write(UNMET, dumps(unmet), turn.due.asof, keep=1)
 
-    def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> str:
-        """Say how much is lacking, and where the rest is."""
+    def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> Shortage:
+        """Say how much is lacking, and where the rest is; nothing where what was registered meanwhile would do."""
+        new, young = candidates.kept_by(Protection.NEW), candidates.kept_by(Protection.YOUNG)
+        if new >= more:
+            return _NONE
         words = limit.measure.words
         parts = [f"{words(amount.weight)} {keeps}" for keeps, amount in candidates.protected.items()]
         unknown = None if reading is None else self.readings.unregistered(limit, reading)
         parts += [] if unknown is None else [f"{words(unknown)} not on record"]
-        return f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"
+        reason = f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"
+        return Shortage(reason, passing=new + young >= more)

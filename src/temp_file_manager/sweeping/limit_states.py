@@ -78,9 +78,22 @@ class LimitStates:
             RegistryError: the registry cannot be read.
         """
         for limit in self.limits:
+            before = self[limit]
             self.look(limit)
-        self._note_room()
+            self._note_speed(limit, before)
         return self.all
+
+    def _note_speed(self, limit: Limit, before: LimitState) -> None:
+        """Note how fast room went since the look before; where some was made meanwhile, nothing tells."""
+        state = self[limit]
+        if before.reading is None or state.reading is None or state.looked_at <= before.looked_at:
+            return
+        seconds = state.looked_at - before.looked_at
+        speed = (room_left(limit, before.reading) - room_left(limit, state.reading)) / seconds
+        if seconds < SHORTEST:
+            speed = max(speed, before.speed or 0.0)  # so short a time tells of a rush, and of no calm
+        if speed >= 0:
+            self._states[limit.name] = replace(state, speed=speed)
 
     def look(self, limit: Limit) -> Reading | None:
         """Look at one limit's measure, and return what it is; None when nothing can tell.
@@ -94,10 +107,8 @@ class LimitStates:
             state = replace(state, over_since=None)
         elif before.over_since is None:
             state = replace(state, over_since=now)
-        if before.reading is not None and reading is not None and now > before.looked_at:
-            went = room_left(limit, before.reading) - room_left(limit, reading)
-            state = replace(state, speed=max(0.0, went / (now - before.looked_at)))
         self._states[limit.name] = state
+        self._note_room()
         return reading
 
     def is_time(self, limit: Limit) -> bool:
@@ -119,11 +130,18 @@ class LimitStates:
         self._states[limit.name] = replace(before, unmet="", tries=0, again_at=-math.inf)
         return bool(before.unmet)
 
-    def unmet(self, limit: Limit, reason: str) -> bool:
-        """Note that a limit cannot be kept, which is tried again after 1, 2, 4 … minutes; say whether that is new."""
+    def unmet(self, limit: Limit, reason: str, *, passing: bool = False) -> bool:
+        """Note that a limit cannot be kept, which is tried again after 1, 2, 4 … minutes; say whether that is new.
+
+        Args:
+            limit: Which.
+            reason: In words.
+            passing: Whether what is too young now would do: then it is tried again when that is old enough.
+        """
         before, now = self[limit], self._clock.elapsed()
         tries = before.tries + 1
-        self._states[limit.name] = replace(before, unmet=reason, tries=tries, again_at=retry_at(tries, now))
+        again_at = min(retry_at(tries, now), now + max(limit.spare, SHORTEST) if passing else math.inf)
+        self._states[limit.name] = replace(before, unmet=reason, tries=tries, again_at=again_at)
         return not before.unmet
 
     def rest(self) -> float:

@@ -29,6 +29,7 @@ class Protection(StrEnum):
     PINNED = "pinned"
     SESSION = "in living sessions"
     YOUNG = "too young"
+    NEW = "registered meanwhile"  # and looked at next time
     DUE = "due, and left to sweeps"
     WAITING = "in use, or not to be removed"  # as the last try has found
     ELSEWHERE = "on other file systems"  # whose going would not help
@@ -90,7 +91,9 @@ def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | N
         return Protection.DUE
     if record.session:
         return Protection.SESSION
-    return Protection.YOUNG if due.asof - record.registered_at < limit.spare else None
+    age = due.asof - record.registered_at
+    young = Protection.NEW if age < 0 else Protection.YOUNG
+    return young if age < limit.spare or age < 0 else None
 
 
 def may_go(record: TempFile, limit: Limit, due: Selection) -> bool:
