@@ -28,6 +28,7 @@ from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History, Sample
 from temp_file_manager.testing import FakeClock
+from temp_file_manager.text import human_size
 from terminal import Terminal, on, terminal
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -41,6 +42,11 @@ def figures(text: str) -> dict[str, str]:
     """Return the figures of a plain picture by their names."""
     lines = text.partition("\n\n")[0].splitlines()
     return {name: value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+
+
+def on_disk(*paths: str) -> str:
+    """Return what files take on the disk, in words."""
+    return human_size(sum(os.stat(path).st_blocks * 512 for path in paths))
 
 
 def swept(manager: TempFileManager, ago: float, *, scheduled: bool = True, **report: Any) -> None:
@@ -62,14 +68,15 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (said.code, said.err) == (0, "")
     found = figures(said.out)
     assert found["health"] == "healthy"
-    assert (found["files"], found["bytes"], found["registered"]) == ("3", "15 B", "3")
+    size, all_sizes = on_disk(old), on_disk(old, new, long)
+    assert (found["files"], found["bytes"], found["registered"]) == ("3", all_sizes, "3")
     assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
     assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
     rows = [line.split() for line in said.lines]
-    assert ["now", "1", "5", "B"] in rows
-    assert ["1", "h", "1", "5", "B"] in rows
-    assert ["later", "1", "5", "B"] in rows
-    assert ["1", "h", "now", "5", "B", old] in rows
+    assert ["now", "1", *size.split()] in rows
+    assert ["1", "h", "1", *size.split()] in rows
+    assert ["later", "1", *size.split()] in rows
+    assert ["1", "h", "now", *size.split(), old] in rows
     assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
     moving = {"at": "", "disk free": ""}
     assert figures(say("top", "--once").out) | moving == found | moving
@@ -157,7 +164,7 @@ def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert found["overview"]["health"]["registry"] == "sqlite:"
     assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
     assert [item["due_at"] for item in found["outlook"]["largest"]] == [None]
-    assert found["samples"][-1][1:] == [1, 5]
+    assert found["samples"][-1][1:] == [1, os.stat(hostile).st_blocks * 512]
 
 
 def test_names_forge_no_line(say: Say, folder: Path, manager: TempFileManager) -> None:

@@ -48,6 +48,12 @@ HOSTILE = {  # a name, and how it is to be read
     b"javascript:alert(3)": "javascript:alert(3)",
     b"n" * 255: "n" * 255,
 }
+LARGEST = 1 << 24
+"""Bytes that are really written of a file; what lies behind them takes nothing on the disk."""
+
+BLOCK = 1 << 16
+"""Bytes that take just as much on the disk, whatever the file system."""
+
 FAILED_ONCE = "failed 1\N{MULTIPLICATION SIGN}"
 UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -65,6 +71,7 @@ def make(manager: TempFileManager, name: str | bytes, size: int = 5, *, age: flo
     path = os.path.join(manager.base_dir, os.fsdecode(name))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
+        file.write(bytes(min(size, LARGEST)))
         file.truncate(size)
     manager.register_file(path, **register)
     if age:
@@ -109,19 +116,19 @@ def test_the_figures(manager: TempFileManager, client: Client, visit: Visitor) -
 
 
 def test_the_forecast_and_the_files(manager: TempFileManager, client: Client, visit: Visitor) -> None:
-    make(manager, "old", 10, age=3000)
-    make(manager, "sub/largest", 2048, ttl=200, tags=["job:7", "<b>x</b>"])
-    make(manager, "kept", 1024, ttl=math.inf)
-    make(manager, "overdue", 20, age=9000)
+    make(manager, "old", BLOCK, age=3000)
+    make(manager, "sub/largest", 4 * BLOCK, ttl=200, tags=["job:7", "<b>x</b>"])
+    make(manager, "kept", 3 * BLOCK, ttl=math.inf)
+    make(manager, "overdue", 2 * BLOCK, age=9000)
     page = visit(client)
     rows = page.locator("#forecast tbody tr")
     expect(rows).to_have_count(8)
     told = [re.split(r"\s*\t\s*", row.strip())[:3] for row in rows.all_inner_texts()]
     assert [row for row in told if row[1] != "0"] == [
-        ["now", "1", "20 B"],
-        ["in 5 min", "1", "2.0 KiB"],
-        ["in 5 min to 15 min", "1", "10 B"],
-        ["after 7 d", "1", "1.0 KiB"],
+        ["now", "1", "128 KiB"],
+        ["in 5 min", "1", "256 KiB"],
+        ["in 5 min to 15 min", "1", "64.0 KiB"],
+        ["after 7 d", "1", "192 KiB"],
     ]
     expect(page.locator("#forecast-note")).to_have_text("4 files")
     assert file_names(page, "oldest")[:2] == ["overdue", "old"]
@@ -136,7 +143,7 @@ def test_the_forecast_and_the_files(manager: TempFileManager, client: Client, vi
     fold.click()
     expect(more).to_be_visible()
     expect(fold).to_have_attribute("aria-expanded", "true")
-    for words in (f"{manager.base_dir}/sub/largest", "2,048 bytes", "job:7", "<b>x</b>"):
+    for words in (f"{manager.base_dir}/sub/largest", "262,144 bytes", "job:7", "<b>x</b>"):
         expect(more).to_contain_text(words)
     fold.click()
     expect(more).to_be_hidden()
@@ -477,7 +484,7 @@ def tabbed(page: Page, last: str, most: int = 60) -> list[str]:
 def test_by_keyboard_alone(manager: TempFileManager, client: Client, visit: Visitor) -> None:
     now = time.time()
     for back, name in ((1800, "a"), (1200, "b"), (600, "c")):
-        make(manager, name, 100, age=9000)
+        make(manager, name, BLOCK, age=9000)
         History(manager.registry, FakeClock(wall=now - back)).sample()
     manager = removing_by(manager, FailingStorage(errno.EIO))
     manager.cleanup()
@@ -494,7 +501,7 @@ def test_by_keyboard_alone(manager: TempFileManager, client: Client, visit: Visi
     expect(page.locator("#legend-files")).to_have_text("1")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#legend-files")).to_have_text("2")
-    expect(page.locator("#chart-said")).to_have_text(re.compile(r"^\d+ \w+ \d{4}, [\d:]{8}: 2 files, 200 B$"))
+    expect(page.locator("#chart-said")).to_have_text(re.compile(r"^\d+ \w+ \d{4}, [\d:]{8}: 2 files, 128 KiB$"))
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#legend-files")).to_have_text("1")
     page.keyboard.press("End")

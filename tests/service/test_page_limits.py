@@ -226,7 +226,7 @@ def test_on_a_phone_they_fit(
     page = visit(client, viewport=PHONE, has_touch=True, is_mobile=True)
     expect(page.locator("#limits tbody")).to_have_count(len(limits))
     expect(page.locator("#living tbody")).to_have_count(1)
+    page.wait_for_function("document.querySelector('#living .path').getBoundingClientRect().width > 60")
     assert page.evaluate("document.documentElement.scrollWidth <= 390")
     for element in ("#limits", "#living"):
         assert page.locator(element).evaluate("table => table.getBoundingClientRect().right <= 390"), element
-    assert page.locator("#living .path").evaluate("path => path.getBoundingClientRect().width > 60")
