@@ -3,6 +3,8 @@
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +19,7 @@ import serving as kit
 from places import DOCS
 from serving import SECONDS, TOKEN, Client, until
 from temp_file_manager import TempFileManager
+from temp_file_manager.limits import Mark
 from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.models import Step
 from temp_file_manager.service.app import build
@@ -26,7 +29,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.version import VERSION
 
-manager, client = kit.manager, kit.client
+client = kit.client
 
 EXAMPLES = 40
 """Of each kind, for each operation."""
@@ -41,6 +44,14 @@ TRIED = [one for one in METHODS if one != ("/v1/events", "GET")]  # whose answer
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of made-up tokens are answered at once."""
     monkeypatch.setattr(refusals, "PAUSE", 0.0)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    """One with limits, which nothing can meet."""
+    settings = Settings(base_dir=str(tmp_path / "base"), max_bytes=1, min_free=Mark(1, share=True))
+    with closing(TempFileManager.from_settings(settings, registry="sqlite:")) as manager:
+        yield manager
 
 
 @pytest.fixture

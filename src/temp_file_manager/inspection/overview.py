@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe, health
 from temp_file_manager.inspection.limits import readings
-from temp_file_manager.inspection.sessions import sessions
+from temp_file_manager.inspection.sessions import statuses
 from temp_file_manager.records import CLEANED, RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.contract import Records
@@ -37,7 +37,7 @@ def overview(context: Context) -> dict[str, object]:
         RegistryError: the registry cannot be read.
     """
     interval, ended = context.settings.cleanup_interval, context.scheduler.state(SWEEP).ended
-    living = sessions(context)
+    living = context.registry.sessions()
     return {
         "at": context.clock.wall(),
         "version": VERSION,
@@ -52,7 +52,7 @@ def overview(context: Context) -> dict[str, object]:
         "limits": describe.limits(readings(context), context.measuring.age()),
         "sessions": {
             "count": len(living),
-            "sessions": [describe.session(session) for session in living[:SESSIONS]],
+            "sessions": [describe.session(each) for each in statuses(context, living[:SESSIONS])],
         },
         "sweeps": [sweep.described() for sweep in context.history.sweeps(SWEEPS)],
     }

@@ -50,6 +50,15 @@ def sessions(context: Context) -> tuple[SessionStatus, ...]:
     Raises:
         RegistryError: the registry cannot be read.
     """
+    return statuses(context, context.registry.sessions())
+
+
+def statuses(context: Context, living: Iterable[Session]) -> tuple[SessionStatus, ...]:
+    """Return how it is about some of the sessions that nobody has ended.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
     alive = watcher()
     return tuple(
         SessionStatus(
@@ -61,7 +70,7 @@ def sessions(context: Context) -> tuple[SessionStatus, ...]:
             alive(one),
             _records(context, one.number),
         )
-        for one in context.registry.sessions()
+        for one in living
     )
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe
-from temp_file_manager.inspection.sessions import SessionStatus, sessions
+from temp_file_manager.inspection.sessions import SessionStatus, sessions, statuses
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.api.models import LARGEST_NUMBER, Beginning, NoQuery, Renewal
 from temp_file_manager.service.http.json import as_json
@@ -68,10 +68,9 @@ def living(context: Context, number: int) -> SessionStatus:
         Problem: there is no such session, or not any more.
         RegistryError: the registry cannot be read.
     """
-    found = next((each for each in sessions(context) if each.number == number), None)
-    if found is None:
-        raise Problem(404, f"session {number} has ended, or never was: begin another")
-    return found
+    for found in statuses(context, (each for each in context.registry.sessions() if each.number == number)):
+        return found
+    raise Problem(404, f"session {number} has ended, or never was: begin another")
 
 
 def _number(request: Request) -> int:

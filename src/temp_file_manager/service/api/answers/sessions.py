@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from temp_file_manager.inspection import overview
+from temp_file_manager.inspection.sessions import COUNTED
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
 
 
@@ -17,7 +18,14 @@ class Session(Part):
     ends_at: Annotated[Number | None, Meta(description="When it ends, whatever its owner does; null: never.")]
     owner: Annotated[str, Meta(description="What it ends with, in words.")]
     alive: Annotated[bool | None, Meta(description="Whether the owner lives; null: nothing tells, or nobody owns it.")]
-    records: Annotated[Count, Meta(description="How many files are in it.")]
+    records: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=COUNTED,
+            description="How many files are in it that nothing holds, pins or is removing: so many at most, or more.",
+        ),
+    ]
 
 
 class Sessions(Part):

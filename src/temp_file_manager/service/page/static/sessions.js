@@ -4,6 +4,8 @@ import { keyed, make, one, say, since } from "./dom.js";
 import { count, counted, number } from "./format.js";
 import { path, sentence } from "./names.js";
 
+const COUNTED = 1000; // files of a session, by the service
+
 export function showSessions({ count: all, sessions }) {
   one("#sessions-panel").hidden = all === 0;
   keyed(one("#living"), sessions, (session) => session.number, sessionRow, fill);
@@ -31,5 +33,5 @@ function fill(body, session) {
     if (!time.parentElement) until.replaceChildren(time);
     since(time, number(session.ends_at), (text, left) => (left < 0 ? "now" : text));
   }
-  say(one(".files", body), count(session.records));
+  say(one(".files", body), count(session.records) + (session.records >= COUNTED ? " or more" : ""));
 }
