@@ -44,14 +44,13 @@ def figures(text: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition("  ") for line in lines)}
 
 
-def on_disk(*paths: str) -> str:
-    """Return what files take on the disk, in words."""
-    return human_size(sum(os.stat(path).st_blocks * 512 for path in paths))
-
-
 def swept(manager: TempFileManager, ago: float, *, scheduled: bool = True, **report: Any) -> None:
     """Put a sweep on record, as whoever sweeps does."""
     History(manager.registry, FakeClock(wall=time.time() - ago)).swept(SweepReport(**report), scheduled=scheduled)
+
+
+def room_of(path: str) -> int:
+    return 512 * os.stat(path).st_blocks
 
 
 # -- one picture
@@ -68,15 +67,15 @@ def test_one_picture(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert (said.code, said.err) == (0, "")
     found = figures(said.out)
     assert found["health"] == "healthy"
-    size, all_sizes = on_disk(old), on_disk(old, new, long)
-    assert (found["files"], found["bytes"], found["registered"]) == ("3", all_sizes, "3")
+    assert (found["files"], found["bytes"], found["registered"]) == ("3", human_size(3 * room_of(old)), "3")
     assert (found["last hour"], found["oldest"]) == ("3 to 1,234 files", "1 h 1 min")
     assert (found["base directory"], found["registry"]) == (str(folder / "base"), "sqlite:")
     rows = [line.split() for line in said.lines]
-    assert ["now", "1", *size.split()] in rows
-    assert ["1", "h", "1", *size.split()] in rows
-    assert ["later", "1", *size.split()] in rows
-    assert ["1", "h", "now", *size.split(), old] in rows
+    room = human_size(room_of(old)).split()
+    assert ["now", "1", *room] in rows
+    assert ["1", "h", "1", *room] in rows
+    assert ["later", "1", *room] in rows
+    assert ["1", "h", "now", *room, old] in rows
     assert said.lines[-1] == "sweeps: none on a schedule so far: temp-file-manager run does that"
     moving = {"at": "", "disk free": ""}
     assert figures(say("top", "--once").out) | moving == found | moving
@@ -164,7 +163,7 @@ def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
     assert found["overview"]["health"]["registry"] == "sqlite:"
     assert [item["path"] for item in found["outlook"]["oldest"]] == [hostile]
     assert [item["due_at"] for item in found["outlook"]["largest"]] == [None]
-    assert found["samples"][-1][1:] == [1, os.stat(hostile).st_blocks * 512]
+    assert found["samples"][-1][1:] == [1, room_of(hostile)]
 
 
 def test_names_forge_no_line(say: Say, folder: Path, manager: TempFileManager) -> None:

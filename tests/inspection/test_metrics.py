@@ -102,10 +102,6 @@ def make(manager: TempFileManager, *names: str, text: str = "12345") -> list[str
     return paths
 
 
-def on_disk(*paths: str) -> int:
-    return sum(os.stat(path).st_blocks * 512 for path in paths)
-
-
 def counts(found: dict[str, float], *names: str) -> list[float]:
     return [found[f"temp_files_{name}"] for name in names]
 
@@ -131,9 +127,10 @@ class TestNames:
         assert "/nowhere" not in text
 
     def test_bytes_are_told_where_sizes_are_kept(self, manager: TempFileManager) -> None:
-        size = on_disk(*make(manager, "a", "b"))
-        told = size if manager.registry.properties.keeps_identity else None
-        assert scraped(manager).get("temp_files_bytes") == told
+        paths = make(manager, "a", "b")
+        room = sum(512 * os.stat(path).st_blocks for path in paths)
+        told = scraped(manager).get("temp_files_bytes")
+        assert told == (room if manager.registry.properties.keeps_identity else None)
 
     def test_a_heartbeat_is_told_once_there_is_one(self, manager: TempFileManager, clock: FakeClock) -> None:
         name = "temp_file_scheduler_heartbeat_timestamp_seconds"
@@ -329,15 +326,16 @@ class TestOtherProcesses:
             assert tfm(*words, TEMP_FILE_BASE_DIR=str(base)).returncode == 0
 
         with closing(manager()) as one:
+            (first,) = make(one, "a")
             other = tmp_path / "b"
             other.write_text("1234567")
-            size = on_disk(*make(one, "a"), str(other))
+            room = 512 * (os.stat(first).st_blocks + os.stat(other).st_blocks)
             typed("register", str(other))
             found = scraped(one)
-            assert counts(found, "registered_total", "active", "bytes") == [2, 2, size]
+            assert counts(found, "registered_total", "active", "bytes") == [2, 2, room]
             typed("sweep", "--all")
             found = scraped(one)
-            assert counts(found, "cleaned_total", "active", "bytes", "freed_bytes_total") == [2, 0, 0, size]
+            assert counts(found, "cleaned_total", "active", "bytes", "freed_bytes_total") == [2, 0, 0, room]
             assert found["temp_file_age_seconds_count"] == 2
             assert found["temp_file_cleanup_duration_seconds_count"] == 1
         with closing(manager()) as two:

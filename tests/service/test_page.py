@@ -26,6 +26,7 @@ from serving import TOKEN, Client, service, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import overview
+from temp_file_manager.records import Measured
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.testing import FakeClock
@@ -74,6 +75,7 @@ def make(manager: TempFileManager, name: str | bytes, size: int = 5, *, age: flo
         file.write(bytes(min(size, LARGEST)))
         file.truncate(size)
     manager.register_file(path, **register)
+    manager.registry.measured([Measured(record, size) for record in manager.registry.get([path]).values()])
     if age:
         manager.files[path] = time.time() - age
     return path
