@@ -16,7 +16,7 @@ import pytest
 
 import command_line
 from command_line import MODULE, SECONDS, Say, environment
-from temp_file_manager import TempFileManager
+from temp_file_manager import TempFileManager, jobs
 from temp_file_manager.adopt.scratch import NAME, clear_left, scratch
 from temp_file_manager.sessions import HEIRS
 from temp_file_manager.storage import made_directories
@@ -231,6 +231,16 @@ class TestScratch:
             os.close(another)
         manager.sweep()
         assert not Path(path, "file").exists()
+
+    def test_so_does_a_scheduled_sweep(self, manager: TempFileManager, folder: Path) -> None:
+        with scratch(manager.context) as (path, lock):
+            Path(path, "file").touch()
+            another = os.dup(lock)
+        jobs.sweep(manager.context, lambda: False)
+        assert Path(path, "file").exists()
+        os.close(another)
+        jobs.sweep(manager.context, lambda: False)
+        assert left(folder) == []
 
     def test_only_our_own_are_looked_into(self, manager: TempFileManager, folder: Path) -> None:
         """Neither what others can change, nor what lies behind a link, nor a file."""
