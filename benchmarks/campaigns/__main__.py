@@ -8,6 +8,7 @@ from time import perf_counter
 
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.faults import faults
+from benchmarks.campaigns.fill import fill
 from benchmarks.campaigns.kill import kill
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.swap import swap
@@ -35,6 +36,9 @@ def _arguments() -> argparse.Namespace:
     faulting.add_argument("--most", type=int, help="a sample of so many (every one)")
     faulting.add_argument("--seed", type=int, default=1, help="of the sample")
     faulting.add_argument("--only", default="", help="those whose words hold this: 'sweep: EIO at openat'")
+    filling = campaigns.add_parser("fill", help="fill a small disk while a limit keeps some of it free")
+    filling.add_argument("--files", type=int, default=100_000)
+    filling.add_argument("--rate", type=int, default=1000, help="files a second, 8 KiB each (1,000)")
     for campaign in (killing, swapping, storming, faulting):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()
@@ -53,6 +57,8 @@ def _ran(arguments: argparse.Namespace) -> Campaign:
         return storm(arguments.operations, arguments.dir, seed, _told)
     if arguments.campaign == "faults":
         return faults(arguments.most, arguments.dir, arguments.seed, _told, only=arguments.only)
+    if arguments.campaign == "fill":
+        return fill(arguments.files, arguments.rate, _told)
     return swap(arguments.swaps, arguments.dir, _told)
 
 

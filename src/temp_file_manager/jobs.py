@@ -9,6 +9,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
@@ -43,8 +44,9 @@ def limits_job(context: Context) -> Job | None:
 
     def work(stop: Stop) -> None:
         context.closed.tell()
-        if states.is_pressed():
-            sweep(context, stop)
+        # Again at once where files came faster than others went; another process may be at it, and then none went.
+        while states.is_pressed() and sweep(context, stop).evicted and not stop():
+            pass
 
     return Job(LIMITS, states.rest, work, logs.limits_failed)
 
@@ -70,7 +72,7 @@ def jobs(context: Context) -> tuple[Job, ...]:
     return tuple(job for job in (row(context) for row in JOBS) if job is not None)
 
 
-def sweep(context: Context, stop: Stop) -> None:
+def sweep(context: Context, stop: Stop) -> SweepReport:
     """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked.
 
     What is due goes first, then what limits take.
@@ -88,5 +90,6 @@ def sweep(context: Context, stop: Stop) -> None:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
-    context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
+    report += context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
     context.directories.remove(due)
+    return report

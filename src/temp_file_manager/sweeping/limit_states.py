@@ -90,8 +90,10 @@ class LimitStates:
             return
         seconds = state.looked_at - before.looked_at
         speed = (room_left(limit, before.reading) - room_left(limit, state.reading)) / seconds
-        if seconds < SHORTEST:
-            speed = max(speed, before.speed or 0.0)  # so short a time tells of a rush, and of no calm
+        if seconds < SHORTEST:  # so short a time tells of a rush, and of no calm
+            if before.speed is None:
+                return
+            speed = max(speed, before.speed)
         if speed >= 0:
             self._states[limit.name] = replace(state, speed=speed)
 
