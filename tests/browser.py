@@ -114,3 +114,29 @@ def visit(browser: Browser) -> Iterator[Visitor]:
         yield visitor
         if visitor.problems:
             pytest.fail("\n".join(visitor.problems))
+
+
+CONTRAST = """() => {
+    const parse = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+    const light = (part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    const luminance = ([red, green, blue]) => 0.2126 * light(red) + 0.7152 * light(green) + 0.0722 * light(blue);
+    const behind = (one) => {
+        const colour = parse(getComputedStyle(one).backgroundColor);
+        return colour[3] === 0 ? behind(one.parentElement) : colour;
+    };
+    const ratio = (one) => {
+        const [dark, bright] = [parse(getComputedStyle(one).color), behind(one)].map(luminance).sort((a, b) => a - b);
+        return (bright + 0.05) / (dark + 0.05);
+    };
+    const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    return [...document.body.querySelectorAll("*")]
+        .filter((one) => own(one) && one.checkVisibility({ visibilityProperty: true }))
+        .map((one) => [ratio(one), one.className || one.tagName, one.textContent.slice(0, 40)]);
+}"""
+
+
+def readable(page: Page) -> list[Any]:
+    """Return what of the text is shown, having made sure that it can be read."""
+    found = page.evaluate(CONTRAST)
+    assert [one for one in found if one[0] < 4.5] == []
+    return [text for _, _, text in found]

@@ -190,6 +190,19 @@ def full(folder: Path) -> Iterator[Sandbox]:
 
 
 @contextmanager
+def unmet(folder: Path) -> Iterator[Sandbox]:
+    """More than a limit allows, all of it pinned, and a sweep that has tried."""
+    sandbox = Sandbox(folder)
+    sandbox.set(TEMP_FILE_MAX_BYTES="160 KiB", TEMP_FILE_MAX_AGE="86400")
+    paths = sandbox.make("report-1.csv", "report-2.csv", "report-3.csv", content=bytes(64 << 10))
+    with sandbox.manager() as manager:
+        for path in paths:
+            manager.pin(path)
+    assert sandbox.type("temp-file-manager sweep").returncode == 0
+    yield sandbox
+
+
+@contextmanager
 def gone(folder: Path) -> Iterator[Sandbox]:
     sandbox = Sandbox(folder)
     _, second, _ = sandbox.make("report-1.csv", "report-2.csv", "report-3.csv")
@@ -228,6 +241,7 @@ FAULTS: dict[str, Fault] = {
     "Too many files": too_many,
     "The clock is not trusted": jumped,
     "The disk is full": full,
+    "A limit is not met": unmet,
     "Memory grows": gone,
     "Counts do not agree": replaced,
     "Reading the log": logged,
@@ -262,7 +276,8 @@ def test_it_names_commands_and_flags_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "anchor", ["scheduler-dead", "removals-failing", "too-many-files", "clock-not-trusted", "disk-nearly-full"]
+    "anchor",
+    ["scheduler-dead", "removals-failing", "too-many-files", "clock-not-trusted", "disk-nearly-full", "limit-unmet"],
 )
 def test_anchors(anchor: str) -> None:
     assert anchor in {slug(name) for name in sections()} or f'<a id="{anchor}"></a>\n## ' in RUNBOOK

@@ -1,7 +1,7 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +15,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
@@ -33,7 +34,7 @@ from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
-from temp_file_manager.sweeping.sweep import Sweeper
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
 class MaxAge:
@@ -74,6 +75,7 @@ class Context:
         creator: What makes files that are on record.
         evictor: What keeps limits.
         directories: What makes directories, and removes them.
+        sessions: What begins sessions.
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
@@ -95,9 +97,10 @@ class Context:
     closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
+    sessions: Sessions
     sweeper: Sweeper
-    evictor: Evictor
     measuring: Measuring
+    evictor: Evictor
     scheduler: Scheduler
 
     @classmethod
@@ -159,17 +162,18 @@ class Context:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
-        guard = ClockGuard(registry, clock)
+        guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        readings = Readings(registry, base_dir)
-        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-        limited = states if settings.limits else None
-        large_sweep_guard = LargeSweepGuard(registry)
-        registrar = Registrar(registry, guard, told, settings, limited)
+        storage = build(settings, base_dir, clock, guard.asof)
         protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
+        readings = Readings(registry, base_dir)
+        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+        limited, near = states if settings.limits else None, Near(base_dir)
+        registrar = Registrar(registry, guard, told, settings, limited)
         closed = ClosedFiles(registry, clock)
-        gone = build_gone(settings, base_dir, clock)
+        creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
+        directories = MadeDirectories(directory, limited)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -178,20 +182,19 @@ class Context:
             clock=clock,
             hooks=told,
             registry=registry,
-            storage=build(settings, base_dir, clock, guard.asof),
+            storage=storage,
             protecting=protecting,
             clock_guard=guard,
-            large_sweep_guard=large_sweep_guard,
+            large_sweep_guard=large,
             history=history,
             registrar=registrar,
             closed=closed,
-            creator=Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited),
-            directories=MadeDirectories(directory, limited),
+            creator=creator,
+            directories=directories,
+            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, _retirement(sweeper, storage))),
             sweeper=sweeper,
-            evictor=Evictor(
-                states, readings, registry, clock, large_sweep_guard, sweeper, protecting, told, measure, Near(base_dir)
-            ),
-            measuring=Measuring(registry, clock, Sweeper(registry, clock, told), gone, closed),
+            measuring=_measuring(settings, base_dir, registry, clock, told, closed),
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),
             scheduler=scheduler,
         )
 
@@ -207,3 +210,20 @@ class Context:
     def storage_for(self, *, protect_open: bool) -> Storage:
         """Return what removes files, with or without a look at who has them open."""
         return self.protecting if protect_open else self.storage
+
+
+def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:
+    """Return what sweeps at the end of a session."""
+
+    def retire(due: Selection) -> None:
+        sweeper.run(due, Bounds(), storage)
+
+    return retire
+
+
+def _measuring(
+    settings: Settings, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, closed: ClosedFiles
+) -> Measuring:
+    """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
+    gone = build_gone(settings, base_dir, clock)
+    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from temp_file_manager import logs
+from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
@@ -11,6 +12,7 @@ from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -77,6 +79,8 @@ def sweep(context: Context, stop: Stop) -> SweepReport:
     """
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
+    end_over(context.registry, due.asof)
+    clear_left(context, stop)
     try:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)
     except LargeSweepError as error:

@@ -30,9 +30,7 @@ def verdict(record: TempFile, due: Selection) -> Verdict:
     if due.force:
         return Verdict(True, "forced")
     if record.due_at is not None:
-        if has_come(record, due):
-            return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
-        return Verdict(False, f"its ttl ends in {span(record.due_at - due.asof)}")
+        return _of_own_end(record, record.due_at, due.asof)
     age = due.asof - record.registered_at
     if has_come(record, due):
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
@@ -46,6 +44,15 @@ def has_come(record: TempFile, due: Selection) -> bool:
     if record.due_at is not None:
         return record.due_at <= due.asof
     return is_too_old(record.registered_at, due.asof, due.max_age)
+
+
+def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
+    """Say so of a record with an end of its own."""
+    what = "its session" if record.session else "its ttl"
+    if end <= asof:
+        return Verdict(True, f"{what} ended {span(asof - end)} ago")
+    lives = record.session and end == math.inf
+    return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
 
 
 def _kept(record: TempFile, due: Selection) -> str:
@@ -111,7 +118,8 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         now: Seconds since the epoch.
     """
     since = min(found.since, now)
-    ends = None if record.due_at is None else record.due_at + (since - record.registered_at)
+    moved = 0.0 if record.session else since - record.registered_at  # the end of a session is its own
+    ends = None if record.due_at is None else record.due_at + moved
     if ends is not None and math.isnan(ends):  # infinity less infinity
         ends = since
     return TempFile(
@@ -124,6 +132,7 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         identity=found.identity,
         pinned_until=record.pinned_until,
         held=record.held,
+        session=record.session,
         disk=found.disk,
     )
 

@@ -90,7 +90,7 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "register", "--ttl", "=", "") == []
     assert completed(bash, folder, "tfm", "sweep", "") == []
     assert completed(bash, folder, "tfm", "completion", "") == ["bash", "zsh"]
-    assert completed(bash, folder, "tfm", "help", "s") == ["status", "sweep", "stats", "settings"]
+    assert completed(bash, folder, "tfm", "help", "s") == ["status", "sweep", "session", "stats", "settings"]
 
 
 def test_bash_registers_it_for_both_names(bash: str, folder: Path) -> None:

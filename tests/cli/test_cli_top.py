@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 import command_line
 from command_line import MODULE, Say, environment, files, tfm
 from temp_file_manager import TempFileManager, cli
-from temp_file_manager.cli.top import words
+from temp_file_manager.cli.top import look, words
 from temp_file_manager.cli.top.chart import columns, curve
 from temp_file_manager.cli.top.look import Lookout
 from temp_file_manager.clock import SystemClock
@@ -111,6 +112,43 @@ def test_what_sweeps_did_and_why(say: Say, folder: Path, manager: TempFileManage
 def test_when_the_next_sweep_is_due(ago: tuple[float, ...], told: str) -> None:
     sweeps = [{"at": 1e9 - one, "duration": 0.0, "scheduled": True} for one in ago]
     assert words.schedule({"at": 1e9, "scheduler": {"interval": 300.0}, "sweeps": sweeps}) == told
+
+
+LIMITS = {
+    "measured_age": 30.0,
+    "limits": [
+        {"name": name, "measure": measure, "mark": mark, "to": mark, "value": value, "over": over, "unmet": unmet}
+        for name, measure, mark, value, over, unmet in (
+            ("base", "bytes", 20 * 2**30, 5 * 2**30, False, ""),
+            ("disk", "free_inodes", 1000, 200, True, "all are in use\x1b[2J"),
+            ("cache", "files", 5000, 5203, True, ""),
+            ("ram", "memory", None, None, False, ""),
+        )
+    ],
+}  # fmt: skip
+
+
+def test_limits() -> None:
+    assert list(words.limits({"limits": LIMITS})) == [
+        ("base", "bytes", "5.0 GiB", "at most 20.0 GiB", ""),
+        ("disk", "free_inodes", "200 inodes", "at least 1,000 inodes", "not met: all are in use\x1b[2J"),
+        ("cache", "files", "5,203 files", "at most 5,000 files", "passed"),
+        ("ram", "memory", "-", "-", ""),
+    ]
+
+
+def test_limits_and_sessions_in_a_picture(say: Say, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\nlimit " not in say("top").out
+    now = time.time()
+    for _ in range(3):
+        manager.registry.begin("x", now=now, ends_at=now + 60, owner=None)
+    monkeypatch.setattr(look, "overview", lambda context: overview(context) | {"limits": LIMITS})
+    out = say("top").out
+    assert figures(out)["sessions"] == "3"
+    (header, base, disk) = re.findall("^(?:limit|base|disk)  .*", out, re.MULTILINE)[-3:]
+    assert header.split() == ["limit", "of", "now", "allowed", "state"]
+    assert base.split() == ["base", "bytes", "5.0", "GiB", "at", "most", "20.0", "GiB"]
+    assert disk.endswith(r"  not met: all are in use\x1b[2J")
 
 
 def test_json(say: Say, folder: Path, manager: TempFileManager) -> None:
@@ -499,6 +537,7 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
         first, second = lookout.look()
     samples = tuple(Sample(second.samples[-1].at - 60 * n, 5 * n, None) for n in range(59, -1, -1))
     second.overview["health"]["reasons"] *= 9
+    second.overview["limits"] = LIMITS
     for picture in (first, second, second._replace(samples=samples, trouble="x" * 300)):
         for width in (1, 7, 40, 59, 60, 71, 72, 250):
             for height in (1, 3, 15, 22, 23, 40, 90):
@@ -506,6 +545,25 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
                 lines = console.render_lines(draw(console, picture, 2.0))
                 assert len(lines) == height
                 assert {sum(part.cell_length for part in line) for line in lines} == {width}, (width, height)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_limits_that_are_passed_are_drawn_first(manager: TempFileManager) -> None:
+    from rich.console import Console
+
+    from temp_file_manager.cli.top.view import draw
+
+    with closing(Lookout(Settings(base_dir=manager.base_dir), SystemClock())) as lookout:
+        *_, picture = lookout.look()
+    picture.overview["limits"] = LIMITS
+    console = Console(width=100, height=50, force_terminal=True, color_system=None)
+    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, picture, 2.0))]
+    assert [line for line in lines if line.startswith("limit ")] == [
+        r"limit disk 200 inodes, at least 1,000 inodes  not met: all are in use\x1b[2J",
+        "limit cache 5,203 files, at most 5,000 files  passed",
+        "limit base 5.0 GiB, at most 20.0 GiB",
+        "limit ram -, -",
+    ]
 
 
 @pytest.mark.usefixtures("drawn")

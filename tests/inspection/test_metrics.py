@@ -1,6 +1,7 @@
 """What Prometheus reads, read as Prometheus reads it."""
 
 import errno
+import math
 import os
 import shutil
 import subprocess
@@ -17,7 +18,10 @@ from command_line import tfm
 from contexts import jobs_of, removing_by
 from temp_file_manager import MemoryRegistry, RegistryError, Status, TempFileManager
 from temp_file_manager.adopt import watched
+from temp_file_manager.inspection import metrics
+from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.metrics import ManagerCollector, render
+from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
 from temp_file_manager.settings import Settings
@@ -42,7 +46,9 @@ OF_THE_REGISTRY = {
     "temp_files_kept_unknown_total",
     "temp_files_kept_unproven_total",
     "temp_files_freed_bytes_total",
+    "temp_files_evicted_total",
     "temp_files_active",
+    "temp_file_sessions",
     "temp_file_oldest_age_seconds",
     "temp_file_overdue_seconds",
     "temp_file_sweeps_paused",
@@ -74,13 +80,13 @@ def durable(tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
 
 
 def parsed(text: bytes) -> dict[str, float]:
-    """Return the values by their names; those of buckets are beside them, and no other has a label."""
+    """Return the values by their names; those of buckets and limits are beside them, and no other has a label."""
     values = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
-            told = set(sample.labels) - {"le", "version"}
+            told = set(sample.labels) - {"le", "limit", "version"}
             assert not told
-            values[sample.name + sample.labels.get("le", "")] = sample.value
+            values[sample.name + sample.labels.get("le", sample.labels.get("limit", ""))] = sample.value
     return values
 
 
@@ -267,6 +273,46 @@ class TestValues:
         durable.start()
         clock.until_waiting(jobs_of(durable))
         assert scraped(durable)["temp_file_sweep_errors_total"] == 1
+
+
+class TestLimitsAndSessions:
+    def test_sessions_are_counted_while_they_live(self, manager: TempFileManager) -> None:
+        name = "temp_file_sessions"
+        assert scraped(manager)[name] == 0
+        begun = [manager.registry.begin("", now=NOW, ends_at=NOW + 60, owner=None) for _ in range(3)]
+        assert scraped(manager)[name] == 3
+        manager.registry.end([begun[0].number], NOW)
+        assert scraped(manager)[name] == 2
+
+    def test_how_far_it_is_to_each_mark(self, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch) -> None:
+        def status(
+            name: str, measure: Measure, mark: float | None, value: float | None, unmet: str = ""
+        ) -> LimitReading:
+            return LimitReading(Limit(name, measure, Mark(0.5), Mark(0.5)), value, None, mark, mark, False, unmet)
+
+        found = (
+            status("half full", Measure.BYTES, 100, 50),
+            status("beyond", Measure.FILES, 100, 150),
+            status("twice the room", Measure.FREE, 100, 200),
+            status('no room "\n\\', Measure.FREE_INODES, 100, 0, "nothing may go"),
+            status("unknown", Measure.MEMORY, None, None),
+        )
+        monkeypatch.setattr(metrics, "readings", lambda _: found)
+        told = {name: value for name, value in scraped(manager).items() if "_limit_" in name}
+        assert told == {
+            "temp_file_limit_ratiohalf full": 0.5,
+            "temp_file_limit_ratiobeyond": 1.5,
+            "temp_file_limit_ratiotwice the room": 0.5,
+            'temp_file_limit_rationo room "\n\\': math.inf,
+            "temp_file_limit_unmethalf full": 0,
+            "temp_file_limit_unmetbeyond": 0,
+            "temp_file_limit_unmettwice the room": 0,
+            'temp_file_limit_unmetno room "\n\\': 1,
+            "temp_file_limit_unmetunknown": 0,
+        }
+
+    def test_without_limits_nothing_is_told_of_them(self, manager: TempFileManager) -> None:
+        assert [name for name in scraped(manager) if "_limit_" in name] == []
 
 
 class TestOtherProcesses:

@@ -1,6 +1,7 @@
 """``why``: each rule once, and never another word than the sweep that follows has."""
 
 import contextlib
+import math
 import mmap
 import os
 import random
@@ -21,16 +22,19 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.prospects import Forecast, Rule
+from temp_file_manager.inspection.sessions import sessions
 from temp_file_manager.inspection.why import Explanation, why
 from temp_file_manager.records import PENDING, Cause, Outcome, Selection, Status
 from temp_file_manager.registry import Settlement
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.rules import verdict
+from temp_file_manager.sessions import THIS_PROCESS, Owner
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
+from temp_file_manager.storage.kernel.process_identity import identity_of
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
-from temp_file_manager.testing import FakeClock
+from temp_file_manager.testing import NOW, FakeClock
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 AGE = 100.0
@@ -737,3 +741,67 @@ def test_capabilities_are_read(tmp_path: Path) -> None:
     for text in ("", "CapEff:", "CapEff:\tnone\n"):
         status.write_text(text)
         assert probe.capabilities(str(status)) is None
+
+
+class TestSessions:
+    """Files that live as long as their session."""
+
+    def session(self, case: Case, *, ends_at: float = math.inf, owner: Owner = THIS_PROCESS) -> int:
+        session = case.manager.registry.begin("request 42", now=case.clock.wall(), ends_at=ends_at, owner=owner)
+        case.manager.context.registrar.one(case.path, None, (), session.number)
+        return session.number
+
+    def reasons(self, case: Case, status: Status | None) -> str:
+        """Return why, which is the same for every kind of sweep; say that it is what sweeps do."""
+        story = case.why()
+        assert [getattr(story, kind).rule for kind in KINDS] == [Rule.SESSION] * 3
+        (reason,) = {getattr(story, kind).reason for kind in KINDS}
+        assert {getattr(story, kind).status for kind in KINDS} == {status}
+        return str(reason)
+
+    def test_it_lives(self, case: Case) -> None:
+        self.session(case)
+        case.old()
+        assert self.reasons(case, None) == ('its session "request 42" lives: this process, since 1970-01-12 13:46:40Z')
+        assert case.why().scheduled.at == math.inf
+        assert [case.swept(kind) for kind in KINDS] == [None] * 3
+
+    def test_its_time_is_its_end(self, case: Case) -> None:
+        self.session(case, ends_at=NOW + 60, owner=None)
+        assert self.reasons(case, None).endswith(
+            "lives: nobody, since 1970-01-12 13:46:40Z, at most until 1970-01-12 13:47:40Z"
+        )
+        assert case.why().scheduled.at == NOW + 60
+        case.clock.advance(60)
+        assert self.reasons(case, Status.REMOVED) == (
+            'its session "request 42" ends with the next sweep: its time is up'
+        )
+        assert case.swept("scheduled")
+
+    def test_its_process_is_gone(self, case: Case) -> None:
+        with subprocess.Popen(["sleep", "60"]) as process:
+            owner = identity_of(process.pid)
+            number = self.session(case, owner=owner)
+            assert f"lives: process {process.pid}, since" in self.reasons(case, None)
+            (status,) = sessions(case.manager.context)
+            assert (status.number, status.owner, status.alive) == (number, f"process {process.pid}", True)
+            assert status.records == 1
+            process.kill()
+        assert self.reasons(case, Status.REMOVED) == (
+            'its session "request 42" ends with the next sweep: its process is gone'
+        )
+        (status,) = sessions(case.manager.context)
+        assert status.alive is False
+        case.manager.registry.end((number,), NOW)
+        assert sessions(case.manager.context) == ()
+        assert self.reasons(case, Status.REMOVED) == (
+            'its session "request 42" ended at 1970-01-12 13:46:40Z: its process is gone'
+        )
+        assert case.swept("command_line")
+
+    def test_pins_and_holds_come_first(self, case: Case) -> None:
+        self.session(case)
+        case.manager.pin(case.path, ttl=5)
+        assert case.why().rule is Rule.PIN
+        with case.manager.hold(case.path):
+            assert case.why().rule is Rule.HOLD

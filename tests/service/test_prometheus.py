@@ -41,7 +41,10 @@ ALERTS = {
     "many": "TempFilesTooMany",
     "clock": "TempFileClockNotTrusted",
     "full": "TempFileDiskNearlyFull",
+    "unmet": "TempFileLimitUnmet",
 }
+SETTINGS = {"many": {"MAX_TEMP_FILES": "2"}, "unmet": {"TEMP_FILE_MAX_BYTES": "1"}}
+"""What the services of some cases are told."""
 
 
 @dataclass
@@ -212,10 +215,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         for case, base in bases.items():
             registered(base, [f"{case}{number}" for number in range(3)])
         remembered_clock_of_an_hour_ago(bases["clock"])
-        services = {
-            case: stack.enter_context(serving(base, **({"MAX_TEMP_FILES": "2"} if case == "many" else {})))
-            for case, base in bases.items()
-        }
+        with closing(TempFileManager(bases["unmet"], registry="sqlite:")) as manager:
+            for path in list(manager.files):
+                manager.pin(path)
+        services = {case: stack.enter_context(serving(base, **SETTINGS.get(case, {}))) for case, base in bases.items()}
         asking = stack.enter_context(prometheus(folder, services))
         until(lambda: set(asking.query("temp_files_active")) == set(services), PATIENCE)
         # From here on things happen that counters and histograms have to show.

@@ -186,7 +186,7 @@ def test_metrics_on_all_interfaces_and_nothing_else_there(tmp_path: Path) -> Non
                 assert str(tmp_path).encode() not in answer.body
         for host in hosts:
             client = Client((host, port))
-            for path in ("/", "/health", "/v1/files", "/v1/events", "/openapi.json", "/static/page.js", "/session"):
+            for path in ("/", "/health", "/v1/files", "/v1/events", "/openapi.json", "/static/page.js", "/login"):
                 assert client.get(path, token=TOKEN).status == 404
             assert client.post("/v1/sweep", {}).status == 404
         assert page.get("/v1/files").status == 200
@@ -268,7 +268,7 @@ def test_the_token_is_told_to_nobody(tmp_path: Path) -> None:
         client = process.client
         assert client.post("/v1/sweep", {}).status == 200
         assert client.post("/v1/sweep", {}, token=f"{TOKEN}x").status == 401
-        assert client.post("/session", {"token": TOKEN}, token=None).status == 204
+        assert client.post("/login", {"token": TOKEN}, token=None).status == 204
         answers = [client.get(path).body for path in ("/health", "/v1/overview", "/metrics", "/", "/nothing")]
         assert TOKEN.encode() not in b"".join(answers)
         assert TOKEN.encode() not in Path(f"/proc/{process.process.pid}/cmdline").read_bytes()

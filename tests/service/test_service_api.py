@@ -60,7 +60,7 @@ def test_the_metrics_listener_has_probes_and_nothing_else(manager: TempFileManag
     with serving(build_metrics(manager)) as client:
         for path in ("/livez", "/readyz", "/metrics"):
             assert client.get(path, Host="10.1.2.3:9090").status == 200
-        for path in ("/", "/health", "/v1/files", "/openapi.json", "/session"):
+        for path in ("/", "/health", "/v1/files", "/openapi.json", "/login"):
             assert_problem(client.get(path), 404)
         assert_problem(client.post("/metrics", {}), 405)
 

@@ -1,7 +1,10 @@
 """The description of the API is what the service does: read by a machine that tries it."""
 
 import json
+import math
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,15 +19,17 @@ import serving as kit
 from places import DOCS
 from serving import SECONDS, TOKEN, Client, until
 from temp_file_manager import TempFileManager
+from temp_file_manager.limits import Mark
 from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.models import Step
 from temp_file_manager.service.app import build
 from temp_file_manager.service.http import refusals
+from temp_file_manager.sessions import THIS_PROCESS
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.version import VERSION
 
-manager, client = kit.manager, kit.client
+client = kit.client
 
 EXAMPLES = 40
 """Of each kind, for each operation."""
@@ -42,6 +47,14 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def manager(tmp_path: Path) -> Iterator[TempFileManager]:
+    """One with limits, which nothing can meet."""
+    settings = Settings(base_dir=str(tmp_path / "base"), max_bytes=1, min_free=Mark(1, share=True))
+    with closing(TempFileManager.from_settings(settings, registry="sqlite:")) as manager:
+        yield manager
+
+
+@pytest.fixture
 def lively(client: Client, manager: TempFileManager) -> Client:
     """A service with something of everything to tell."""
     base = manager.base_dir
@@ -52,6 +65,9 @@ def lively(client: Client, manager: TempFileManager) -> Client:
     manager.register_files(paths[:2], ttl=0)
     manager.register_files(paths[2:], tags=["a", "\x1b"])
     manager.pin(paths[3])
+    clock, registry = manager.context.clock, manager.registry
+    for ends_at, owner in ((clock.wall() + 3600, None), (math.inf, THIS_PROCESS)):
+        registry.begin("\x1b", now=clock.wall(), ends_at=ends_at, owner=owner)
     with open(paths[1], "rb"):
         manager.start()
         until(lambda: not os.path.exists(paths[0]) and client.get("/v1/sweeps").json["sweeps"])
@@ -88,9 +104,10 @@ def test_the_document_is_served_as_it_is(client: Client) -> None:
 def test_what_changes_things_needs_the_token_by_the_document_too() -> None:
     for path, method in METHODS:
         operation = DOCUMENT["paths"][path][method.lower()]
-        if method != "GET" and path != "/session":
+        if method != "GET" and path != "/login":
             assert operation["security"] == [{"bearer": []}]
-            assert {"400", "401", "403", "413", "415", "422"} <= operation["responses"].keys()
+            of_bodies = {"400", "413", "415", "422"} if "requestBody" in operation else set()
+            assert {"401", "403"} | of_bodies <= operation["responses"].keys()
 
 
 @pytest.mark.parametrize(("path", "method"), TRIED, ids=map(" ".join, TRIED))
@@ -125,8 +142,10 @@ def test_real_answers_are_what_the_document_says(lively: Client, manager: TempFi
     """What no generator hits upon: files that are there, and every part of an answer."""
     schema = schemathesis.openapi.from_dict(DOCUMENT)
     base = manager.base_dir
+    number = manager.registry.sessions()[0].number
     (Path(base) / "new").write_bytes(b"")
     os.mkfifo(f"{base}/pipe")
+    numbered = {"path_parameters": {"number": number}}
     asked: list[tuple[str, str, dict[str, Any]]] = [
         ("/v1/files", "GET", {"query": {"limit": 1}}),
         ("/v1/files", "GET", {"query": {"due": "true"}}),
@@ -135,10 +154,15 @@ def test_real_answers_are_what_the_document_says(lively: Client, manager: TempFi
         *(("/v1/files/why", "GET", {"query": {"path": f"{base}/{name}"}}) for name in ("new", "pinned", "pipe", "no")),
         ("/v1/sweep", "POST", {"body": {"dry_run": True}}),
         ("/v1/sweep", "POST", {"body": {}}),
-        *((path, "GET", {}) for path in ("/health", "/v1/overview", "/v1/outlook", "/v1/sweeps", "/v1/samples")),
+        ("/v1/sessions", "POST", {"body": {"name": "x", "ttl": 0.5}}),
+        ("/v1/files", "POST", {"body": {"paths": [f"{base}/new"], "session": number}}),
+        *((f"/v1/{name}", "GET", {}) for name in ("overview", "outlook", "sweeps", "samples", "limits", "sessions")),
+        ("/health", "GET", {}),
+        ("/v1/sessions/{number}/renew", "POST", {"body": {"ttl": 10}} | numbered),
+        ("/v1/sessions/{number}", "DELETE", numbered),
         ("/v1/files/forget", "POST", {"body": {"paths": [f"{base}/new"]}}),
-        ("/session", "POST", {"body": {"token": TOKEN}}),
-        ("/session", "DELETE", {}),
+        ("/login", "POST", {"body": {"token": TOKEN}}),
+        ("/login", "DELETE", {}),
     ]
     for path, method, more in asked:
         case = schema[path][method].Case(**more, **({"media_type": "application/json"} if "body" in more else {}))

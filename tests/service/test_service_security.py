@@ -79,12 +79,12 @@ def test_without_a_token_nothing_can_be_changed(manager: TempFileManager, path: 
         for brought in (None, "Bearer ", "Bearer None", f"Bearer {TOKEN}"):
             answer = client.post(path, {"paths": []}, token=None, Authorization=brought)
             assert_problem(answer, 403, "TEMP_FILE_API_TOKEN")
-        assert_problem(client.post("/session", {"token": ""}, token=None), 403, "TEMP_FILE_API_TOKEN")
+        assert_problem(client.post("/login", {"token": ""}, token=None), 403, "TEMP_FILE_API_TOKEN")
         assert client.get("/v1/files").status == 200
 
 
 def test_the_cookie_reads_and_does_not_write(remote: Client) -> None:
-    begun = remote.post("/session", {"token": TOKEN}, token=None)
+    begun = remote.post("/login", {"token": TOKEN}, token=None)
     assert begun.status == 204
     cookie = cookie_of(begun)
     assert TOKEN not in cookie
@@ -99,19 +99,19 @@ def test_the_cookie_reads_and_does_not_write(remote: Client) -> None:
         assert_problem(remote.post(path, {"paths": []}, token=None, Cookie=cookie), 401)
         value = cookie.partition("=")[2]
         assert_problem(remote.post(path, {"paths": []}, token=value), 401)
-    ended = remote.ask("DELETE", "/session", Cookie=cookie)
+    ended = remote.ask("DELETE", "/login", Cookie=cookie)
     assert ended.status == 204
     assert f"{COOKIE}=" in ended.headers["set-cookie"]
     assert "Max-Age=0" in ended.headers["set-cookie"]
 
 
-def test_a_wrong_token_begins_no_session(client: Client) -> None:
+def test_a_wrong_token_signs_nobody_in(client: Client) -> None:
     for token in ("", TOKEN[:-1], TOKEN + "x", "\udc80", "é"):
-        answer = client.post("/session", {"token": token}, token=None)
+        answer = client.post("/login", {"token": token}, token=None)
         assert_problem(answer, 401)
         assert "set-cookie" not in answer.headers
-    assert_problem(client.post("/session", {"token": 1}, token=None), 422)
-    assert_problem(client.post("/session", {}, token=None), 422)
+    assert_problem(client.post("/login", {"token": 1}, token=None), 422)
+    assert_problem(client.post("/login", {}, token=None), 422)
 
 
 def test_wrong_tokens_are_told_once_in_a_while(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ def test_the_answers_to_many_wrong_tokens_take_their_time_and_right_ones_do_not(
     assert "A request from 127.0.0.1 brought a wrong token" in caplog.text
     with closing(client.connect()) as waiting:
         body = b'{"token":"xxxxxxxxxxxxxxxxxxxx"}' if way == "login" else b"{}"
-        asked = b"/session HTTP/1.1" if way == "login" else b"/v1/sweep HTTP/1.1\r\nAuthorization: Bearer xxx"
+        asked = b"/login HTTP/1.1" if way == "login" else b"/v1/sweep HTTP/1.1\r\nAuthorization: Bearer xxx"
         head = b"\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         waiting.sendall(b"POST " + asked + head + body)
         assert client.post("/v1/sweep", {}).status == 200
@@ -217,7 +217,7 @@ def test_names_that_are_not_meant_are_refused(client: Client, remote: Client, ho
         for path in (*READS, "/", "/openapi.json", "/static/x", "/nothing"):
             assert_problem(one.get(path, token=TOKEN, Host=host), 421, "TEMP_FILE_HTTP_ALLOWED_HOSTS")
         assert_problem(one.post("/v1/sweep", {}, Host=host), 421)
-        assert_problem(one.post("/session", {"token": TOKEN}, Host=host), 421)
+        assert_problem(one.post("/login", {"token": TOKEN}, Host=host), 421)
 
 
 def test_probes_may_ask_by_address_and_by_no_other_name(client: Client, remote: Client) -> None:
@@ -250,7 +250,7 @@ def test_other_sites_pages_are_refused(client: Client, origin: str, tmp_path: Pa
     for path in ("/v1/files", "/livez", "/health", "/"):
         assert_problem(client.get(path, Host="localhost:8080", Origin=origin), 403, "another site")
     assert_problem(client.post("/v1/sweep", {}, Host="localhost:8080", Origin=origin), 403)
-    assert_problem(client.post("/session", {"token": TOKEN}, Host="localhost:8080", Origin=origin), 403)
+    assert_problem(client.post("/login", {"token": TOKEN}, Host="localhost:8080", Origin=origin), 403)
     with service(manager, uds=tmp_path / "socket") as other:
         assert_problem(other.post("/v1/sweep", {}, Host="localhost:8080", Origin=origin), 403)
 
@@ -265,7 +265,7 @@ def test_our_own_page_is_served(client: Client) -> None:
 def test_every_answer_tells_browsers_to_be_careful(client: Client) -> None:
     answers = [client.get(path) for path in ("/", "/v1/files", "/livez", "/nothing", "/openapi.json", "/v1/files?x=1")]
     answers += [client.post("/v1/sweep", {}, token=None), client.get("/v1/files", Host="evil.example")]
-    answers += [client.ask("HEAD", "/v1/events"), client.ask("DELETE", "/session")]
+    answers += [client.ask("HEAD", "/v1/events"), client.ask("DELETE", "/login")]
     for answer in answers:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -334,8 +334,8 @@ def test_who_goes_in_the_middle_of_a_body_leaves_nothing(client: Client, caplog:
 
 def test_a_login_is_short(client: Client) -> None:
     """Anybody may send one: so many at once must not fill the memory."""
-    assert_problem(client.post("/session", {"token": "x" * LARGEST_LOGIN}, token=None), 413)
-    assert_problem(client.post("/session", iter([b" " * 60_000] * 2), token=None), 413)
+    assert_problem(client.post("/login", {"token": "x" * LARGEST_LOGIN}, token=None), 413)
+    assert_problem(client.post("/login", iter([b" " * 60_000] * 2), token=None), 413)
 
 
 # -- connections of which nothing comes
@@ -548,10 +548,10 @@ def test_a_directory_that_is_swapped_at_the_worst_moment(
         manager.register_files([folder / "b"])
         register = manager.context.registrar.many
 
-        def registering(*told: Any) -> Any:
+        def registering(*told: Any, **more: Any) -> Any:
             folder.rename(tmp_path / "aside")
             folder.symlink_to(outside)
-            report = register(*told)
+            report = register(*told, **more)
             manager.sweep(protect_open=True)
             if back:
                 folder.unlink()

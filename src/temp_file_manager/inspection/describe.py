@@ -1,8 +1,11 @@
 """Descriptions of records and explanations: words for people, plain data for programs."""
 
 import math
+from collections.abc import Sequence
 
+from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.prospects import Forecast
+from temp_file_manager.inspection.sessions import SessionStatus
 from temp_file_manager.inspection.why import Explanation
 from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import due_at, verdict
@@ -76,6 +79,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         "rule": story.rule,
         "asof": json_number(story.asof),
         **known,
+        "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),
         "becomes_due_in": None if story.due_at is None else json_number(story.due_at - story.asof),
@@ -95,10 +99,44 @@ def explanation(story: Explanation) -> dict[str, object]:
     }
 
 
+def session(found: SessionStatus) -> dict[str, object]:
+    """Return how it is about a session, for JSON."""
+    return {
+        "number": found.number,
+        "name": found.name,
+        "began_at": json_number(found.began_at),
+        "ends_at": None if found.ends_at == math.inf else found.ends_at,
+        "owner": found.owner,
+        "alive": found.alive,
+        "records": found.records,
+    }
+
+
 def _forecast(forecast: Forecast) -> dict[str, object]:
     return {
         "outcome": forecast.status,
         "rule": forecast.rule,
         "reason": forecast.reason,
         "at": json_number(forecast.at),
+    }
+
+
+def limits(found: Sequence[LimitReading], measured_age: float | None) -> dict[str, object]:
+    """Return how it is about all limits, and how old the knowledge of sizes is, for JSON."""
+    return {"measured_age": measured_age, "limits": [_limit(each) for each in found]}
+
+
+def _limit(found: LimitReading) -> dict[str, object]:
+    limit = found.limit
+    return {
+        "name": limit.name,
+        "measure": str(limit.measure),
+        "tags": list(limit.tags),
+        "order": str(limit.order),
+        "mark": found.mark,
+        "to": found.to,
+        "value": found.value,
+        "over": found.over,
+        "unmet": found.unmet,
+        "refuse": limit.refuse,
     }

@@ -1,12 +1,13 @@
 """Limits as they stand: the measure and its marks, what goes next, and what protects the rest."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from temp_file_manager.context import Context
 from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.sweeping.eviction import UNMET
 from temp_file_manager.sweeping.limits import (
     Protection,
@@ -26,17 +27,9 @@ NEXT = 3
 """So many of those that go next are named."""
 
 
-class Protected(NamedTuple):
-    """Files that a limit does not take: what keeps them, how many they are, and how much of the measure is theirs."""
-
-    by: Protection
-    files: int
-    amount: float
-
-
 @dataclass(frozen=True, slots=True)
-class LimitStatus:
-    """A limit as it stands. Amounts are bytes or files, as the measure is.
+class LimitReading:
+    """A limit, and how much there is of its measure. Amounts are bytes or files, as the measure is.
 
     Attributes:
         limit: Which.
@@ -46,11 +39,6 @@ class LimitStatus:
         to: Where it ends.
         over: Whether the mark is passed.
         unmet: Why it could not be kept at the last try; empty when it could, or nobody has tried.
-        next: What goes next, of what is not due: its first paths.
-        free: How many may go, of the records that were looked at.
-        protected: What may not.
-        complete: Whether all records were looked at.
-        known_for: Seconds since the last complete round of measuring began; None: there was none.
     """
 
     limit: Limit
@@ -60,6 +48,36 @@ class LimitStatus:
     to: float | None
     over: bool
     unmet: str
+
+    @property
+    def ratio(self) -> float | None:
+        """How near the mark is: 1 is at it, more is beyond. None when it cannot be told."""
+        if self.value is None or self.mark is None:
+            return None
+        part, whole = (self.mark, self.value) if self.limit.measure.is_room else (self.value, self.mark)
+        return part / whole if whole else math.inf
+
+
+class Protected(NamedTuple):
+    """Files that a limit does not take: what keeps them, how many they are, and how much of the measure is theirs."""
+
+    by: Protection
+    files: int
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatus(LimitReading):
+    """A limit as it stands, and what it would take.
+
+    Attributes:
+        next: What goes next, of what is not due: its first paths.
+        free: How many may go, of the records that were looked at.
+        protected: What may not.
+        complete: Whether all records were looked at.
+        known_for: Seconds since the last complete round of measuring began; None: there was none.
+    """
+
     next: tuple[str, ...]
     free: int
     protected: tuple[Protected, ...]
@@ -83,14 +101,31 @@ class LimitStatus:
         }
 
 
+def readings(context: Context) -> tuple[LimitReading, ...]:
+    """Return how much there is of each limit's measure now, at a cost that does not depend on how many files there are.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
+    noted = unmet(context)
+    return tuple(_reading(context, limit, noted.get(limit.name, "")) for limit in context.settings.limits)
+
+
+def _reading(context: Context, limit: Limit, why: str) -> LimitReading:
+    found = context.evictor.readings.read(limit)
+    if found is None:
+        return LimitReading(limit, None, None, None, None, False, why)
+    mark, to = value_of(limit.mark, found), value_of(limit.to, found)
+    return LimitReading(limit, found.value, found.capacity, mark, to, over(limit, found), why)
+
+
 def limits(context: Context) -> tuple[LimitStatus, ...]:
     """Return each limit as it stands now; at most ``MOST`` records are looked at for each.
 
     Raises:
         RegistryError: the registry cannot be read.
     """
-    noted = unmet(context)
-    return tuple(_status(context, limit, noted.get(limit.name, "")) for limit in context.settings.limits)
+    return tuple(_status(context, reading) for reading in readings(context))
 
 
 def unmet(context: Context) -> dict[str, str]:
@@ -122,24 +157,17 @@ def _over(context: Context, limit: Limit) -> bool:
     return reading is not None and over(limit, reading)
 
 
-def _status(context: Context, limit: Limit, why: str) -> LimitStatus:
-    reading = context.evictor.readings.read(limit)
-    candidates = context.evictor.candidates(limit, _due(context), most=MOST)
+def _status(context: Context, reading: LimitReading) -> LimitStatus:
+    candidates = context.evictor.candidates(reading.limit, _due(context), most=MOST)
     first = candidates.take(NEXT)
     free = len(first) + sum(1 for _ in candidates)
     return LimitStatus(
-        limit,
-        None if reading is None else reading.value,
-        None if reading is None else reading.capacity,
-        None if reading is None else value_of(limit.mark, reading),
-        None if reading is None else value_of(limit.to, reading),
-        reading is not None and over(limit, reading),
-        why,
-        tuple(one.record.path for one in first),
-        free,
-        tuple(Protected(by, *amount) for by, amount in candidates.protected.items()),
-        candidates.complete,
-        context.measuring.age(),
+        **{field.name: getattr(reading, field.name) for field in fields(reading)},
+        next=tuple(one.record.path for one in first),
+        free=free,
+        protected=tuple(Protected(by, *amount) for by, amount in candidates.protected.items()),
+        complete=candidates.complete,
+        known_for=context.measuring.age(),
     )
 
 

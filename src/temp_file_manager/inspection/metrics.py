@@ -1,7 +1,8 @@
 """Metrics for Prometheus: the specification's five by their names, and the others that an operator needs.
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
-adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path.
+adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: one
+holds the name of a limit.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
 whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
@@ -20,6 +21,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
+from temp_file_manager.inspection.limits import LimitReading, readings
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -40,6 +42,9 @@ class _Seen(NamedTuple):
     stats: Stats | None = None
     counted: Mapping[str, float | None] = {}
     oldest: float | None = None
+    limits: tuple[LimitReading, ...] = ()
+    sessions: int | None = None
+    measured_age: float | None = None
 
     def known(self, value: float) -> float | None:
         """Return what health says of the registry, if it could ask."""
@@ -79,9 +84,16 @@ class ManagerCollector(Collector):
         try:
             # Once for all counters and histograms, which then are of the same moment.
             stats, oldest = context.registry.stats(), overview.oldest(context.registry)
+            return seen._replace(
+                stats=stats,
+                counted=overview.counted(stats),
+                oldest=oldest,
+                limits=readings(context),
+                sessions=len(context.registry.sessions()),
+                measured_age=context.measuring.age(),
+            )
         except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
             return seen
-        return seen._replace(stats=stats, counted=overview.counted(stats), oldest=oldest)
 
 
 _COUNTERS = (
@@ -96,7 +108,12 @@ _COUNTERS = (
         counters.KEPT_UNPROVEN,
         "Times a due file was kept because nothing proves that it is the registered one, or gone",
     ),
-    ("temp_files_freed_bytes", counters.FREED_BYTES, "Bytes that the removed files took on the disk"),
+    (
+        "temp_files_freed_bytes",
+        counters.FREED_BYTES,
+        "Bytes that the removed files took on the disk, when last looked at",
+    ),
+    ("temp_files_evicted", counters.EVICTED, "Files that were removed before their time because of a limit"),
 )
 
 _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (
@@ -106,7 +123,17 @@ _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], 
 
 _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
     ("temp_files_active", lambda seen: seen.counted.get("records"), "Currently active temporary files"),
-    ("temp_files_bytes", lambda seen: seen.counted.get("bytes"), "Bytes that the active files take on the disk"),
+    (
+        "temp_files_bytes",
+        lambda seen: seen.counted.get("bytes"),
+        "Bytes that the active files take on the disk, when last looked at",
+    ),
+    (
+        "temp_files_measured_age_seconds",
+        lambda seen: seen.measured_age,
+        "How old what is known of a file's size may be; absent before all files have been looked at",
+    ),
+    ("temp_file_sessions", lambda seen: seen.sessions, "Living sessions"),
     ("temp_file_oldest_age_seconds", _Seen.oldest_age, "Age of the file that was registered first; 0 without files"),
     (
         "temp_file_health",
@@ -134,6 +161,15 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
     ("temp_file_disk_size_bytes", lambda seen: seen.disk["size"], "Bytes there are on the base directory's disk"),
 )
 
+_OF_LIMITS: tuple[tuple[str, Callable[[LimitReading], float | None], str], ...] = (
+    ("temp_file_limit_ratio", lambda found: found.ratio, "How near a limit's mark is: 1 is at it, more is beyond"),
+    (
+        "temp_file_limit_unmet",
+        lambda found: bool(found.unmet),
+        "Whether a limit is passed and nothing is left that may go",
+    ),
+)
+
 
 def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     """Yield each metric; one that has no value is described, and absent."""
@@ -143,11 +179,24 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
         yield _histogram(name, about, None if seen is None or seen.stats is None else read(seen.stats.counters))
     for name, look, about in _GAUGES:
         yield GaugeMetricFamily(name, about, seen and look(seen))
+    for name, tell, about in _OF_LIMITS:
+        yield _of_limits(name, tell, about, () if seen is None else seen.limits)
     about = "Scheduled sweeps of this process that ended in an error"
     yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info
+
+
+def _of_limits(
+    name: str, tell: Callable[[LimitReading], float | None], about: str, found: Iterable[LimitReading]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=["limit"])
+    for each in found:
+        value = tell(each)
+        if value is not None:
+            family.add_metric([each.limit.name], value)
+    return family
 
 
 def _histogram(name: str, about: str, found: Histogram | None) -> HistogramMetricFamily:

@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 
 from temp_file_manager.context import Context
-from temp_file_manager.inspection import health
+from temp_file_manager.inspection import describe, health
+from temp_file_manager.inspection.limits import readings
+from temp_file_manager.inspection.sessions import statuses
 from temp_file_manager.records import CLEANED, RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.contract import Records
@@ -16,6 +18,7 @@ from temp_file_manager.text import json_number
 from temp_file_manager.version import VERSION
 
 SWEEPS = 20
+SESSIONS = 20
 TOP = 10
 
 REST = 100
@@ -26,7 +29,7 @@ BOUNDS = (0.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0, 604800.0)
 
 
 def overview(context: Context) -> dict[str, object]:
-    """Return health, counts, disk, scheduler and the last sweeps.
+    """Return health, counts, disk, scheduler, limits, sessions and the last sweeps.
 
     In SQLite it costs the same whatever is on record; in memory health and the oldest look at every record.
 
@@ -34,6 +37,7 @@ def overview(context: Context) -> dict[str, object]:
         RegistryError: the registry cannot be read.
     """
     interval, ended = context.settings.cleanup_interval, context.scheduler.state(SWEEP).ended
+    living = context.registry.sessions()
     return {
         "at": context.clock.wall(),
         "version": VERSION,
@@ -44,6 +48,11 @@ def overview(context: Context) -> dict[str, object]:
             "interval": interval,
             "last": ended,
             "next": None if ended is None or not context.scheduler.alive else ended + interval,
+        },
+        "limits": describe.limits(readings(context), context.measuring.age()),
+        "sessions": {
+            "count": len(living),
+            "sessions": [describe.session(each) for each in statuses(context, living[:SESSIONS])],
         },
         "sweeps": [sweep.described() for sweep in context.history.sweeps(SWEEPS)],
     }
@@ -80,6 +89,7 @@ def counted(stats: Stats) -> dict[str, float | None]:
         counters.KEPT_UNKNOWN: _whole(stats.counters, counters.KEPT_UNKNOWN),
         counters.KEPT_UNPROVEN: _whole(stats.counters, counters.KEPT_UNPROVEN),
         counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
+        counters.EVICTED: _whole(stats.counters, counters.EVICTED),
     }
 
 

@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from temp_file_manager.records import TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
+from temp_file_manager.reports import StatusReport
+from temp_file_manager.rules import status
 from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.sweeping.sessions import as_swept
 
 
 class Reached(NamedTuple):
@@ -52,6 +55,15 @@ def on_record(
             for path, record in others.items():
                 found.setdefault(f"{directory}/{path.rpartition('/')[2]}", record)
     return found
+
+
+def statuses(registry: Registry, paths: Iterable[str], due: Selection) -> StatusReport:
+    """Return what is known about absolute paths, and the counts."""
+    asked = list(paths)
+    records = as_swept(registry, on_record(registry, asked), due.asof)
+    files = tuple(status(path, records.get(path), due) for path in asked)
+    known = sum(file.record is not None for file in files)
+    return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
 
 
 def recorded_paths(registry: Registry, paths: Iterable[str]) -> list[str]:

@@ -3,8 +3,9 @@
 from temp_file_manager.registry.answers import Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import THIS_PROCESS, Registry
+from temp_file_manager.registry.contract import Registry
 from temp_file_manager.registry.memory.registry import MemoryRegistry
+from temp_file_manager.sessions import THIS_PROCESS
 
 __all__ = [
     "THIS_PROCESS",

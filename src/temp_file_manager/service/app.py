@@ -13,9 +13,10 @@ from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.events import Live
 from temp_file_manager.service.api.files import Files
 from temp_file_manager.service.api.operations import OPERATIONS, PROBES, Operation
+from temp_file_manager.service.api.sessions import Sessions
 from temp_file_manager.service.api.status import Looks, Probes
 from temp_file_manager.service.http.guard import Admission, Careful, Guard
-from temp_file_manager.service.http.login import Credentials, Session
+from temp_file_manager.service.http.login import Credentials, Login
 from temp_file_manager.service.http.problems import Problem, Problems
 from temp_file_manager.service.http.refusals import Refusals
 from temp_file_manager.service.http.resource import Handler, Resource
@@ -88,7 +89,7 @@ def _probes(context: Context) -> Handlers:
 
 
 def _api(context: Context, files: Files, live: Live) -> Handlers:
-    looks = Looks(context)
+    looks, sessions = Looks(context), Sessions(context)
     return {
         "health": looks.health,
         "listFiles": files.page,
@@ -98,6 +99,11 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
         "whyFile": files.why,
         "sweep": files.sweep,
         "listSweeps": looks.sweeps,
+        "listSessions": sessions.living,
+        "beginSession": sessions.begin,
+        "renewSession": sessions.renew,
+        "endSession": sessions.end,
+        "listLimits": looks.limits,
         "overview": looks.overview,
         "outlook": looks.outlook,
         "samples": looks.samples,
@@ -106,10 +112,10 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
 
 
 def _page(credentials: Credentials, refusals: Refusals) -> Handlers:
-    pages, session = Pages(), Session(credentials, refusals)
+    pages, login = Pages(), Login(credentials, refusals)
     return {
-        "beginSession": session.begin,
-        "endSession": session.end,
+        "signIn": login.begin,
+        "signOut": login.end,
         "page": pages.index,
         "static": pages.static,
         "openapi": _openapi,

@@ -10,7 +10,7 @@ from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Measured, Order, Selection, TempFile
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.measure import GONE, REPLACED, measure
 from temp_file_manager.sweeping.scheduler import Stop

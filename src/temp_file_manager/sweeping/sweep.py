@@ -6,12 +6,13 @@ other way round.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from temp_file_manager import logs
+from temp_file_manager.arguments import seconds
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
-from temp_file_manager.errors import RegistryError
+from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile, sentence
 from temp_file_manager.registry import Claim, Page, Settlement
@@ -42,6 +43,17 @@ class Bounds:
     limit: int | None = None
     budget: float | None = None
     stop: Stop = lambda: False
+
+    @classmethod
+    def of(cls, limit: int | None, budget: float | None, stop: Stop) -> Self:
+        """Return bounds that somebody has given.
+
+        Raises:
+            InvalidArgumentError: ``limit`` or ``budget`` is negative or not a number.
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
+        return cls(limit, None if budget is None else seconds("budget", budget), stop)
 
     def after(self, report: SweepReport) -> "Bounds":
         """Return what they leave to what comes after a sweep; one that was stopped leaves nothing."""
@@ -140,10 +152,20 @@ class Sweeper:
         self._history = history
 
     def run(
-        self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
+        self,
+        due: Selection,
+        bounds: Bounds,
+        storage: Storage,
+        *,
+        dry_run: bool = False,
+        foretold: Sequence[Selection] = (),
+        scheduled: bool = False,
     ) -> SweepReport:
-        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
-        report = self.part(due, bounds, storage, dry_run=dry_run)
+        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
+
+        A dry run changes nothing, and says of what is ``foretold`` to be due what it says of what is.
+        """
+        report = self.part(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if not dry_run:
             logs.swept(report, due.force)
             self.tell(report, scheduled=scheduled)
@@ -156,12 +178,21 @@ class Sweeper:
         if self._history is not None:
             self._history.swept(report, scheduled=scheduled)
 
-    def part(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False) -> SweepReport:
+    def part(
+        self,
+        due: Selection,
+        bounds: Bounds,
+        storage: Storage,
+        *,
+        dry_run: bool = False,
+        foretold: Sequence[Selection] = (),
+    ) -> SweepReport:
         """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
         tally = _Tally()
         began = self._clock.elapsed()
-        ended = self._planned if dry_run else self._removed
-        stopped = ended(due, bounds, storage, tally, began)
+        stopped = "" if dry_run else self._removed(due, bounds, storage, tally, began)
+        for wanted in (due, *foretold) if dry_run else ():
+            stopped = stopped or self._planned(wanted, bounds, storage, tally, began)
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],

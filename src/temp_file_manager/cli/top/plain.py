@@ -14,6 +14,10 @@ def tell(picture: Picture) -> None:
     for reason in found["health"]["reasons"]:
         render.line(f"{found['health']['status']}: {reason}")
     render.table(("health", str(found["health"]["status"])), _figures(picture))
+    limits = list(words.limits(found))
+    if limits:
+        render.line()
+        render.table(("limit", "of", "now", "allowed", "state"), limits)
     _outlook(picture)
     render.line()
     render.line(f"sweeps: {words.schedule(found)}")

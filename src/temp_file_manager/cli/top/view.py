@@ -60,6 +60,7 @@ def draw(console: Console, picture: Picture, interval: float) -> Layout:
         part(_reasons(picture, max(1, room // 8)), max(1, room // 3)),
         part(_curves(picture, max(1, (room - 18) // 5) if beside else 1), room),
         part(_figures(picture), max(2, room // 5)),
+        part(_limits(picture), max(1, room // 6)),
     ]
     body, screen = Layout(), Layout()
     if beside:
@@ -158,6 +159,18 @@ def _figures(picture: Picture) -> Columns:
     styles = {"failed": "bold red"} if failed else {}
     figures = words.figures(picture.overview).items()
     return Columns([_line((f"{name} ", "dim"), (value, styles.get(name, "bold"))) for name, value in figures], _GAP)
+
+
+def _limits(picture: Picture) -> Group:
+    """Return how it is about each limit, in a line each; those that are passed first."""
+    told = sorted(words.limits(picture.overview), key=lambda limit: not limit.state)
+    return Group(*(_limit(limit) for limit in told))
+
+
+def _limit(limit: words.Limited) -> Text:
+    style = "bold red" if limit.state else "bold"
+    figures = f"{limit.now}, {limit.bound}"
+    return _line((f"limit {limit.name} ", "dim"), (figures, style), (f"  {limit.state}", "red"))
 
 
 def _footer(picture: Picture, interval: float) -> Table:

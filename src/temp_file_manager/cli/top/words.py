@@ -6,6 +6,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
+from temp_file_manager.limits import Measure
 from temp_file_manager.text import human_size, span
 
 NOTHING = "-"
@@ -34,6 +35,24 @@ class Swept(NamedTuple):
     counts: Mapping[str, int]
     remarks: tuple[str, ...]
     reasons: tuple[tuple[str, str], ...]
+
+
+class Limited(NamedTuple):
+    """A row of the table of limits.
+
+    Attributes:
+        name: The limit's.
+        measure: What it looks at.
+        now: How much there is.
+        bound: How much there may be.
+        state: That it is passed, and why it is not met, in words; empty when all is well.
+    """
+
+    name: str
+    measure: str
+    now: str
+    bound: str
+    state: str
 
 
 def brief(seconds: float) -> str:
@@ -67,7 +86,11 @@ def figures(overview: Mapping[str, Any]) -> dict[str, str]:
     """Return how it is now, and what was ever done by every process that shares the registry."""
     stats, (left, whole) = overview["stats"], (overview["disk"]["free"], overview["disk"]["size"])
     age = None if stats["oldest"] is None else overview["at"] - stats["oldest"]
-    unknown = {"kept unknown": count(stats["kept_unknown"])} if stats["kept_unknown"] else {}
+    rare = {
+        "kept unknown": stats["kept_unknown"],
+        "evicted": stats["evicted"],
+        "sessions": overview["sessions"]["count"],
+    }
     return {
         "oldest": NOTHING if age is None else brief(age) if age < _MINUTE else span(age),
         "disk free": f"{human_size(left)} ({left / whole:.0%})" if left is not None and whole else NOTHING,
@@ -77,8 +100,18 @@ def figures(overview: Mapping[str, Any]) -> dict[str, str]:
         "failed": count(stats["failed"]),
         "kept in use": count(stats["kept_in_use"]),
         "freed": human_size(int(stats["freed_bytes"] or 0)),
-        **unknown,
+        **{name.replace("_", " "): count(value) for name, value in rare.items() if value},
     }
+
+
+def limits(overview: Mapping[str, Any]) -> Iterator[Limited]:
+    """Yield how it is about each limit."""
+    for limit in overview["limits"]["limits"]:
+        measure, value, mark = Measure(limit["measure"]), limit["value"], limit["mark"]
+        now = NOTHING if value is None else measure.words(value)
+        bound = NOTHING if mark is None else f"{'at least' if measure.is_room else 'at most'} {measure.words(mark)}"
+        state = f"not met: {limit['unmet']}" if limit["unmet"] else "passed" if limit["over"] else ""
+        yield Limited(limit["name"], str(measure), now, bound, state)
 
 
 def forecast(outlook: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:

@@ -6,13 +6,14 @@ need no attention: what they leave is dropped when it comes up, or when the plac
 
 import itertools
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from heapq import heappop, heappush
 from typing import Any, Self
 
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
 from temp_file_manager.registry.memory.out import Out
+from temp_file_manager.registry.memory.sessions import MemorySessions
 from temp_file_manager.rules import due_at, is_too_old, waiting_since, waits
 
 _SLACK = 64  # stale entries that are not worth a rebuild
@@ -28,6 +29,7 @@ class DueQueue:
         pins: Until when sweeps leave a path alone.
         held: How often a path is held; sweeps leave it alone.
         inherited: What the parent of this forked process held. Nothing tells when the parent lets go, so it stays.
+        sessions: Which there are.
         run: Records without details, in the order of their times, each registered under the registry's lock.
     """
 
@@ -38,6 +40,7 @@ class DueQueue:
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
         self.inherited: frozenset[str] = frozenset()
+        self.sessions = MemorySessions()
         self.run: list[Stamp] = []
         self._taken = 0  # how far into the run
         self._by_age: list[Stamp] = []  # what has no ttl, and came out of order or without the lock
@@ -50,6 +53,7 @@ class DueQueue:
         other = object.__new__(type(self))
         other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
         other.pins, other.held, other.inherited = self.pins, self.held, self.inherited
+        other.sessions = self.sessions
         other.run, other._taken = self.run.copy(), self._taken
         other._by_age, other._by_due, other._aside = self._by_age.copy(), self._by_due.copy(), self._aside.copy()
         other._by_retry = self._by_retry.copy()
@@ -82,8 +86,8 @@ class DueQueue:
 
     def begin(self, due: Selection) -> "int | Listed":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what it is to take."""
-        if due.only is not None:
-            return Listed(self._among(due, due.only), due, timed=True)
+        if due.only is not None or due.session:
+            return Listed(self._among(due), due, timed=True)
         if due.force:
             stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
             return Listed(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
@@ -92,11 +96,14 @@ class DueQueue:
         self._bring_in(due, sweep)
         return sweep
 
-    def _among(self, due: Selection, records: Iterable[TempFile]) -> list[Stamp]:
-        """Return the stamps of those records that are current, and due if that matters."""
-        get = self.files.get
-        meant = {record.path: record.registered_at for record in records}
-        current = [stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp]
+    def _among(self, due: Selection) -> list[Stamp]:
+        """Return what is meant, by its records or its session, and is current, and due if that matters."""
+        get, session = self.files.get, due.session
+        if due.only is None:
+            current = list(self.sessions.records(session, self.files))
+        else:
+            meant = {record.path: record.registered_at for record in due.only if session in {0, record.session}}
+            current = [stamp for path, stamp in meant.items() if isinstance(stamp, Stamp) and get(path) is stamp]
         return [stamp for stamp in current if due.force or (_is_due(stamp, due) and not _waits(stamp, due))]
 
     def _bring_in(self, due: Selection, sweep: int) -> bool:

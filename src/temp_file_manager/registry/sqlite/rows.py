@@ -17,12 +17,12 @@ from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
-changed, directory's inode, directory's born, volume, disk, pinned until, held, used at: what all statements that read
-files give."""
+changed, directory's inode, directory's born, volume, disk, session, pinned until, held, used at: what all statements
+that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(11, 17)
-_DISK = 17
+_DISK, _SESSION = 17, 18
 
 _START = (-math.inf, 0)
 
@@ -51,6 +51,7 @@ class Position:
         aged: Time and id of the last record taken by age, in the order of that index.
         timed: The same of those with a ttl.
         retried: The same of those that have been tried before, which wait for another try.
+        last: The number of the last record, which is all that the walk through a session needs.
         epoch: Which frees and backdatings the registry had seen; more of them, and it looks from the start again.
     """
 
@@ -58,6 +59,7 @@ class Position:
     aged: tuple[float, int] = _START
     timed: tuple[float, int] = _START
     retried: tuple[float, int] = _START
+    last: int = 0
     epoch: int = 0
 
     def rewound(self, epoch: int) -> "Position":
@@ -79,7 +81,7 @@ class Position:
                 aged = row[REGISTERED_AT], row[ID]
             else:
                 timed = row[DUE_AT], row[ID]
-        return replace(self, aged=aged, timed=timed, retried=retried)
+        return replace(self, aged=aged, timed=timed, retried=retried, last=rows[-1][ID] if rows else self.last)
 
     def past(self, rows: Sequence[Row]) -> "Position":
         """Return the same for rows of pages of everything, where it is no matter whether one has been tried."""
@@ -140,11 +142,15 @@ def candidates(
         "force": due.force,
         "patient": due.patient and not due.force,
         "mine": due.mine,
+        "session": due.session,
         "began": position.began,
         "last_retry": LAST_RETRY,
     }
+    if due.session and due.only is None:
+        return connection.execute(sql["due_by_session"], bound | {"after": position.last, "limit": limit}).fetchall()
     if due.only is not None:
-        walks = _among(connection, sql, due.only, position, bound)
+        among = _among(connection, sql, due.only, position, bound)
+        walks = _Walks(*([row for row in rows if due.session in {0, row[_SESSION]}] for rows in among))
     else:
         walks = _walks(connection, sql, due, position, bound, limit)
     aged, timed, retried = walks
@@ -238,7 +244,7 @@ def record_of(row: Row) -> TempFile:
         TypeError, ValueError: it holds what this program does not write.
     """
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
-    *identity, disk, pinned, held, used_at = rest
+    *identity, disk, session, pinned, held, used_at = rest
     if type(registered_at) is not float:
         raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
@@ -260,7 +266,7 @@ def record_of(row: Row) -> TempFile:
             kept or "",
             disk,
             used_at,
-            0,
+            session,
         ),
     )
 

@@ -130,7 +130,7 @@ class Singles:
         _, due_at, size, tags, identity, disk = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk)
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk, 0)
         if known:
             take_out(connection, sql, bound[0], (known,))
         connection.execute(sql["replace_file" if known else "add_new_file"], row)

@@ -117,7 +117,9 @@ def lies_in(base_dir: str, path: str) -> bool:
         return False
 
 
-def register(context: Context, paths: Iterable[str], ttl: float | None, tags: Iterable[str]) -> RegisterReport:
+def register(
+    context: Context, paths: Iterable[str], ttl: float | None, tags: Iterable[str], session: int = 0
+) -> RegisterReport:
     """Put those of ``paths`` on record that lie in the base directory; the others are refused.
 
     Args:
@@ -126,8 +128,10 @@ def register(context: Context, paths: Iterable[str], ttl: float | None, tags: It
             link is meant.
         ttl: Seconds, or None.
         tags: As ``TempFileManager.register_files`` takes them.
+        session: The number of the living session that they are to be in; 0: none.
 
     Raises:
+        InvalidArgumentError: there is no such session, or not any more.
         OSError: the base directory cannot be opened.
         RegistryError: the registry cannot be used; some may have been put on record.
     """
@@ -136,7 +140,7 @@ def register(context: Context, paths: Iterable[str], ttl: float | None, tags: It
         directory, _, name = path.rpartition("/")
         by_parent.setdefault(directory, {})[name] = path
     words = tuple(tags)
-    reports = [_registered(context, some, ttl, words) for some in _parts(by_parent)]
+    reports = [_registered(context, some, ttl, words, session) for some in _parts(by_parent)]
     return RegisterReport(
         sum(report.registered for report in reports),
         sum(report.oversized for report in reports),
@@ -151,7 +155,7 @@ def _parts(by_parent: dict[str, dict[str, str]]) -> Iterator[dict[str, dict[str,
 
 
 def _registered(
-    context: Context, by_parent: dict[str, dict[str, str]], ttl: float | None, tags: tuple[str, ...]
+    context: Context, by_parent: dict[str, dict[str, str]], ttl: float | None, tags: tuple[str, ...], session: int
 ) -> RegisterReport:
     places: dict[str, Place] = {}  # by the path on record
     refused: list[tuple[str, str]] = []
@@ -174,7 +178,7 @@ def _registered(
             same = base.is_still(parent) if identity is None else same_directory(identity, parent.seen)
             return "" if same else SWAPPED
 
-        report = context.registrar.many(places, ttl, tags, judge)
+        report = context.registrar.many(places, ttl, tags, judge, session=session)
     refused += [(asked, reason) for path, reason in report.refused for asked in places[path].asked]
     return RegisterReport(report.registered, report.oversized, tuple(refused))
 

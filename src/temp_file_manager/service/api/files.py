@@ -18,9 +18,10 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, Status
 from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry.card import SharedBy
-from temp_file_manager.reports import FileStatus, StatusReport, SweepReport
+from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
-from temp_file_manager.service.api.models import Order, PageQuery, PathQuery, Paths, Registration
+from temp_file_manager.service.api.models import PageQuery, PathQuery, Paths, Registration, SweepOrder
+from temp_file_manager.service.api.sessions import living
 from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
@@ -69,14 +70,17 @@ class Files:
         asked = await requests.body(request, Registration)
         async with self._registering:
             try:
-                report = await run_in_threadpool(
-                    confined.register, self._manager.context, asked.paths, asked.ttl, asked.tags
-                )
+                report = await run_in_threadpool(self._registered, asked)
             except OSError as error:
                 why = f"the base directory cannot be opened ({error.strerror}): /health says more"
                 raise Problem(503, why, {"Retry-After": "10"}) from error
         refused = [{"path": path, "reason": reason} for path, reason in report.refused]
         return as_json({"registered": report.registered, "oversized": report.oversized, "refused": refused})
+
+    def _registered(self, asked: Registration) -> RegisterReport:
+        context = self._manager.context
+        session = 0 if asked.session is None else living(context, asked.session).number
+        return confined.register(context, asked.paths, asked.ttl, asked.tags, session)
 
     async def status(self, request: Request) -> Response:
         """Answer what is known about files."""
@@ -109,7 +113,7 @@ class Files:
 
     async def sweep(self, request: Request) -> Response:
         """Remove what is due, as the command line does without a flag."""
-        order = await requests.body(request, Order)
+        order = await requests.body(request, SweepOrder)
         async with self._sweeping:
             report = await run_in_threadpool(
                 lambda: self._manager.sweep(

@@ -1,7 +1,8 @@
 """Bodies and queries of requests as models: requests are checked by them, and the description is made of them."""
 
 import os
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -16,6 +17,10 @@ MOST_TAGS = 100
 LONGEST_TAG = 1000
 LONGEST_TTL = 1e12
 """Seconds."""
+
+LONGEST_NAME = 1000
+LARGEST_NUMBER = 2**53 - 1
+"""Of a session: what JavaScript counts up to."""
 
 # ``check_path`` judges paths, as it says more plainly what is wrong than that a pattern does not match.
 Path = Annotated[
@@ -33,7 +38,13 @@ REFERENCE = "#/components/schemas/{name}"
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request brings, and nothing else."""
+    """What a request brings, and nothing else.
+
+    Attributes:
+        schema_extra: What its description says beside what msgspec makes of its types.
+    """
+
+    schema_extra: ClassVar[Mapping[str, object]] = {}
 
 
 def reference(model: type[Struct]) -> dict[str, str]:
@@ -53,6 +64,10 @@ def check_path(path: str) -> None:
         os.fsencode(path)
     except UnicodeEncodeError:
         raise ValueError(f"no file can be called {path!r:.200}") from None
+
+
+def _is_null(name: str) -> dict[str, object]:
+    return {"properties": {name: {"type": "null"}}}
 
 
 # -- what requests bring
@@ -80,17 +95,42 @@ class Registration(Paths, frozen=True):
         tuple[Annotated[str, Meta(max_length=LONGEST_TAG)], ...],
         Meta(max_length=MOST_TAGS, description="Words of your own."),
     ] = ()
+    session: Annotated[
+        Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)] | None,
+        Meta(description="The number of a living session: these files live as long as it does, and have no ttl."),
+    ] = None
+
+    schema_extra = {"anyOf": [_is_null("ttl"), _is_null("session")]}
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        super().__post_init__()
+        if self.ttl is not None and self.session is not None:
+            raise ValueError("files in a session live as long as it does: give ttl or session, not both")
 
 
-class Order(Model, frozen=True):
+class Beginning(Model, frozen=True):
+    """A session that is to begin. No process owns it: so it needs an end."""
+
+    name: Annotated[str, Meta(max_length=LONGEST_NAME, description="A word of your own; it need not be unique.")]
+    ttl: Annotated[float, Meta(ge=0, le=LONGEST_TTL, description="Seconds it may live, if it is not renewed.")]
+
+
+class Renewal(Model, frozen=True):
+    """Another end for a session."""
+
+    ttl: Annotated[float, Meta(ge=0, le=LONGEST_TTL, description="Seconds it may live from now on.")]
+
+
+class SweepOrder(Model, frozen=True):
     """A sweep that is asked for."""
 
     dry_run: bool = False
     limit: Annotated[int, Meta(ge=0, le=10**12)] | None = None
 
 
-class Login(Model, frozen=True):
-    """What begins a session."""
+class Token(Model, frozen=True):
+    """What signs a browser in."""
 
     token: str
 

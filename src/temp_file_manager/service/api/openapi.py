@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from temp_file_manager.service.api import answers, models
+from temp_file_manager.service.api import models
+from temp_file_manager.service.api.answers import files, parts
 from temp_file_manager.service.api.operations import OPERATIONS, PROBLEM, Answer, Operation
 from temp_file_manager.service.http.json import dumped
 from temp_file_manager.version import VERSION
@@ -45,6 +46,12 @@ OF_ALL = (403, 421, 500)
 OF_BODIES = (400, 408, 413, 415, 422)
 OF_QUERIES = (422,)
 
+IN_PATHS = {
+    "name": {"type": "string", "minLength": 1},
+    "number": {"type": "integer", "minimum": 1, "maximum": models.LARGEST_NUMBER},
+}
+"""Schemas of what paths have in braces."""
+
 INFO = {
     "title": "temp-file-manager",
     "version": VERSION,
@@ -62,7 +69,7 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": "temp_file_manager",
-        "description": "From POST /session; for reading.",
+        "description": "From POST /login; for reading.",
     },
 }
 
@@ -87,7 +94,7 @@ def document() -> Json:
 
 
 def _models() -> Iterator[type[Struct]]:
-    yield from (answers.Problem, answers.KnownFile, answers.UnknownFile)
+    yield from (parts.Problem, files.KnownFile, files.UnknownFile)
     for operation in OPERATIONS:
         if operation.body is not None:
             yield operation.body
@@ -96,7 +103,11 @@ def _models() -> Iterator[type[Struct]]:
 
 
 def _schemas(those: list[type[Struct]]) -> Json:
-    return msgspec.json.schema_components(those, ref_template=models.REFERENCE)[1]
+    found = msgspec.json.schema_components(those, ref_template=models.REFERENCE)[1]
+    for model in those:
+        if issubclass(model, models.Model):
+            found[model.__name__] |= model.schema_extra
+    return found
 
 
 def _operation(operation: Operation) -> Json:
@@ -116,7 +127,7 @@ def _operation(operation: Operation) -> Json:
 
 def _in_path(path: str) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        yield {"name": name, "in": "path", "required": True, "schema": IN_PATHS[name]}
 
 
 def _in_query(model: type[Struct] | None) -> Iterator[Json]:

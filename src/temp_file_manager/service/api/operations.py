@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from temp_file_manager.service.api import answers, models
-from temp_file_manager.service.api.story import Story
+from temp_file_manager.service.api import models
+from temp_file_manager.service.api.answers import files, limits, looks, parts, sessions, story, sweeps
 from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -21,7 +21,7 @@ CHANGE: Security = ({"bearer": ()},)
 PROBES = "probes"
 
 TEXT: Content = {"text/plain": {"schema": {"type": "string"}}}
-PROBLEM: Content = {"application/problem+json": {"schema": models.reference(answers.Problem)}}
+PROBLEM: Content = {"application/problem+json": {"schema": models.reference(parts.Problem)}}
 
 
 class Answer(NamedTuple):
@@ -86,8 +86,8 @@ OPERATIONS = (
     Operation(
         "GET", "/health", "health", "health", "How it is, and what to do",
         {
-            200: Answer("healthy or degraded; to who may not read, the word alone.", (answers.Health, answers.Word)),
-            503: Answer("unhealthy.", (answers.Health, answers.Word), PROBLEM),
+            200: Answer("healthy or degraded; to who may not read, the word alone.", (looks.Health, looks.Word)),
+            503: Answer("unhealthy.", (looks.Health, looks.Word), PROBLEM),
         },
         READ,
     ),
@@ -96,55 +96,81 @@ OPERATIONS = (
         {
             200: Answer(
                 "A page: the longest registered first, and after them those with a ttl, the one that ends next first.",
-                (answers.Page,),
+                (files.Page,),
             )
         },
         READ, (401, 404, 503), query=models.PageQuery,
     ),
     Operation(
         "POST", "/v1/files", "registerFiles", "files", "Put files on record",
-        {200: Answer("What became of them; refused paths are no error.", (answers.Registered,))},
-        CHANGE, (401, 503, 507), body=models.Registration,
+        {200: Answer("What became of them; refused paths are no error.", (files.Registered,))},
+        CHANGE, (401, 404, 503, 507), body=models.Registration,
         description="Files whose directory, links resolved, is the base directory or lies in it. Registering a file "
-        "again restarts its age.",
+        "again restarts its age, and takes it out of its session.",
     ),
     Operation(
         "POST", "/v1/files/status", "statusOfFiles", "files", "What is known about files",
-        {200: Answer("Each of them, in the order asked.", (answers.Statuses,))},
+        {200: Answer("Each of them, in the order asked.", (files.Statuses,))},
         CHANGE, (401, 503), body=models.Paths,
     ),
     Operation(
         "POST", "/v1/files/forget", "forgetFiles", "files", "Take files off the record; the files stay",
-        {200: Answer("How many there were.", (answers.Forgotten,))},
+        {200: Answer("How many there were.", (files.Forgotten,))},
         CHANGE, (401, 409, 503, 507), body=models.Paths,
     ),
     Operation(
         "GET", "/v1/files/why", "whyFile", "files", "The whole story of a file",
-        {200: Answer("What keeps it or takes it, from when, and who has it open.", (Story,))},
+        {200: Answer("What keeps it or takes it, from when, and who has it open.", (story.Story,))},
         READ, (401, 404, 503), query=models.PathQuery,
     ),
     Operation(
         "POST", "/v1/sweep", "sweep", "sweeps", "Remove what is due",
-        {200: Answer("What was done, or with dry_run would be.", (answers.Report,))},
-        CHANGE, (401, 409, 503, 507), body=models.Order,
+        {200: Answer("What was done, or with dry_run would be.", (sweeps.Report,))},
+        CHANGE, (401, 409, 503, 507), body=models.SweepOrder,
         description="Open files stay, if the settings say so; a clock that has jumped makes nothing due.",
     ),
     Operation(
         "GET", "/v1/sweeps", "listSweeps", "sweeps", "The last sweeps",
-        {200: Answer("The newest first.", (answers.Sweeps,))}, READ, (401, 503), query=models.SweepsQuery,
+        {200: Answer("The newest first.", (sweeps.Sweeps,))}, READ, (401, 503), query=models.SweepsQuery,
+    ),
+    Operation(
+        "GET", "/v1/sessions", "listSessions", "sessions", "The living sessions",
+        {200: Answer("Each of them, and who owns it.", (sessions.Sessions,))},
+        READ, (401, 503), query=models.NoQuery,
+    ),
+    Operation(
+        "POST", "/v1/sessions", "beginSession", "sessions", "Begin a session, in which files have no age of their own",
+        {200: Answer("The session: register files with its number.", (sessions.Session,))},
+        CHANGE, (401, 503, 507), body=models.Beginning,
+        description="No process owns it, as nothing tells over HTTP which process asks: it lives for its ttl, until it "
+        "is renewed or ended.",
+    ),
+    Operation(
+        "POST", "/v1/sessions/{number}/renew", "renewSession", "sessions", "Give a living session another end",
+        {200: Answer("The session, whose files now live as long.", (sessions.Session,))},
+        CHANGE, (401, 404, 503, 507), body=models.Renewal,
+    ),
+    Operation(
+        "DELETE", "/v1/sessions/{number}", "endSession", "sessions", "End a session",
+        {200: Answer("Its files are due now: the next sweep removes them.", (sessions.Ended,))},
+        CHANGE, (401, 404, 503, 507),
+    ),
+    Operation(
+        "GET", "/v1/limits", "listLimits", "looks", "How far it is to each limit",
+        {200: Answer("As of now.", (limits.Limits,))}, READ, (401, 503), query=models.NoQuery,
     ),
     Operation(
         "GET", "/v1/overview", "overview", "looks", "Everything at a glance",
-        {200: Answer("As of now.", (answers.Overview,))}, READ, (401, 503), query=models.NoQuery,
+        {200: Answer("As of now.", (looks.Overview,))}, READ, (401, 503), query=models.NoQuery,
     ),
     Operation(
         "GET", "/v1/outlook", "outlook", "looks", "What will be due when",
-        {200: Answer("A look at every record, at most some time old.", (answers.Outlook,))},
+        {200: Answer("A look at every record, at most some time old.", (looks.Outlook,))},
         READ, (401, 503), query=models.NoQuery,
     ),
     Operation(
         "GET", "/v1/samples", "samples", "looks", "How many files there were, over time",
-        {200: Answer("The oldest first.", (answers.Samples,))}, READ, (401, 503), query=models.SamplesQuery,
+        {200: Answer("The oldest first.", (looks.Samples,))}, READ, (401, 503), query=models.SamplesQuery,
     ),
     Operation(
         "GET", "/v1/events", "events", "looks", "The overview, every two seconds",
@@ -157,10 +183,10 @@ OPERATIONS = (
         READ, (401, 503),
     ),
     Operation(
-        "POST", "/session", "beginSession", "session", "A browser that knows the token gets a cookie, to read with",
-        {204: Answer("The cookie is set.", header="Set-Cookie")}, refused=(401,), body=models.Login,
+        "POST", "/login", "signIn", "sign in", "A browser that knows the token gets a cookie, to read with",
+        {204: Answer("The cookie is set.", header="Set-Cookie")}, refused=(401,), body=models.Token,
     ),
-    Operation("DELETE", "/session", "endSession", "session", "Take the cookie back", {204: Answer("It is gone.")}),
+    Operation("DELETE", "/login", "signOut", "sign in", "Take the cookie back", {204: Answer("It is gone.")}),
     Operation(
         "GET", "/", "page", "page", "The page",
         {

@@ -5,8 +5,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from temp_file_manager.context import Context
-from temp_file_manager.inspection import health, metrics, overview
+from temp_file_manager.inspection import describe, health, metrics, overview
 from temp_file_manager.inspection.health import Grade
+from temp_file_manager.inspection.limits import readings
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.api.models import NoQuery, SamplesQuery, SweepsQuery
 from temp_file_manager.service.http.cached import Shared
@@ -67,6 +68,14 @@ class Looks:
         """Answer what the page shows at a glance."""
         requests.query(request, NoQuery)
         return as_json(await run_in_threadpool(overview.overview, self._context))
+
+    async def limits(self, request: Request) -> Response:
+        """Answer how far it is to each limit."""
+        requests.query(request, NoQuery)
+        return as_json(await run_in_threadpool(self._limits))
+
+    def _limits(self) -> dict[str, object]:
+        return describe.limits(readings(self._context), self._context.measuring.age())
 
     async def outlook(self, request: Request) -> Response:
         """Answer what will be due when."""

@@ -18,7 +18,7 @@ from temp_file_manager.service.http.refusals import Refusals
 from temp_file_manager.settings import Settings
 
 PROBES = frozenset({"/health", "/livez", "/metrics", "/readyz"})
-OPEN = PROBES | {"/", "/openapi.json", "/session"}
+OPEN = PROBES | {"/", "/openapi.json", "/login"}
 STATIC = "/static/"
 
 NOT_MEANT = "this service does not go by that name: ask for localhost, or add it to TEMP_FILE_HTTP_ALLOWED_HOSTS"

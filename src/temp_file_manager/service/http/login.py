@@ -8,7 +8,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from temp_file_manager.service.api import requests
-from temp_file_manager.service.api.models import Login
+from temp_file_manager.service.api.models import Token
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.service.http.refusals import Refusals
 
@@ -55,8 +55,8 @@ class Credentials:
         return any(hmac.compare_digest(value, self.cookie_value.encode()) for value in brought)
 
 
-class Session:
-    """``/session``: a browser that knows the token gets the cookie.
+class Login:
+    """``/login``: a browser that knows the token gets the cookie.
 
     Args:
         credentials: What is compared.
@@ -69,7 +69,7 @@ class Session:
 
     async def begin(self, request: Request) -> Response:
         """Hand the cookie out."""
-        token = (await requests.body(request, Login, requests.LARGEST_LOGIN)).token
+        token = (await requests.body(request, Token, requests.LARGEST_LOGIN)).token
         if not self._credentials.given:
             raise Problem(403, NO_TOKEN)
         if not self._credentials.is_token(token.encode("utf-8", "surrogatepass")):

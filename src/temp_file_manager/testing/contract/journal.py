@@ -4,8 +4,8 @@
 import math
 
 from temp_file_manager.registry.answers import Note
-from temp_file_manager.registry.contract import last_line
 from temp_file_manager.registry.counters import durations, of_sweep
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords
 

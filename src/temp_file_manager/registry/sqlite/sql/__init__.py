@@ -11,6 +11,7 @@ MIGRATIONS = (
     "005_tries.sql",
     "006_identity.sql",
     "007_room.sql",
+    "008_sessions.sql",
 )
 """In their order; how many of them a file has seen is its schema."""
 

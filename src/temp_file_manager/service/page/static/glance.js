@@ -55,7 +55,8 @@ export function showFigures({ stats, disk, health }) {
   figure("bytes", stats.bytes === null ? "not known" : bytes(stats.bytes), "of files on record");
   figure("oldest", span(age), `due at ${span(number(health.max_age))} by default`);
   figure("registered", count(stats.registered), "by every process");
-  figure("cleaned", count(stats.cleaned), `${bytes(stats.freed_bytes)} freed`);
+  const evicted = stats.evicted ? `; ${count(stats.evicted)} for limits` : "";
+  figure("cleaned", count(stats.cleaned), `${bytes(stats.freed_bytes)} freed${evicted}`);
   const doubtful = stats.kept_unknown ? `; ${count(stats.kept_unknown)} in doubt` : "";
   figure("kept", count(stats.kept_in_use), `times${doubtful}`);
   figure("failed", count(stats.failed), stats.failed ? "attempts" : "no removal ever did");

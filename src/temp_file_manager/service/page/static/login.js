@@ -33,7 +33,7 @@ export function askForToken(welcome) {
 }
 
 async function signIn(token) {
-  const answer = await fetch("session", {
+  const answer = await fetch("login", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ token }),
@@ -48,7 +48,7 @@ export function offerToSignOut() {
   const button = one("#sign-out");
   button.hidden = !localStorage.getItem(REMEMBERED);
   button.onclick = async () => {
-    const answer = await fetch("session", { method: "DELETE" }).catch(() => null);
+    const answer = await fetch("login", { method: "DELETE" }).catch(() => null);
     if (!answer?.ok) return;
     localStorage.removeItem(REMEMBERED);
     location.reload();

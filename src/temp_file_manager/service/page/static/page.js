@@ -5,9 +5,11 @@ import { keepTime, make, now, one, say, setClock, since } from "./dom.js";
 import { showFiles, showForecast, showNoForecast } from "./files.js";
 import { clock } from "./format.js";
 import { showEmptiness, showFigures, showHealth, showOldHealth } from "./glance.js";
+import { showLimits } from "./limits.js";
 import { listen } from "./live.js";
 import { askForToken, offerToSignOut } from "./login.js";
 import { read, Refusal } from "./read.js";
+import { showSessions } from "./sessions.js";
 import { showSweeps } from "./sweeps.js";
 
 const REFRESH = 60000;
@@ -30,6 +32,8 @@ function heard(overview) {
   showHealth(overview.health);
   showFigures(overview);
   showEmptiness(overview);
+  showLimits(overview.limits);
+  showSessions(overview.sessions);
   showSweeps(overview);
   chart.append(overview.at, overview.stats.records, overview.stats.bytes);
   // Files that come or go are news; their ages alone can wait.

@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 from temp_file_manager.inspection.prospects import Rule
 from temp_file_manager.inspection.why import Silent
 from temp_file_manager.records import Status
-from temp_file_manager.service.api.answers import Count, Identity, Number, Part
+from temp_file_manager.service.api.answers.files import Identity
+from temp_file_manager.service.api.answers.parts import Count, Number, Part
 from temp_file_manager.service.api.models import Path
 
 
@@ -54,6 +55,7 @@ class Story(Part):
     registered: bool
     rule: Rule
     asof: Number
+    session: Annotated[Count | None, Meta(description="The number of the session that it was registered in.")]
     max_age: Number
     becomes_due_at: Number | None
     becomes_due_in: Number | None

@@ -1,0 +1,1 @@
+"""Answers of the API as models, of which its description is made; what handlers answer with is plain data."""
