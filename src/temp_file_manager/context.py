@@ -13,6 +13,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
@@ -23,7 +24,7 @@ from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.scheduler import Scheduler
-from temp_file_manager.sweeping.sweep import Sweeper
+from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
 class MaxAge:
@@ -62,6 +63,7 @@ class Context:
         registrar: What puts files on record.
         creator: What makes files that are on record.
         directories: What makes directories, and removes them.
+        sessions: What begins sessions.
         sweeper: What sweeps.
         scheduler: What does jobs at intervals, once it is started.
     """
@@ -81,6 +83,7 @@ class Context:
     registrar: Registrar
     creator: Creator
     directories: MadeDirectories
+    sessions: Sessions
     sweeper: Sweeper
     scheduler: Scheduler
 
@@ -138,6 +141,14 @@ class Context:
         history = History(registry, clock)
         guard = ClockGuard(registry, clock)
         registrar = Registrar(registry, guard, told, settings)
+        creator = Creator(directory, registry, guard, registrar, settings.permission_mask)
+        directories = MadeDirectories(directory)
+        sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
+        storage = build(settings, base_dir, clock, guard.asof)
+
+        def retire(due: Selection) -> None:
+            sweeper.run(due, Bounds(), storage)
+
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -146,15 +157,16 @@ class Context:
             clock=clock,
             hooks=told,
             registry=registry,
-            storage=build(settings, base_dir, clock, guard.asof),
+            storage=storage,
             protecting=build(settings, base_dir, clock, guard.asof, protect_open=True),
             clock_guard=guard,
             large_sweep_guard=LargeSweepGuard(registry),
             history=history,
             registrar=registrar,
-            creator=Creator(directory, registry, guard, registrar, settings.permission_mask),
-            directories=MadeDirectories(directory),
-            sweeper=Sweeper(registry, clock, told, history, settings.cleanup_batch_size),
+            creator=creator,
+            directories=directories,
+            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sweeper=sweeper,
             scheduler=Scheduler(clock),
         )
 

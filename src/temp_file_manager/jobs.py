@@ -10,6 +10,7 @@ from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.history import STEPS
 from temp_file_manager.sweeping.scheduler import SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -46,6 +47,7 @@ def sweep(context: Context, stop: Stop) -> None:
     """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked."""
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
+    end_over(context.registry, due.asof)
     try:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)
     except LargeSweepError as error:

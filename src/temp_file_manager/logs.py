@@ -6,13 +6,14 @@ tests compare the finished text with what a mocked logger was called with.
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from temp_file_manager.chunks import Outcomes
 from temp_file_manager.errors import TempFileError
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.reports import SweepReport
+from temp_file_manager.sessions import Session
 from temp_file_manager.text import printable
 
 if TYPE_CHECKING:
@@ -131,6 +132,12 @@ def directory_removed(path: str) -> None:
     """Say that a directory went that ``mkdtemp`` had made."""
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(f"Removed temporary directory: {printable(path)}")
+
+
+def sessions_ended(sessions: Mapping[Session, str]) -> None:
+    """Say which sessions a sweep has ended, and why."""
+    for session, reason in sessions.items():
+        logger.info(f"Session {session.number} ({printable(session.name)!r}) has ended: {reason}")
 
 
 def _kept_for_good(outcomes: Outcomes) -> None:

@@ -6,21 +6,22 @@ from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self
 
-from temp_file_manager import logs, rules
+from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
-from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.hold import Hold
-from temp_file_manager.registering.on_record import on_record, recorded_path
+from temp_file_manager.registering.on_record import recorded_path, statuses
 from temp_file_manager.registering.pin import pin, unpin
+from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
+from temp_file_manager.sweeping.sessions import end_first
 from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
@@ -143,7 +144,9 @@ class TempFileManager:
         """The lock the manager takes for its own writes to ``files``; hold it to read and write them steadily."""
         return self.registry.lock
 
-    def register_file(self, file_path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
+    def register_file(
+        self, file_path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = (), until: Until | None = None
+    ) -> None:
         """Put a file on record; registering it again restarts its age.
 
         What is no regular file, or no link to one, is refused with a warning. Of a link, only the link will
@@ -153,28 +156,39 @@ class TempFileManager:
             file_path: Made absolute, links not followed.
             ttl: Seconds this file may live, instead of ``max_age``.
             tags: Words of your own.
+            until: ``"exit"``: it lives until this process ends, however it ends; the next sweep removes it then.
 
         Raises:
-            ValueError: ``ttl`` is negative or not a number.
+            ValueError: ``ttl`` is negative or not a number, or is given beside ``until``.
             TypeError: ``file_path`` is no path.
         """
-        self._context.registrar.one(file_path, ttl, tags)
+        self._context.registrar.one(file_path, ttl, tags, self._context.sessions.until(until, ttl))
 
     def register_files(
-        self, file_paths: Iterable[AnyPath], *, ttl: float | None = None, tags: Iterable[str] = ()
+        self,
+        file_paths: Iterable[AnyPath],
+        *,
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
+        until: Until | None = None,
     ) -> RegisterReport:
-        """Put many files on record in one step; what cannot be registered is reported, not raised.
+        """Put many files on record in one step, each as ``register_file`` does.
 
-        Args:
-            file_paths: As ``register_file`` takes them.
-            ttl: Seconds these files may live, instead of ``max_age``.
-            tags: Words of your own, for each of them.
+        What cannot be registered is reported, not raised.
 
         Raises:
-            ValueError: ``ttl`` is negative or not a number.
+            ValueError: as ``register_file``.
             TypeError: ``file_paths`` is a single path, or holds something that is none.
         """
-        return self._context.registrar.many(file_paths, ttl, tags)
+        session = self._context.sessions.until(until, ttl)
+        return self._context.registrar.many(file_paths, ttl, tags, session=session)
+
+    def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
+        """Return a session: ``with manager.session() as session: …`` removes what is in it when the block is left.
+
+        After ``ttl`` seconds it ends in any case; ``name`` is a word for people.
+        """
+        return self._context.sessions.make(name, ttl)
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""
@@ -191,12 +205,7 @@ class TempFileManager:
 
     def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
         """Return what is known about many files, registered or not, and the counts."""
-        paths = absolute_all(file_paths, "status")
-        records = on_record(self.registry, paths)
-        due = self._context.due()
-        files = tuple(rules.status(path, records.get(path), due) for path in paths)
-        known = sum(file.record is not None for file in files)
-        return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
+        return statuses(self.registry, absolute_all(file_paths, "status"), self._context.due())
 
     def hold(self, file_path: AnyPath) -> Hold:
         """Keep a registered file from every sweep while it is worked with: ``with manager.hold(path): …``.
@@ -259,23 +268,22 @@ class TempFileManager:
             budget: Seconds after which no new chunk (500 records or 50 ms at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
-            allow_large: Refuse to remove more files than this because of a change of settings, where that is more than
-                1,000 and half of all. None: never refuse.
+            allow_large: Refuse to remove more files because of a change of settings than this, 1,000 and half of all.
             stop: Asked between chunks; True ends the sweep there.
 
         Raises:
             ValueError: ``limit`` or ``budget`` is negative or not a number.
             LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
         """
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
-        bounds = Bounds(limit, None if budget is None else seconds("budget", budget), stop)
+        bounds = Bounds.of(limit, budget, stop)
         context = self._context
         asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
         due = Selection(asof, self.max_age, force)
+        foretold = end_first(self.registry, due, dry_run=dry_run)
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
-        report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open), dry_run=dry_run)
+        storage = context.storage_for(protect_open=protect_open)
+        report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
         if not dry_run:

@@ -128,7 +128,7 @@ class Selection:
         order: In which order a page gives them. In each but ``OVERDUE`` only ``tags`` counts beside it; sweeps know no
             other order.
         only: Of these records alone, as a page or ``get`` gave them. What has been registered again since is another.
-        session: Only what belongs to the session of this number; 0: whatever session.
+        session: Only what belongs to the session of this number, in an order of the registry's own; 0: of whatever one.
         tags: Of what has one of these tags alone; for pages in an order of their own.
     """
 

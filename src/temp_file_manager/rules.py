@@ -102,7 +102,8 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         now: Seconds since the epoch.
     """
     since = min(found.since, now)
-    ends = None if record.due_at is None else record.due_at + (since - record.registered_at)
+    moved = 0.0 if record.session else since - record.registered_at  # the end of a session is its own
+    ends = None if record.due_at is None else record.due_at + moved
     if ends is not None and math.isnan(ends):  # infinity less infinity
         ends = since
     return TempFile(
@@ -115,6 +116,7 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
         identity=found.identity,
         pinned_until=record.pinned_until,
         held=record.held,
+        session=record.session,
     )
 
 

@@ -22,6 +22,9 @@ class ProcessIdentity(NamedTuple):
 Owner = Literal["this process", "another process", "heirs"] | ProcessIdentity | None
 """What ends a session by ending itself; None: nothing but its time."""
 
+THIS_PROCESS: Final = "this process"
+"""What ends with this process, however that ends: a session, or a hold."""
+
 HEIRS: Final = "heirs"
 """This process and all that inherit the descriptor of the session's lock file: it lives until the last has ended."""
 

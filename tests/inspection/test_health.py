@@ -24,7 +24,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
 from temp_file_manager.records import Cause, Selection, Status, TempFile
 from temp_file_manager.registry import Settlement
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.sweeping.scheduler import SWEEP
 from temp_file_manager.testing import FakeClock, in_child

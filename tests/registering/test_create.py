@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_registered_leaves_nothing(
     """Once, where files without a name cannot be made, its descriptor, the file and a pending record were left."""
     manager = make_manager()
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise RegistryFullError("on purpose")
 
     monkeypatch.setattr(new_files, "create_nameless", lambda _: None)

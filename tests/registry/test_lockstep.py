@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from temp_file_manager.chunks import Other
-from temp_file_manager.errors import RecordClaimedError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 from temp_file_manager.records import RETIRED, Cause, NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.contract import Holder
@@ -47,6 +47,16 @@ class Row:
     failed_at: int = 0
     written_at: int = 0
     size: int | None = None
+    session: int = 0
+
+
+@dataclass(eq=False)
+class Owner:
+    """A session of the model."""
+
+    number: int
+    ends_at: float
+    ended: bool = False
 
 
 @dataclass(eq=False)
@@ -88,6 +98,7 @@ class Lockstep(RuleBasedStateMachine):
 
     sweeps = Bundle("sweeps")
     looks = Bundle("looks")
+    sessions = Bundle("sessions")
     paths = st.sampled_from([f"/r/{number}" for number in range(6)])
     ages = st.integers(-5, 40).map(float)
 
@@ -136,9 +147,9 @@ class Lockstep(RuleBasedStateMachine):
         if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now)):
             self.added(rows)
 
-    def added(self, files: Iterable[NewFile]) -> None:
+    def added(self, files: Iterable[NewFile], session: int = 0) -> None:
         for path, due_at, size, _, _ in files:
-            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick(), size=size)
+            self.rows[path] = Row(path, self.now, due_at, written_at=self.tick(), size=size, session=session)
             self.counts["registered"] += 1
 
     @rule(files=sized)
@@ -201,7 +212,9 @@ class Lockstep(RuleBasedStateMachine):
     def write(self, path: str, when: float) -> None:
         old = self.rows.get(path)
         due_at = None if old is None or old.due_at is None else old.due_at + (when - old.registered_at)
-        self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=old.size if old else None)
+        size, session = (old.size, old.session) if old else (None, 0)
+        due_at = old.due_at if old and session else due_at
+        self.rows[path] = Row(path, when, due_at, written_at=self.tick(), size=size, session=session)
         self.counts["registered"] += old is None
 
     @rule(paths=st.lists(paths, max_size=2, unique=True), keeps=st.booleans())
@@ -225,9 +238,12 @@ class Lockstep(RuleBasedStateMachine):
         if not self.writes(self.rows, lambda: self.registry.replace(new)):
             return
         written = self.tick()
-        sizes = {path: row.size for path, row in self.rows.items()}
-        self.counts["registered"] += len(times.keys() - sizes.keys())
-        self.rows = {path: Row(path, when, None, written_at=written, size=sizes.get(path)) for path, when in new}
+        former, self.rows = self.rows, {}
+        self.counts["registered"] += len(times.keys() - former.keys())
+        for path, when in new:
+            old = former.get(path, Row(path, when, None))
+            due_at = old.due_at if old.session else None
+            self.rows[path] = Row(path, when, due_at, written_at=written, size=old.size, session=old.session)
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 29.0, 60.0]))
     def pass_time(self, seconds: float) -> None:
@@ -238,6 +254,57 @@ class Lockstep(RuleBasedStateMachine):
             assert not self.registry.claim(NOTHING_DUE, now=self.now, lease=60, limit=9).records
             self.out = {path: taken for path, taken in self.out.items() if path not in lapsed}
             self.ends += 1
+
+    # -- sessions
+
+    @rule(target=sessions, seconds=st.sampled_from([5.0, 40.0, math.inf]))
+    def begin_session(self, seconds: float) -> Owner:
+        ends_at = self.now + seconds
+        session = self.registry.begin("", now=self.now, ends_at=ends_at, owner=THIS_PROCESS)
+        return Owner(session.number, ends_at)
+
+    @rule(session=sessions, files=sized, ttl=st.none() | st.just(5.0))
+    def add_to_session(self, session: Owner, files: list[tuple[str, int | None]], ttl: float | None) -> None:
+        rows: list[NewFile] = [(path, ttl and self.now + ttl, size, (), None) for path, size in files]
+        if session.ended:
+            if rows and not any(path in self.out for path, _ in files):
+                with pytest.raises(InvalidArgumentError):
+                    self.registry.add(rows, self.now, session=session.number)
+            return
+        paths = [path for path, _ in files]
+        if self.changes(paths, lambda: self.registry.add(rows, self.now, session=session.number)):
+            self.added([(path, session.ends_at, *rest) for path, _, *rest in rows], session.number)  # type: ignore[misc]
+
+    @rule(session=sessions, seconds=st.sampled_from([0.0, 20.0, math.inf]))
+    def renew_session(self, session: Owner, seconds: float) -> None:
+        ends_at = self.now + seconds
+        assert self.registry.renew(session.number, ends_at) is not session.ended
+        if not session.ended:
+            session.ends_at = ends_at
+            self.moved(session, ends_at)
+
+    @rule(session=sessions)
+    def end_session(self, session: Owner) -> None:
+        due = self.registry.end((session.number,), self.now)
+        moved = 0 if session.ended else self.moved(session, self.now)
+        assert due == moved
+        session.ended = True
+
+    def moved(self, session: Owner, due_at: float) -> int:
+        """Give the records of a session another end; in memory what is given one is another record."""
+        rows = [row for row in self.rows.values() if row.session == session.number]
+        for row in rows:
+            if self.writes_wait:
+                row.due_at = due_at
+            elif row.due_at != due_at:
+                self.rows[row.path] = replace(row, due_at=due_at, written_at=self.tick())
+        return len(rows)
+
+    @rule(session=sessions)
+    def a_page_has_what_is_in_a_session(self, session: Owner) -> None:
+        due = Selection(self.now, 0, force=True, session=session.number)
+        free = [record.path for record in self.registry.page(due, now=self.now, limit=99).records]
+        assert sorted(free) == sorted(path for path, row in self.rows.items() if self.wants(row, due, self.event + 1))
 
     # -- pins and holds
 
@@ -284,7 +351,8 @@ class Lockstep(RuleBasedStateMachine):
     def wants(self, row: Row, due: Selection, began: int) -> bool:
         if row.path in self.out or row.path in self.held or self.pins.get(row.path, -math.inf) > due.asof:
             return False
-        if row.failed_at >= began:
+        late = due.session and not self.writes_wait and row.written_at >= began
+        if late or row.failed_at >= began or (due.session and row.session != due.session):
             return False
         if due.force:
             return row.written_at < began
@@ -303,8 +371,9 @@ class Lockstep(RuleBasedStateMachine):
         assert set(paths) <= set(wanted)
         sure = {path for path, row in wanted.items() if path in paths or not (later and row.failed_at)}
         assert min(1, len(sure)) <= len(paths) <= limit
-        since = {path: _since(row, due) for path, row in wanted.items()}
-        assert [since[path] for path in paths] == sorted(since[path] for path in sure)[: len(paths)]
+        if not due.session:
+            since = {path: _since(row, due) for path, row in wanted.items()}
+            assert [since[path] for path in paths] == sorted(since[path] for path in sure)[: len(paths)]
         taken = Taken(claim, [wanted[path] for path in paths], self.now + 60)
         for record, row in zip(claim.records, taken.rows, strict=True):
             assert record[:5] == (row.path, row.registered_at, row.due_at, row.retry_at, row.failures)
@@ -319,9 +388,10 @@ class Lockstep(RuleBasedStateMachine):
         force=st.booleans(),
         patient=st.booleans(),
         limit=st.integers(1, 4),
+        session=st.none() | sessions,
     )
-    def begin_sweep(self, max_age: float, force: bool, patient: bool, limit: int) -> Sweep:
-        due = Selection(self.now, max_age, force, patient and not force)
+    def begin_sweep(self, max_age: float, force: bool, patient: bool, limit: int, session: Owner | None) -> Sweep:
+        due = Selection(self.now, max_age, force, patient and not force, session=session.number if session else 0)
         planned = self.registry.page(due, now=self.now, limit=limit).records
         claim = self.registry.claim(due, now=self.now, lease=60, limit=limit)
         claimed = [record.path for record in claim.records]
@@ -432,6 +502,7 @@ class Lockstep(RuleBasedStateMachine):
         for path, record in self.registry.get(list(self.rows)).items():
             row = self.rows[path]
             assert record[:5] == (path, row.registered_at, row.due_at, row.retry_at, row.failures)
+            assert record.session == row.session
 
     @invariant()
     def orders_are_the_models(self) -> None:

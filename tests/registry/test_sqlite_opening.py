@@ -32,6 +32,8 @@ from temp_file_manager.testing import in_child
 
 ALL = Selection(1e9, 0, force=True)
 NOBODY = 65534
+LATEST = migration.current()
+"""The schema of this version."""
 SQL = resources("temp_file_manager.registry.sqlite") / "sql"
 
 
@@ -399,7 +401,7 @@ class TestNewerSchema:
         assert sorted(os.listdir(tmp_path)) == [".temp-file-manager", "a"], "also what mkstemp made is gone"
         said = [message for message in messages if "newer version" in message]
         assert len(said) == 1, "said once, also when the file is opened again"
-        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows 6)")
+        assert said[0].startswith(f"{newer} was made by a newer version (schema 99, this one knows {LATEST})")
 
 
 class TestMigration:
@@ -411,8 +413,8 @@ class TestMigration:
             "-- A made-up one; it says so.\nCREATE TABLE remarks (text);\nINSERT INTO remarks VALUES ('once');\n"
             "ALTER TABLE files ADD COLUMN remark TEXT DEFAULT 'none'\n"
         )
-        monkeypatch.setattr(migration, "MIGRATIONS", (*migration.MIGRATIONS, "007_remarks.sql"))
-        monkeypatch.setattr(migration, "load", lambda name: text if name == "007_remarks.sql" else real(name))
+        monkeypatch.setattr(migration, "MIGRATIONS", (*migration.MIGRATIONS, "099_remarks.sql"))
+        monkeypatch.setattr(migration, "load", lambda name: text if name == "099_remarks.sql" else real(name))
         return filled
 
     def test_records_survive(self, second: Path, tmp_path: Path) -> None:
@@ -423,7 +425,7 @@ class TestMigration:
         registry.forget(["/p/new"])
         assert len(registry.claim(ALL, now=0, lease=60, limit=999).records) == 500
         registry.close()
-        assert execute(second, "PRAGMA user_version") == (7,)
+        assert execute(second, "PRAGMA user_version") == (LATEST + 1,)
         assert execute(second, "SELECT count(*), min(id), max(id), sum(registered_at) FROM files") == records
         assert execute(second, "SELECT count(*) FROM files WHERE remark = 'none'") == (500,)
 
@@ -431,7 +433,7 @@ class TestMigration:
     def test_a_new_file_has_every_migration(self, tmp_path: Path) -> None:
         path = tmp_path / "new.db"
         open_registry(f"sqlite://{path}", str(tmp_path)).close()
-        assert execute(path, "PRAGMA user_version") == (7,)
+        assert execute(path, "PRAGMA user_version") == (LATEST + 1,)
         assert execute(path, "SELECT count(*) FROM remarks") == (1,)
 
     def test_processes_that_open_it_together_migrate_once(self, second: Path, tmp_path: Path) -> None:
@@ -460,7 +462,7 @@ class TestMigration:
         with pytest.raises(RegistryError, match="cannot be used"):
             open_registry("sqlite:", str(tmp_path))
         assert dump(second) == before
-        assert execute(second, "PRAGMA user_version") == (6,)
+        assert execute(second, "PRAGMA user_version") == (LATEST,)
 
 
 class TestFacts:
@@ -491,7 +493,7 @@ class TestFacts:
                 registry.write("clock", "new", 5.0, keep=1)
                 assert registry.read("clock", limit=9) == [(5.0, "new")]
             assert look_at(str(former), str(base)).clock == "new"
-        assert execute(former, "PRAGMA user_version") == (6,)
+        assert execute(former, "PRAGMA user_version") == (LATEST,)
 
     def test_an_earlier_version_goes_on_reading_them(self, former: Path, tmp_path: Path) -> None:
         """One that had the file open, or opens it, looks where they were; it writes nothing."""
@@ -509,7 +511,7 @@ class TestFacts:
             registry.add([new("/p/a")], 1.0)
         monkeypatch.setattr(migration, "MIGRATIONS", migration.MIGRATIONS[:2])
         with closing(open_registry(f"sqlite://{former}", str(tmp_path))) as registry:
-            with pytest.raises(RegistryError, match=r"newer version \(schema 6, this one knows 2\)"):
+            with pytest.raises(RegistryError, match=rf"newer version \(schema {LATEST}, this one knows 2\)"):
                 registry.add([new("/p/b")], 1.0)
             assert list(registry.files) == ["/p/a"]
 

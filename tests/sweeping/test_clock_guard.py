@@ -15,7 +15,7 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import MemoryRegistry, Registry
-from temp_file_manager.registry.contract import Note, last_line
+from temp_file_manager.registry.journal import Note, last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage

@@ -16,7 +16,7 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.contract import Note, last_line
+from temp_file_manager.registry.journal import Note, last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings

@@ -8,7 +8,7 @@ from temp_file_manager.adopt.plan import Adoption, adopt_wanted
 from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.context import Context
 from temp_file_manager.errors import TempFileError
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.text import printable

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
@@ -20,6 +20,13 @@ from temp_file_manager.storage.identity import Examiner
 
 Name = Callable[[], str]
 """Makes a path that nobody can guess."""
+
+
+class Life(NamedTuple):
+    """How long a new file is to live: so many seconds, as long as a session, or by ``max_age``."""
+
+    ttl: float | None
+    session: int
 
 
 class Creator:
@@ -47,28 +54,27 @@ class Creator:
         self._registrar = registrar
         self._mask = mask
 
-    def create(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
+    def create(self, suffix: str, prefix: str, ttl: float | None, session: int = 0) -> tuple[int, str]:
         """Create and register an empty file; return its open descriptor and its path."""
-        if ttl is not None:
-            seconds("ttl", ttl)
-        return self._directory.within(lambda: self._created(suffix, prefix, ttl))
+        life = Life(None if ttl is None else seconds("ttl", ttl), session)
+        return self._directory.within(lambda: self._created(suffix, prefix, life))
 
-    def _created(self, suffix: str, prefix: str, ttl: float | None) -> tuple[int, str]:
+    def _created(self, suffix: str, prefix: str, life: Life) -> tuple[int, str]:
         if not self._registry.properties.keeps_identity:
             fd, path = new_files.create_file(self._base_dir, prefix, suffix)
             try:
-                self._registrar.one(path, ttl, ())
+                self._registrar.one(path, life.ttl, (), life.session)
             except BaseException:
                 new_files.discard(fd, path)
                 raise
             return fd, path
         name = functools.partial(new_files.random_path, self._base_dir, prefix, suffix)
         nameless = new_files.create_nameless(self._base_dir)
-        return self._pending(name, ttl) if nameless is None else self._linked(nameless, name, ttl)
+        return self._pending(name, life) if nameless is None else self._linked(nameless, name, life)
 
-    def open(self, mode: str, suffix: str, ttl: float | None, encoding: str | None) -> IO[Any]:
+    def open(self, mode: str, suffix: str, ttl: float | None, encoding: str | None, session: int = 0) -> IO[Any]:
         """Create, register and open a file."""
-        fd, path = self.create(suffix, "tmp", ttl)
+        fd, path = self.create(suffix, "tmp", ttl, session)
         try:
             return new_files.named_file(fd, path, mode, encoding)
         except BaseException:
@@ -76,7 +82,7 @@ class Creator:
             self._forget(path)
             raise
 
-    def _linked(self, fd: int, name: Name, ttl: float | None) -> tuple[int, str]:
+    def _linked(self, fd: int, name: Name, life: Life) -> tuple[int, str]:
         """Give a file that has no name one that is on record."""
 
         def give(path: str) -> int:
@@ -96,30 +102,30 @@ class Creator:
         except BaseException:
             os.close(fd)
             raise
-        fd, path = self._named(name, identity, ttl, give)
+        fd, path = self._named(name, identity, life, give)
         self._registrar.tell({path: 0})
         return fd, path
 
-    def _pending(self, name: Name, ttl: float | None) -> tuple[int, str]:
+    def _pending(self, name: Name, life: Life) -> tuple[int, str]:
         """Make a file under a name that is on record, and put on record which file that is."""
 
         def give(path: str) -> int:
             fd = new_files.create_exclusively(path)
             try:
-                self._register(path, ttl)
+                self._register(path, life)
             except BaseException:
                 new_files.discard(fd, path)
                 raise
             return fd
 
-        return self._named(name, PENDING, ttl, give)
+        return self._named(name, PENDING, life, give)
 
-    def _named(self, name: Name, identity: Identity, ttl: float | None, give: Callable[[str], int]) -> tuple[int, str]:
+    def _named(self, name: Name, identity: Identity, life: Life, give: Callable[[str], int]) -> tuple[int, str]:
         """Put a path on record, hold it while a file is given that name, and return both; a failure leaves nothing."""
         while True:
             path, fd = name(), None
             try:
-                self._reserve(path, identity, ttl)
+                self._reserve(path, identity, life)
                 fd = give(path)
                 self._registry.release((path,), THIS_PROCESS)
             except FileExistsError:
@@ -132,8 +138,8 @@ class Creator:
             else:
                 return fd, path
 
-    def _register(self, path: str, ttl: float | None) -> None:
-        if not self._registrar.many((path,), ttl, ()).registered:
+    def _register(self, path: str, life: Life) -> None:
+        if not self._registrar.many((path,), life.ttl, (), session=life.session).registered:
             raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
 
     def _forget(self, path: str) -> None:
@@ -142,11 +148,11 @@ class Creator:
             self._registry.forget((path,))
             self._registry.release((path,), THIS_PROCESS)
 
-    def _reserve(self, path: str, identity: Identity, ttl: float | None) -> None:
+    def _reserve(self, path: str, identity: Identity, life: Life) -> None:
         """Put a path on record and hold it, however many sweeps come between the two."""
         now = self._clock.wall()
-        due_at = None if ttl is None else now + ttl
+        due_at = None if life.ttl is None else now + life.ttl
         while True:
-            self._registry.add(((path, due_at, 0, (), identity),), now)
+            self._registry.add(((path, due_at, 0, (), identity),), now, session=life.session)
             if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

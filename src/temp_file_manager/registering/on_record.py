@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from temp_file_manager.records import TempFile
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
+from temp_file_manager.reports import StatusReport
+from temp_file_manager.rules import status
 from temp_file_manager.storage.kernel.statx import HERE, looker
 
 
@@ -27,6 +29,15 @@ def on_record(registry: Registry, paths: Iterable[str]) -> dict[str, TempFile]:
             for path, record in others.items():
                 found.setdefault(f"{directory}/{path.rpartition('/')[2]}", record)
     return found
+
+
+def statuses(registry: Registry, paths: Iterable[str], due: Selection) -> StatusReport:
+    """Return what is known about absolute paths, and the counts."""
+    asked = list(paths)
+    records = on_record(registry, asked)
+    files = tuple(status(path, records.get(path), due) for path in asked)
+    known = sum(file.record is not None for file in files)
+    return StatusReport(known, len(files) - known, sum(file.due for file in files), files)
 
 
 def recorded_paths(registry: Registry, paths: Iterable[str]) -> list[str]:

@@ -57,10 +57,10 @@ class Registrar:
         self._own = OwnFiles(registry.properties.files)
         self._plain = not registry.properties.keeps_identity and self._mask is None and not self._owner_check
 
-    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str]) -> None:
+    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
-        if not self._plain:
-            self.many((file_path,), ttl, tags)
+        if session or not self._plain:
+            self.many((file_path,), ttl, tags, session=session)
             return
         path = absolute(file_path)
         now = self._clock.wall()
@@ -81,7 +81,12 @@ class Registrar:
             self._hooks.emit(FilesRegistered((path,), (path,) if oversized else ()))
 
     def many(
-        self, file_paths: Iterable[AnyPath], ttl: float | None, tags: Iterable[str], judge: Judge = _anything
+        self,
+        file_paths: Iterable[AnyPath],
+        ttl: float | None,
+        tags: Iterable[str],
+        judge: Judge = _anything,
+        session: int = 0,
     ) -> RegisterReport:
         """Register many files in one step; those that ``judge`` has something against are refused."""
         paths = absolute_all(file_paths, "register_file")
@@ -102,7 +107,7 @@ class Registrar:
                 logs.refused(path, found)
             else:
                 rows.append((path, due_at, found[0], words, found[1]))
-        lost = self._refused(rows, now, settlements, look) if rows else {}
+        lost = self._refused(rows, now, settlements, look, session) if rows else {}
         refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
         return RegisterReport(len(kept), len(self.tell(kept)), tuple(refused))
@@ -162,7 +167,9 @@ class Registrar:
         if reason:
             logs.mode_left(path, mask, reason)
 
-    def _refused(self, rows: Sequence[NewFile], now: float, settlements: int, look: Look) -> dict[str, str]:
+    def _refused(
+        self, rows: Sequence[NewFile], now: float, settlements: int, look: Look, session: int = 0
+    ) -> dict[str, str]:
         """Put rows on record; return the paths of those that could not be, each with the reason."""
         claimed: dict[str, str] = {}
         gone: dict[str, str] = {}
@@ -175,7 +182,7 @@ class Registrar:
 
         while rows:
             try:
-                self._registry.add(rows, now, looked=Looked(settlements, again))
+                self._registry.add(rows, now, looked=Looked(settlements, again), session=session)
                 break
             except RecordClaimedError as error:
                 claimed |= dict.fromkeys(error.paths, _CLAIMED)

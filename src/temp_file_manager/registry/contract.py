@@ -1,4 +1,6 @@
-"""The registry's contract: four small protocols and a card of properties.
+"""The registry's contract: five small protocols and a card of properties.
+
+Those of journals and sessions are in modules of their own.
 
 ``testing.contract`` is this text as test suites, one a protocol; a registry joins them with a few lines. It is
 written so that a dict, a SQL table or a Redis hash can keep it:
@@ -9,27 +11,25 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 * a registry survives a fork by itself: the child takes no lock over, holds no claim, loses no record.
 """
 
-import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from threading import Lock
-from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from temp_file_manager.records import Identity, NewFile, Selection, TempFile
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
+from temp_file_manager.registry.journal import Journal
+from temp_file_manager.registry.sessions import Sessions
 from temp_file_manager.reports import Finding
+from temp_file_manager.sessions import THIS_PROCESS
 
 Identify = Callable[[str], Identity]
 """Tells which file is at a path. Whoever opens a registry gives it, for paths that come through ``files``."""
 
 Holder = Literal["this process"]
-
-THIS_PROCESS: Final = "this process"
-"""The holder of what is kept until this process ends, however it ends."""
 
 
 class Page(NamedTuple):
@@ -57,13 +57,6 @@ class Stats(NamedTuple):
     records: int
     bytes: int | None
     counters: Mapping[str, float]
-
-
-class Note(NamedTuple):
-    """A line of a journal, and when it was written, in seconds since the epoch."""
-
-    at: float
-    text: str
 
 
 class Forecast(NamedTuple):
@@ -96,12 +89,19 @@ class Records(Protocol):
 
     @abstractmethod
     def add(
-        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+        self,
+        files: Iterable[NewFile],
+        now: float,
+        *,
+        only_new: bool = False,
+        looked: Looked | None = None,
+        session: int = 0,
     ) -> None:
         """Record files registered at ``now``, all or none; with ``only_new``, those that are not on record.
 
-        A path that is known starts anew: its age, ttl, tags and failures are replaced. With ``looked``, what a sweep
-        may have removed since that look is looked at again in the step that records it.
+        A path that is known starts anew: its age, ttl, tags, failures and session are replaced. With ``looked``, what a
+        sweep may have removed since that look is looked at again in the step that records it. In a ``session`` its end
+        is theirs; InvalidArgumentError if it does not live.
         """
 
     def add_one(self, path: str, now: float, settlements: int) -> bool:
@@ -244,41 +244,7 @@ class Keeps(Protocol):
         """
 
 
-class Journal(Protocol):
-    """Lines by the names of their journals, and the counters. They stay whatever becomes of the records."""
-
-    @abstractmethod
-    def write(
-        self,
-        journal: str,
-        line: str | None,
-        at: float,
-        *,
-        keep: int,
-        counters: Mapping[str, float] = MappingProxyType({}),
-    ) -> None:
-        """Write a line, and add to the counters in the same step; what is registered and settled adds itself.
-
-        Args:
-            journal: Its name.
-            line: The text; None for only the counters.
-            at: When, seconds since the epoch.
-            keep: So many of the journal's last lines stay. A fact that is remembered is a journal of one line.
-            counters: What to add to each.
-        """
-
-    @abstractmethod
-    def read(self, journal: str, *, since: float = -math.inf, limit: int) -> list[Note]:
-        """Return the last lines of a journal, the newest first: those not older than ``since``, ``limit`` at most."""
-
-
-def last_line(journal: Journal, name: str) -> str | None:
-    """Return what was last written into the journal of that name; None when nothing was."""
-    found = journal.read(name, limit=1)
-    return found[0].text if found else None
-
-
-class Registry(Records, Claims, Keeps, Journal):
+class Registry(Records, Claims, Keeps, Journal, Sessions):
     """Records of one scope (this host, one base directory). Safe to share between threads.
 
     Attributes:

@@ -299,11 +299,17 @@ class StoredRegistry(Registry):
         return self._records.settlements
 
     def add(
-        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+        self,
+        files: Iterable[NewFile],
+        now: float,
+        *,
+        only_new: bool = False,
+        looked: Looked | None = None,
+        session: int = 0,
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)  # before the lock: it may be read from this very registry
-        self.changed(lambda: self._records.add(rows, now, only_new=only_new, looked=looked))
+        self.changed(lambda: self._records.add(rows, now, only_new=only_new, looked=looked, session=session))
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``."""

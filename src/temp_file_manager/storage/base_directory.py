@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.made_directories import locked
 
 T = TypeVar("T")
 
@@ -70,17 +71,7 @@ class BaseDirectory:
         _let_go(self._held)
 
     def _hold(self) -> None:
-        try:
-            from fcntl import LOCK_NB, LOCK_SH, flock  # noqa: PLC0415 - only Unix has it
-
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except (ImportError, OSError):  # one that may not be listed, or no descriptor to spare
-            return
-        self._held.append(descriptor)
-        try:
-            flock(descriptor, LOCK_SH | LOCK_NB)
-        except OSError:  # somebody else has it for their own, or the file system knows no such lock
-            _let_go(self._held)
+        self._held += locked(self.path)
 
 
 def _let_go(held: list[int]) -> None:

@@ -22,6 +22,22 @@ def mark(path: str) -> Mark:
     return Mark(seen.inode, seen.born)
 
 
+def locked(path: str) -> tuple[int, ...]:
+    """Lock a directory, together with whoever else does; return the descriptor that holds the lock, if one could."""
+    try:
+        from fcntl import LOCK_NB, LOCK_SH, flock  # noqa: PLC0415 - only Unix has it
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (ImportError, OSError):  # no descriptor to spare
+        return ()
+    try:
+        flock(descriptor, LOCK_SH | LOCK_NB)
+    except OSError:  # somebody else has it for their own, or the file system knows no such lock
+        os.close(descriptor)
+        return ()
+    return (descriptor,)
+
+
 def remove_empty(path: str, made: Mark, before: float) -> bool:
     """Remove a directory if nothing is in it, and nothing came or went since.
 

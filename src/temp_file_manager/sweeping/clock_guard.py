@@ -7,7 +7,7 @@ from temp_file_manager import logs
 from temp_file_manager.clock import Clock, boot_id
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.sweeping.watermark import (
     JITTER,
     MAX_OFF,

@@ -9,8 +9,8 @@ from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.contract import Note
 from temp_file_manager.registry.counters import of_sweep
+from temp_file_manager.registry.journal import Note
 from temp_file_manager.reports import Reason, SweepReport
 
 _SWEEPS = "sweeps"

@@ -6,12 +6,13 @@ other way round.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from temp_file_manager import logs
+from temp_file_manager.arguments import seconds
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
-from temp_file_manager.errors import RegistryError
+from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile, sentence
 from temp_file_manager.registry import Claim, Page, Settlement
@@ -42,6 +43,17 @@ class Bounds:
     limit: int | None = None
     budget: float | None = None
     stop: Stop = lambda: False
+
+    @classmethod
+    def of(cls, limit: int | None, budget: float | None, stop: Stop) -> Self:
+        """Return bounds that somebody has given.
+
+        Raises:
+            InvalidArgumentError: ``limit`` or ``budget`` is negative or not a number.
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
+        return cls(limit, None if budget is None else seconds("budget", budget), stop)
 
 
 _EXPLAINED = (Status.REPLACED, Status.KEPT, Status.FAILED)
@@ -133,10 +145,20 @@ class Sweeper:
         self._history = history
 
     def run(
-        self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool = False, scheduled: bool = False
+        self,
+        due: Selection,
+        bounds: Bounds,
+        storage: Storage,
+        *,
+        dry_run: bool = False,
+        foretold: Sequence[Selection] = (),
+        scheduled: bool = False,
     ) -> SweepReport:
-        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
-        report = self._run(due, bounds, storage, dry_run=dry_run)
+        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
+
+        A dry run changes nothing, and says of what is ``foretold`` to be due what it says of what is.
+        """
+        report = self._run(due, bounds, storage, foretold if dry_run else None)
         if not dry_run:
             logs.swept(report, due.force)
             if self._hooks.hooks:
@@ -145,11 +167,16 @@ class Sweeper:
                 self._history.swept(report, scheduled=scheduled)
         return report
 
-    def _run(self, due: Selection, bounds: Bounds, storage: Storage, *, dry_run: bool) -> SweepReport:
+    def _run(
+        self, due: Selection, bounds: Bounds, storage: Storage, foretold: Sequence[Selection] | None
+    ) -> SweepReport:
         tally = _Tally()
         began = self._clock.elapsed()
-        ended = self._planned if dry_run else self._removed
-        stopped = ended(due, bounds, storage, tally, began)
+        stopped = ""
+        if foretold is None:
+            stopped = self._removed(due, bounds, storage, tally, began)
+        for wanted in () if foretold is None else (due, *foretold):
+            stopped = stopped or self._planned(wanted, bounds, storage, tally, began)
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
@@ -160,7 +187,7 @@ class Sweeper:
             outcomes=tuple(tally.outcomes),
             reasons=tuple(tally.reasons.values()),
             stopped=stopped,
-            dry_run=dry_run,
+            dry_run=foretold is not None,
             duration=self._clock.elapsed() - began,
         )
 

@@ -25,6 +25,7 @@ class Details:
     size: int | None = None
     tags: tuple[str, ...] = ()
     kept_for: str = ""
+    session: int = 0
 
 
 class Stamp(float):
@@ -70,18 +71,24 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     return stamp
 
 
-def stamp_of_new(file: NewFile, now: float) -> Stamp:
-    """Return the record of a file that is registered at ``now``."""
+def stamp_of_new(file: NewFile, now: float, session: int = 0, end: float = 0.0) -> Stamp:
+    """Return the record of a file that is registered at ``now``; in a session, which ends at ``end``."""
     path, due_at, size, tags, _ = file
+    if session:
+        return make_stamp(path, now, Details(due_at=end, size=size, tags=tags, session=session))
     return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
 
 
-def inherited(path: str, when: SupportsFloat) -> Details | None:
+def inherited(path: str, when: SupportsFloat, known: float | None = None) -> Details | None:
     """Return what a time that was read from ``files`` still knows of its file: its ttl, size and tags.
 
-    Callers filter ``files`` and assign the result; that must not end a file's ttl.
+    Callers filter ``files`` and assign the result; that must not end a file's ttl. What is ``known`` to be in a session
+    stays in that, whatever is assigned.
     """
-    if not isinstance(when, Stamp) or when.path != path or when.details is None:
+    current = known.details if isinstance(known, Stamp) else None
+    if current is not None and current.session:
+        return Details(due_at=current.due_at, size=current.size, tags=current.tags, session=current.session)
+    if not isinstance(when, Stamp) or when.path != path or when.details is None or when.details.session:
         return None
     return Details(due_at=when.details.due_at, size=when.details.size, tags=when.details.tags)
 
@@ -118,10 +125,11 @@ class MemoryFiles(dict[str, float]):
         stamp = make_stamp(path, when)
         details = known.details if isinstance(known, Stamp) else None
         if known is not None and details is not None:
-            due_at = None if details.due_at is None else details.due_at + (stamp - known)
+            due_at = details.due_at if details.session or details.due_at is None else details.due_at + (stamp - known)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = float(stamp)
-            stamp = make_stamp(path, stamp, Details(due_at=due_at, size=details.size, tags=details.tags))
+            kept = Details(due_at=due_at, size=details.size, tags=details.tags, session=details.session)
+            stamp = make_stamp(path, stamp, kept)
         self.put(stamp)
         self.begun += known is None
 
@@ -184,6 +192,7 @@ def make_record(stamp: Stamp) -> TempFile:
         details.size,
         details.tags,
         kept_for=details.kept_for,
+        session=details.session,
     )
 
 

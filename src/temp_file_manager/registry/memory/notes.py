@@ -4,7 +4,7 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Mapping
 
-from temp_file_manager.registry.contract import Note
+from temp_file_manager.registry.journal import Note
 
 
 class Notes:

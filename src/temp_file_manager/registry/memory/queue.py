@@ -12,6 +12,7 @@ from typing import Any, Self
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_record
 from temp_file_manager.registry.memory.out import Out
+from temp_file_manager.registry.memory.sessions import MemorySessions
 from temp_file_manager.rules import due_at, is_too_old, waiting_since, waits
 
 _SLACK = 64  # stale entries that are not worth a rebuild
@@ -27,6 +28,7 @@ class DueQueue:
         pins: Until when sweeps leave a path alone.
         held: How often a path is held; sweeps leave it alone.
         inherited: What the parent of this forked process held. Nothing tells when the parent lets go, so it stays.
+        sessions: Which there are.
         run: Records without details, in the order of their times, each registered under the registry's lock.
     """
 
@@ -37,6 +39,7 @@ class DueQueue:
         self.pins: dict[str, float] = {}
         self.held: dict[str, int] = {}
         self.inherited: frozenset[str] = frozenset()
+        self.sessions = MemorySessions()
         self.run: list[Stamp] = []
         self._taken = 0  # how far into the run
         self._by_age: list[Stamp] = []  # what has no ttl, and came out of order or without the lock
@@ -49,6 +52,7 @@ class DueQueue:
         other = object.__new__(type(self))
         other.files, other.numbers, other.claims = self.files, self.numbers, self.claims.copy()
         other.pins, other.held, other.inherited = self.pins, self.held, self.inherited
+        other.sessions = self.sessions
         other.run, other._taken = self.run.copy(), self._taken
         other._by_age, other._by_due, other._aside = self._by_age.copy(), self._by_due.copy(), self._aside.copy()
         other._by_retry = self._by_retry.copy()
@@ -81,8 +85,12 @@ class DueQueue:
 
     def begin(self, due: Selection) -> "int | Everything":
         """Begin a sweep: bring in what earlier ones set aside. Return the sweep's number, or what to force."""
+        if due.session:
+            found = self.sessions.records(due.session, self.files)
+            return Everything([one for one in found if due.force or (_is_due(one, due) and not _waits(one, due))], due)
         if due.force:
-            return Everything(self.files, due, timed=bool(self._by_due or self._by_retry or self._aside))
+            stamps: list[Stamp] = list(self.files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+            return Everything(stamps, due, timed=bool(self._by_due or self._by_retry or self._aside))
         self.shrink()
         sweep = next(self.numbers)
         self._bring_in(due, sweep)
@@ -231,17 +239,17 @@ class DueQueue:
 
 
 class Everything:
-    """Records that a forced sweep began with: what is registered later, also again, is not its business.
+    """Records that a forced sweep began with, or one of a session: what is registered later is not its business.
 
     Args:
-        files: The live dict: not the places, whatever became of those.
+        stamps: From the live dict: not from the places, whatever became of those.
         due: What the sweep wants.
         timed: Whether some may have a ttl.
     """
 
-    def __init__(self, files: MemoryFiles, due: Selection, *, timed: bool) -> None:
+    def __init__(self, stamps: list[Stamp], due: Selection, *, timed: bool = True) -> None:
         self._asof = due.asof
-        self._stamps: list[Stamp] = list(files.values())  # type: ignore[arg-type]  # every insertion makes a Stamp
+        self._stamps = stamps
         if timed:
             self._stamps.sort(key=lambda stamp: _waiting_since(stamp, due.max_age))
         else:

@@ -1,34 +1,41 @@
 """Records in memory: a dict that callers may write to, and a queue that knows what is due."""
 
-import itertools
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import get_ident
 from types import MappingProxyType
 from typing import TypeVar
 
-from temp_file_manager.errors import RecordClaimedError, RegistryBusyError
+from temp_file_manager.errors import RegistryBusyError
 from temp_file_manager.forks import at_fork
 from temp_file_manager.records import NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import Forecast, Holder, Note, Page, Registry, Stats
+from temp_file_manager.registry.contract import Forecast, Holder, Page, Stats
 from temp_file_manager.registry.counters import REGISTERED
-from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, inherited, make_stamp, stamp_of_new
-from temp_file_manager.registry.memory.lock import Inside
+from temp_file_manager.registry.journal import Note
+from temp_file_manager.registry.memory.changes import Changes
+from temp_file_manager.registry.memory.files import (
+    MemoryFiles,
+    Stamp,
+    inherited,
+    make_stamp,
+    stamp_of_new,
+)
+from temp_file_manager.registry.memory.keeps import keep, release
 from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
 from temp_file_manager.registry.memory.queue import DueQueue, Everything, overdue_since
 from temp_file_manager.registry.memory.settling import end_lapsed, settle
 from temp_file_manager.registry.memory.walk import Place, Walk, due, in_order
-from temp_file_manager.registry.waiting import StillClaimedError, until_free
+from temp_file_manager.sessions import Owner, Session
 
 T = TypeVar("T")
 
 
-class MemoryRegistry(Registry):
+class MemoryRegistry(Changes):
     """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
 
     properties = Properties("memory:")
@@ -37,60 +44,21 @@ class MemoryRegistry(Registry):
 
     def __init__(self) -> None:
         super().__init__()
-        self._numbers = itertools.count(1)
         self._registered = 0
         self._notes = Notes()
-        self._queue = DueQueue(self._numbers)
-        self._renew_lock()
         at_fork(self, MemoryRegistry._after_fork)
-
-    def _renew_lock(self) -> None:
-        self._inside = Inside()
-        self.lock = self._inside.lock
 
     def _after_fork(self) -> None:
         # Another thread may have been halfway through anything: all but the dict is made anew.
-        self._renew_lock()
+        self.renew_lock()
         for out in self._queue.claims:
             out.lose()
         queue = self._queue
         queue.claims.clear()
-        queue.inherited |= queue.held.keys()  # by a process that lives, as far as anybody can tell
+        # Held, or in sessions, by a process that lives, as far as anybody can tell.
+        queue.inherited |= queue.held.keys() | queue.sessions.leave(queue.files)
         queue.held.clear()
         queue.rebuild()
-
-    def _mended(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` does under the lock; interrupted, it leaves no record in no place and in no claim."""
-
-        def mended() -> T:
-            queue, before = self._queue, self._queue.claims.copy()
-            try:
-                return work()
-            except BaseException:
-                queue.claims[:] = [out for out in queue.claims if out in before]
-                queue.rebuild()
-                raise
-
-        return self._inside.do(mended)
-
-    def _changed(self, paths: Callable[[], Collection[str]], work: Callable[[], T]) -> T:
-        """Return what ``work`` does under the lock, as soon as none of ``paths`` is claimed."""
-
-        def attempt() -> T:
-            if self._queue.claims:
-                self._refuse(paths())
-            return work()
-
-        return until_free(lambda: self._inside.do(attempt), self.patience)
-
-    def _refuse(self, paths: Collection[str]) -> None:
-        """Return if nothing is claimed of ``paths``. The thread that has claimed it is not to wait for itself."""
-        outs = [(path, out) for path in paths if (out := self._queue.claims_on(path))]
-        claimed = [path for path, _ in outs]
-        if any(out.thread == get_ident() for _, out in outs):
-            raise RecordClaimedError(claimed)
-        if claimed:
-            raise StillClaimedError(claimed)
 
     @property
     def files(self) -> MemoryFiles:
@@ -102,10 +70,10 @@ class MemoryRegistry(Registry):
 
         So whoever changes the queue under the lock looks afterwards whether it still is the one.
         """
-        stamps = [make_stamp(path, when, inherited(path, when)) for path, when in files]
         former, queue = self._queue, DueQueue(self._numbers)
+        stamps = [make_stamp(path, when, inherited(path, when, former.files.get(path))) for path, when in files]
         queue.pins, queue.held, queue.inherited = former.pins, former.held, former.inherited
-        queue.claims = former.claims
+        queue.claims, queue.sessions = former.claims, former.sessions
         for stamp in stamps:
             queue.files.put(stamp)
         queue.files.begun = former.files.begun + len(queue.files.keys() - set(former.files))
@@ -114,7 +82,13 @@ class MemoryRegistry(Registry):
             out.lose()
 
     def add(
-        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+        self,
+        files: Iterable[NewFile],
+        now: float,
+        *,
+        only_new: bool = False,
+        looked: Looked | None = None,
+        session: int = 0,
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)
@@ -124,11 +98,13 @@ class MemoryRegistry(Registry):
 
         def store() -> None:
             again = looked is not None and looked.settlements != self.settlements
-            stamps = [stamp_of_new(file, now) for file in (looked.again(rows) if again and looked else rows)]
+            wanted = looked.again(rows) if again and looked else rows
+            end = self._queue.sessions.enter(session, [file[0] for file in wanted], self.files) if session else 0.0
+            stamps = [stamp_of_new(file, now, session, end) for file in wanted]
             self._registered += self._stored(stamps, only_new=only_new)
             self._queue.shrink()
 
-        self._changed(changed, store)
+        self.changed(changed, store)
 
     def _stored(self, stamps: list[Stamp], *, only_new: bool) -> int:
         """Put records in their places and then, in a step that nothing interrupts, in the dict; return how many."""
@@ -187,7 +163,7 @@ class MemoryRegistry(Registry):
             self._end_lapsed(now)
             return self._queue.copy()
 
-        queue = self._mended(copied)
+        queue = self.mended(copied)
         return Walk(due(queue, selection, limit), queue.record).page(0, limit)
 
     def _stamps(self) -> list[Stamp]:
@@ -224,11 +200,11 @@ class MemoryRegistry(Registry):
                 into[:] = [claim]
             return claim
 
-        return self._mended(taken)
+        return self.mended(taken)
 
     def settle(self, settlement: Settlement) -> None:
         """See ``Claims.settle``."""
-        self._mended(lambda: self._settle(settlement))
+        self.mended(lambda: self._settle(settlement))
 
     def _settle(self, settlement: Settlement) -> None:
         counted = settle(self._queue, settlement)
@@ -249,7 +225,7 @@ class MemoryRegistry(Registry):
                 self.files[path] = registered_at
             return known
 
-        return self._changed(lambda: (path,), amended)
+        return self.changed(lambda: (path,), amended)
 
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``. A record's stamp tells whether it is still that one."""
@@ -267,47 +243,41 @@ class MemoryRegistry(Registry):
             self._queue.shrink()
             return count
 
-        return self._changed(lambda: [one if isinstance(one, str) else one.path for one in dropped], forgotten)
+        return self.changed(lambda: [one if isinstance(one, str) else one.path for one in dropped], forgotten)
 
     def keep(self, paths: Iterable[str], until: float, holder: Holder | None = None) -> tuple[str, ...]:
         """See ``Keeps.keep``."""
         wanted = tuple(paths)
         self.release_pending()
-
-        def kept() -> tuple[str, ...]:
-            queue = self._queue
-            known = tuple(path for path in wanted if path in queue.files)
-            for path in known:
-                if holder is None:
-                    queue.pins[path] = until
-                    queue.free(path)  # it may end before a former pin would have
-                else:
-                    queue.held[path] = queue.held.get(path, 0) + 1
-            return known
-
-        return self._changed(lambda: wanted, kept)
+        return self.changed(lambda: wanted, lambda: keep(self._queue, wanted, until, holder))
 
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
-        """See ``Keeps.release``. What is held may have been forgotten meanwhile."""
+        """See ``Keeps.release``."""
         wanted = tuple(paths)
+        return self._inside.do(lambda: release(self._queue, wanted, holder))
 
-        def released() -> tuple[str, ...]:
-            queue = self._queue
-            known = tuple(path for path in wanted if path in queue.files)
-            if holder is None:
-                for path in known:
-                    queue.pins.pop(path, None)
-                    queue.free(path)
-                return known
-            for path in wanted:
-                left = queue.held.pop(path, 0) - 1
-                if left > 0:
-                    queue.held[path] = left
-                else:
-                    queue.free(path)
-            return known
+    def begin(self, name: str, *, now: float, ends_at: float, owner: Owner) -> Session:
+        """See ``Sessions.begin``."""
+        sessions, numbers = self._queue.sessions, self._numbers
+        return self._inside.do(lambda: sessions.begin(next(numbers), name, now, ends_at, owner))
 
-        return self._inside.do(released)
+    def renew(self, number: int, ends_at: float) -> bool:
+        """See ``Sessions.renew``."""
+        return self.mended(lambda: self.on_record(lambda on: on.sessions.renew(number, ends_at, on.files)))
+
+    def let_go(self, number: int) -> None:
+        """See ``Sessions.let_go``: no session here has heirs."""
+
+    def end(self, numbers: Iterable[int], now: float) -> int:
+        """See ``Sessions.end``. A sweep that has claimed some of it leaves it to the next."""
+        wanted = list(numbers)
+        return self.mended(
+            lambda: self.on_record(lambda on: sum(on.sessions.end(number, now, on.files) for number in wanted))
+        )
+
+    def sessions(self, ended: bool = False) -> tuple[Session, ...]:
+        """See ``Sessions.sessions``."""
+        return self._inside.do(lambda: self._queue.sessions.all(self.files, ended=ended))
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""

@@ -1,9 +1,10 @@
 """New rows of files: written in bulk, counted, each with a number of its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from json import dumps
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from temp_file_manager.records import NOTHING, PENDING, Identity
 from temp_file_manager.registry.files import Timed
@@ -18,6 +19,20 @@ SELECT count(*), total(size)
 FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
 WHERE files.id < ?
 """
+
+
+class Whose(NamedTuple):
+    """What a record belongs to, and keeps whatever time it is given.
+
+    Attributes:
+        owner: Which registry object added it.
+        session: Which session it is in; 0: none.
+        due_at: When that session ends.
+    """
+
+    owner: int
+    session: int = 0
+    due_at: float | None = None
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
@@ -39,10 +54,10 @@ def add_files(
     connection: Connection,
     sql: dict[str, str],
     scope: int,
-    owner: int,
+    whose: Whose,
     files: Sequence[Timed],
     *,
-    owners: Mapping[str, int],
+    known: Mapping[str, Whose],
     only_new: bool,
 ) -> bool:
     """Write rows within a transaction; a path that is known gets a new row in place of the old.
@@ -51,9 +66,9 @@ def add_files(
         connection: In a transaction.
         sql: The statements by name.
         scope: Whose records they are.
-        owner: Who adds them.
+        whose: Whose they are.
         files: Which; of two alike the last wins.
-        owners: Whose they are all the same, by path.
+        known: Whose they are all the same, by path.
         only_new: Leave known paths as they are.
 
     Returns:
@@ -63,6 +78,7 @@ def add_files(
     parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
     directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
     first = next_number(connection, sql)
+    theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
     rows = [
         (
             number,
@@ -70,22 +86,23 @@ def add_files(
             directories[directory],
             name,
             registered_at,
-            due_at,
+            end if session else due_at,
             size,
             dumps(tags) if tags else None,
             *(identity or NOTHING),
-            owners.get(path, owner) if owners else owner,
+            owner,
+            session,
         )
-        for number, (directory, name), ((path, due_at, size, tags, identity), registered_at) in zip(
-            range(first, first + len(files)), places, files, strict=True
+        for number, (directory, name), ((_, due_at, size, tags, identity), registered_at), (owner, session, end) in zip(
+            range(first, first + len(files)), places, files, theirs, strict=True
         )
     ]
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     pending = sum(file[4] is PENDING for file, _ in files)
-    registered, size = len(rows) - len(owners) - pending, float(sum(file[2] or 0 for file, _ in files))
+    registered, size = len(rows) - len(known) - pending, float(sum(file[2] or 0 for file, _ in files))
     new = _add_new(connection, sql, rows, only_new=only_new)
-    known = new < len(rows)
-    if known:
+    replaces = new < len(rows)
+    if replaces:
         former = 0.0
         if only_new:
             registered = max(new - pending, 0)
@@ -94,7 +111,7 @@ def add_files(
             connection.executemany(sql["replace_file"], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
     connection.execute(sql["count_records"], (new, size, registered, scope))
-    return known
+    return replaces
 
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:

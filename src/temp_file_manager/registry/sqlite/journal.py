@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from sqlite3 import Connection
 
-from temp_file_manager.registry.contract import Note
+from temp_file_manager.registry.journal import Note
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 

@@ -23,6 +23,7 @@ class Owners:
         self.registry = ""  # whoever reads the file says which as soon as it has
         self._directory = directory
         self._mine: dict[str, int] = {}  # paths, and the descriptors that hold their locks
+        self._bequeathed: dict[str, int] = {}  # those of owners whose heirs hold them, too
         # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
         weakref.finalize(self, _leave, self._mine)
 
@@ -36,7 +37,34 @@ class Owners:
         path = self._path(number)
         if path not in self._mine:
             make_private_directory(self._directory)
-            self._lock(path)
+            self._lock(path, self._mine)
+
+    def bequeath(self, number: int) -> int:
+        """Say that owner ``number`` lives as long as this process or any that inherits the descriptor; return that.
+
+        Unlike ``enter`` it is taken back by ``drop`` alone, and a forked child is an heir.
+        """
+        path = self._path(number)
+        make_private_directory(self._directory)
+        self._lock(path, self._bequeathed)
+        os.set_inheritable(self._bequeathed[path], True)
+        return self._bequeathed[path]
+
+    def bequeathed(self, number: int) -> int:
+        """Return the descriptor that heirs of owner ``number`` are to inherit; -1 if there is none here."""
+        return self._bequeathed.get(self._path(number), -1)
+
+    def let_go(self, number: int) -> None:
+        """Leave an owner to its heirs."""
+        descriptor = self._bequeathed.pop(self._path(number), -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def drop(self, number: int) -> None:
+        """Say that an owner that has heirs is not to live any more, whoever has inherited it."""
+        path = self._path(number)
+        if path in self._bequeathed:
+            _drop(path, self._bequeathed.pop(path))
 
     def renew(self) -> None:
         """Make those of our lock files anew that somebody has deleted: what they guard would be taken for nobody's."""
@@ -44,18 +72,18 @@ class Owners:
             if not _is_at(path, descriptor):
                 os.close(self._mine.pop(path))
                 make_private_directory(self._directory)
-                self._lock(path)
+                self._lock(path, self._mine)
 
-    def _lock(self, path: str) -> None:
-        while path not in self._mine:
+    def _lock(self, path: str, locks: dict[str, int]) -> None:
+        while path not in locks:
             descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 # Between the two calls somebody may have found it unlocked, and removed it.
                 if _is_at(path, descriptor):
-                    self._mine[path] = descriptor
+                    locks[path] = descriptor
             finally:  # an interrupt, too, must not leave a lock that this process would then wait for, nor its file
-                if self._mine.get(path) != descriptor:
+                if locks.get(path) != descriptor:
                     _drop(path, descriptor)
 
     def alive(self, number: int) -> bool:
@@ -98,6 +126,7 @@ class Owners:
         for descriptor in self._mine.values():
             os.close(descriptor)
         self._mine.clear()
+        self._bequeathed.clear()  # and not closed: the child is an heir
 
     def _path(self, number: int) -> str:
         return os.path.join(self._directory, f"{self.registry}-{number}")

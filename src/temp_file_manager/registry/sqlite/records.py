@@ -56,7 +56,13 @@ class SqliteRecords(Records):
         return self._transactions.settlements
 
     def add(
-        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+        self,
+        files: Iterable[NewFile],
+        now: float,
+        *,
+        only_new: bool = False,
+        looked: Looked | None = None,
+        session: int = 0,
     ) -> None:
         """See ``Records.add``."""
         transactions = self._transactions
@@ -64,13 +70,22 @@ class SqliteRecords(Records):
         if not wanted:
             return
         settlements, wanted = transactions.write(
-            lambda connection: self._add(connection, wanted, now, only_new=only_new, looked=looked)
+            lambda connection: self._add(connection, wanted, now, only_new=only_new, looked=looked, session=session)
         )
         transactions.settlements = settlements
         transactions.added(now, wanted)
+        if session:
+            transactions.rewind()  # its end may have passed
 
     def _add(
-        self, connection: Connection, wanted: Sequence[NewFile], now: float, *, only_new: bool, looked: Looked | None
+        self,
+        connection: Connection,
+        wanted: Sequence[NewFile],
+        now: float,
+        *,
+        only_new: bool,
+        looked: Looked | None,
+        session: int,
     ) -> tuple[int, Sequence[NewFile]]:
         transactions = self._transactions
         if not only_new and self._claimed.any(connection):
@@ -79,7 +94,7 @@ class SqliteRecords(Records):
         if looked is not None and looked.settlements != settlements:
             wanted = looked.again(wanted)
         if wanted:
-            transactions.add(connection, [(file, now) for file in wanted], only_new=only_new)
+            transactions.add(connection, [(file, now) for file in wanted], only_new=only_new, session=session)
         return settlements, wanted
 
     def _claimed_at(self, connection: Connection, files: Iterable[NewFile]) -> dict[int, str]:
@@ -98,10 +113,10 @@ class SqliteRecords(Records):
             claimed = {number: path_at(directory, name) for number, directory, name in rows}
             self._claimed.refuse(connection, claimed, get_ident())
             take_numbers(connection, transactions.sql, 0)
-            owners = transactions.owners_of(connection, (file[0] for file, _ in files))
+            known = transactions.whose(connection, (file[0] for file, _ in files))
             for statement in ("forget_all", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
-            transactions.add(connection, list(files), owners=owners)
+            transactions.add(connection, list(files), known=known)
 
         transactions.write(work)
         transactions.rewind()
@@ -148,7 +163,7 @@ class SqliteRecords(Records):
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = registered_at
             file = (path, due_at, old.size, old.tags, old.identity)
-            transactions.add(connection, [(file, registered_at)], owners=transactions.owners_of(connection, (path,)))
+            transactions.add(connection, [(file, registered_at)], known=transactions.whose(connection, (path,)))
             return True
 
         if not transactions.write(work):

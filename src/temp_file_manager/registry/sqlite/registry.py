@@ -9,18 +9,21 @@ from types import MappingProxyType
 from temp_file_manager.records import NOTHING, NewFile, Selection
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
-from temp_file_manager.registry.contract import Forecast, Holder, Identify, Note
+from temp_file_manager.registry.contract import Forecast, Holder, Identify
 from temp_file_manager.registry.files import StoredRegistry, unidentified
+from temp_file_manager.registry.journal import Note
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.integrity import inspect
 from temp_file_manager.registry.sqlite.journal import SqliteJournal
 from temp_file_manager.registry.sqlite.keeps import SqliteKeeps
 from temp_file_manager.registry.sqlite.records import SqliteRecords
+from temp_file_manager.registry.sqlite.sessions import SqliteSessions
 from temp_file_manager.registry.sqlite.singles import Single, Singles
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.registry.waiting import until_free
 from temp_file_manager.reports import Finding
+from temp_file_manager.sessions import Owner, Session
 from temp_file_manager.storage.own_files import OwnFiles, why_not_writable
 from temp_file_manager.text import printable
 
@@ -49,6 +52,7 @@ class SqliteRegistry(StoredRegistry):
         self._claims = SqliteClaims(self.transactions, claimed)
         self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
+        self._sessions = SqliteSessions(self.transactions)
         self._stored = SqliteRecords(self.transactions, claimed, self._claims)
         self._singles = Singles(self.transactions, claimed)
         own = OwnFiles((path,))
@@ -67,6 +71,7 @@ class SqliteRegistry(StoredRegistry):
         self._singles.after_fork()
         self._claims.after_fork()
         self._keeps.after_fork()
+        self._sessions.after_fork()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({printable(self.transactions.database.path)!r})"
@@ -80,12 +85,18 @@ class SqliteRegistry(StoredRegistry):
         return database.file.trouble() or database.read_only or cannot
 
     def add(
-        self, files: Iterable[NewFile], now: float, *, only_new: bool = False, looked: Looked | None = None
+        self,
+        files: Iterable[NewFile],
+        now: float,
+        *,
+        only_new: bool = False,
+        looked: Looked | None = None,
+        session: int = 0,
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)
-        if only_new or len(rows) != 1:
-            super().add(rows, now, only_new=only_new, looked=looked)
+        if only_new or session or len(rows) != 1:
+            super().add(rows, now, only_new=only_new, looked=looked, session=session)
         else:
             until_free(lambda: self._singles.add(Single(rows[0], now, looked), self.lock), self.patience)
 
@@ -142,6 +153,28 @@ class SqliteRegistry(StoredRegistry):
         """See ``Journal.read``."""
         return self._journal.read(journal, since, limit)
 
+    def begin(self, name: str, *, now: float, ends_at: float, owner: Owner) -> Session:
+        """See ``Sessions.begin``."""
+        with self.lock:
+            return self._sessions.begin(name, now, ends_at, owner)
+
+    def renew(self, number: int, ends_at: float) -> bool:
+        """See ``Sessions.renew``."""
+        with self.lock:
+            return self._sessions.renew(number, ends_at)
+
+    def let_go(self, number: int) -> None:
+        """See ``Sessions.let_go``."""
+        self.transactions.owners.let_go(number)
+
+    def end(self, numbers: Iterable[int], now: float) -> int:
+        """See ``Sessions.end``. Takes no lock but the file's: a sweep may begin with it."""
+        return self._sessions.end(list(numbers), now)
+
+    def sessions(self, ended: bool = False) -> tuple[Session, ...]:
+        """See ``Sessions.sessions``."""
+        return self._sessions.sessions(ended=ended)
+
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """See ``Registry.check``."""
         with self.lock:
@@ -149,11 +182,14 @@ class SqliteRegistry(StoredRegistry):
 
     def close(self) -> None:
         """See ``Registry.close``. The next use opens the file again."""
-        # What is held stays so for as long as this process lives, and a sweep in another thread goes on with its chunk:
-        # closing says nothing about either. Nor does it wait: whoever has the lock may be about to hold something.
+        # What is held stays so for as long as this process lives, so does its session, and a sweep in another thread
+        # goes on with its chunk: closing says nothing of them. Nor does it wait: whoever has the lock may be about to
+        # hold something.
         quiet = self.lock.acquire(blocking=False)
         try:
-            self.transactions.close(busy=not quiet or self._keeps.holding or self._claims.at_work)
+            self.transactions.close(
+                busy=not quiet or self._keeps.holding or self._sessions.living or self._claims.at_work
+            )
         finally:
             if quiet:
                 self.lock.release()

@@ -17,10 +17,12 @@ from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
-changed, directory's inode, directory's born, volume, pinned until, held: what all statements that read files give."""
+changed, directory's inode, directory's born, volume, session, pinned until, held: what all statements give that
+read files."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(11, 17)
+SESSION = 17
 
 _START = (-math.inf, 0)
 
@@ -49,6 +51,7 @@ class Position:
         aged: Time and id of the last record taken by age, in the order of that index.
         timed: The same of those with a ttl.
         retried: The same of those that have been tried before, which wait for another try.
+        last: The number of the last record, which is all that the walk through a session needs.
         epoch: Which frees and backdatings the registry had seen; more of them, and it looks from the start again.
     """
 
@@ -56,6 +59,7 @@ class Position:
     aged: tuple[float, int] = _START
     timed: tuple[float, int] = _START
     retried: tuple[float, int] = _START
+    last: int = 0
     epoch: int = 0
 
     def rewound(self, epoch: int) -> "Position":
@@ -77,7 +81,7 @@ class Position:
                 aged = row[REGISTERED_AT], row[ID]
             else:
                 timed = row[DUE_AT], row[ID]
-        return replace(self, aged=aged, timed=timed, retried=retried)
+        return replace(self, aged=aged, timed=timed, retried=retried, last=rows[-1][ID] if rows else self.last)
 
     def past(self, rows: Sequence[Row]) -> "Position":
         """Return the same for rows of pages of everything, where it is no matter whether one has been tried."""
@@ -133,9 +137,12 @@ def candidates(
         "force": due.force,
         "patient": due.patient and not due.force,
         "mine": due.mine,
+        "session": due.session,
         "began": position.began,
         "last_retry": LAST_RETRY,
     }
+    if due.session:
+        return connection.execute(sql["due_by_session"], bound | {"after": position.last, "limit": limit}).fetchall()
     # The index finds by a bound that is a little too wide; the rule itself, subtracted as it says, decides.
     oldest = due.asof - due.max_age
     latest = math.inf if due.force else oldest + max(0.001, abs(oldest) * 1e-12)
@@ -224,7 +231,7 @@ def record_of(row: Row) -> TempFile:
         TypeError, ValueError: it holds what this program does not write.
     """
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
-    *identity, pinned, held = rest
+    *identity, session, pinned, held = rest
     if type(registered_at) is not float:
         raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
@@ -246,7 +253,7 @@ def record_of(row: Row) -> TempFile:
             kept or "",
             None,
             None,
-            0,
+            session,
         ),
     )
 

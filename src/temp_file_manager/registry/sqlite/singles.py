@@ -127,6 +127,6 @@ class Singles:
         _, due_at, size, tags, identity = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
         identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner)
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, 0)
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
         return settlements, identity is not PENDING, not known, float(size or 0) - float(known_size or 0)

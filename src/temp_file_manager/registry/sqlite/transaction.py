@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from temp_file_manager.records import NewFile
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
-from temp_file_manager.registry.sqlite.inserts import add_files, drop_empty, take_numbers
+from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
@@ -114,17 +115,33 @@ class Transactions:
         connection: Connection,
         files: list[Timed],
         *,
-        owners: Mapping[str, int] = MappingProxyType({}),
+        known: Mapping[str, Whose] = MappingProxyType({}),
         only_new: bool = False,
+        session: int = 0,
     ) -> bool:
-        """Write rows; return whether any path was known. See ``add_files``."""
-        sql, scope, owner = self.sql, self.scope, self.owner
-        return add_files(connection, sql, scope, owner, files, owners=owners, only_new=only_new)
+        """Write rows; return whether any path was known. See ``add_files``.
 
-    def owners_of(self, connection: Connection, paths: Iterable[str]) -> dict[str, int]:
-        """Return who added the records of those of ``paths`` that have one."""
-        found = {path: connection.execute(self.sql["owner"], self.place(path)).fetchone() for path in paths}
-        return {path: row[0] for path, row in found.items() if row is not None}
+        Raises:
+            InvalidArgumentError: there is no such living session.
+        """
+        whose = Whose(self.owner, session, self.end_of(connection, session) if session else None)
+        return add_files(connection, self.sql, self.scope, whose, files, known=known, only_new=only_new)
+
+    def end_of(self, connection: Connection, session: int) -> float:
+        """Return when a living session ends.
+
+        Raises:
+            InvalidArgumentError: there is none.
+        """
+        found = connection.execute(self.sql["living_session"], {"id": session, "scope": self.scope}).fetchone()
+        if found is None:
+            raise no_such_session(session)
+        return float(found[0])
+
+    def whose(self, connection: Connection, paths: Iterable[str]) -> dict[str, Whose]:
+        """Return whose the records are of those of ``paths`` that have one."""
+        found = {path: connection.execute(self.sql["whose"], self.place(path)).fetchone() for path in paths}
+        return {path: Whose(*row) for path, row in found.items() if row is not None}
 
     def unpin(self, connection: Connection, records: Iterable[int]) -> None:
         """End the pins of rows that are there, by id."""

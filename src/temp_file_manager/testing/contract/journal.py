@@ -3,8 +3,8 @@
 
 import math
 
-from temp_file_manager.registry.contract import Note, last_line
 from temp_file_manager.registry.counters import durations, of_sweep
+from temp_file_manager.registry.journal import Note, last_line
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import RegistryWords
 

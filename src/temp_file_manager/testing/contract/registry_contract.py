@@ -15,6 +15,7 @@ from temp_file_manager.testing.contract.leftovers import LeftoversContract
 from temp_file_manager.testing.contract.looks import LooksContract
 from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
+from temp_file_manager.testing.contract.sessions import SessionsContract
 from temp_file_manager.testing.contract.settlements import SettlementsContract
 from temp_file_manager.testing.contract.words import EVERY, later, new, paths_of
 from temp_file_manager.testing.threads import Work
@@ -32,6 +33,7 @@ class RegistryContract(
     LooksContract,
     KeepsContract,
     JournalContract,
+    SessionsContract,
     ProcessesContract,
 ):
     """``registry.contract``'s docstrings as tests. Joined by a class that says how to ``make_registry``.

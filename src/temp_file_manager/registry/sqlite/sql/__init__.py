@@ -10,6 +10,7 @@ MIGRATIONS = (
     "004_claims.sql",
     "005_tries.sql",
     "006_identity.sql",
+    "008_sessions.sql",
 )
 """In their order; how many of them a file has seen is its schema."""
 

@@ -5,7 +5,7 @@
 
 -- fragment: file
 files.id, directories.id, directories.path, files.name, registered_at, due_at, retry_at, failures, size, tags, kept,
-       files.inode, files.born, changed, parent_inode, parent_born, volume
+       files.inode, files.born, changed, parent_inode, parent_born, volume, session
 
 -- fragment: kept
 (SELECT max(until) FROM keeps WHERE directory = files.directory AND name = files.name AND holder IS NULL),
@@ -29,7 +29,7 @@ files.id, directories.id, directories.path, files.name, registered_at, due_at, r
       WHERE directories.twin AND other.scope = directories.scope AND other.inode = directories.inode
         AND other.born = directories.born AND other.id <> directories.id AND twin.name = files.name
         AND (
-          CASE WHEN :force THEN :mine AND twin.owner <> :owner
+          CASE WHEN :force THEN (:mine AND twin.owner <> :owner) OR (:session AND twin.session <> :session)
                WHEN twin.due_at IS NULL THEN NOT :asof - twin.registered_at > :max_age
                ELSE twin.due_at > :asof END
           OR EXISTS (
@@ -67,6 +67,14 @@ FROM files INDEXED BY files_by_retry JOIN directories ON directories.id = files.
 WHERE files.scope = :scope AND retry_at IS NOT NULL
   AND (NOT :patient OR retry_at <= :asof OR retry_at > :asof + :last_retry)
   AND (:force OR CASE WHEN due_at IS NULL THEN :asof - registered_at > :max_age ELSE due_at <= :asof END)
+  AND {due}
+
+-- fragment: due_in_session
+SELECT {file}, NULL, 0
+FROM files INDEXED BY files_by_session JOIN directories ON directories.id = files.directory
+WHERE files.session = :session AND files.session <> 0 AND files.scope = :scope
+  AND (:force OR due_at <= :asof)
+  AND (NOT :patient OR retry_at IS NULL OR retry_at <= :asof OR retry_at > :asof + :last_retry)
   AND {due}
 
 -- fragment: every_without_ttl
@@ -168,22 +176,22 @@ FROM numbers LEFT JOIN directories ON directories.scope = ? AND directories.path
 -- name: add_new_file
 INSERT OR IGNORE INTO files (
     id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
-    owner
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    owner, session
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: replace_file
 INSERT OR REPLACE INTO files (
     id, scope, directory, name, registered_at, due_at, size, tags, inode, born, changed, parent_inode, parent_born, volume,
-    owner
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    owner, session
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: file
 SELECT {file}, {kept}
 FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
--- name: owner
-SELECT owner FROM directories JOIN files ON files.directory = directories.id
+-- name: whose
+SELECT owner, session, due_at FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.path = :path AND name = :name
 
 -- name: forget_all
@@ -214,6 +222,10 @@ ORDER BY retry_at, files.id LIMIT :limit
 
 -- name: due_by_retry_alike
 {due_tried} AND retry_at = :after AND files.id > :after_id
+ORDER BY files.id LIMIT :limit
+
+-- name: due_by_session
+{due_in_session} AND files.id > :after
 ORDER BY files.id LIMIT :limit
 
 -- name: every_by_age
@@ -320,9 +332,35 @@ DELETE FROM files WHERE id BETWEEN ? AND ?
 UPDATE files SET tried = ?, failures = ?, retry_at = ?, kept = ? WHERE id = ?
 
 -- name: renew
-UPDATE files SET registered_at = ?, due_at = ?, size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
+UPDATE files SET registered_at = ?, due_at = CASE WHEN session THEN due_at ELSE ? END, size = ?, inode = ?, born = ?, changed = ?, parent_inode = ?,
     parent_born = ?, volume = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL
 WHERE id = ?
+
+-- name: begin_session
+INSERT INTO sessions (id, scope, name, owner, process, began_at, ends_at)
+VALUES (:id, :scope, :name, :owner, :process, :began_at, :ends_at)
+
+-- name: living_session
+SELECT ends_at, owner IS NOT NULL OR process IS NOT NULL FROM sessions
+WHERE id = :id AND scope = :scope AND ended_at IS NULL
+
+-- name: sessions
+SELECT id, name, owner, process, began_at, ends_at, ended_at FROM sessions
+WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id)))
+ORDER BY id
+
+-- name: renew_session
+UPDATE sessions SET ends_at = :at WHERE id = :id
+
+-- name: end_session
+UPDATE sessions SET ended_at = :at WHERE id = :id
+
+-- name: due_with_session
+UPDATE files INDEXED BY files_by_session SET due_at = :at WHERE session = :id AND session <> 0
+
+-- name: drop_sessions
+DELETE FROM sessions
+WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id)
 
 -- name: keep
 INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)

@@ -1,0 +1,208 @@
+"""Sessions for users: files and directories that live as long as a block, a process or a task, whichever ends first."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from threading import Lock
+from types import TracebackType
+from typing import IO, Any, Literal, NamedTuple, Self
+
+from temp_file_manager.arguments import seconds
+from temp_file_manager.clock import Wall
+from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import Selection
+from temp_file_manager.registering.create import Creator
+from temp_file_manager.registering.directories import MadeDirectories
+from temp_file_manager.registering.on_record import recorded_path
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import THIS_PROCESS, Registry
+from temp_file_manager.reports import RegisterReport
+from temp_file_manager.storage.paths import AnyPath, absolute
+
+Until = Literal["exit"]
+"""The end of this process, however it ends."""
+
+
+class Parts(NamedTuple):
+    """What sessions work with.
+
+    Attributes:
+        registry: Where records are.
+        clock: What tells the time that records carry.
+        registrar: What puts files on record.
+        creator: What makes files that are on record.
+        directories: What removes directories that a session has left behind.
+        retire: Sweeps what a selection says.
+    """
+
+    registry: Registry
+    clock: Wall
+    registrar: Registrar
+    creator: Creator
+    directories: MadeDirectories
+    retire: Callable[[Selection], object]
+
+
+class ManagedSession:
+    """Files and directories that live as long as a ``with`` block, or until ``end``; at most as long as this process.
+
+    Leaving the block, or ``end``, removes them at once; what cannot be removed is due, and later sweeps try. If the
+    process is killed, the next sweep of whatever process removes them. It begins with its block, or when it is first
+    used. In a forked child it ends nothing. Threads may share it, and ``async with`` takes it: then whatever may take
+    time is done in a thread.
+
+    Args:
+        parts: What it works with.
+        name: A word for it, for people; need not be unique.
+        ttl: Seconds after which it ends in any case; None: it lives as long as its process.
+
+    Raises:
+        ValueError: ``ttl`` is negative or not a number.
+    """
+
+    def __init__(self, parts: Parts, name: str = "", ttl: float | None = None) -> None:
+        self.name = name
+        self._ttl = None if ttl is None else seconds("ttl", ttl)
+        self._parts = parts
+        self._directories = parts.directories.held()
+        self._process = os.getpid()
+        self._lock = Lock()
+        self._number = 0
+        self._over = False
+
+    @property
+    def number(self) -> int:
+        """Its number in the registry, which no other session there has."""
+        if not self._number:
+            with self._lock:
+                if not self._number:
+                    now = self._parts.clock.wall()
+                    self._number = self._parts.registry.begin(
+                        self.name, now=now, ends_at=_end(now, self._ttl), owner=THIS_PROCESS
+                    ).number
+        return self._number
+
+    @property
+    def process(self) -> int:
+        """The number of the process that it belongs to."""
+        return self._process
+
+    def mkstemp(self, suffix: str = "", prefix: str = "tmp") -> tuple[int, str]:
+        """Create an empty file, as the manager's ``mkstemp`` does; return the open descriptor and the path."""
+        return self._parts.creator.create(suffix, prefix, None, self.number)
+
+    def open(self, mode: str = "w+b", suffix: str = "", *, encoding: str | None = None) -> IO[Any]:
+        """Create and open a file, as the manager's ``open`` does; its path is its ``name``."""
+        return self._parts.creator.open(mode, suffix, None, encoding, self.number)
+
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
+        """Create a directory with mode 0700 and return its path. It goes with the session, if it is empty by then.
+
+        As long as the session lives it is locked, so that cleaners that heed such locks (systemd-tmpfiles) leave it.
+        Register the files you put in it.
+        """
+        return self._directories.create(suffix, prefix)
+
+    def register_file(self, file_path: AnyPath, *, tags: Iterable[str] = ()) -> None:
+        """Put a file on record, as the manager's ``register_file`` does; what was on record moves into this session."""
+        self._parts.registrar.one(file_path, None, tags, self.number)
+
+    def register_files(self, file_paths: Iterable[AnyPath], *, tags: Iterable[str] = ()) -> RegisterReport:
+        """Put many files on record in one step, as the manager's ``register_files`` does."""
+        return self._parts.registrar.many(file_paths, None, tags, session=self.number)
+
+    def keep(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
+        """Take a file out of the session: it is registered anew, with its tags, and lives for ``ttl`` or ``max_age``.
+
+        Raises:
+            ValueError: it is not in this session, or ``ttl`` is negative or not a number.
+            OSError: it cannot be registered; FileNotFoundError if it is not there any more.
+        """
+        registry, path = self._parts.registry, absolute(file_path)
+        path = recorded_path(registry, path)
+        record = registry.get((path,)).get(path)
+        if record is None or record.session != self.number:
+            raise InvalidArgumentError(f"{path!r} is not in this session")
+        for _, reason in self._parts.registrar.many((path,), ttl, record.tags).refused:
+            if not os.path.lexists(path):
+                raise FileNotFoundError(2, reason, path)
+            raise OSError(1, reason, path)
+
+    def renew(self, ttl: float | None) -> bool:
+        """Let it end ``ttl`` seconds from now in any case; None: not before its process.
+
+        Returns:
+            False when it has ended already.
+
+        Raises:
+            ValueError: ``ttl`` is negative or not a number.
+        """
+        return self._parts.registry.renew(self.number, _end(self._parts.clock.wall(), ttl))
+
+    def end(self) -> None:
+        """End it, and remove what is still in it; may be called again. In a forked child, do nothing."""
+        if self._over or os.getpid() != self._process:
+            return
+        self._over = True
+        if self._number:
+            now = self._parts.clock.wall()
+            self._parts.registry.end((self._number,), now)
+            self._parts.retire(Selection(now, 0.0, force=True, session=self._number))
+        self._directories.leave_to(self._parts.directories)
+
+    def __enter__(self) -> Self:
+        self.number  # noqa: B018 - it begins
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.end()
+
+    async def __aenter__(self) -> Self:
+        await _in_thread(self.__enter__)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await _in_thread(self.end)
+
+
+class Sessions:
+    """What ``TempFileManager.session`` and ``register_file(…, until="exit")`` do."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._until_exit: ManagedSession | None = None
+
+    def make(self, name: str, ttl: float | None) -> ManagedSession:
+        """Return a session that has not begun."""
+        return ManagedSession(self._parts, name, ttl)
+
+    def until(self, until: Until | None, ttl: float | None) -> int:
+        """Return the number of the session that ends so; 0 if none is meant.
+
+        Raises:
+            InvalidArgumentError: there is no such end, or a ttl is given beside it.
+        """
+        if until is None:
+            return 0
+        if until != "exit":
+            raise InvalidArgumentError(f'until is {until!r}: write until="exit", for the end of this process')
+        if ttl is not None:
+            raise InvalidArgumentError("a file lives for a ttl or until its process ends: give one of the two")
+        found = self._until_exit
+        if found is None or found.process != os.getpid():  # a forked child has one of its own
+            found = self._until_exit = self.make("exit", None)
+        return found.number
+
+
+def _end(now: float, ttl: float | None) -> float:
+    return math.inf if ttl is None else now + seconds("ttl", ttl)
+
+
+async def _in_thread(work: Callable[[], object]) -> None:
+    import asyncio  # noqa: PLC0415 - slow to import, and whoever awaits has it
+
+    await asyncio.to_thread(work)
