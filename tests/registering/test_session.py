@@ -79,6 +79,22 @@ class TestBlock:
             session.register_file(manager.mkstemp()[1])
         assert not session.renew(5)
 
+    def test_it_begins_when_it_is_used(self, manager: TempFileManager) -> None:
+        session = manager.session()
+        assert (session.begun, sessions(manager)) == (False, [])
+        os.close(session.mkstemp()[0])
+        assert (session.begun, sessions(manager)) == (True, [""])
+        session.end()
+
+    def test_it_does_not_begin_when_it_has_ended(self, manager: TempFileManager) -> None:
+        """Nobody would end it any more."""
+        session = manager.session("short")
+        session.end()
+        with pytest.raises(InvalidArgumentError, match="'short' has ended: begin another"):
+            session.mkstemp()
+        assert not session.renew(1)
+        assert (session.begun, sessions(manager)) == (False, [])
+
     def test_sessions_may_be_nested(self, manager: TempFileManager) -> None:
         with manager.session("outer") as outer:
             kept = outer.mkstemp()[1]

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import IO, Any, Literal, NamedTuple, Self
 
@@ -66,21 +66,34 @@ class ManagedSession:
         self._parts = parts
         self._directories = parts.directories.held()
         self._process = os.getpid()
-        self._lock = Lock()
+        self._lock = RLock()
         self._number = 0
         self._over = False
 
     @property
+    def begun(self) -> bool:
+        """Whether anybody has used it. Waits for nobody."""
+        return bool(self._number)
+
+    @property
     def number(self) -> int:
-        """Its number in the registry, which no other session there has."""
+        """Its number in the registry, which no other session there has.
+
+        Raises:
+            InvalidArgumentError: it ended before anybody used it.
+        """
         if not self._number:
             with self._lock:
-                if not self._number:
-                    now = self._parts.clock.wall()
-                    self._number = self._parts.registry.begin(
-                        self.name, now=now, ends_at=_end(now, self._ttl), owner=THIS_PROCESS
-                    ).number
+                self._begin()
         return self._number
+
+    def _begin(self) -> None:
+        if self._over:
+            raise InvalidArgumentError(f"the session {self.name!r} has ended: begin another")
+        if not self._number:
+            now = self._parts.clock.wall()
+            ends_at = _end(now, self._ttl)
+            self._number = self._parts.registry.begin(self.name, now=now, ends_at=ends_at, owner=THIS_PROCESS).number
 
     @property
     def process(self) -> int:
@@ -137,13 +150,16 @@ class ManagedSession:
         Raises:
             ValueError: ``ttl`` is negative or not a number.
         """
-        return self._parts.registry.renew(self.number, _end(self._parts.clock.wall(), ttl))
+        return not self._over and self._parts.registry.renew(self.number, _end(self._parts.clock.wall(), ttl))
 
     def end(self) -> None:
         """End it, and remove what is still in it; may be called again. In a forked child, do nothing."""
-        if self._over or os.getpid() != self._process:
+        if os.getpid() != self._process:
             return
-        self._over = True
+        with self._lock:  # whoever is about to begin it has begun, or is refused
+            if self._over:
+                return
+            self._over = True
         if self._number:
             now = self._parts.clock.wall()
             self._parts.registry.end((self._number,), now)
@@ -160,7 +176,11 @@ class ManagedSession:
         self.end()
 
     async def __aenter__(self) -> Self:
-        await _in_thread(self.__enter__)
+        try:
+            await _in_thread(self.__enter__)
+        except BaseException:
+            await _in_thread(self.end)  # cancelled: the thread begins it all the same
+            raise
         return self
 
     async def __aexit__(
@@ -203,6 +223,7 @@ def _end(now: float, ttl: float | None) -> float:
 
 
 async def _in_thread(work: Callable[[], object]) -> None:
+    """Do something in a thread, to its end, also when the task is cancelled meanwhile or before a thread is free."""
     import asyncio  # noqa: PLC0415 - slow to import, and whoever awaits has it
 
-    await asyncio.to_thread(work)
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))
