@@ -171,9 +171,7 @@ class TestHere:
         assert render.delay().get() == 2
         assert made(manager) == []
 
-    def test_one_within_another_has_its_own(
-        self, app: Celery, manager: TempFileManager, sessions: TaskSessions
-    ) -> None:
+    def test_one_within_another_has_its_own(self, app: Celery, sessions: TaskSessions) -> None:
         @app.task(bind=True, max_retries=2)
         def outer(self: Task, numbers: tuple[int, ...] = ()) -> list[int]:
             told = (*numbers, sessions.current.number)
@@ -233,10 +231,10 @@ class TestHere:
         self, app: Celery, manager: TempFileManager, sessions: TaskSessions
     ) -> None:
         @app.task
-        def count() -> int:
-            return len(manager.registry.sessions())
+        def count() -> tuple[bool, int]:
+            return sessions.current.begun, len(manager.registry.sessions())
 
-        assert count.delay().get() == 0
+        assert count.delay().get() == (False, 0)
 
     def test_made_in_the_middle_of_a_task(self, app: Celery, manager: TempFileManager) -> None:
         @app.task

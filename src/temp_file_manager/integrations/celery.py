@@ -22,7 +22,7 @@ with requires("celery"):
 
 
 class _Running(threading.local):
-    """The tasks that a thread is at, by their sessions. An eager task runs within the one that called it: it is last."""
+    """Sessions of the tasks that a thread is at. An eager task runs within the one that called it, and so is last."""
 
     def __init__(self) -> None:
         self.sessions: list[ManagedSession] = []

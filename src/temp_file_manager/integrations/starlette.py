@@ -30,7 +30,7 @@ PATHSEND = "http.response.pathsend"
 
 
 class SessionMiddleware:
-    """Gives each request ``request.state.temp_session``, and each websocket: a ``ManagedSession``, begun when it is used.
+    """Gives each request and websocket ``request.state.temp_session``, a ``ManagedSession`` that begins when used.
 
     It ends when the application is done with the request: when the response was sent, or given up as the client has
     left, and after its background tasks. ``request.state.temp_file_manager`` is the manager.
