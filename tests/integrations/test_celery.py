@@ -149,6 +149,7 @@ class TestHere:
     def manager(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TempFileManager]:
         with closing(TempFileManager(tmp_path / "base", registry=request.param)) as manager:
             yield manager
+            assert manager.registry.sessions() == (), "each has ended"
 
     @pytest.fixture
     def app(self) -> Iterator[Celery]:

@@ -24,6 +24,7 @@ LARGE = 32 << 20
 def manager(tmp_path: Path) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
         yield manager
+        assert manager.registry.sessions() == (), "each has ended"
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ Sending = AbstractContextManager[Client]
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", registry=request.param)) as manager:
         yield manager
+        assert manager.registry.sessions() == (), "each has ended"
 
 
 def made(manager: TempFileManager) -> list[str]:
