@@ -184,6 +184,22 @@ class TestHere:
         assert len({first, second, third}) == 3
         assert again == third
 
+    def test_one_goes_on_when_another_within_it_has_ended(
+        self, app: Celery, manager: TempFileManager, sessions: TaskSessions
+    ) -> None:
+        @app.task
+        def inner() -> str:
+            with sessions.current.open() as file:
+                return str(file.name)
+
+        @app.task
+        def outer() -> list[bool]:
+            with sessions.current.open() as file:
+                return [os.path.exists(path) for path in (inner.delay().get(disable_sync_subtasks=False), file.name)]
+
+        assert outer.delay().get() == [False, True]
+        assert made(manager) == []
+
     def test_one_that_is_called_belongs_to_the_caller(self, app: Celery, sessions: TaskSessions) -> None:
         @app.task
         def inner() -> int:
@@ -237,10 +253,13 @@ class TestHere:
 
         assert count.delay().get() == (False, 0)
 
-    def test_made_in_the_middle_of_a_task(self, app: Celery, manager: TempFileManager) -> None:
+    def test_made_in_the_middle_of_a_task(
+        self, app: Celery, manager: TempFileManager, caplog: pytest.LogCaptureFixture
+    ) -> None:
         @app.task
         def begin() -> None:
             kept.append(TaskSessions(manager))
 
         kept: list[TaskSessions] = []
         assert begin.delay().get() is None
+        assert caplog.messages == []

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -281,6 +282,21 @@ class TestSession:
                 await task
 
         cancelled: asyncio.Future[None]
+        asyncio.run(cancel())
+        assert made(manager) == []
+
+    def test_ends_in_a_scope_that_was_cancelled(self, manager: TempFileManager) -> None:
+        """As those are cancelled that Starlette makes, time and again until they are left."""
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            written(scope["state"]["temp_session"])
+            scope["around"].cancel()
+            await anyio.sleep_forever()
+
+        async def cancel() -> None:
+            with anyio.CancelScope() as around:
+                await ask(SessionMiddleware(endpoint, manager), asyncio.Queue(), around=around)
+
         asyncio.run(cancel())
         assert made(manager) == []
 
