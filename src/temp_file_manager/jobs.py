@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from temp_file_manager import logs
+from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
@@ -48,6 +49,7 @@ def sweep(context: Context, stop: Stop) -> None:
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     end_over(context.registry, due.asof)
+    clear_left(context, stop)
     try:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)
     except LargeSweepError as error:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs
+from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
@@ -18,7 +19,7 @@ from temp_file_manager.registering.on_record import recorded_path, statuses
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
-from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
+from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport, together
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
 from temp_file_manager.sweeping.sessions import end_first
@@ -184,10 +185,7 @@ class TempFileManager:
         return self._context.registrar.many(file_paths, ttl, tags, session=session)
 
     def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
-        """Return a session: ``with manager.session() as session: …`` removes what is in it when the block is left.
-
-        After ``ttl`` seconds it ends in any case; ``name`` is a word for people.
-        """
+        """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
@@ -288,7 +286,7 @@ class TempFileManager:
             context.large_sweep_guard.completed(due, report)
         if not dry_run:
             context.directories.remove(due)
-        return report
+        return together(report, clear_left(context, stop) if limit is None and not dry_run else ())
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.

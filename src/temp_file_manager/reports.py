@@ -1,6 +1,7 @@
 """Reports: what a sweep, a registration or a look found, as frozen records."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from temp_file_manager.records import Outcome, TempFile
@@ -61,6 +62,24 @@ class SweepReport:
         What is another file now is there, and counted apart.
         """
         return self.removed + self.gone
+
+
+def together(report: SweepReport, others: Iterable[SweepReport]) -> SweepReport:
+    """Return a report of a sweep that also did what others did, which came after it."""
+    for other in others:
+        report = replace(
+            report,
+            removed=report.removed + other.removed,
+            gone=report.gone + other.gone,
+            replaced=report.replaced + other.replaced,
+            kept=report.kept + other.kept,
+            failed=report.failed + other.failed,
+            skipped=report.skipped + other.skipped,
+            outcomes=(*report.outcomes, *other.outcomes)[:OUTCOMES_IN_A_REPORT],
+            reasons=(*report.reasons, *other.reasons)[:REASONS_IN_A_REPORT],
+            duration=report.duration + other.duration,
+        )
+    return report
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,20 @@ def verdict(record: TempFile, due: Selection) -> Verdict:
     if due.force:
         return Verdict(True, "forced")
     if record.due_at is not None:
-        if record.due_at <= due.asof:
-            return Verdict(True, f"its ttl ended {span(due.asof - record.due_at)} ago")
-        return Verdict(False, f"its ttl ends in {span(record.due_at - due.asof)}")
+        return _of_own_end(record, record.due_at, due.asof)
     age = due.asof - record.registered_at
     if is_too_old(record.registered_at, due.asof, due.max_age):
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
+
+
+def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
+    """Say so of a record with an end of its own."""
+    what = "its session" if record.session else "its ttl"
+    if end <= asof:
+        return Verdict(True, f"{what} ended {span(asof - end)} ago")
+    lives = record.session and end == math.inf
+    return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
 
 
 def _kept(record: TempFile, due: Selection) -> str:

@@ -18,7 +18,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.cli import signals
 from temp_file_manager.cli.commands import why
 from temp_file_manager.inspection.prospects import Forecast, Rule
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.storage.kernel import leases, processes
 from temp_file_manager.storage.kernel.processes import FileUser, FileUsers
 

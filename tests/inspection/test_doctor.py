@@ -16,7 +16,7 @@ from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import doctor
 from temp_file_manager.inspection.doctor import Check, Level, examine
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.registry.sqlite.migration import APPLICATION
 from temp_file_manager.registry.sqlite.sql import MIGRATIONS
 from temp_file_manager.storage.kernel import mounts, probe, processes

@@ -24,7 +24,7 @@ from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, why
 from temp_file_manager.records import PENDING, Cause, Outcome, Selection, Status
 from temp_file_manager.registry import Settlement
-from temp_file_manager.registry.contract import last_line
+from temp_file_manager.registry.journal import last_line
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import file_flags, leases, probe, processes

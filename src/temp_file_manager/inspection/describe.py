@@ -3,6 +3,7 @@
 import math
 
 from temp_file_manager.inspection.prospects import Forecast
+from temp_file_manager.inspection.sessions import SessionStatus
 from temp_file_manager.inspection.why import Explanation
 from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.rules import due_at, verdict
@@ -76,6 +77,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         "rule": story.rule,
         "asof": json_number(story.asof),
         **known,
+        "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),
         "becomes_due_in": None if story.due_at is None else json_number(story.due_at - story.asof),
@@ -90,6 +92,19 @@ def explanation(story: Explanation) -> dict[str, object]:
         "open_in": [holder._asdict() for holder in story.users.processes],
         "processes": {"read": story.users.read, "unread": story.users.unread, "all": story.users.complete},
         "last": story.last,
+    }
+
+
+def session(found: SessionStatus) -> dict[str, object]:
+    """Return how it is about a session, for JSON."""
+    return {
+        "number": found.number,
+        "name": found.name,
+        "began_at": json_number(found.began_at),
+        "ends_at": None if found.ends_at == math.inf else found.ends_at,
+        "owner": found.owner,
+        "alive": found.alive,
+        "records": found.records,
     }
 
 

@@ -2,18 +2,20 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
+from temp_file_manager.inspection.sessions import ends
 from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.sweeping.sessions import as_swept
 
 
 class Rule(StrEnum):
@@ -22,6 +24,7 @@ class Rule(StrEnum):
     NOT_REGISTERED = "not registered"
     HOLD = "hold"
     PIN = "pin"
+    SESSION = "session"
     BACK_OFF = "back-off"
     TTL = "ttl"
     MAX_AGE = "max_age"
@@ -101,7 +104,7 @@ def prospects(context: Context, names: Sequence[str]) -> list[Prospects]:
     """
     known = on_record(context.registry, names)
     asof, max_age = context.clock.wall(), context.max_age
-    forecasts = dict(zip(known, _forecasts(context, list(known.values()), asof), strict=True))
+    forecasts = dict(zip(known, _forecasts(context, known, asof), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
     nobody = (Forecast(None, Rule.NOT_REGISTERED, "not registered"),) * 3
     return [
@@ -131,21 +134,32 @@ Forecasts = tuple[Forecast, Forecast, Forecast]
 """What a bare cleanup, the command line and a scheduled sweep would do with one record."""
 
 
-def _forecasts(context: Context, records: list[TempFile], asof: float) -> Iterator[Forecasts]:
-    if not records:
+def _forecasts(context: Context, known: Mapping[str, TempFile], asof: float) -> Iterator[Forecasts]:
+    if not known:
         return
-    due = Selection(asof, context.max_age)
+    due, records = Selection(asof, context.max_age), list(known.values())
     bare = _predicted(context, context.storage, records)
     protecting = _predicted(context, context.protecting, records) if context.settings.protect_open else bare
     claimed = context.registry.claimed([record.path for record in records], now=context.clock.elapsed())
     command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
-    for record, unasked, asked in zip(records, bare, protecting, strict=True):
-        taken = record.path in claimed
-        yield (
-            _forecast(record, due, unasked, taken),
-            command_line.forecast(record, asked, taken),
-            scheduled.forecast(record, asked, taken),
+    ended = ends(context, records)
+    swept = [as_swept(context.registry, known, when).values() for when in (asof, command_line.asof, scheduled.asof)]
+    for *found, unasked, asked in zip(*swept, bare, protecting, strict=True):
+        taken = found[0].path in claimed
+        three = (
+            _forecast(found[0], due, unasked, taken),
+            command_line.forecast(found[1], asked, taken),
+            scheduled.forecast(found[2], asked, taken),
         )
+        yield _in_words(three, ended.get(found[0].session))
+
+
+def _in_words(three: Forecasts, end: str | None) -> Forecasts:
+    """Let forecasts say of which session it is the end that decides."""
+    if end is None:
+        return three
+    first, second, third = (replace(one, reason=end) if one.rule is Rule.SESSION else one for one in three)
+    return first, second, third
 
 
 def _predicted(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
@@ -176,12 +190,17 @@ class _Unattended:
         self._due = replace(due, asof=self._reading.asof, patient=patient)
         self._former = _former(context, self._due)
 
+    @property
+    def asof(self) -> float:
+        """The moment that it reads ages at, seconds since the epoch."""
+        return self._due.asof
+
     def forecast(self, record: TempFile, outcome: Outcome, claimed: bool) -> Forecast:
         """Return what it would do with a record."""
         forecast = _forecast(record, self._former or self._due, outcome, claimed)
         if self._former is not None and not self._due.patient:
             return Forecast(None, Rule.LARGE_SWEEP, "a change of settings holds it up: it would remove nothing")
-        if forecast.status is None and forecast.rule in (Rule.TTL, Rule.MAX_AGE):
+        if forecast.status is None and forecast.rule in (Rule.SESSION, Rule.TTL, Rule.MAX_AGE):
             if self._former is not None and verdict(record, self._due).due:
                 reason = "a change of settings would remove unusually many files at once: see sweep --dry-run"
                 return Forecast(None, Rule.LARGE_SWEEP, reason)
@@ -223,6 +242,8 @@ def _time_rule(record: TempFile, due: Selection) -> Rule:
         return Rule.PIN
     if due.patient and record.retry_at is not None and waits(record.retry_at, due.asof):
         return Rule.BACK_OFF
+    if record.session:
+        return Rule.SESSION
     return Rule.MAX_AGE if record.due_at is None else Rule.TTL
 
 

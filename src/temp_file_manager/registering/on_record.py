@@ -8,6 +8,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.reports import StatusReport
 from temp_file_manager.rules import status
 from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.sweeping.sessions import as_swept
 
 
 def on_record(registry: Registry, paths: Iterable[str]) -> dict[str, TempFile]:
@@ -34,7 +35,7 @@ def on_record(registry: Registry, paths: Iterable[str]) -> dict[str, TempFile]:
 def statuses(registry: Registry, paths: Iterable[str], due: Selection) -> StatusReport:
     """Return what is known about absolute paths, and the counts."""
     asked = list(paths)
-    records = on_record(registry, asked)
+    records = as_swept(registry, on_record(registry, asked), due.asof)
     files = tuple(status(path, records.get(path), due) for path in asked)
     known = sum(file.record is not None for file in files)
     return StatusReport(known, len(files) - known, sum(file.due for file in files), files)

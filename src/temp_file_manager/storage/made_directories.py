@@ -1,10 +1,15 @@
 """Directories that this process made: told from others in their place, and removed when they are empty."""
 
+import math
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.storage.prune import prune
+from temp_file_manager.storage.tree import Tree, is_locked
 
 _FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -36,6 +41,49 @@ def locked(path: str) -> tuple[int, ...]:
         os.close(descriptor)
         return ()
     return (descriptor,)
+
+
+def is_mine(path: str) -> bool:
+    """Say whether a directory is this user's, and nobody else can change what is in it; links are not followed."""
+    seen = os.lstat(path)
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
+
+
+def has_user(path: str) -> bool:
+    """Say whether anybody has a directory locked.
+
+    Raises:
+        OSError: it is no directory, or is not there.
+    """
+    with _alone(path) as free:
+        return not free
+
+
+def remove_unused(path: str, made: Mark, tree: Tree) -> None:
+    """Remove a directory, and those in it, as far as they are empty, unless somebody has it locked.
+
+    Args:
+        path: Absolute.
+        made: Which directory is meant.
+        tree: The same, held open.
+    """
+    with _alone(path) as free:  # to the end: whoever makes and then locks one finds that it is gone, or keeps it
+        if free:
+            below = (
+                os.path.relpath(os.path.join(above, name), path) for above, names, _ in os.walk(path) for name in names
+            )
+            prune(tree, below)
+            remove_empty(path, made, math.inf)
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[bool]:
+    """Yield whether nobody has a directory locked, and lock it until the block is left."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield not is_locked(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_empty(path: str, made: Mark, before: float) -> bool:

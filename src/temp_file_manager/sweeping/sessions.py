@@ -1,12 +1,12 @@
 """Sessions whose owner has ended, or whose time is up: a sweep ends them before it begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import Selection
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.sessions import ProcessIdentity, Session
 from temp_file_manager.storage.kernel.process_identity import here, lives
@@ -52,6 +52,17 @@ def end_over(registry: Registry, now: float) -> dict[Session, str]:
             registry.end([one.number for one in found], now)
             logs.sessions_ended(found)
     return found
+
+
+def as_swept(registry: Registry, records: Mapping[str, TempFile], now: float) -> dict[str, TempFile]:
+    """Return records as a sweep at that moment would find them, which first ends the sessions that are over."""
+    if not any(record.session for record in records.values()):
+        return dict(records)
+    gone = {one.number for one in over(registry, now)}
+    return {
+        path: record._replace(due_at=now) if record.session in gone and (record.due_at or now) > now else record
+        for path, record in records.items()
+    }
 
 
 def end_first(registry: Registry, due: Selection, *, dry_run: bool) -> list[Selection]:

@@ -1,11 +1,14 @@
 """The command ``register``: files put on record."""
 
 import argparse
+import math
 
 from temp_file_manager import logs
 from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli.options import UsageError
 from temp_file_manager.cli.targets import Answer, Total, work_through
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.storage.kernel.process_identity import identity_of
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -15,7 +18,7 @@ def add_parser(commands: options.Commands) -> None:
         "register",
         "put files on record, to be removed when they are due",
         execute,
-        words="[-0] [--ttl SECONDS] [--tag TAG] PATH...",
+        words="[-0] [--ttl SECONDS | --session NAME | --until-exit PID] [--tag TAG] PATH...",
         more="Registering a file again restarts its age. A file that is refused is told on standard error, with "
         "the reason, and makes the exit code 1.",
         json="print the counts as a JSON object",
@@ -23,6 +26,10 @@ def add_parser(commands: options.Commands) -> None:
     paths.add_paths(parser)
     parser.add_argument(
         "--ttl", type=options.seconds, metavar="SECONDS", help="how long these files may live, instead of max_age"
+    )
+    parser.add_argument("--session", metavar="NAME", help="let these files live as long as the session of that name")
+    parser.add_argument(
+        "--until-exit", type=options.whole, metavar="PID", help="let these files live as long as a process does"
     )
     parser.add_argument(
         "--tag", action="append", default=[], dest="tags", metavar="TAG", help="a word of your own; may be repeated"
@@ -36,12 +43,40 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting, a path or the registry cannot be used.
     """
+    if sum(one is not None for one in (args.ttl, args.session, args.until_exit)) > 1:
+        raise UsageError("--ttl, --session and --until-exit exclude each other")
 
     def register(manager: TempFileManager, batch: list[str]) -> Answer:
-        report = manager.register_files(batch, ttl=args.ttl, tags=args.tags)
+        session = _session(manager, args)
+        report = manager.context.registrar.many(batch, args.ttl, args.tags, session=session)
         return Answer(report.registered, report.refused, oversized=report.oversized)
 
     return work_through(args, register, _summary, unlogged=(logs.refused,))
+
+
+def _session(manager: TempFileManager, args: argparse.Namespace) -> int:
+    """Return the number of the session that is meant; 0 if none is.
+
+    Raises:
+        UsageError: there is no such session or no such process, or nothing can tell which is meant.
+    """
+    registry = manager.registry
+    if args.session is not None:
+        found = [one.number for one in registry.sessions() if one.name == args.session]
+        if len(found) != 1:
+            raise UsageError(f"{len(found) or 'no'} sessions {args.session!r} live: session list shows those that do")
+        return found[0]
+    if args.until_exit is None:
+        return 0
+    try:
+        owner = identity_of(args.until_exit)
+    except ProcessLookupError as error:
+        raise UsageError(f"there is no process {args.until_exit}") from error
+    for one in registry.sessions():
+        if one.owner == owner and one.ends_at == math.inf:
+            return one.number
+    now = manager.context.clock_guard.wall()
+    return registry.begin(f"process {owner.pid}", now=now, ends_at=math.inf, owner=owner).number
 
 
 def _summary(total: Total) -> tuple[dict[str, object], str]:

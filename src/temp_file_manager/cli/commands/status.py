@@ -59,11 +59,10 @@ def _tell(found: Prospects, *, as_json: bool) -> None:
 
 
 def _explained(record: TempFile, due: Selection) -> list[tuple[str, str]]:
-    ttl = None if record.due_at is None else record.due_at - record.registered_at
     return [
         ("registered", f"{describe.age(record, due)} ago, {timestamp(record.registered_at)}"),
         ("due", f"{describe.when_due(record, due)}: {verdict(record, due).reason}"),
-        ("ttl", f"max_age, {span(due.max_age)}" if ttl is None else f"its own, {span(ttl)}"),
+        ("ttl", _life(record, due)),
         ("size", human_size(record.size)),
         ("tags", ", ".join(record.tags) or "none"),
         ("failures", _failures(record, due)),
@@ -82,3 +81,11 @@ def _would(forecast: Forecast) -> str:
     reason = forecast.caveat if forecast.status is Status.REMOVED else forecast.reason
     would = str(forecast.status or "left alone")
     return f"{would}: {reason}" if reason else would
+
+
+def _life(record: TempFile, due: Selection) -> str:
+    if record.session:
+        return "its session's"
+    if record.due_at is None:
+        return f"max_age, {span(due.max_age)}"
+    return f"its own, {span(record.due_at - record.registered_at)}"

@@ -18,6 +18,7 @@ ADVICE = {
     Rule.NOT_REGISTERED: "Nobody registered it, so nothing here ever removes it. To change that: register it.",
     Rule.HOLD: "A process holds it; that ends when it lets go or ends, however it ends.",
     Rule.PIN: "Somebody pinned it; that ends at its end, or by unpin.",
+    Rule.SESSION: "It goes when its session ends: with its owner, when its time is up, or by session end.",
     Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
     Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
@@ -112,7 +113,7 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
     return [
         ("decided by", str(story.rule)),
         ("registered", f"{timestamp(record.registered_at)}, {span(story.asof - record.registered_at)} ago"),
-        ("due", f"{timestamp(due)}, {_distance(due - story.asof)}, by {_limit(story)}"),
+        ("due", f"{_moment(due, story.asof)}, by {_limit(story)}"),
         ("cleanup()", _would(story.cleanup)),
         ("sweep", _would(story.command_line)),
         ("run", _would(story.scheduled)),
@@ -129,7 +130,13 @@ def _limit(story: Explanation) -> str:
     record = story.record
     if record is None or record.due_at is None:
         return f"max_age, {span(story.max_age)}"
+    if record.session:
+        return f"its session, number {record.session}"
     return f"its own ttl, {span(record.due_at - record.registered_at)}"
+
+
+def _moment(when: float, asof: float) -> str:
+    return "never" if when == math.inf else f"{timestamp(when)}, {_distance(when - asof)}"
 
 
 def _distance(seconds: float) -> str:
