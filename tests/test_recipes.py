@@ -92,3 +92,23 @@ print(type(error).__name__, manager.cleanup())
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "BrokenProcessPool 1"
     assert left(tmp_path) == []
+
+
+def test_a_batch_job_leaves_its_files_to_the_next_sweep(tmp_path: Path) -> None:
+    code = "".join(re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)).replace("/tmp/my_app", str(tmp_path / "my_app"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", code + "test -e part.dat"],
+        cwd=tmp_path,
+        env=environment(SLURM_JOB_ID="42", PATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Session 'job 42' has ended: 1 file due." in done.stdout
+    with closing(TempFileManager(tmp_path / "my_app", registry="sqlite:")) as manager:
+        assert manager.cleanup() == 1
+        assert manager.registry.sessions() == ()
+    assert not (tmp_path / "part.dat").exists()
+    assert left(tmp_path) == []
