@@ -72,7 +72,7 @@ def die_once(self: Task) -> list[str]:
     return [earlier.read_text(), made()]
 
 
-@app.task(soft_time_limit=1, time_limit=600)
+@app.task(soft_time_limit=2, time_limit=600)
 def take_too_long() -> str:
     path = made()
     try:
@@ -82,7 +82,7 @@ def take_too_long() -> str:
     return ""
 
 
-@app.task(time_limit=1)
+@app.task(time_limit=2)
 def be_killed_by_the_time_limit() -> None:
     Path(FOLDER, "over_time").write_text(made())
     signal.pause()

@@ -140,12 +140,9 @@ def test_cancelled_again_while_many_end(manager: TempFileManager) -> None:
             await asyncio.Event().wait()
 
     async def main() -> None:
-        barrier = asyncio.Barrier(100)
+        barrier = asyncio.Barrier(101)
         tasks = [asyncio.create_task(work(barrier)) for _ in range(100)]
-        while barrier.n_waiting or not any(task.done() for task in tasks):
-            await asyncio.sleep(0)
-            if len(made(manager)) == 200:
-                break
+        await barrier.wait()
         for _ in range(3):
             for task in tasks:
                 task.cancel()

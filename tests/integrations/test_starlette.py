@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, closing
@@ -267,21 +270,20 @@ class TestSession:
         assert (seen, made(manager)) == ([1], [])
 
     def test_ends_when_its_request_is_cancelled(self, manager: TempFileManager) -> None:
-        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-            written(scope["state"]["temp_session"])
-            cancelled.set_result(None)
-            await asyncio.Event().wait()
-
         async def cancel() -> None:
-            nonlocal cancelled
-            cancelled = asyncio.get_running_loop().create_future()
+            begun = asyncio.Event()
+
+            async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+                written(scope["state"]["temp_session"])
+                begun.set()
+                await asyncio.Event().wait()
+
             task = asyncio.create_task(ask(SessionMiddleware(endpoint, manager), asyncio.Queue()))
-            await cancelled
+            await begun.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-        cancelled: asyncio.Future[None]
         asyncio.run(cancel())
         assert made(manager) == []
 
@@ -307,7 +309,7 @@ class TestSession:
             path = await asyncio.to_thread(written, scope["state"]["temp_session"])
             await FileResponse(path)(scope, receive, send)
 
-        extensions = {PATHSEND: {}, "other": {}}
+        extensions: dict[str, Any] = {PATHSEND: {}, "other": {}}
         sent = asyncio.run(ask(SessionMiddleware(endpoint, manager), asyncio.Queue(), extensions=extensions))
         assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
         assert set(extensions) == {PATHSEND, "other"}, "the server's own words are as they were"
@@ -317,6 +319,52 @@ class TestSession:
             assert "state" not in scope
 
         asyncio.run(ask(SessionMiddleware(endpoint, manager), asyncio.Queue(), type="lifespan"))
+
+
+SERVER = """
+import os, socket, sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import FileResponse
+from starlette.routing import Route
+from temp_file_manager import TempFileManager
+from temp_file_manager.integrations.starlette import SessionMiddleware, TempFileResponse
+
+manager = TempFileManager(sys.argv[2], registry="sqlite:")
+
+def made(maker):
+    fd, path = maker.mkstemp()
+    os.truncate(fd, 32 << 20)
+    os.close(fd)
+    return path
+
+app = Starlette(routes=[
+    Route("/session", lambda request: FileResponse(made(request.state.temp_session))),
+    Route("/response", lambda request: TempFileResponse(made(manager))),
+])
+config = uvicorn.Config(SessionMiddleware(app, manager), log_config=None, lifespan="off")
+uvicorn.Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
+"""
+
+
+@pytest.mark.parametrize("path", ["/session", "/response"])
+def test_the_next_sweep_takes_what_a_killed_server_was_sending(tmp_path: Path, path: str) -> None:
+    with (
+        closing(TempFileManager(tmp_path, registry="sqlite:")) as manager,
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(listening.fileno()), str(tmp_path)], pass_fds=[listening.fileno()]
+        ) as server,
+    ):
+        try:
+            with download(Client(listening.getsockname()), path):
+                assert manager.cleanup() == 0, "it lives, and so does its session"
+                assert len(made(manager)) == 1
+                server.kill()
+                server.wait(SECONDS)
+        finally:
+            server.kill()
+        assert manager.cleanup() == 1
+        assert made(manager) == []
 
 
 class TestResponse:
