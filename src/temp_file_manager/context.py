@@ -146,8 +146,11 @@ class Context:
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         storage = build(settings, base_dir, clock, guard.asof)
 
+        # Without the history: there may be a session for each request, and nothing else would be left in there.
+        after_sessions = Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size)
+
         def retire(due: Selection) -> None:
-            sweeper.run(due, Bounds(), storage)
+            after_sessions.run(due, Bounds(), storage)
 
         return cls(
             settings=settings,
