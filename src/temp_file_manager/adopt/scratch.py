@@ -72,10 +72,8 @@ def clear(context: Context, path: str, stop: Callable[[], bool]) -> list[SweepRe
     with suppress(OSError):  # somebody was faster
         made = mark(path)
         if not os.path.islink(path) and not has_user(path):
-            what, now = (
-                Wanted(path, place=(made.inode, made.born)),
-                context.clock.wall(),
-            )  # its base directory is a safe one
+            # Nobody judges it: its base directory has been judged.
+            what, now = Wanted(path, place=(made.inode, made.born)), context.clock.wall()
             known = functools.partial(on_record, context.registry)
             planned = Plan(what, now, _WHATEVER_AGE, 0, 0, 0, "", 0.0, 0, 0, {})
             reports.append(sweep_once(context, planned, known=known, stop=stop).report)

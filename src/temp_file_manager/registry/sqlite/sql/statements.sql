@@ -346,7 +346,7 @@ WHERE id = :id AND scope = :scope AND ended_at IS NULL
 
 -- name: sessions
 SELECT id, name, owner, process, began_at, ends_at, ended_at FROM sessions
-WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id)))
+WHERE scope = :scope AND (ended_at IS NULL OR (:ended AND EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)))
 ORDER BY id
 
 -- name: renew_session
@@ -360,7 +360,7 @@ UPDATE files INDEXED BY files_by_session SET due_at = :at WHERE session = :id AN
 
 -- name: drop_sessions
 DELETE FROM sessions
-WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id)
+WHERE scope = :scope AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE session = sessions.id AND session <> 0)
 
 -- name: keep
 INSERT INTO keeps (scope, directory, name, until, holder) VALUES (:scope, :directory, :name, :until, :holder)
