@@ -30,10 +30,10 @@ PATHSEND = "http.response.pathsend"
 
 
 class SessionMiddleware:
-    """Gives each request and websocket ``request.state.temp_session``, a ``ManagedSession`` that begins when used.
+    """Middleware that gives each request and websocket a session: ``request.state.temp_session``, a ``ManagedSession``.
 
-    It ends when the application is done with the request: when the response was sent, or given up as the client has
-    left, and after its background tasks. ``request.state.temp_file_manager`` is the manager.
+    It begins when it is used. It ends when the application is done with the request: when the response was sent, or
+    given up as the client has left, and after its background tasks. ``request.state.temp_file_manager`` is the manager.
 
     Args:
         app: The application.
