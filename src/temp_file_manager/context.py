@@ -174,6 +174,8 @@ class Context:
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
+        # Without the history: there may be a session for each request, and nothing else would be left in there.
+        retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storage)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -191,7 +193,7 @@ class Context:
             closed=closed,
             creator=creator,
             directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, _retirement(sweeper, storage))),
+            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
             evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),

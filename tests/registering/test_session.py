@@ -65,6 +65,13 @@ class TestBlock:
             raise KeyError
         assert not file.exists()
 
+    def test_the_history_has_sweeps_alone(self, manager: TempFileManager) -> None:
+        """There may be a session for each request, and what a thousand of them left would be all of the history."""
+        with manager.session() as session:
+            os.close(session.mkstemp()[0])
+        assert manager.context.history.sweeps(1) == ()
+        assert manager.registry.stats().counters["removed"] == 1
+
     def test_it_may_be_ended_by_hand(self, manager: TempFileManager, file: Path) -> None:
         session = manager.session()
         assert sessions(manager) == [], "it has not been used"
