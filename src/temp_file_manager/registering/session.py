@@ -159,10 +159,11 @@ class ManagedSession:
         with self._lock:  # whoever is about to begin it has begun, or is refused
             if self._over:
                 return
+            now = self._parts.clock.wall()
+            if self._number:  # where it cannot be ended, on a full disk, it may be ended again
+                self._parts.registry.end((self._number,), now)
             self._over = True
         if self._number:
-            now = self._parts.clock.wall()
-            self._parts.registry.end((self._number,), now)
             self._parts.retire(Selection(now, 0.0, force=True, session=self._number))
         self._directories.leave_to(self._parts.directories)
 
