@@ -13,6 +13,7 @@ import pytest
 from contexts import jobs_of
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.overview import BOUNDS, SWEEPS, TOP, counts, disk, outlook, overview
+from temp_file_manager.records import Measured
 from temp_file_manager.testing import NOW, FakeClock
 
 AGE = 100.0
@@ -28,6 +29,7 @@ def make(manager: TempFileManager, size: int, **told: Any) -> str:
     path = os.path.join(manager.base_dir, f"file{len(os.listdir(manager.base_dir))}")
     Path(path).write_bytes(bytes(size))
     manager.register_file(path, **told)
+    manager.registry.measured([Measured(record, size) for record in manager.registry.get([path]).values()])
     return path
 
 
