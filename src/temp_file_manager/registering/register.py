@@ -113,7 +113,7 @@ class Registrar:
                 refused.append((path, found))
                 logs.refused(path, found)
             else:
-                rows.append((path, due_at, found[0], words, *found[1:]))
+                rows.append((path, due_at, found[0], words, found[1], found[2]))
         lost = self._refused(rows, now, settlements, look, session) if rows else {}
         refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
