@@ -137,6 +137,15 @@ def test_a_swap_campaign_meets_what_it_is_for(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_fill_campaign_meets_what_it_is_for() -> None:
+    fill = importlib.import_module("benchmarks.campaigns.fill").fill
+    campaign = fill(100, 10_000, lambda _: None)
+    for problem in campaign.problems:
+        print(problem)
+        assert problem.startswith("not tried: ")
+    assert campaign.problems or campaign.counts["files"] == 100
+
+
 HELD = (*DUE, "holding", "held")
 
 

@@ -32,7 +32,7 @@ def verdict(record: TempFile, due: Selection) -> Verdict:
     if record.due_at is not None:
         return _of_own_end(record, record.due_at, due.asof)
     age = due.asof - record.registered_at
-    if is_too_old(record.registered_at, due.asof, due.max_age):
+    if has_come(record, due):
         return Verdict(True, f"{span(age)} old, more than max_age {span(due.max_age)}")
     return Verdict(False, f"{span(age)} old, max_age is {span(due.max_age)}")
 
@@ -44,6 +44,15 @@ def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
     lives = record.session and end == math.inf
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
+
+
+def has_come(record: TempFile, due: Selection) -> bool:
+    """Say whether the time of a record that nothing keeps has come: what ``verdict`` says, without the words."""
+    if due.force:
+        return True
+    if record.due_at is not None:
+        return record.due_at <= due.asof
+    return is_too_old(record.registered_at, due.asof, due.max_age)
 
 
 def _kept(record: TempFile, due: Selection) -> str:

@@ -157,9 +157,12 @@ class Candidates:
         for page in self._pages(tags):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
             for candidate in self._seen([record for record in fresh if self._is_free(record)]):
+                if order is not Order.LEAST_USED:
+                    yield candidate
+                    continue
                 before, after = place(candidate.record, order), place(candidate.found, order)
                 yield from map(self._taken, waiting.until(before))
-                if order is Order.LEAST_USED and after > before:
+                if after > before:
                     waiting.add(after, candidate)
                 else:
                     yield self._taken(candidate)
@@ -236,6 +239,8 @@ class Candidates:
 def _renewed(record: TempFile, found: Measured | Gone | None) -> TempFile:
     """Return a record as a look has found its file."""
     if isinstance(found, Measured):
+        if (found.disk, found.used_at) == (record.disk, record.used_at):
+            return record
         used = max(record.used_at or -math.inf, found.used_at or -math.inf)  # who holds a file has noted its use, too
         return record._replace(disk=found.disk, used_at=None if used == -math.inf else used)
     if found is GONE:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry.card import Properties
-from temp_file_manager.rules import verdict, waits
+from temp_file_manager.rules import has_come, waits
 
 
 class Reading(NamedTuple):
@@ -87,7 +87,7 @@ def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | N
         return Protection.PINNED
     if due.patient and record.retry_at is not None and waits(record.retry_at, due.asof):
         return Protection.WAITING
-    if verdict(record, due).due:
+    if has_come(record, due):
         return Protection.DUE
     if record.session:
         return Protection.SESSION
