@@ -66,5 +66,5 @@ def _written(folder: Path, files: int, rate: int, campaign: Campaign, told: Call
         manager.stop()
         campaign.counts["files"] = files
         campaign.counts["files a second"] = round(files / (monotonic() - began))
-        campaign.counts["evicted"] = int(manager.registry.stats().counters["evicted"])
+        campaign.counts["evicted"] = int(manager.registry.stats().counters.get("evicted", 0))
         campaign.counts["MiB that were free at least"] = least >> 20
