@@ -37,10 +37,10 @@ class SweepReport:
     Attributes:
         outcomes: The first ``OUTCOMES_IN_A_REPORT`` outcomes, in order; the counts cover all.
         reasons: Why some were replaced, kept or failed; of more than ``REASONS_IN_A_REPORT`` the first.
-        evicted: How many of those removed or gone were not due, and went for a limit.
         stopped: Why it ended before everything due was handled: ``limit``, ``budget``, ``stopped`` (by the
             scheduler's end, or who asked for it), or empty when it did not.
         duration: Seconds.
+        evicted: How many of those removed or gone were not due, and went for a limit.
     """
 
     removed: int = 0
@@ -49,12 +49,12 @@ class SweepReport:
     kept: int = 0
     failed: int = 0
     skipped: int = 0
-    evicted: int = 0
     outcomes: tuple[Outcome, ...] = ()
     reasons: tuple[Reason, ...] = ()
     stopped: str = ""
     dry_run: bool = False
     duration: float = 0.0
+    evicted: int = 0
 
     @property
     def retired(self) -> int:

@@ -66,10 +66,15 @@ class MemorySessions:
 
     def end(self, number: int, now: float, files: MemoryFiles) -> int:
         """See ``Sessions.end``. Asked again, make due what was not on record where it was looked for."""
-        if self.living(number) is not None:
+        living = self.living(number) is not None
+        if living:
             self._known[number] = self._known[number]._replace(ended_at=now)
         found = self._known.get(number)
-        return 0 if found is None or found.ended_at is None else self._move(number, found.ended_at, files)
+        if found is None or found.ended_at is None:
+            return 0
+        ended = sum(1 for _ in self.records(number, files))
+        moved = self._move(number, found.ended_at, files)
+        return ended if living else moved
 
     def _move(self, number: int, due_at: float, files: MemoryFiles) -> int:
         """Let the records of a session be due at another time; return how many were not."""
