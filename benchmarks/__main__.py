@@ -6,7 +6,20 @@ import sys
 from collections.abc import Callable
 from time import perf_counter
 
-from benchmarks import claimed, concurrency, footprint, goals, measures, peers, report, secure, service, steps, waiting
+from benchmarks import (
+    claimed,
+    concurrency,
+    footprint,
+    goals,
+    lives,
+    measures,
+    peers,
+    report,
+    secure,
+    service,
+    steps,
+    waiting,
+)
 from benchmarks.measures import Plan
 from benchmarks.tables import Table
 from benchmarks.trees import forest
@@ -22,7 +35,10 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "concurrency": concurrency.concurrency,
     "service": service.service,
     "secure": secure.secure,
+    "looking": lives.looking,
+    "sessions": lives.sessions,
     "clean": measures.clean,
+    "evicting": lives.evicting,
     "waiting": waiting.waiting,
     "claimed": claimed.claimed,
 }
@@ -56,9 +72,11 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
         ("concurrency", concurrency),
         ("waiting", waiting),
         ("claimed", claimed),
+        ("evicting", lives),
+        ("sessions", lives),
     ):
         if name in chosen:
-            trees += module.trees(plan)
+            trees += [tree for tree in module.trees(plan) if tree not in trees]
     if "register" in chosen or "concurrency" in chosen:
         trees.append(("register", 0, plan.files))
     return trees

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks import claimed, concurrency, durable, footprint, measures, secure, service, waiting
+from benchmarks import claimed, concurrency, durable, footprint, lives, measures, secure, service, waiting
 from benchmarks.measures import AIECS, Plan
 from benchmarks.tables import Samples, Table, figures, median, ratios, spread
 
@@ -26,6 +26,10 @@ _RATIOS = (
     ("clean, asking who has it open, memory / systemd-tmpfiles", "clean", 1.6, measures.PROTECTED, measures.TMPFILES),
     ("clean, asking who has it open, SQLite / systemd-tmpfiles", "clean", 2.2, durable.PROTECTED, measures.TMPFILES),
     ("secure delete / shred", "secure", 0.25, secure.OURS, secure.SHRED),
+    ("evicting the oldest, SQLite / cleaning as many", "evicting", 1.1, lives.OLDEST, lives.CLEAN),
+    ("evicting the least used, SQLite / cleaning as many", "evicting", 1.3, lives.LEAST_USED, lives.CLEAN),
+    ("evicting the largest, SQLite / cleaning as many", "evicting", 2.7, lives.LARGEST, lives.CLEAN),
+    ("ending a session, SQLite / registering in bulk", "sessions", 1.1, lives.END, lives.BULK),
 )
 _RATES = (
     ("registering, speed of 8 processes / one", 1.0, concurrency.register_name(1), concurrency.register_name(8)),
@@ -64,6 +68,8 @@ def _of_waiting(tables: dict[str, Table]) -> Iterator[dict[str, Any]]:
 
 def _of_size(tables: dict[str, Table], plan: Plan) -> Iterator[dict[str, Any]]:
     few, many = f"{plan.records[0]:,} records", f"{plan.records[-1]:,} records"
+    looks = figures(_samples(tables, "looking", lives.look_name(plan.records[-1])))
+    yield _row(f"a look at ten limits, none passed, {many}, ms", 1.0, [took / 1e3 for took in looks])
     ours = f"ours, {many}"
     yield _row(f"idle, memory, {many} / published class", 0.001, _ratios(tables, "idle", ours, f"{AIECS}, {many}"))
     flat = _ratios(tables, "idle", f"{durable.IDLE}, {many}", f"{durable.IDLE}, {few}")

@@ -161,7 +161,7 @@ def _fill(manager: TempFileManager, count: int) -> None:
 
     def record(number: int) -> NewFile:
         due_at = now + 10**5 + number if number % 3 else None
-        return f"/nowhere/{number % 100:02}/report-{number:08}.csv", due_at, number * 7919 % 10**6, (), None
+        return f"/nowhere/{number % 100:02}/report-{number:08}.csv", due_at, number * 7919 % 10**6, (), None, None
 
     for first in range(0, count, durable.BATCH):
         numbers = range(first, min(first + durable.BATCH, count))

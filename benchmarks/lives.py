@@ -1,0 +1,143 @@
+"""Limits and sessions: evicting files beside cleaning as many, a look at limits, and the end of a session."""
+
+import gc
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from benchmarks import durable
+from benchmarks.measures import Plan, timed
+from benchmarks.tables import Table, compared, interleaved
+from benchmarks.trees import Tree
+from temp_file_manager import TempFileManager
+from temp_file_manager.limits import Limit, Mark, Measure
+from temp_file_manager.records import Measured, Order, Selection
+from temp_file_manager.settings import Settings
+
+AS_MANY = 10
+"""Records for each file that goes."""
+LARGE, SMALL = 1 << 20, 1 << 12
+"""Bytes that files are said to take: those that go, and the others. All are empty."""
+
+CLEAN = "cleanup() of as many expired"
+OLDEST, LEAST_USED, LARGEST = "evicting the oldest", "evicting the least used", "evicting the largest"
+ORDERS = {OLDEST: Order.OLDEST, LEAST_USED: Order.LEAST_USED, LARGEST: Order.LARGEST}
+BULK = "registering in bulk"
+SESSION = "registering in a session, in bulk"
+END = "ending the session"
+KINDS = ((Measure.FILES, 1e12), (Measure.BYTES, 1e15))
+"""Of the limits that are looked at, and a mark that nothing passes."""
+
+
+def look_name(records: int) -> str:
+    """Return the row of looks with so many records."""
+    return f"ten limits, {records:,} records"
+
+
+def trees(plan: Plan) -> list[tuple[str, int, int]]:
+    """Return the trees this measure wants."""
+    names = dict.fromkeys((CLEAN, *ORDERS), plan.files) | {SESSION: min(plan.files, 10_000)}
+    return [(name, turn, count) for name, count in names.items() for turn in range(plan.rounds)]
+
+
+TEN = tuple(
+    Limit(f"{measure} {number}", measure, Mark(mark), Mark(mark)) for number in range(5) for measure, mark in KINDS
+)
+
+
+def _limit(order: Order, mark: float, to: float) -> Limit:
+    return Limit(f"files by {order}", Measure.FILES, Mark(mark), Mark(to), order=order, spare=0.0)
+
+
+@contextmanager
+def _filled(plan: Plan, tree: Tree, *limits: Limit) -> Iterator[TempFileManager]:
+    """Give a manager with a tree's files on record, and many younger and smaller ones that are nowhere."""
+    settings = Settings(
+        base_dir=tempfile.mkdtemp(prefix="limits-", dir=plan.scratch), registry="sqlite:", limits=limits
+    )
+    manager = TempFileManager.from_settings(settings)
+    try:
+        manager.register_files(tree.paths())
+        _say_how_large(manager, LARGE)
+        durable.fill(manager, tree.count * (AS_MANY - 1), disk=SMALL)
+        os.sync()  # its write-back belongs to the filling
+        yield manager
+    finally:
+        manager.close()
+
+
+def _say_how_large(manager: TempFileManager, disk: int) -> None:
+    cursor, everything = None, Selection(0.0, 0.0, order=Order.ADDED)
+    while True:
+        page = manager.registry.page(everything, now=0.0, limit=durable.BATCH, after=cursor)
+        manager.registry.measured([Measured(record, disk) for record in page.records])
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _cleaned(plan: Plan, tree: Tree) -> float:
+    with _filled(plan, tree) as manager:
+        page = manager.registry.page(Selection(0.0, 0.0, order=Order.OLDEST), now=0.0, limit=tree.count)
+        last = page.records[-1].registered_at
+        manager.max_age = time.time() - last - 1e-6  # those that are there, and no other
+        return timed(manager.cleanup)
+
+
+def _evicted(plan: Plan, tree: Tree, order: Order) -> float:
+    every = tree.count * AS_MANY
+    with _filled(plan, tree, _limit(order, every - 1, every - tree.count)) as manager:
+        return timed(manager.sweep)
+
+
+def evicting(plan: Plan) -> Table:
+    """Remove a tree of files, each contestant its own: as they have expired, or as there are too many."""
+    samples: dict[str, list[float | None]] = {name: [None] * plan.rounds for name in (CLEAN, *ORDERS)}
+    notes = dict.fromkeys(samples, "")
+    for turn, name in interleaved(list(samples), plan.rounds):
+        tree = plan.forest.tree(name, turn)
+        took = _cleaned(plan, tree) if name == CLEAN else _evicted(plan, tree, ORDERS[name])
+        if tree.left():
+            notes[name] = f"left {tree.left()} files in round {turn + 1}"
+        else:
+            samples[name][turn] = took / tree.count * 1e6
+    title = f"Evicting {plan.files:,} of {plan.files * AS_MANY:,} files on record in SQLite"
+    return compared("evicting", title, "µs a file", samples, notes, ours=CLEAN)
+
+
+def sessions(plan: Plan) -> Table:
+    """Register files in a session, and end it."""
+    samples: dict[str, list[float | None]] = {name: [None] * plan.rounds for name in (BULK, SESSION, END)}
+    for turn in range(plan.rounds):
+        tree = plan.forest.tree(SESSION, turn)
+        paths = tree.paths()
+        with durable.opened(plan.scratch) as manager:
+            samples[BULK][turn] = timed(manager.register_files, paths) / len(paths) * 1e6
+        with durable.opened(plan.scratch) as manager:
+            session = manager.session("benchmark")
+            samples[SESSION][turn] = timed(session.register_files, paths) / len(paths) * 1e6
+            samples[END][turn] = timed(session.end) / len(paths) * 1e6
+    notes = {END: "its files are removed by it"}
+    return compared("sessions", "A session of 10,000 files in SQLite", "µs a file", samples, notes, ours=BULK)
+
+
+def looking(plan: Plan) -> Table:
+    """Look at limits of which none is passed, with few records and with many."""
+    samples: dict[str, list[float | None]] = {}
+    for count in plan.records:
+        settings = Settings(base_dir=tempfile.mkdtemp(prefix="look-", dir=plan.scratch), registry="sqlite:", limits=TEN)
+        manager = TempFileManager.from_settings(settings)
+        durable.fill(manager, count, disk=SMALL)
+        gc.collect()
+        name = look_name(count)
+        samples[name] = []
+        for _ in range(plan.rounds * 5):
+            began = perf_counter()
+            manager.context.evictor.states.check()
+            samples[name].append((perf_counter() - began) * 1e6)
+        manager.close()
+    first = next(iter(samples))
+    return compared("looking", "A look at limits", "µs a look", samples, {}, ours=first)
