@@ -726,14 +726,3 @@ def test_nothing_of_it_is_left_open(case: Case) -> None:
     for _ in range(5):
         case.why()
     assert len(os.listdir("/proc/self/fd")) <= before
-
-
-def test_capabilities_are_read(tmp_path: Path) -> None:
-    status = tmp_path / "status"
-    status.write_text("Name:\tx\nCapEff:\t0000000010080004\n")
-    assert probe.capabilities(str(status)) == {"CAP_LEASE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
-    status.write_text("CapEff:\t0000000000000000\n")
-    assert probe.capabilities(str(status)) == set()
-    for text in ("", "CapEff:", "CapEff:\tnone\n"):
-        status.write_text(text)
-        assert probe.capabilities(str(status)) is None

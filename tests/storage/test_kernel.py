@@ -2,14 +2,16 @@
 
 import errno
 import os
+import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from hanging_mount import hanging_mount
-from temp_file_manager.storage.kernel import file_flags, probe, processes, statx
+from temp_file_manager.storage.kernel import file_flags, probe, processes, renames, statx
 from temp_file_manager.storage.kernel.mounts import kind_among
 from temp_file_manager.storage.kernel.space import is_full
 from temp_file_manager.storage.kernel.statx import (
@@ -141,12 +143,84 @@ def test_what_a_look_fails_with_otherwise_is_told(tmp_path: Path, monkeypatch: p
         opened_looker()(os.fsencode(tmp_path / "file"))
 
 
+Move = Callable[[str, int], list[str]]
+
+
+@pytest.fixture
+def move_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
+    """Moves something, by a call that fails with an error; returns what there is then."""
+    directory = os.open(tmp_path, os.O_RDONLY)
+
+    def move(kind: str, number: int) -> list[str]:
+        path = tmp_path / "old"
+        {"file": path.touch, "link": lambda: path.symlink_to("nowhere"), "directory": path.mkdir}[kind]()
+        monkeypatch.setattr(renames, "renameat2", lambda: failing(number))
+        renames.move(b"old", directory, b"new", directory)
+        return os.listdir(tmp_path)
+
+    yield move
+    os.close(directory)
+
+
 def forbid(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Let ``statx`` fail, as a filter of system calls does."""
+    monkeypatch.setattr(statx, "system_call", lambda _: failing(number))
+
+
+def failing(number: int) -> Callable[..., int]:
+    """Return a call of the C library's that fails."""
     import ctypes
 
     def fail(*_: object) -> int:
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(statx, "system_call", lambda _: fail)
+    return fail
+
+
+def test_capabilities_are_read(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tx\nCapEff:\t0000000010080004\n")
+    assert probe.capabilities(str(status)) == {"CAP_LEASE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
+    status.write_text("CapEff:\t0000000000000000\n")
+    assert probe.capabilities(str(status)) == set()
+    for text in ("", "CapEff:", "CapEff:\tnone\n"):
+        status.write_text(text)
+        assert probe.capabilities(str(status)) is None
+
+
+def test_no_call_of_linux_is_made_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes code that calls a function of the same name that takes other arguments."""
+    find = statx.system_call.__wrapped__
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert find("statx") is find("name_to_handle_at") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "complete"), [(FileNotFoundError, True), (ProcessLookupError, True), (PermissionError, False)]
+)
+@pytest.mark.parametrize("inodes", [processes.open_inodes, processes.mapped_inodes])
+def test_a_process_that_ends_while_it_is_read_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, inodes: Callable[[], tuple[set[int], bool]], error: type[OSError], complete: bool
+) -> None:
+    """Excludes code that says it could not look at all of them whenever one has ended, and so keeps every file."""
+
+    def ended(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(os, "listdir", lambda path: ["1", "self"] if path == "/proc" else ended())
+    monkeypatch.setattr("builtins.open", ended)
+    assert inodes() == (set(), complete)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_where_no_call_renames_without_taking_a_place_two_steps_do(move_failing: Move, kind: str, number: int) -> None:
+    """Excludes code that leaves aside what it could put back, where the file system does not know the flag."""
+    assert move_failing(kind, number) == ["new"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EXDEV])
+def test_a_rename_that_fails_otherwise_is_not_tried_in_two_steps(move_failing: Move, number: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(number)):
+        move_failing("file", number)

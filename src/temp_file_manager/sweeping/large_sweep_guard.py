@@ -83,7 +83,6 @@ class LargeSweepGuard:
         if not abs(due.asof - self._latest.get(text, -math.inf)) < _RENEWED:
             with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
                 self._registry.write(NAME, text, due.asof, keep=KEPT)
-                self._latest[text] = due.asof
 
     def _exceeds(
         self, bound: int, records: int, due: Selection, former: Selection, now: float, stop: Callable[[], bool]
