@@ -524,12 +524,6 @@ def test_registering_asks_the_registry_only_when_a_clock_has_jumped(
     assert len(asked) == 2
 
 
-def test_registering_leaves_a_watermark_that_cannot_be_read(machine: Machine) -> None:
-    machine.registry.write("clock", "{", NOW, keep=1)
-    assert machine.guard.wall() == NOW
-    assert last_line(machine.registry, "clock") == "{"
-
-
 # -- what ages are read at while a sweep goes on
 
 
@@ -578,10 +572,12 @@ def test_it_is_written_once_an_hour(machine: Machine) -> None:
 )  # fmt: skip
 def test_one_that_cannot_be_read_pauses_until_somebody_accepts(machine: Machine, text: str) -> None:
     machine.registry.write("clock", text, NOW, keep=1)
+    assert machine.guard.wall() == NOW, "files are registered all the same"
     for _ in range(2):
         reading = machine.guard.read()
         assert (reading.asof, reading.trusted) == (0.0, False)
         assert "--accept-clock" in reading.reason
+        assert machine.guard.peek() == reading
         assert last_line(machine.registry, "clock") == text, "perhaps a newer version's"
     machine.guard.accept()
     assert machine.guard.read() == Reading(NOW, True)
