@@ -390,3 +390,19 @@ def test_what_a_full_disk_left_owed_is_settled_with_the_next(
         assert not fresh.claim(Selection(NOW, 1e9), now=0, lease=60, limit=1).records
     assert set(fresh.files) == {"/s/b", "/s/c"}
     assert fresh.stats().counters["removed"] == 1
+
+
+def test_what_is_under_a_lock_that_was_lost_is_free(failing: SqliteRegistry, tmp_path: Path) -> None:
+    """Excludes code that settles it as if the lock were still there, and takes from another sweep what that has."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    Failing.at, Failing.times, Failing.error = "UPDATE numbers", 2, full  # the first change of a process
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as late:
+        claim = late.claim(ALL, now=0, lease=60, limit=3)
+        late.settle(over(claim))
+        assert (claim.number < 0, Failing.times) == (True, 0)
+        theirs = failing.claim(ALL, now=0, lease=60, limit=3)
+        assert paths(theirs) == paths(claim)
+        late.settle(over(claim))
+        assert claimed(failing) == paths(theirs)
+        assert len(failing.files) == 9
