@@ -27,7 +27,7 @@ from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
+from temp_file_manager.storage.kernel import file_flags, leases, processes
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.testing import FakeClock
