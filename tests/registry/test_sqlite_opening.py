@@ -664,3 +664,13 @@ class TestStatements:
             found for line in searched for found in re.findall(r"INDEX (files_by\w+|files_with\w+)", line)
         } == indexes
         assert not [line for line in plan if line.startswith("SCAN files")]
+
+
+def test_the_smallest_file_that_sqlite_makes_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    execute(path, "PRAGMA page_size = 512", "VACUUM")
+    path.chmod(0o600)
+    assert path.stat().st_size == 512
+    with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
+        registry.add([new("/s/a")], 1.0)
+        assert list(registry.files) == ["/s/a"]

@@ -20,6 +20,7 @@ from temp_file_manager.storage.kernel.statx import (
     listed_looker,
     look_by_stat,
     looker,
+    mixed,
     opened_by_stat,
     opened_looker,
     signed,
@@ -224,3 +225,12 @@ def test_where_no_call_renames_without_taking_a_place_two_steps_do(move_failing:
 def test_a_rename_that_fails_otherwise_is_not_tried_in_two_steps(move_failing: Move, number: int) -> None:
     with pytest.raises(OSError, match=os.strerror(number)):
         move_failing("file", number)
+
+
+def test_numbers_made_of_handles_differ_and_stay_what_they_are() -> None:
+    """They are on record: excludes code that makes others of the same, or the same of most."""
+    found = {mixed(kind, handle) for kind in range(50) for handle in (*range(50), 1 << 60, 1 << 120)}
+    assert len(found) == 50 * 52
+    assert min(found) > 0
+    assert max(found) < 1 << 63
+    assert mixed(1, 2) == 6528175312401379697
