@@ -24,6 +24,7 @@ from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
+from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.registry.sqlite.snapshot import look_at
 from temp_file_manager.registry.sqlite.sql import load_statements
@@ -674,3 +675,9 @@ def test_the_smallest_file_that_sqlite_makes_is_used(tmp_path: Path) -> None:
     with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
         registry.add([new("/s/a")], 1.0)
         assert list(registry.files) == ["/s/a"]
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, IndexError, KeyError])
+def test_rows_that_cannot_be_understood_are_damage(error: type[Exception]) -> None:
+    with pytest.raises(RegistryError, match="/s/r.db is damaged"), translated("/s/r.db"):
+        raise error("no row of ours")

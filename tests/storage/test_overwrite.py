@@ -33,7 +33,7 @@ from temp_file_manager.testing.threads import Work
 PATIENCE = 60.0
 SECRET = b"what nobody may read again. "
 NOBODY = 65534
-KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 1"
+KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 2"
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])
@@ -228,10 +228,12 @@ def test_on_the_disk_itself_nothing_is_left(tmp_path: Path, place: Path) -> None
 # -- what is only unlinked
 
 
-def test_what_has_another_name_is_kept_under_that(manager: TempFileManager, file: Path) -> None:
-    os.link(file, file.parent / "other name")
+def test_what_has_other_names_is_kept_under_them(manager: TempFileManager, file: Path) -> None:
+    others = [file.parent / "other name", file.parent / "another name"]
+    for other in others:
+        os.link(file, other)
     assert swept(manager) == ("removed", KEPT_ELSEWHERE)
-    assert (file.parent / "other name").read_bytes() == SECRET
+    assert {other.read_bytes() for other in others} == {SECRET}
 
 
 def test_of_a_link_only_the_link_goes(manager: TempFileManager, place: Path) -> None:

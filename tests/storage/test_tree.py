@@ -1,5 +1,6 @@
 """A walk through a tree, and removal of what it left empty: where they go, and what they leave open."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -92,3 +93,31 @@ def test_a_directory_that_was_mounted_over_meanwhile_is_closed_again(tree: Path)
         with pytest.raises(OSError, match="cross-device"):
             walked.open("point")
         assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_what_somebody_has_locked_is_passed_by_and_nothing_is_left_open(tree: Path) -> None:
+    make(tree, "locked/file", "a/file", "b/c/file")
+    before, skipped = len(os.listdir("/dev/fd")), []
+    for path, found in (("", []), ("locked", ["a/file", "b/c/file"])):
+        descriptor = os.open(tree / path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with Tree(str(tree), lambda _: None, lambda *what: skipped.append(what)) as walked:
+                assert sorted(entry.path for entry in walked.entries()) == found
+                assert walked.place[0] == tree.stat().st_ino
+        finally:
+            os.close(descriptor)
+    assert skipped == [("", Skip.LOCKED), ("locked", Skip.LOCKED)]
+    assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_only_directories_of_our_user_s_are_pruned(tree: Path) -> None:
+    if os.geteuid():
+        print("not tried: another user's directory, which takes root to make one")
+        return
+    for name in ("ours", "theirs"):
+        (tree / name).mkdir()
+    os.chown(tree / "theirs", 12345, 12345)
+    with Tree(str(tree), lambda _: None, lambda *_: None) as walked:
+        assert prune(walked, ["ours", "theirs"]) == 1
+    assert os.listdir(tree) == ["theirs"]
