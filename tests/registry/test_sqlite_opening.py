@@ -679,5 +679,5 @@ def test_the_smallest_file_that_sqlite_makes_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [TypeError, ValueError, IndexError, KeyError])
 def test_rows_that_cannot_be_understood_are_damage(error: type[Exception]) -> None:
-    with pytest.raises(RegistryError, match="/s/r.db is damaged"), translated("/s/r.db"):
+    with pytest.raises(RegistryError, match=r"/s/r\.db is damaged"), translated("/s/r.db"):
         raise error("no row of ours")

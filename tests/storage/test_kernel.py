@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -25,6 +26,7 @@ from temp_file_manager.storage.kernel.statx import (
     opened_looker,
     signed,
 )
+from temp_file_manager.storage.kernel.volumes import volume
 
 PATIENCE = 60.0
 """Seconds after which what has not answered hangs."""
@@ -33,6 +35,7 @@ PATIENCE = 60.0
 def test_a_disk_that_cannot_be_asked_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Excludes code that blames a full disk for whatever happens where nothing can be told."""
     assert not is_full(str(tmp_path / "missing"))
+    assert not is_full("no path \0")
     monkeypatch.delattr(os, "statvfs")
     assert not is_full(str(tmp_path))
 
@@ -234,3 +237,39 @@ def test_numbers_made_of_handles_differ_and_stay_what_they_are() -> None:
     assert min(found) > 0
     assert max(found) < 1 << 63
     assert mixed(1, 2) == 6528175312401379697
+
+
+def test_a_link_is_looked_at_itself(tmp_path: Path) -> None:
+    """Excludes code that judges what a link leads to, and removes the link for it."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for look in (looker(), look_by_stat, listed_looker(), listed_by_stat):
+            assert look(directory, b"link").mode == os.lstat(tmp_path / "link").st_mode
+    finally:
+        os.close(directory)
+
+
+def test_what_has_no_handle_has_no_number_made_of_it(tmp_path: Path) -> None:
+    """Excludes code that gives all of them the same, and so takes one for another."""
+    assert statx.marker()(HERE, os.fsencode(tmp_path / "missing")) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "us", "sticks"),
+    [(0o1777, 0, False), (0o1777, 7, False), (0o1777, 8, False), (0o1777, 9, True), (0o777, 9, False)],
+)
+def test_a_sticky_directory_keeps_what_is_neither_ours_nor_in_ours_and_not_from_root(
+    monkeypatch: pytest.MonkeyPatch, mode: int, us: int, sticks: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: us)
+    around: Any = SimpleNamespace(st_mode=mode, st_uid=8)
+    assert bool(file_flags.sticks(around, 7)) is sticks
+
+
+def test_what_is_asked_of_a_directory_leaves_nothing_open_and_no_file(tmp_path: Path) -> None:
+    look, before = listed_looker(), len(os.listdir("/dev/fd"))
+    assert volume(look, HERE, os.fsencode(tmp_path)) != 0
+    probe.probe(str(tmp_path))
+    assert len(os.listdir("/dev/fd")) <= before
+    assert os.listdir(tmp_path) == []
