@@ -406,3 +406,11 @@ def test_what_is_under_a_lock_that_was_lost_is_free(failing: SqliteRegistry, tmp
         late.settle(over(claim))
         assert claimed(failing) == paths(theirs)
         assert len(failing.files) == 9
+
+
+def test_what_was_registered_one_by_one_is_one_range(fresh: SqliteRegistry) -> None:
+    """Excludes code that leaves numbers out, which makes a range of each record."""
+    for number in range(50):
+        fresh.add([new(f"/s/{number}")], NOW)
+    fresh.claim(ALL, now=0, lease=60, limit=50)
+    assert len(ranges(fresh)) == 1

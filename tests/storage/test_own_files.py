@@ -88,3 +88,9 @@ def test_the_packages_own_files_are_for_nobody_else_whatever_the_umask(
         os.umask(before)
     assert {os.path.basename(path) for path in modes} >= {"registry.db", "registry.db-reserve", "origins", "0"}
     assert set(modes.values()) == {0o600}, modes
+
+
+def test_where_nothing_can_be_made_there_is_no_reserve(tmp_path: Path) -> None:
+    """Excludes code that cannot open a registry for reading on a disk that takes nothing."""
+    make_reserve(str(tmp_path / "missing" / "reserve"), 1024)
+    assert os.listdir(tmp_path) == []
