@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import TempFileManager
-from temp_file_manager.registry import MemoryRegistry
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.registry import MemoryRegistry, Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW, RegistryContract
 
 
@@ -35,3 +38,15 @@ def test_adding_only_what_is_new(manager: TempFileManager) -> None:
     assert dict(registry.files) == {"/n/a": NOW, "/n/b": NOW + 9}
     known = registry.get(["/n/a"])["/n/a"]
     assert (known.due_at, known.tags) == (NOW + 5, ("x",))
+
+
+def test_what_is_tried_again_comes_between_those_that_wait_longer_and_shorter(manager: TempFileManager) -> None:
+    """Excludes code that hands out a chunk of what was registered in order of time before what has failed once."""
+    registry, again = manager.registry, retry_at(1, NOW)
+    registry.add([("/r/tried", None, None, (), None)], NOW - 200)
+    claim = registry.claim(Selection(NOW, 100), now=0, lease=60, limit=9)
+    registry.settle(Settlement(claim, 1, {0: Other(Status.FAILED, Cause.ERROR)}, NOW))
+    for name, since in (("longer", again - 110), ("shorter", again - 90)):
+        registry.add([(f"/r/{name}", None, None, (), None)], since)
+    due = registry.claim(Selection(NOW + 500, 100, patient=True), now=0, lease=60, limit=9)
+    assert list(due.records.paths()) == ["/r/longer", "/r/tried", "/r/shorter"]
