@@ -70,7 +70,8 @@ def test_of_two_mounts_on_one_place_the_last_counts() -> None:
 def test_a_proc_that_hides_others_says_so_among_its_options(tmp_path: Path, options: str, hides: bool) -> None:
     """Excludes code that reads the options as one word, and then trusts a /proc that shows half the processes."""
     mounts = tmp_path / "mounts"
-    mounts.write_text(f"none / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
+    below = "rw" if hides else "rw,hidepid=2"
+    mounts.write_text(f"none / ext4 rw 0 0\nproc /proc proc {below} 0 0\nproc /proc proc {options} 0 0\n")
     assert probe.hides_processes(str(mounts)) is hides
 
 
@@ -273,3 +274,23 @@ def test_what_is_asked_of_a_directory_leaves_nothing_open_and_no_file(tmp_path: 
     probe.probe(str(tmp_path))
     assert len(os.listdir("/dev/fd")) <= before
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "way"),
+    [
+        (os.O_RDONLY, "open for reading"),
+        (os.O_WRONLY, "open for writing"),
+        (os.O_RDWR | os.O_APPEND, "open for reading and writing"),
+    ],
+)
+def test_who_has_a_file_is_told_with_how_and_of_a_link_nothing(tmp_path: Path, flags: int, way: str) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.touch()
+    link.symlink_to(path)
+    descriptor = os.open(path, flags)
+    try:
+        assert [user[::2] for user in processes.file_users(str(path)).processes] == [(os.getpid(), (way,))]
+        assert processes.file_users(str(link)).processes == ()
+    finally:
+        os.close(descriptor)
