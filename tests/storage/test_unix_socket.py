@@ -1,5 +1,6 @@
 """A Unix socket to listen on: private, and one at its path whoever else makes one there."""
 
+import fcntl
 import os
 import socket
 import stat
@@ -78,3 +79,24 @@ def test_a_socket_in_a_base_directory_that_managers_hold(tmp_path: Path) -> None
     unix_socket.remove(made)
     made.socket.close()
     manager.close()
+
+
+def test_a_path_that_is_too_long_is_refused_with_how_long_it_may_be(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="longer than 107 bytes"):
+        unix_socket.listen(str(tmp_path / ("x" * 107)), 1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_while_another_process_makes_one_there_it_is_waited_for_and_then_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix_socket, "PATIENCE", 0.0)
+    with (tmp_path / "socket.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another process has locked"):
+            unix_socket.listen(str(tmp_path / "socket"), 1)
+    assert os.listdir(tmp_path) == ["socket.lock"]
+    listening = unix_socket.listen(str(tmp_path / "socket"), 1)  # it was killed, and its lock is gone
+    unix_socket.remove(listening)
+    listening.socket.close()
+    assert os.listdir(tmp_path) == []
