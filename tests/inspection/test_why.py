@@ -27,7 +27,7 @@ from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.contract import last_line
 from temp_file_manager.rules import verdict
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.kernel import file_flags, leases, processes
+from temp_file_manager.storage.kernel import file_flags, leases, probe, processes
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.testing import FakeClock
@@ -726,3 +726,14 @@ def test_nothing_of_it_is_left_open(case: Case) -> None:
     for _ in range(5):
         case.why()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_capabilities_are_read(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tx\nCapEff:\t0000000010080004\n")
+    assert probe.capabilities(str(status)) == {"CAP_LEASE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
+    status.write_text("CapEff:\t0000000000000000\n")
+    assert probe.capabilities(str(status)) == set()
+    for text in ("", "CapEff:", "CapEff:\tnone\n"):
+        status.write_text(text)
+        assert probe.capabilities(str(status)) is None
