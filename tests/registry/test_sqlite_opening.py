@@ -681,3 +681,12 @@ def test_the_smallest_file_that_sqlite_makes_is_used(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_understood_are_damage(error: type[Exception]) -> None:
     with pytest.raises(RegistryError, match=r"/s/r\.db is damaged"), translated("/s/r.db"):
         raise error("no row of ours")
+
+
+def test_a_newer_version_s_file_keeps_the_journal_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    SqliteRegistry(str(path), str(tmp_path)).close()
+    execute(path, "PRAGMA journal_mode = DELETE", "PRAGMA user_version = 99")
+    with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
+        assert list(registry.files) == []
+    assert execute(path, "PRAGMA journal_mode") == ("delete",)
