@@ -27,6 +27,7 @@ from temp_file_manager.storage.kernel.statx import (
     signed,
 )
 from temp_file_manager.storage.kernel.volumes import volume
+from temp_file_manager.storage.tree import is_locked
 
 PATIENCE = 60.0
 """Seconds after which what has not answered hangs."""
@@ -289,5 +290,17 @@ def test_who_has_a_file_is_told_with_how_and_of_a_link_nothing(tmp_path: Path, f
     try:
         assert [user[::2] for user in processes.file_users(str(path)).processes] == [(os.getpid(), (way,))]
         assert processes.file_users(str(link)).processes == ()
+    finally:
+        os.close(descriptor)
+
+
+def test_where_python_has_no_such_module_nothing_is_locked_or_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert not is_locked(descriptor)
+        assert file_flags.flags(str(tmp_path)) == 0
     finally:
         os.close(descriptor)
