@@ -675,3 +675,22 @@ def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -
     assert manager.sweep(force=True).removed == 1
     assert os.listdir(place) == []
     manager.close()
+
+
+def test_no_file_is_held_open_until_all_are_overwritten(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excludes code that runs out of descriptors in the middle of a large sweep."""
+    paths = [tmp_path / f"{number}" for number in range(100)]
+    for path in paths:
+        path.write_bytes(SECRET)
+    manager.register_files(paths)
+    before, opened, synchronise = len(os.listdir("/dev/fd")), [], overwrite.synchronise
+
+    def counted(descriptor: int) -> None:
+        opened.append(len(os.listdir("/dev/fd")))
+        synchronise(descriptor)
+
+    monkeypatch.setattr(overwrite, "synchronise", counted)
+    assert manager.sweep(force=True).removed == 100
+    assert max(opened) < before + 100, sorted(opened)

@@ -121,3 +121,12 @@ def test_only_directories_of_our_user_s_are_pruned(tree: Path) -> None:
     with Tree(str(tree), lambda _: None, lambda *_: None) as walked:
         assert prune(walked, ["ours", "theirs"]) == 1
     assert os.listdir(tree) == ["theirs"]
+
+
+def test_a_walk_ends_at_a_depth(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("temp_file_manager.storage.tree.DEEPEST", 2)
+    make(tree, "a/b/file", "a/b/c/file")
+    skipped: list[tuple[str, Skip]] = []
+    with Tree(str(tree), lambda _: None, lambda *what: skipped.append(what)) as walked:
+        assert [entry.path for entry in walked.entries()] == ["a/b/file"]
+    assert skipped == [("a/b/c", Skip.DEEP)]
