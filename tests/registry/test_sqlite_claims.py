@@ -15,7 +15,7 @@ from small_disk import fill_pages
 from sqlite_files import claimed, execute, new, over, registry_at
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError, RegistryFullError
-from temp_file_manager.records import Cause, Identity, Selection, Status
+from temp_file_manager.records import Cause, Selection, Status
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
@@ -414,11 +414,3 @@ def test_what_was_registered_one_by_one_is_one_range(fresh: SqliteRegistry) -> N
         fresh.add([new(f"/s/{number}")], NOW)
     fresh.claim(ALL, now=0, lease=60, limit=50)
     assert len(ranges(fresh)) == 1
-
-
-def test_a_file_under_two_names_of_its_directory_waits_for_the_later(fresh: SqliteRegistry) -> None:
-    """Also when it was registered with others in one step."""
-    one, *others = (Identity(number, 2, 3, 4, 5) for number in (1, 6, 7))
-    fresh.add([("/s/a", None, None, (), one), ("/s/b", None, None, (), others[0])], NOW)
-    fresh.add([("/t/a", NOW + 500, None, (), one), ("/t/c", None, None, (), others[1])], NOW)
-    assert sorted(paths(fresh.claim(Selection(NOW + 200, 100), now=0, lease=60, limit=9))) == ["/s/b", "/t/c"]
