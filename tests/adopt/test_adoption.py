@@ -479,17 +479,6 @@ def test_twenty_thousand_files_in_batches(
     assert manager.sweep(force=True).removed == 20_000
 
 
-def test_a_walk_does_not_hold_what_it_has_passed(tree: Path) -> None:
-    make(tree, *map(str, range(100)))
-    with Tree(str(tree), lambda _: None, lambda *_: None) as walked:
-        entries = walked.entries()
-        next(entries)
-        for path in tree.iterdir():
-            path.unlink()
-        assert len(list(entries)) < 100, "what was not looked at yet is gone, and is not told of"
-        entries.close()
-
-
 def descriptors() -> int:
     gc.collect()  # what earlier tests left to it
     return len(os.listdir("/dev/fd"))
@@ -565,33 +554,6 @@ def test_a_file_that_vanishes_is_passed_by(tree: Path, monkeypatch: pytest.Monke
     assert (planned(tree).files, planned(tree).skipped) == (0, {})
     make(tree, "file")
     assert planned(tree).skipped == {Skip.VANISHED: 1}
-
-
-@pytest.mark.parametrize("kind", ["link", "nothing", "file"])
-def test_a_directory_swapped_after_it_was_seen_leads_nowhere(
-    tree: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make(tmp_path, "victims/secret", "tree/sub/mine")
-    skipped = []
-
-    def seen(path: str, reason: Skip) -> None:
-        skipped.append((path, reason))
-
-    real = os.open
-
-    def opening(path: str, flags: int, **where: int) -> int:
-        if path == "sub":
-            (tree / "sub").rename(tmp_path / "moved")
-            if kind == "link":
-                (tree / "sub").symlink_to(tmp_path / "victims")
-            elif kind == "file":
-                (tree / "sub").write_text("x")
-        return real(path, flags, **where)
-
-    with Tree(str(tree), lambda _: None, seen) as walked, monkeypatch.context() as patched:
-        patched.setattr("temp_file_manager.storage.tree.os.open", opening)
-        assert list(walked.entries()) == []
-    assert skipped == [("sub", Skip.VANISHED)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")
@@ -801,31 +763,6 @@ def test_the_named_directory_stays_when_all_is_gone(tree: Path) -> None:
     make(tree, "a/file", "file")
     assert swept_once(tree, pruning=True).pruned == 1
     assert os.listdir(tree) == []
-
-
-@pytest.mark.parametrize("case", ["ours", "link", "file", "gone", "full", "outside", "private"])
-def test_only_empty_directories_of_ours_are_pruned(tree: Path, tmp_path: Path, case: str) -> None:
-    path = {"outside": "../outside", "private": "sub/.temp-file-manager"}.get(case, "sub")
-    (tmp_path / "outside").mkdir()
-    (tree / "sub").mkdir()
-    if case == "link":
-        (tree / "sub").rmdir()
-        (tree / "sub").symlink_to(tmp_path / "outside")
-    elif case == "file":
-        (tree / "sub").rmdir()
-        (tree / "sub").write_text("x")
-    elif case == "gone":
-        (tree / "sub").rmdir()
-    elif case == "full":
-        (tree / "sub" / "x").mkdir()
-    elif case == "private":
-        (tree / path).mkdir()
-    before = snapshot(tree)
-    with Tree(str(tree), lambda _: None, lambda *_: None) as open_tree:
-        pruned = prune(open_tree, [path])
-    assert pruned == (case == "ours")
-    assert (tmp_path / "outside").is_dir()
-    assert pruned or snapshot(tree) == before
 
 
 @pytest.mark.skipif(not ROOT, reason="only root gives directories away")

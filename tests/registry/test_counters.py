@@ -479,3 +479,8 @@ def test_bytes_of_a_batch_of_every_kind(registry: Registry) -> None:
         assert stats.records == len(sizes)
         assert stats.bytes in {None, sum(size or 0 for size in sizes.values())}
     assert registry.check(now=0, fix=False) == ()
+
+
+@pytest.mark.parametrize("bounds", [counters.AGES, counters.DURATIONS])
+def test_each_bound_of_a_histogram_is_above_the_one_before(bounds: tuple[float, ...]) -> None:
+    assert list(bounds) == sorted({bound for bound in bounds if bound > 0})

@@ -512,3 +512,27 @@ def test_what_a_full_disk_left_owed_is_settled_with_the_next(
         assert not fresh.claim(Selection(NOW, 1e9), now=0, lease=60, limit=1).records
     assert set(fresh.files) == {"/s/b", "/s/c"}
     assert fresh.stats().counters["removed"] == 1
+
+
+def test_what_is_under_a_lock_that_was_lost_is_free(failing: SqliteRegistry, tmp_path: Path) -> None:
+    """Excludes code that settles it as if the lock were still there, and takes from another sweep what that has."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    Failing.at, Failing.times, Failing.error = "UPDATE numbers", 2, full  # the first change of a process
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as late:
+        claim = late.claim(ALL, now=0, lease=60, limit=3)
+        late.settle(over(claim))
+        assert (claim.number < 0, Failing.times) == (True, 0)
+        theirs = failing.claim(ALL, now=0, lease=60, limit=3)
+        assert paths(theirs) == paths(claim)
+        late.settle(over(claim))
+        assert claimed(failing) == paths(theirs)
+        assert len(failing.files) == 9
+
+
+def test_what_was_registered_one_by_one_is_one_range(fresh: SqliteRegistry) -> None:
+    """Excludes code that leaves numbers out, which makes a range of each record."""
+    for number in range(50):
+        fresh.add([new(f"/s/{number}")], NOW)
+    fresh.claim(ALL, now=0, lease=60, limit=50)
+    assert len(ranges(fresh)) == 1

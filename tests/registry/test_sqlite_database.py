@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,25 @@ class TestRefusals:
             with pytest.raises(RegistryError, match=r"newer version \(schema 99, "):
                 registry.add([new("/p/b")], 1.0)
         assert list(registry.files) == ["/p/a"]
+
+
+def test_what_could_not_be_written_to_is_opened_anew_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, opened = sqlite3.connect, []
+
+    def connect(*words: Any, **more: Any) -> sqlite3.Connection:
+        opened.append(words)
+        return real(*words, **more)
+
+    def read_only(connection: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("attempt to write a readonly database")
+        error.sqlite_errorname = "SQLITE_READONLY"
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
+        with pytest.raises(RegistryError, match="readonly"):
+            registry.transactions.database.write(read_only)
+        before = len(opened)
+        for name in "abc":
+            registry.add([new(f"/s/{name}")], 1.0)
+        assert len(opened) == before + 1

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -355,3 +355,19 @@ def test_an_interrupted_wait_leaves_nothing_behind(shared: SqliteRegistry, monke
     shared.settle(over(claims[0], Status.SKIPPED))
     shared.add([new("/s/c")], 5.0)
     assert shared.files == {"/s/a": 1.0, "/s/b": 1.0, "/s/c": 5.0}
+
+
+def test_a_batch_that_was_looked_at_again_leaves_nothing_to_the_next(fresh: SqliteRegistry, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def again(files: Sequence[NewFile]) -> Sequence[NewFile]:
+        seen.append(len(files))
+        return files
+
+    fresh.add([new("/s/a")], 1.0)
+    before = fresh.settlements
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as other:
+        other.settle(over(other.claim(ALL, now=0, lease=60, limit=9)))
+    fresh.add([new("/s/b"), new("/s/c")], 2.0, looked=Looked(before, again))
+    fresh.add([new("/s/d"), new("/s/e"), new("/s/f")], 2.0, looked=Looked(fresh.settlements, again))
+    assert seen == [2]

@@ -24,6 +24,7 @@ from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database
+from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.registry.sqlite.snapshot import look_at
 from temp_file_manager.registry.sqlite.sql import load_statements
@@ -667,3 +668,28 @@ class TestStatements:
             found for line in searched for found in re.findall(r"INDEX (files_by\w+|files_with\w+)", line)
         } == indexes
         assert not [line for line in plan if line.startswith("SCAN files")]
+
+
+def test_the_smallest_file_that_sqlite_makes_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    execute(path, "PRAGMA page_size = 512", "VACUUM")
+    path.chmod(0o600)
+    assert path.stat().st_size == 512
+    with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
+        registry.add([new("/s/a")], 1.0)
+        assert list(registry.files) == ["/s/a"]
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, IndexError, KeyError])
+def test_rows_that_cannot_be_understood_are_damage(error: type[Exception]) -> None:
+    with pytest.raises(RegistryError, match=r"/s/r\.db is damaged"), translated("/s/r.db"):
+        raise error("no row of ours")
+
+
+def test_a_newer_version_s_file_keeps_the_journal_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    SqliteRegistry(str(path), str(tmp_path)).close()
+    execute(path, "PRAGMA journal_mode = DELETE", "PRAGMA user_version = 99")
+    with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
+        assert list(registry.files) == []
+    assert execute(path, "PRAGMA journal_mode") == ("delete",)

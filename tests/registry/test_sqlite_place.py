@@ -178,3 +178,13 @@ class TestTwoNames:
             for use in change:
                 with pytest.raises(RegistryError, match="is another file by now"):
                     use()
+
+
+def test_a_directory_that_was_judged_with_what_lies_above_it_is_not_judged_anew(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excludes code that refuses a container's volume, which is its alone though it is open to all."""
+    monkeypatch.setattr("temp_file_manager.registry.sqlite.place.why_unsafe_above", lambda _: "")
+    place.chmod(0o777)
+    with closing(registry_at(place / "r.db", place.parent)) as registry:
+        assert list(registry.files) == ["/p/a"]

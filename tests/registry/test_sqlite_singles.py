@@ -11,10 +11,10 @@ import pytest
 
 from sqlite_files import new, registry_at
 from temp_file_manager.errors import RecordClaimedError
-from temp_file_manager.records import NewFile, Selection
+from temp_file_manager.records import Identity, NewFile, Selection
 from temp_file_manager.registry import Looked
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
-from temp_file_manager.testing import in_child
+from temp_file_manager.testing import NOW, in_child
 
 ALL = Selection(1e10, 0, force=True)
 EIGHT = [f"/s/{number}" for number in range(8)]
@@ -194,3 +194,12 @@ def test_a_forked_child_writes_nothing_of_its_parent_s_threads(counted: SqliteRe
         assert in_child(child) == ["/s/0", "/s/1", "/s/child"]
     thread.join()
     assert sorted(counted.files) == ["/s/0", "/s/1", "/s/child", "/s/parent"]
+
+
+def test_a_file_under_two_names_of_its_directory_waits_for_the_later(fresh: SqliteRegistry) -> None:
+    """Also when it was registered with others in one step."""
+    one, *others = (Identity(number, 2, 3, 4, 5) for number in (1, 6, 7))
+    fresh.add([("/s/a", None, None, (), one), ("/s/b", None, None, (), others[0])], NOW)
+    fresh.add([("/t/a", NOW + 500, None, (), one), ("/t/c", None, None, (), others[1])], NOW)
+    claim = fresh.claim(Selection(NOW + 200, 100), now=0, lease=60, limit=9)
+    assert sorted(claim.records.paths()) == ["/s/b", "/t/c"]

@@ -1,6 +1,7 @@
 """Transactions that are interrupted: none is left open, and nobody is kept out."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from contexts import MakeManager
 from sqlite_files import new, registry_at
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Selection
+
+PATIENCE = 60.0
+"""Seconds after which what has not answered waits for ever."""
 
 
 class Interrupted(sqlite3.Connection):
@@ -77,3 +81,10 @@ def test_the_scope_stays_known_when_the_first_transaction_comes_to_nothing(tmp_p
             second.forget(["/s/a"])
         assert second.transactions.scope == first.transactions.scope
         assert list(second.get(["/s/a"])) == ["/s/a"]
+
+
+def test_a_long_look_makes_no_reader_wait(tmp_path: Path) -> None:
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry, ThreadPoolExecutor(1) as others:
+        registry.add([new("/s/a")], 1.0)
+        with registry.transactions.reading(long=True):
+            assert list(others.submit(registry.get, ["/s/a"]).result(PATIENCE)) == ["/s/a"]

@@ -46,6 +46,7 @@ class TestFileSystems:
         found = os.statvfs(tmp_path)
         monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*found[:5], inodes, *found[6:])))
         assert write_ahead.may_be_mapped(str(tmp_path), "overlay") is (inodes > 0)
+        assert write_ahead.may_be_mapped(str(tmp_path), "xfs")
 
 
 @pytest.mark.usefixtures("moving")

@@ -327,23 +327,6 @@ def test_a_unix_socket_comes_and_goes(tmp_path: Path) -> None:
     assert not os.path.lexists(tmp_path / "socket")
 
 
-def test_a_unix_socket_is_private_before_anybody_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    modes = []
-    listen = socket.socket.listen
-
-    def listening(self: socket.socket, backlog: int) -> None:
-        modes.append(stat.S_IMODE(os.stat(self.getsockname()).st_mode))
-        listen(self, backlog)
-
-    monkeypatch.setattr(socket.socket, "listen", listening)
-    before = os.umask(0)
-    try:
-        with unix_socket.listen(str(tmp_path / "socket"), 1).socket:
-            assert modes == [0o600]
-    finally:
-        os.umask(before)
-
-
 def test_a_killed_one_s_socket_is_taken_over_and_a_live_one_s_is_not(tmp_path: Path) -> None:
     with on_socket(tmp_path) as (process, client):
         process.end(signal.SIGKILL)
@@ -388,45 +371,6 @@ def test_what_is_no_socket_stays(tmp_path: Path, kind: str) -> None:
 def test_a_socket_where_none_can_be_is_an_error(tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path, TEMP_FILE_HTTP_SOCKET=str(tmp_path / "none" / "socket"))
     assert "longer than 107 bytes" in refused(tmp_path, TEMP_FILE_HTTP_SOCKET=str(tmp_path / ("x" * 120)))
-
-
-def test_of_those_that_start_at_once_one_listens(tmp_path: Path) -> None:
-    """Where a killed one has left its socket: none may take another's new one for that."""
-    path = str(tmp_path / "socket")
-    for _ in range(100):
-        with socket.socket(socket.AF_UNIX) as stale:
-            stale.bind(path)
-        barrier = threading.Barrier(4)
-        made, refusals = [], []
-
-        def start(barrier: threading.Barrier = barrier, made: list[Any] = made, no: list[str] = refusals) -> None:
-            barrier.wait(SECONDS)
-            try:
-                made.append(unix_socket.listen(path, 1))
-            except OSError as error:
-                no.append(str(error.strerror))
-
-        threads = [threading.Thread(target=start) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(SECONDS)
-        assert refusals == ["another process listens there"] * 3
-        (one,) = made
-        unix_socket.remove(one)
-        one.socket.close()
-        assert not os.path.lexists(path)
-
-
-def test_a_socket_in_a_base_directory_that_managers_hold(tmp_path: Path) -> None:
-    """They hold it by a lock on the directory, which once was what those who make sockets locked, too."""
-    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
-    before = os.listdir(manager.base_dir)
-    made = unix_socket.listen(f"{manager.base_dir}/socket", 1)
-    assert sorted(os.listdir(manager.base_dir)) == sorted([*before, "socket"])
-    unix_socket.remove(made)
-    made.socket.close()
-    manager.close()
 
 
 def test_a_socket_that_took_our_name_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,9 @@ def test_an_access_list_is_read_as_the_kernel_tells_it() -> None:
         pytest.param("1000 1000 1", {65534}, id="bubblewrap"),
         pytest.param("0 0 1", set(), id="unshare -r by root, who is known"),
         pytest.param("0 1000 1\n1 100000 65536", set(), id="rootless containers: 65534 is somebody inside"),
+        pytest.param("0 1000 1\n70000 100000 65536", {65534}, id="those inside have higher numbers"),
+        pytest.param("0 100000 65535", set(), id="65534 is the last one inside"),
+        pytest.param("0 100000 65534", {65534}, id="65534 is the first one that is not"),
         pytest.param("", set(), id="nothing is known"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from contexts import MakeManager
 from temp_file_manager import TempFileManager
-from temp_file_manager.errors import BaseDirectoryError, RegistryGoneError
+from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryGoneError
 from temp_file_manager.testing import in_child
 
 WAYS: list[Callable[[TempFileManager], str]] = [
@@ -138,3 +138,19 @@ def test_systemd_s_cleaner_leaves_the_registry_of_a_running_process(make_manager
         subprocess.run(["systemd-tmpfiles", "--clean", tmp_path / "tmp.conf"], check=True, capture_output=True)
         assert registry.exists() is not closed
         assert not (top / "old").exists()  # or it has tried nothing
+
+
+@pytest.mark.parametrize(
+    ("base", "error", "why"),
+    [
+        ("file", BaseDirectoryError, "is a file: choose another"),
+        ("file/base", BaseDirectoryError, "cannot create the base directory"),
+        ("a\0b", InvalidArgumentError, "holds a NUL character"),
+    ],
+)
+def test_one_that_cannot_be_made_is_refused_with_the_reason(
+    tmp_path: Path, base: str, error: type[Exception], why: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(error, match=why):
+        TempFileManager(tmp_path / base, registry="memory:")

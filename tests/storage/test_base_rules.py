@@ -502,3 +502,8 @@ def test_a_base_that_a_durable_registry_makes_is_private(tmp_path: Path) -> None
         os.umask(former)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("durable", "plain")]
     assert modes == [0o700, 0o777]
+
+
+@pytest.mark.parametrize(("base", "why"), [("/etc", "it is the system's /etc"), ("/etc/x", "it lies in the system's")])
+def test_one_that_is_the_system_s_is_told_from_one_that_lies_in_such(base: str, why: str) -> None:
+    assert unsafe(base, facts()).startswith(why)

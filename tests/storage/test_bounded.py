@@ -513,3 +513,11 @@ def test_without_descriptors_a_lock_will_do(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "pipe", none_left)
     assert type(bounded.bell()) is LockBell
+
+
+def test_a_pipe_that_is_rung_twice_is_heard_twice() -> None:
+    bell = PipeBell()
+    bell.set()
+    bell.set()
+    assert (bell.wait(0), bell.wait(0), bell.wait(0)) == (True, True, False)
+    bell.close()

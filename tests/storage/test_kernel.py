@@ -2,14 +2,17 @@
 
 import errno
 import os
+import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 
 from hanging_mount import hanging_mount
-from temp_file_manager.storage.kernel import file_flags, probe, processes, statx
+from temp_file_manager.storage.kernel import file_flags, probe, processes, renames, statx
 from temp_file_manager.storage.kernel.mounts import kind_among
 from temp_file_manager.storage.kernel.space import is_full
 from temp_file_manager.storage.kernel.statx import (
@@ -18,12 +21,15 @@ from temp_file_manager.storage.kernel.statx import (
     listed_looker,
     look_by_stat,
     looker,
+    mixed,
     opened_by_stat,
     opened_looker,
     signed,
     used_by_stat,
     used_looker,
 )
+from temp_file_manager.storage.kernel.volumes import volume
+from temp_file_manager.storage.tree import is_locked
 
 PATIENCE = 60.0
 """Seconds after which what has not answered hangs."""
@@ -32,6 +38,7 @@ PATIENCE = 60.0
 def test_a_disk_that_cannot_be_asked_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Excludes code that blames a full disk for whatever happens where nothing can be told."""
     assert not is_full(str(tmp_path / "missing"))
+    assert not is_full("no path \0")
     monkeypatch.delattr(os, "statvfs")
     assert not is_full(str(tmp_path))
 
@@ -114,7 +121,8 @@ def test_of_two_mounts_on_one_place_the_last_counts() -> None:
 def test_a_proc_that_hides_others_says_so_among_its_options(tmp_path: Path, options: str, hides: bool) -> None:
     """Excludes code that reads the options as one word, and then trusts a /proc that shows half the processes."""
     mounts = tmp_path / "mounts"
-    mounts.write_text(f"none / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
+    below = "rw" if hides else "rw,hidepid=2"
+    mounts.write_text(f"none / ext4 rw 0 0\nproc /proc proc {below} 0 0\nproc /proc proc {options} 0 0\n")
     assert probe.hides_processes(str(mounts)) is hides
 
 
@@ -193,12 +201,158 @@ def test_what_a_look_fails_with_otherwise_is_told(tmp_path: Path, monkeypatch: p
         opened_looker()(os.fsencode(tmp_path / "file"))
 
 
+Move = Callable[[str, int], list[str]]
+
+
+@pytest.fixture
+def move_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
+    """Moves something, by a call that fails with an error; returns what there is then."""
+    directory = os.open(tmp_path, os.O_RDONLY)
+
+    def move(kind: str, number: int) -> list[str]:
+        path = tmp_path / "old"
+        {"file": path.touch, "link": lambda: path.symlink_to("nowhere"), "directory": path.mkdir}[kind]()
+        monkeypatch.setattr(renames, "renameat2", lambda: failing(number))
+        renames.move(b"old", directory, b"new", directory)
+        return os.listdir(tmp_path)
+
+    yield move
+    os.close(directory)
+
+
 def forbid(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Let ``statx`` fail, as a filter of system calls does."""
+    monkeypatch.setattr(statx, "system_call", lambda _: failing(number))
+
+
+def failing(number: int) -> Callable[..., int]:
+    """Return a call of the C library's that fails."""
     import ctypes
 
     def fail(*_: object) -> int:
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(statx, "system_call", lambda _: fail)
+    return fail
+
+
+@pytest.mark.parametrize("text", [None, "", "Name:\tx\n", "CapEff:", "CapEff:\tnone\n"])
+def test_where_nothing_tells_capabilities_they_are_unknown(tmp_path: Path, text: str | None) -> None:
+    status = tmp_path / "status"
+    if text is not None:
+        status.write_text(text)
+    assert probe.capabilities(str(status)) is None
+
+
+def test_no_call_of_linux_is_made_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excludes code that calls a function of the same name that takes other arguments."""
+    find = statx.system_call.__wrapped__
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert find("statx") is find("name_to_handle_at") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "complete"), [(FileNotFoundError, True), (ProcessLookupError, True), (PermissionError, False)]
+)
+@pytest.mark.parametrize("inodes", [processes.open_inodes, processes.mapped_inodes])
+def test_a_process_that_ends_while_it_is_read_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, inodes: Callable[[], tuple[set[int], bool]], error: type[OSError], complete: bool
+) -> None:
+    """Excludes code that says it could not look at all of them whenever one has ended, and so keeps every file."""
+
+    def ended(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(os, "listdir", lambda path: ["1", "self"] if path == "/proc" else ended())
+    monkeypatch.setattr("builtins.open", ended)
+    assert inodes() == (set(), complete)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_where_no_call_renames_without_taking_a_place_two_steps_do(move_failing: Move, kind: str, number: int) -> None:
+    """Excludes code that leaves aside what it could put back, where the file system does not know the flag."""
+    assert move_failing(kind, number) == ["new"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EXDEV])
+def test_a_rename_that_fails_otherwise_is_not_tried_in_two_steps(move_failing: Move, number: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(number)):
+        move_failing("file", number)
+
+
+def test_numbers_made_of_handles_differ_and_stay_what_they_are() -> None:
+    """They are on record: excludes code that makes others of the same, or the same of most."""
+    found = {mixed(kind, handle) for kind in range(50) for handle in (*range(50), 1 << 60, 1 << 120)}
+    assert len(found) == 50 * 52
+    assert min(found) > 0
+    assert max(found) < 1 << 63
+    assert mixed(1, 2) == 6528175312401379697
+
+
+def test_a_link_is_looked_at_itself(tmp_path: Path) -> None:
+    """Excludes code that judges what a link leads to, and removes the link for it."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for look in (looker(), look_by_stat, listed_looker(), listed_by_stat):
+            assert look(directory, b"link").mode == os.lstat(tmp_path / "link").st_mode
+    finally:
+        os.close(directory)
+
+
+def test_what_has_no_handle_has_no_number_made_of_it(tmp_path: Path) -> None:
+    """Excludes code that gives all of them the same, and so takes one for another."""
+    assert statx.marker()(HERE, os.fsencode(tmp_path / "missing")) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "us", "sticks"),
+    [(0o1777, 0, False), (0o1777, 7, False), (0o1777, 8, False), (0o1777, 9, True), (0o777, 9, False)],
+)
+def test_a_sticky_directory_keeps_what_is_neither_ours_nor_in_ours_and_not_from_root(
+    monkeypatch: pytest.MonkeyPatch, mode: int, us: int, sticks: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: us)
+    around: Any = SimpleNamespace(st_mode=mode, st_uid=8)
+    assert bool(file_flags.sticks(around, 7)) is sticks
+
+
+def test_what_is_asked_of_a_directory_leaves_nothing_open_and_no_file(tmp_path: Path) -> None:
+    look, before = listed_looker(), len(os.listdir("/dev/fd"))
+    assert volume(look, HERE, os.fsencode(tmp_path)) != 0
+    probe.probe(str(tmp_path))
+    assert len(os.listdir("/dev/fd")) <= before
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "way"),
+    [
+        (os.O_RDONLY, "open for reading"),
+        (os.O_WRONLY, "open for writing"),
+        (os.O_RDWR | os.O_APPEND, "open for reading and writing"),
+    ],
+)
+def test_who_has_a_file_is_told_with_how_and_of_a_link_nothing(tmp_path: Path, flags: int, way: str) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.touch()
+    link.symlink_to(path)
+    descriptor = os.open(path, flags)
+    try:
+        assert [user[::2] for user in processes.file_users(str(path)).processes] == [(os.getpid(), (way,))]
+        assert processes.file_users(str(link)).processes == ()
+    finally:
+        os.close(descriptor)
+
+
+def test_where_python_has_no_such_module_nothing_is_locked_or_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert not is_locked(descriptor)
+        assert file_flags.flags(str(tmp_path)) == 0
+    finally:
+        os.close(descriptor)

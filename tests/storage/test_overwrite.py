@@ -33,7 +33,7 @@ from temp_file_manager.testing.threads import Work
 PATIENCE = 60.0
 SECRET = b"what nobody may read again. "
 NOBODY = 65534
-KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 1"
+KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 2"
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])
@@ -228,10 +228,12 @@ def test_on_the_disk_itself_nothing_is_left(tmp_path: Path, place: Path) -> None
 # -- what is only unlinked
 
 
-def test_what_has_another_name_is_kept_under_that(manager: TempFileManager, file: Path) -> None:
-    os.link(file, file.parent / "other name")
+def test_what_has_other_names_is_kept_under_them(manager: TempFileManager, file: Path) -> None:
+    others = [file.parent / "other name", file.parent / "another name"]
+    for other in others:
+        os.link(file, other)
     assert swept(manager) == ("removed", KEPT_ELSEWHERE)
-    assert (file.parent / "other name").read_bytes() == SECRET
+    assert {other.read_bytes() for other in others} == {SECRET}
 
 
 def test_of_a_link_only_the_link_goes(manager: TempFileManager, place: Path) -> None:
@@ -673,3 +675,22 @@ def test_a_kill_in_the_middle_leaves_it_on_record(tmp_path: Path, place: Path) -
     assert manager.sweep(force=True).removed == 1
     assert os.listdir(place) == []
     manager.close()
+
+
+def test_no_file_is_held_open_until_all_are_overwritten(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excludes code that runs out of descriptors in the middle of a large sweep."""
+    paths = [tmp_path / f"{number}" for number in range(100)]
+    for path in paths:
+        path.write_bytes(SECRET)
+    manager.register_files(paths)
+    before, opened, synchronise = len(os.listdir("/dev/fd")), [], overwrite.synchronise
+
+    def counted(descriptor: int) -> None:
+        opened.append(len(os.listdir("/dev/fd")))
+        synchronise(descriptor)
+
+    monkeypatch.setattr(overwrite, "synchronise", counted)
+    assert manager.sweep(force=True).removed == 100
+    assert max(opened) < before + 100, sorted(opened)

@@ -1,14 +1,17 @@
 """The package's own files: never registered, never removed, and made only where there is room."""
 
 import os
+import stat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from contexts import MakeManager
-from temp_file_manager import TempFileManager
+from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.storage.own_files import make_reserve
+from temp_file_manager.storage.wrappers import set_aside
 
 
 def own_files(manager: TempFileManager) -> set[str]:
@@ -59,3 +62,35 @@ def test_a_reserve_is_made_when_four_times_as_much_is_free(
     )
     make_reserve(str(tmp_path / "reserve"), 1024)
     assert (tmp_path / "reserve").exists() is made
+
+
+def test_the_packages_own_files_are_for_nobody_else_whatever_the_umask(
+    make_manager: MakeManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excludes code that lets others read what files there are, or run or change what is in there."""
+    modes: dict[str, int] = {}
+    same = set_aside.same_file
+
+    def looked_at_meanwhile(*arguments: Any) -> bool | None:
+        for directory, _, names in os.walk(Path(manager.base_dir, ".temp-file-manager")):
+            for path in [directory, *(os.path.join(directory, name) for name in names)]:
+                modes[path] = stat.S_IMODE(os.lstat(path).st_mode) - (0o100 if path == directory else 0)
+        return same(*arguments)
+
+    monkeypatch.setattr(set_aside, "same_file", looked_at_meanwhile)
+    file.chmod(0o600)
+    before = os.umask(0)
+    try:
+        manager = make_manager(settings=Settings(paranoid=True))
+        manager.register_file(file)
+        assert manager.sweep(force=True).removed == 1
+    finally:
+        os.umask(before)
+    assert {os.path.basename(path) for path in modes} >= {"registry.db", "registry.db-reserve", "origins", "0"}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_where_nothing_can_be_made_there_is_no_reserve(tmp_path: Path) -> None:
+    """Excludes code that cannot open a registry for reading on a disk that takes nothing."""
+    make_reserve(str(tmp_path / "missing" / "reserve"), 1024)
+    assert os.listdir(tmp_path) == []

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -158,3 +159,13 @@ def test_check_forgets_no_record_of_it(manager: TempFileManager, tmp_path: Path,
     by_rename(path, at=clock.wall())
     assert not [finding for finding in check(manager.context, fix=True) if finding.subject == str(path)]
     assert str(path) in manager.files
+
+
+def test_it_is_as_old_as_the_file_system_says(manager: TempFileManager, tmp_path: Path, clock: FakeClock) -> None:
+    now = time.time()
+    clock.set(wall=now - AGE - 100)
+    path = file_in(tmp_path / "base", manager)
+    by_rename(path, at=now - AGE)
+    clock.set(wall=now + AGE / 2)
+    assert manager.cleanup() == 0
+    assert manager.files[str(path)] == pytest.approx(os.stat(path).st_ctime_ns / 1e9, rel=0, abs=1e-3)

@@ -279,3 +279,22 @@ def test_what_cannot_go_keeps_a_bounded_sweep_from_nothing_else(
         clock.advance(86400)
     assert [path for path in rest if os.path.exists(path)] == []
     assert set(manager.files) == set(old)
+
+
+def test_an_interrupt_before_anything_of_a_chunk_was_begun_with_forgets_nothing(
+    manager: TempFileManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = numbered(tmp_path / "files", 3)
+    manager.register_files(paths)
+    claim = manager.registry.claim
+
+    def interrupted(*words: Any, **more: Any) -> None:
+        claim(*words, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manager.registry, "claim", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            manager.sweep(force=True)
+    assert sorted(manager.files) == sorted(paths)
+    assert manager.sweep(force=True).removed == 3

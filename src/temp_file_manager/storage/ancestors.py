@@ -266,6 +266,6 @@ def root_outside(uid_map: str, overflow: int) -> frozenset[int]:
     is known, or a user inside has that number, it stands for strangers, and is not trusted.
     """
     ranges = [tuple(map(int, line.split())) for line in uid_map.splitlines()]
-    knows_root = any(outside <= 0 < outside + count for _, outside, count in ranges)
+    knows_root = any(outside == 0 for _, outside, _ in ranges)
     is_known = any(inside <= overflow < inside + count for inside, _, count in ranges)
     return frozenset() if knows_root or is_known or not ranges else frozenset({overflow})

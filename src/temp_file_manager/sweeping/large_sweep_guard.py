@@ -88,7 +88,6 @@ class LargeSweepGuard:
         if not abs(due.asof - self._latest.get(text, -math.inf)) < _RENEWED:
             with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
                 self._registry.write(NAME, text, due.asof, keep=KEPT)
-                self._latest[text] = due.asof
 
     def check_limit(self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int = 0) -> None:
         """Return if files may go for a limit.

@@ -29,11 +29,6 @@ class Owners:
         # Also at the end of a program that closes nothing; a killed one's lock files are found by others.
         weakref.finalize(self, _leave, self._mine)
 
-    @property
-    def entered(self) -> bool:
-        """Whether anything was said to live."""
-        return bool(self._mine)
-
     def enter(self, number: int) -> None:
         """Say that owner ``number`` lives, in this process; before its first claim or hold."""
         path = self._path(number)

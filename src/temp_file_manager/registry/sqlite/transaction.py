@@ -58,8 +58,6 @@ class Transactions:
 
     def write(self, work: Callable[[Connection], T], *, held: bool = False, undo: Callable[[], None] = nothing) -> T:
         """Return what ``work`` does in a transaction that writes: all of it, or nothing. See ``Database.write``."""
-        if self.owner and not self.owners.entered:
-            return self.database.write(work, undo, held=held)
         entered, scope = False, 0
 
         def undo_all() -> None:

@@ -6,6 +6,7 @@ Python's ``os.stat`` does not tell a birth time on Linux, so the system call tha
 import errno
 import functools
 import os
+import sys
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, NamedTuple, cast
@@ -275,7 +276,7 @@ def mixed(*numbers: int) -> int:
 @functools.cache
 def system_call(name: str) -> Callable[..., int] | None:
     """Return a function of the C library, or None where there is none of this name."""
-    if not hasattr(os, "uname") or os.uname().sysname != "Linux":
+    if sys.platform != "linux":
         return None
     import ctypes  # noqa: PLC0415 - slow to import, and in memory nobody asks
 
