@@ -86,7 +86,7 @@ class TestStatus:
         assert self.told(say, path) == ("removed", "")
 
     def test_of_a_young_one(self, say: Say, path: str, manager: TempFileManager) -> None:
-        manager.register_file(path, ttl=600)
+        manager.register_file(path, ttl=10**6)  # told in days and hours, which do not change meanwhile
         assert self.told(say, path)[0] == "left alone"
 
     def test_of_one_that_is_pinned(self, say: Say, path: str, manager: TempFileManager) -> None:
