@@ -1,4 +1,4 @@
-"""Random histories of files and limits, in lockstep with a model that looks at everything each time.
+"""Random histories of files, a session and limits, in lockstep with a model that looks at everything each time.
 
 Nothing protected ever goes, whatever the limit; what goes is what brute force would take, in its order; and a dry run
 foretells exactly that.
@@ -42,6 +42,7 @@ class File:
     used_at: float
     there: bool = True
     pinned: bool = False
+    session: bool = False
 
     @property
     def last_used(self) -> float:
@@ -87,6 +88,7 @@ class Limited(RuleBasedStateMachine):
         unit = BLOCK if measure is Measure.BYTES else 1
         self.limit: Limit = limit(measure, mark * unit, to * unit, order=order, first=first, tags=tags, spare=spare)
         self.manager = self.place.manager(self.limit, hooks=[self.hear])
+        self.session = self.manager.session("living")
 
     def teardown(self) -> None:
         for file in self.open.values():
@@ -114,6 +116,28 @@ class Limited(RuleBasedStateMachine):
         due_at = None if ttl is None else now + ttl
         self.clock.advance(1)  # what is as old as another goes before or after it
         self.model[name] = File(self.count, now, due_at, tuple(tags), blocks, now, pinned=pinned)
+
+    @rule(name=NAMES)
+    def enter_session(self, name: str) -> None:
+        """From now on it has no age, and goes for no limit; that is a registration, too."""
+        if name in self.model and self.model[name].there:
+            file = self.model[name]
+            self.session.register_file(self.place.path(name), tags=file.tags)
+            self.count += 1
+            now = self.clock.wall()
+            self.model[name] = File(
+                self.count, now, None, file.tags, file.blocks, file.used_at, pinned=file.pinned, session=True
+            )
+            self.clock.advance(1)
+
+    @rule(name=NAMES)
+    def leave_session(self, name: str) -> None:
+        if name in self.model and self.model[name].there and self.model[name].session:
+            self.session.keep(self.place.path(name))
+            self.count += 1
+            file, now = self.model[name], self.clock.wall()
+            self.model[name] = File(self.count, now, None, file.tags, file.blocks, file.used_at, pinned=file.pinned)
+            self.clock.advance(1)
 
     @rule(name=NAMES)
     def vanish(self, name: str) -> None:
@@ -175,7 +199,7 @@ class Limited(RuleBasedStateMachine):
         return file.due_at is not None and file.due_at <= self.clock.wall()
 
     def stays(self, name: str, file: File) -> bool:
-        return file.pinned or name in self.held or (file.there and name in self.open)
+        return file.pinned or file.session or name in self.held or (file.there and name in self.open)
 
     def brute_force(self) -> list[str]:
         """Return what goes, in order: what is due; then, one after the other, what is first among all that may."""
