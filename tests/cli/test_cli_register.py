@@ -183,3 +183,13 @@ def test_forgetting_nothing_failed(say: Say, folder: Path) -> None:
     assert code == 1
     assert json.loads(out) == {"forgotten": 0, "not_registered": 2}
     assert say("forget", "-").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lives"), [("90", 90), ("90s", 90), ("6h", 21600), ("1 d", 86400), ("1 h 30 min", 5400)]
+)
+def test_a_time_is_seconds_or_a_text(say: Say, folder: Path, manager: TempFileManager, text: str, lives: float) -> None:
+    (path,) = files(folder, "file")
+    say("register", path, "--ttl", text)
+    record = manager.registry.get([path])[path]
+    assert record.due_at == record.registered_at + lives

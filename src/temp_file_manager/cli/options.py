@@ -1,7 +1,6 @@
 """Flags that several commands share, and the errors of wrong ones."""
 
 import argparse
-import math
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -9,7 +8,7 @@ from typing import Any, NoReturn
 from temp_file_manager.cli import render
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
-from temp_file_manager.settings import FIELDS, Layer, Settings, settings
+from temp_file_manager.settings import FIELDS, Layer, Settings, settings, values
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
@@ -101,14 +100,12 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
 
 
 def seconds(text: str) -> float:
-    """Read a flag's length of time: a finite number of seconds, 0 or more."""
+    """Read a flag's length of time: a finite number of seconds, 0 or more, or a text as ``6h`` or ``1 d``."""
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
-    return value
+        return values.span(text)
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no number of seconds, 0 or more, and no time as 90s, 6h or '1 d'"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def whole(text: str) -> int:

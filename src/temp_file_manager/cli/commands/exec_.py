@@ -31,9 +31,9 @@ def add_parser(commands: options.Commands) -> None:
         more=f"TMPDIR, TMP and TEMP are a directory of its own, in a session of its own. {child.EXIT_CODES}",
         json="print a JSON object at the end, after what the command printed",
     )
-    parser.usage = "%(prog)s [--ttl SECONDS] [--json] [--config FILE] [settings] -- COMMAND..."
+    parser.usage = "%(prog)s [--ttl TIME] [--json] [--config FILE] [settings] -- COMMAND..."
     parser.add_argument(
-        "--ttl", type=options.seconds, metavar="SECONDS", help="how long the session may live, also if the command does"
+        "--ttl", type=options.seconds, metavar="TIME", help="how long the session may live, also if the command does"
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, and its arguments")
     options.add_settings(parser)

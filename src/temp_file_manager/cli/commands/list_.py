@@ -26,7 +26,7 @@ def add_parser(commands: options.Commands) -> None:
         "list",
         "print what is on record",
         execute,
-        words="[--due] [--tag TAG] [--under DIR] [--older-than SECONDS] [--failed] [--kept] [--limit N]",
+        words="[--due] [--tag TAG] [--under DIR] [--older-than TIME] [--failed] [--kept] [--limit N]",
         more="The oldest come first; after them those with a ttl, the one that ends next first. With --due "
         "those that wait the longest come first. A terminal gets a table. Otherwise each record is a line: its age in "
         "seconds, when it is due (now, the seconds until then, pinned or held), its bytes or -, and its "
@@ -44,7 +44,7 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("--under", metavar="DIR", help="only files in this directory or below it")
     parser.add_argument(
-        "--older-than", type=options.seconds, metavar="SECONDS", help="only files that were registered longer ago"
+        "--older-than", type=options.seconds, metavar="TIME", help="only files that were registered longer ago"
     )
     parser.add_argument("--failed", action="store_true", help="only files that could not be removed so far")
     parser.add_argument("--kept", action="store_true", help="only files that a pin or a hold keeps from sweeps")

@@ -16,13 +16,13 @@ def add_parser(commands: options.Commands) -> None:
         "pin",
         "keep registered files from every sweep, until unpin",
         execute,
-        words="[-0] [--ttl SECONDS] PATH...",
+        words="[-0] [--ttl TIME] PATH...",
         more="A pin outlasts this command, a restart and a new registration of the file. The exit code is 1 if any of "
         "them is not registered, or not there any more.",
         json="print the counts as a JSON object",
     )
     paths.add_paths(pin)
-    pin.add_argument("--ttl", type=options.seconds, metavar="SECONDS", help="how long, instead of until unpin")
+    pin.add_argument("--ttl", type=options.seconds, metavar="TIME", help="how long, instead of until unpin")
     options.add_settings(pin)
     unpin = options.add_command(
         commands,

@@ -18,14 +18,14 @@ def add_parser(commands: options.Commands) -> None:
         "register",
         "put files on record, to be removed when they are due",
         execute,
-        words="[-0] [--ttl SECONDS | --session NAME | --until-exit PID] [--tag TAG] PATH...",
+        words="[-0] [--ttl TIME | --session NAME | --until-exit PID] [--tag TAG] PATH...",
         more="Registering a file again restarts its age. A file that is refused is told on standard error, with "
         "the reason, and makes the exit code 1.",
         json="print the counts as a JSON object",
     )
     paths.add_paths(parser)
     parser.add_argument(
-        "--ttl", type=options.seconds, metavar="SECONDS", help="how long these files may live, instead of max_age"
+        "--ttl", type=options.seconds, metavar="TIME", help="how long these files may live, instead of max_age"
     )
     parser.add_argument("--session", metavar="NAME", help="let these files live as long as the session of that name")
     parser.add_argument(

@@ -20,14 +20,14 @@ def add_parser(commands: options.Commands) -> None:
         "session",
         "begin, renew or end a session by name, or list those that live",
         execute,
-        words="begin NAME --ttl SECONDS | renew NAME --ttl SECONDS | end NAME | list",
+        words="begin NAME --ttl TIME | renew NAME --ttl TIME | end NAME | list",
         more="Files are put into a session by register --session NAME; they are due when it ends. The exit code is 1 "
         "if there is no session of that name to renew or to end, or one to begin lives already.",
         json="print a JSON object; with list, one a line",
     )
     parser.add_argument("action", choices=tuple(_ACTIONS), metavar="ACTION", help="begin, renew, end or list")
     parser.add_argument("name", nargs="?", metavar="NAME", help="whatever it is to be called")
-    parser.add_argument("--ttl", type=options.seconds, metavar="SECONDS", help="how long it lives from now on")
+    parser.add_argument("--ttl", type=options.seconds, metavar="TIME", help="how long it lives from now on")
     options.add_settings(parser)
 
 
@@ -48,7 +48,7 @@ def _refuse_nonsense(args: argparse.Namespace) -> None:
     timed = args.action in {"begin", "renew"}
     if timed != (args.ttl is not None):
         raise UsageError(
-            f"say how long it is to live: session {args.action} NAME --ttl SECONDS"
+            f"say how long it is to live: session {args.action} NAME --ttl TIME"
             if timed
             else f"session {args.action} takes no --ttl"
         )

@@ -17,7 +17,7 @@ def add_parser(commands: options.Commands) -> None:
         "sweep",
         "remove what is due, now",
         execute,
-        words="[-n] [--all] [--limit N] [--budget SECONDS] [--even-if-open] [--allow-large N] [--accept-clock] "
+        words="[-n] [--all] [--limit N] [--budget TIME] [--even-if-open] [--allow-large N] [--accept-clock] "
         "[--quiet]",
         more="In a pipe each outcome is a line, as it happens; on a terminal only a file that was not simply "
         "removed gets one. The exit code is 1 if any removal failed. A sweep is finished even if nobody "
@@ -41,7 +41,7 @@ def add_parser(commands: options.Commands) -> None:
     options.add_accept_clock(parser)
     parser.add_argument("--limit", type=options.whole, metavar="N", help="handle at most so many files")
     parser.add_argument(
-        "--budget", type=options.seconds, metavar="SECONDS", help="begin no new chunk (500 files at most) after so long"
+        "--budget", type=options.seconds, metavar="TIME", help="begin no new chunk (500 files at most) after so long"
     )
     parser.add_argument("--quiet", action="store_true", help="print the totals alone")
     options.add_settings(parser)

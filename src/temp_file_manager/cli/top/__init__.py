@@ -24,7 +24,7 @@ def add_parser(commands: options.Commands) -> None:
         "top",
         "show how it is at a glance, live on a terminal",
         execute,
-        words="[--once] [--interval SECONDS]",
+        words="[--once] [--interval TIME]",
         more="Health, how much there is and was in the last hour, what expires when, which files stand out, and what "
         "the last sweeps did and why, whoever sweeps. It reads, and makes neither the base directory nor a registry. "
         "On a terminal it looks again and again until q or Ctrl-C, for which it needs the extra 'cli'; else once, in "
@@ -36,7 +36,7 @@ def add_parser(commands: options.Commands) -> None:
         "--interval",
         type=_interval,
         default=INTERVAL,
-        metavar="SECONDS",
+        metavar="TIME",
         help=f"look so often; the default is {INTERVAL:g}",
     )
     options.add_settings(parser)
