@@ -22,7 +22,7 @@ AS_MANY = 10
 LARGE, SMALL = 1 << 20, 1 << 12
 """Bytes that files are said to take: those that go, and the others. All are empty."""
 
-CLEAN = "cleanup() of as many expired"
+CLEAN = "sweeping as many expired, asking who has them open"
 OLDEST, LEAST_USED, LARGEST = "evicting the oldest", "evicting the least used", "evicting the largest"
 ORDERS = {OLDEST: Order.OLDEST, LEAST_USED: Order.LEAST_USED, LARGEST: Order.LARGEST}
 BULK = "registering in bulk"
@@ -84,13 +84,13 @@ def _cleaned(plan: Plan, tree: Tree) -> float:
         page = manager.registry.page(Selection(0.0, 0.0, order=Order.OLDEST), now=0.0, limit=tree.count)
         last = page.records[-1].registered_at
         manager.max_age = time.time() - last - 1e-6  # those that are there, and no other
-        return timed(manager.cleanup)
+        return timed(lambda: manager.sweep(protect_open=True))
 
 
 def _evicted(plan: Plan, tree: Tree, order: Order) -> float:
     every = tree.count * AS_MANY
     with _filled(plan, tree, _limit(order, every - 1, every - tree.count)) as manager:
-        return timed(manager.sweep)
+        return timed(lambda: manager.sweep(protect_open=True))
 
 
 def evicting(plan: Plan) -> Table:

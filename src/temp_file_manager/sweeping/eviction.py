@@ -227,7 +227,9 @@ class Evictor:
         """Have a chunk swept, or foretell that."""
         only = tuple(one.record for one in chunk)
         chosen = replace(turn.due, force=True, patient=False, only=only)
-        part = self._sweeper.part(chosen, Bounds(stop=turn.bounds.stop), self._storage, dry_run=turn.dry_run)
+        # No further claim when all have been handled: there is nothing else to be found.
+        bounds = Bounds(limit=len(chunk), stop=turn.bounds.stop)
+        part = self._sweeper.part(chosen, bounds, self._storage, dry_run=turn.dry_run)
         retired = {outcome.record.path for outcome in part.outcomes if outcome.status in RETIRED}
         gone = [one for one in chunk if one.record.path in retired]
         if turn.dry_run:
@@ -236,7 +238,7 @@ class Evictor:
             counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
             with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
                 self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
-        return replace(part, evicted=part.retired)
+        return replace(part, evicted=part.retired, stopped="" if part.stopped == "limit" else part.stopped)
 
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:

@@ -17,8 +17,7 @@ def add_parser(commands: options.Commands) -> None:
         "sweep",
         "remove what is due, now",
         execute,
-        words="[-n] [--all] [--limit N] [--budget TIME] [--even-if-open] [--allow-large N] [--accept-clock] "
-        "[--quiet]",
+        words="[-n] [--all] [--limit N] [--budget TIME] [--even-if-open] [--allow-large N] [--accept-clock] [--quiet]",
         more="In a pipe each outcome is a line, as it happens; on a terminal only a file that was not simply "
         "removed gets one. The exit code is 1 if any removal failed. A sweep is finished even if nobody "
         "reads its output any more.",
