@@ -43,11 +43,11 @@ def test_adding_only_what_is_new(manager: TempFileManager) -> None:
 def test_what_is_tried_again_comes_between_those_that_wait_longer_and_shorter(manager: TempFileManager) -> None:
     """Excludes code that hands out a chunk of what was registered in order of time before what has failed once."""
     registry, again = manager.registry, retry_at(1, NOW)
-    registry.add([("/r/tried", None, None, (), None)], NOW - 200)
+    registry.add([("/r/tried", None, None, (), None, None)], NOW - 200)
     claim = registry.claim(Selection(NOW, 100), now=0, lease=60, limit=9)
     registry.settle(Settlement(claim, 1, {0: Other(Status.FAILED, Cause.ERROR)}, NOW))
     for name, since in (("longer", again - 110), ("shorter", again - 90)):
-        registry.add([(f"/r/{name}", None, None, (), None)], since)
+        registry.add([(f"/r/{name}", None, None, (), None, None)], since)
     due = registry.claim(Selection(NOW + 500, 100, patient=True), now=0, lease=60, limit=9)
     assert list(due.records.paths()) == ["/r/longer", "/r/tried", "/r/shorter"]
 
@@ -56,7 +56,7 @@ def test_what_is_tried_again_comes_between_those_that_wait_longer_and_shorter(ma
 def test_all_that_is_due_comes_at_once(manager: TempFileManager, due: int) -> None:
     """However many of those that were registered in order of time are due."""
     for number in range(11):
-        manager.registry.add([(f"/r/{number:02}", None, None, (), None)], NOW + number)
+        manager.registry.add([(f"/r/{number:02}", None, None, (), None, None)], NOW + number)
     claim = manager.registry.claim(Selection(NOW + due - 0.5, 0), now=0, lease=60, limit=500)
     assert list(claim.records.paths()) == [f"/r/{number:02}" for number in range(due)]
 
@@ -64,7 +64,7 @@ def test_all_that_is_due_comes_at_once(manager: TempFileManager, due: int) -> No
 def test_what_there_was_no_time_for_comes_next(manager: TempFileManager) -> None:
     registry, due = manager.registry, Selection(NOW + 99, 0)
     for number in range(6):
-        registry.add([(f"/r/{number}", None, None, (), None)], NOW + number)
+        registry.add([(f"/r/{number}", None, None, (), None, None)], NOW + number)
     claim = registry.claim(due, now=0, lease=60, limit=3)
     registry.settle(Settlement(claim, 1, {}, NOW + 99))
     rest = registry.claim(due, now=0, lease=60, limit=3, after=claim.cursor)

@@ -199,7 +199,7 @@ def test_a_forked_child_writes_nothing_of_its_parent_s_threads(counted: SqliteRe
 def test_a_file_under_two_names_of_its_directory_waits_for_the_later(fresh: SqliteRegistry) -> None:
     """Also when it was registered with others in one step."""
     one, *others = (Identity(number, 2, 3, 4, 5) for number in (1, 6, 7))
-    fresh.add([("/s/a", None, None, (), one), ("/s/b", None, None, (), others[0])], NOW)
-    fresh.add([("/t/a", NOW + 500, None, (), one), ("/t/c", None, None, (), others[1])], NOW)
+    fresh.add([("/s/a", None, None, (), one, None), ("/s/b", None, None, (), others[0], None)], NOW)
+    fresh.add([("/t/a", NOW + 500, None, (), one, None), ("/t/c", None, None, (), others[1], None)], NOW)
     claim = fresh.claim(Selection(NOW + 200, 100), now=0, lease=60, limit=9)
     assert sorted(claim.records.paths()) == ["/s/b", "/t/c"]
