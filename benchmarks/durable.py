@@ -51,10 +51,9 @@ def register_by_threads(manager: TempFileManager, paths: Sequence[str]) -> None:
         list(threads.map(work, range(THREADS)))
 
 
-def fill(manager: TempFileManager, count: int, disk: int | None = None) -> None:
+def fill(manager: TempFileManager, count: int, disk: int | None = None, session: int = 0) -> None:
     """Put ``count`` files on record that are nowhere, and take ``disk`` bytes there."""
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
-        manager.registry.add(
-            [(f"/nowhere/tmp{number:08d}", None, None, (), None, disk) for number in numbers], time.time()
-        )
+        files = [(f"/nowhere/tmp{number:08d}", None, None, (), None, disk) for number in numbers]
+        manager.registry.add(files, time.time(), session=session)

@@ -29,7 +29,7 @@ _RATIOS = (
     ("evicting the oldest, SQLite / cleaning as many", "evicting", 1.1, lives.OLDEST, lives.CLEAN),
     ("evicting the least used, SQLite / cleaning as many", "evicting", 1.3, lives.LEAST_USED, lives.CLEAN),
     ("evicting the largest, SQLite / cleaning as many", "evicting", 2.7, lives.LARGEST, lives.CLEAN),
-    ("ending a session, SQLite / registering in bulk", "sessions", 1.1, lives.END, lives.BULK),
+    ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),
 )
 _RATES = (
     ("registering, speed of 8 processes / one", 1.0, concurrency.register_name(1), concurrency.register_name(8)),
