@@ -152,8 +152,8 @@ def _statement(text: str, line: int) -> tuple[int, int]:
 
 def _made(text: str, operator: str, occurrence: int) -> str | None:
     """Return a module's text with a fault; None if it means what it did, or nothing at all."""
-    changed = mutate_code(text, _operators()[operator], occurrence)
     try:
+        changed = mutate_code(text, _operators()[operator], occurrence)
         return None if changed is None or _meaning(changed) == _meaning(text) else str(changed)
-    except SyntaxError:
+    except (SyntaxError, AttributeError):  # the operator of exceptions cannot name one by its module
         return None
