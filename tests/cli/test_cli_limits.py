@@ -122,6 +122,19 @@ def test_why_tells_the_place_in_the_order(
     assert next(row.split(None, 1)[1] for row in rows(paths[4])) == 'for limit "few" it is beyond the first 2'
 
 
+def test_why_says_first_that_a_limit_is_about_to_take_a_file(say: Say, config: str, paths: list[str]) -> None:
+    """Once it began with when the file would be due, and said that no sweep would take it."""
+    place = 'for limit "few" it is the 2nd of 5 to go, which is now'
+    said = say("why", paths[1], "--config", config)
+    assert said.lines[0] == f"{paths[1]}: may go with the next sweep, before it is due: {place}"
+    assert '  decided by     limit "few"' in said.lines
+    for sweep in ("cleanup()", "sweep", "run"):
+        assert f'  {sweep:<15}may remove it for limit "few", else would leave it alone: ' in said.out
+    with open(paths[1], "rb"):
+        assert say("why", paths[1], "--config", config).lines[0].startswith(f"{paths[1]}: stays at least until ")
+    assert say("why", paths[4], "--config", config).lines[0].startswith(f"{paths[4]}: stays at least until ")
+
+
 def test_of_what_is_due_limits_say_nothing(say: Say, config: str, manager: TempFileManager, folder: Path) -> None:
     (path,) = command_line.files(folder, "file")
     manager.register_file(path, ttl=0)
