@@ -57,13 +57,13 @@ def test_it_tells_measure_marks_order_and_what_goes_next(
         f"            {paths[3]}\n"
         "  may go    4 files\n"
         "  stays     1 file: pinned\n"
-        "  sizes     nobody has measured yet\n"
+        "  sizes     as registered, nobody has measured since\n"
         "small: kept: 20.0 KiB\n"
         "  limit     bytes over 1.0 MiB, to 921.6 KiB, largest first, spares files for 1 min 0 s\n"
         "  may go    0 files\n"
         "  stays     1 file, 4.0 KiB: pinned\n"
         "  stays     4 files, 16.0 KiB: too young\n"
-        "  sizes     nobody has measured yet\n"
+        "  sizes     as registered, nobody has measured since\n"
     )
     few, small = json.loads(say("limits", "--config", config, "--json").out)
     assert (few["name"], few["value"], few["mark_value"], few["over"], few["next"]) == ("few", 5, 4, True, paths[1:4])

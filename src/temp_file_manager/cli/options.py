@@ -85,7 +85,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
     ``effective`` reads them.
     """
-    parser.add_argument("--config", metavar="FILE", help="a TOML file with settings in its table [manager]")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a TOML file: settings in its table [manager], limits in tables [[limit]]"
+    )
     for name, field in FIELDS.items():
         if not field.metadata["secret"]:
             parser.add_argument(flag(name), metavar="VALUE", help=argparse.SUPPRESS)

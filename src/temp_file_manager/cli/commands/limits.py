@@ -15,8 +15,8 @@ def add_parser(commands: options.Commands) -> None:
         "limits",
         "say how far each limit is from its mark, what goes next, and what protects the rest",
         execute,
-        more=f"Limits are tables [[limit]] of the settings file. It looks at {MOST:,} records at most. The exit code "
-        "is 1 if a limit could not be kept.",
+        more="Limits are the settings max_bytes and min_free, and tables [[limit]] of the file that --config names "
+        f"(docs/limits.md). It looks at {MOST:,} records at most. The exit code is 1 if a limit could not be kept.",
         json="print a JSON list of the limits",
     )
     options.add_settings(parser)
@@ -67,5 +67,5 @@ def _rows(status: LimitStatus) -> list[tuple[str, str]]:
     for one in status.protected:
         amount = "" if status.limit.measure.is_count else f", {words(one.amount)}"
         rows.append(("stays", f"{least}{render.count(one.files, 'file')}{amount}: {one.by}"))
-    known = "nobody has measured yet" if status.known_for is None else f"{span(status.known_for)} old"
+    known = "as registered, nobody has measured since" if status.known_for is None else f"{span(status.known_for)} old"
     return [*rows, ("sizes", known)]
