@@ -13,7 +13,7 @@ from temp_file_manager.settings import FIELDS, Layer, Settings, settings, values
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
 
-TIMES = "A TIME is seconds, or a text such as 90s, 6h, '1 h 30 min' or 2d. "
+TIMES = "A TIME is seconds, or a text such as 90s, 30min, 6h, '1 h 30 min' or 2d. "
 
 LONGEST_NUMBER = 18
 """Digits that certainly fit into 64 bits, which is what a database counts with."""
@@ -108,8 +108,8 @@ def seconds(text: str) -> float:
     """Read a flag's length of time: a finite number of seconds, 0 or more, or a text as ``6h`` or ``1 d``."""
     try:
         return values.span(text)
-    except (ValueError, OverflowError):
-        message = f"{text!r} is no time: give seconds, 0 or more, or a text such as 90s, 6h or '1 d'"
+    except (ValueError, KeyError, OverflowError):
+        message = f"{text!r} is no time: give seconds, 0 or more, or a text such as 90s, 30min, 6h or 2d"
         raise argparse.ArgumentTypeError(message) from None
 
 
