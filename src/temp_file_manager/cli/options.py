@@ -86,7 +86,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     ``effective`` reads them.
     """
     parser.add_argument(
-        "--config", metavar="FILE", help="a TOML file: settings in its table [manager], limits in tables [[limit]]"
+        "--config",
+        metavar="FILE",
+        help="a TOML file with settings in its table [manager] and limits in tables [[limit]]",
     )
     for name, field in FIELDS.items():
         if not field.metadata["secret"]:
