@@ -318,7 +318,9 @@ def test_settings_made_by_hand_are_read_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[manger]\nmax_age = 86400\n", "has no table [manager]"),
+        ("[other]\nmax_age = 86400\n", "has no table [manager]"),
+        ("[manger]\nmax_age = 86400\n", "manger is no table of ours: did you mean manager?"),
+        ('[[limits]]\nname = "few"\nfiles = 3\n', "limits is no table of ours: did you mean limit?"),
         (f"[manager]\nmax_age = {HUGE}\n", "give seconds"),
         (f"[manager]\nmax_age = {'1' * 5000}\n", "is no TOML"),
         ("[manager]\nx = " + "[" * 5000 + "]" * 5000, "is no TOML"),

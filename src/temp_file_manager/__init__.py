@@ -24,6 +24,7 @@ from temp_file_manager.events import (
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.registering.hold import Hold
+from temp_file_manager.registering.session import ManagedSession
 from temp_file_manager.registry import MemoryRegistry, Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
@@ -42,6 +43,7 @@ __all__ = [
     "LargeSweepError",
     "LimitError",
     "LimitUnmet",
+    "ManagedSession",
     "MemoryRegistry",
     "Outcome",
     "RecordClaimedError",

@@ -351,6 +351,12 @@ def test_garbage_is_told_in_a_line(words: list[str], expected: str, capsys: pyte
     assert expected in err
 
 
+@pytest.mark.parametrize("command", ["register", "list", "pin", "sweep", "session", "exec", "top"])
+def test_help_says_what_a_time_is(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", command]) == 0
+    assert "A TIME is seconds, or a text such as" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [["-h"], ["help"]])
 def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 0

@@ -118,7 +118,8 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
     assert "=[]" not in script
     assert "==SUPPRESS==" not in script
     assert "'*--tag=[a word of your own]:TAG: '" in script
-    assert r"'(--config)--config=[a TOML file with settings in its table \[manager\]]:FILE:_files'" in script
+    about = r"a TOML file with settings in its table \[manager\] and limits in tables \[\[limit\]\]"
+    assert f"'(--config)--config=[{about}]:FILE:_files'" in script
     zsh = shutil.which("zsh")
     if zsh is None:
         print("Not tried, as there is no zsh here: zsh -n on its completion script.")

@@ -124,7 +124,7 @@ class TestCommand:
             ((), "name a COMMAND"),
             (("--",), "name a COMMAND"),
             (("--nonsense", "--", "true"), "exec does not take --nonsense"),
-            (("--ttl", "-1", "--", "true"), "'-1' is no number of seconds"),
+            (("--ttl", "-1", "--", "true"), "'-1' is no time: give seconds"),
         ],
     )
     def test_it_wants_a_command(self, say: Say, words: tuple[str, ...], expected: str) -> None:

@@ -241,6 +241,7 @@ def test_who_cannot_be_seen_is_told() -> None:
 
 def test_what_is_told_of_times() -> None:
     assert why.until(Forecast(None, Rule.PIN, "", float("inf")), 0) == " for ever"
+    assert why.until(Forecast(None, Rule.SESSION, "", float("inf")), 0) == " until its session ends"
     assert why.until(Forecast(None, Rule.HOLD, ""), 0) == ""
     assert why.until(Forecast(None, Rule.TTL, "", 60.0), 0) == " at least until 1970-01-01 00:01:00Z, for 1 min 0 s"
 

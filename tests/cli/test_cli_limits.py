@@ -57,13 +57,13 @@ def test_it_tells_measure_marks_order_and_what_goes_next(
         f"            {paths[3]}\n"
         "  may go    4 files\n"
         "  stays     1 file: pinned\n"
-        "  sizes     nobody has measured yet\n"
+        "  sizes     as registered, nobody has measured since\n"
         "small: kept: 20.0 KiB\n"
         "  limit     bytes over 1.0 MiB, to 921.6 KiB, largest first, spares files for 1 min 0 s\n"
         "  may go    0 files\n"
         "  stays     1 file, 4.0 KiB: pinned\n"
         "  stays     4 files, 16.0 KiB: too young\n"
-        "  sizes     nobody has measured yet\n"
+        "  sizes     as registered, nobody has measured since\n"
     )
     few, small = json.loads(say("limits", "--config", config, "--json").out)
     assert (few["name"], few["value"], few["mark_value"], few["over"], few["next"]) == ("few", 5, 4, True, paths[1:4])
@@ -120,6 +120,19 @@ def test_why_tells_the_place_in_the_order(
     monkeypatch.setattr(inspected, "MOST", 2)
     monkeypatch.setattr("temp_file_manager.sweeping.candidates.PAGE", 2)
     assert next(row.split(None, 1)[1] for row in rows(paths[4])) == 'for limit "few" it is beyond the first 2'
+
+
+def test_why_says_first_that_a_limit_is_about_to_take_a_file(say: Say, config: str, paths: list[str]) -> None:
+    """Once it began with when the file would be due, and said that no sweep would take it."""
+    place = 'for limit "few" it is the 2nd of 5 to go, which is now'
+    said = say("why", paths[1], "--config", config)
+    assert said.lines[0] == f"{paths[1]}: may go with the next sweep, before it is due: {place}"
+    assert '  decided by     limit "few"' in said.lines
+    for sweep in ("cleanup()", "sweep", "run"):
+        assert f'  {sweep:<15}may remove it for limit "few", else would leave it alone: ' in said.out
+    with open(paths[1], "rb"):
+        assert say("why", paths[1], "--config", config).lines[0].startswith(f"{paths[1]}: stays at least until ")
+    assert say("why", paths[4], "--config", config).lines[0].startswith(f"{paths[4]}: stays at least until ")
 
 
 def test_of_what_is_due_limits_say_nothing(say: Say, config: str, manager: TempFileManager, folder: Path) -> None:

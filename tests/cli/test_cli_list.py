@@ -143,7 +143,7 @@ def test_names_stay_in_their_line(say: Say, folder: Path, manager: TempFileManag
         (("list", "--limit", "1.5"), "argument --limit: '1.5' is no whole number, 0 or more"),
         (("list", "--limit", "²"), "argument --limit: '²' is no whole number, 0 or more"),
         (("list", "--limit", "9" * 5000), "is no whole number, 0 or more"),
-        (("list", "--older-than", "yesterday"), "argument --older-than: 'yesterday' is no number of seconds"),
+        (("list", "--older-than", "yesterday"), "argument --older-than: 'yesterday' is no time: give seconds"),
         (("list", "--tag"), "argument --tag: expected one argument"),
         (("list", "extra"), "list does not take extra"),
         (("stats", "extra"), "stats does not take extra"),

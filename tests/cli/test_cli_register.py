@@ -142,10 +142,11 @@ def test_a_nul_in_a_line_is_refused(say: Say) -> None:
     [
         ((), "the following arguments are required: PATH"),
         (("",), "an empty PATH names no file"),
-        (("x", "--ttl", "soon"), "argument --ttl: 'soon' is no number of seconds, 0 or more"),
-        (("x", "--ttl", "nan"), "argument --ttl: 'nan' is no number of seconds, 0 or more"),
-        (("x", "--ttl", "inf"), "argument --ttl: 'inf' is no number of seconds, 0 or more"),
-        (("x", "--ttl=-1"), "argument --ttl: '-1' is no number of seconds, 0 or more"),
+        (("x", "--ttl", "soon"), "argument --ttl: 'soon' is no time: give seconds, 0 or more"),
+        (("x", "--ttl", "nan"), "argument --ttl: 'nan' is no time: give seconds, 0 or more"),
+        (("x", "--ttl", "inf"), "argument --ttl: 'inf' is no time: give seconds, 0 or more"),
+        (("x", "--ttl", "30m"), "argument --ttl: '30m' is no time: give seconds, 0 or more, or a text such as 90s"),
+        (("x", "--ttl=-1"), "argument --ttl: '-1' is no time: give seconds, 0 or more"),
         (("x", "--ttl"), "argument --ttl: expected one argument"),
         (("x", "--tll", "5"), "register does not take --tll 5"),
         (("x", "-x"), "register does not take -x"),
@@ -186,7 +187,7 @@ def test_forgetting_nothing_failed(say: Say, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "lives"), [("90", 90), ("90s", 90), ("6h", 21600), ("1 d", 86400), ("1 h 30 min", 5400)]
+    ("text", "lives"), [("90", 90), ("90s", 90), ("30min", 1800), ("6h", 21600), ("1 d", 86400), ("1 h 30 min", 5400)]
 )
 def test_a_time_is_seconds_or_a_text(say: Say, folder: Path, manager: TempFileManager, text: str, lives: float) -> None:
     (path,) = files(folder, "file")

@@ -22,7 +22,7 @@ def test_a_life_of_a_session(say: Say, folder: Path) -> None:
     assert say("session", "begin", "job", "--ttl", "3600").code == 1
     assert say("register", "a", "--session", "job", "--tag", "x").code == 0
     assert say("why", "a").lines[0].startswith(f"{path}: stays at least until 2")
-    assert 'its session "job" lives: nobody, since 2' in say("why", "a").out
+    assert 'its session "job" lives since 2' in say("why", "a").out
     assert say("sweep").out.startswith("0 removed")
     assert say("session", "renew", "job", "--ttl", "7200") == (0, "Session 'job' lives for another 2 h 0 min.\n", "")
     listed = json.loads(say("session", "list", "--json").out)
@@ -37,6 +37,14 @@ def test_a_life_of_a_session(say: Say, folder: Path) -> None:
         code, out, err = say("session", *words)
         assert (code, out) == (1, "")
         assert "no session 'job' lives" in err
+
+
+def test_a_name_is_free_when_the_time_of_its_session_is_up(say: Say) -> None:
+    """Once it was so only after a sweep."""
+    for _ in range(2):
+        assert say("session", "begin", "job", "--ttl", "0").code == 0
+    assert say("session", "begin", "job", "--ttl", "9").code == 0
+    assert say("session", "begin", "job", "--ttl", "9").code == 1
 
 
 def test_json_says_which(say: Say, folder: Path) -> None:
@@ -58,8 +66,8 @@ def test_files_may_live_as_long_as_a_process(say: Say, folder: Path, manager: Te
         assert say("register", "--until-exit", pid, "b").code == 0
         (session,) = manager.registry.sessions()
         assert session.owner == identity_of(process.pid)
-        assert f'its session "process {pid}" lives: process {pid}, since 2' in say("why", "a").out
-        assert "due            never, by its session" in say("why", "a").out
+        assert f'its session "process {pid}" lives with process {pid} since 2' in say("why", "a").out
+        assert "due            when its session ends, by its session" in say("why", "a").out
         assert "ttl            its session's" in say("status", "a").out
         assert say("sweep").lines[0].startswith("0 removed")
         process.kill()
@@ -81,7 +89,7 @@ def test_files_may_live_as_long_as_a_process(say: Say, folder: Path, manager: Te
         (("session", "end", "a", "--ttl", "3"), "session end takes no --ttl"),
         (("session", "list", "a"), "list takes no NAME"),
         (("session", "list", "--ttl", "3"), "session list takes no --ttl"),
-        (("register", "a", "--session", "x"), "no sessions 'x' live"),
+        (("register", "a", "--session", "x"), "no session 'x' lives"),
         (("register", "a", "--session", "x", "--ttl", "3"), "exclude each other"),
         (("register", "a", "--session", "x", "--until-exit", "3"), "exclude each other"),
         (("register", "a", "--until-exit", "0"), "0 is not the number of a process"),

@@ -174,7 +174,7 @@ def test_a_sweep_is_finished_when_nobody_reads(say: Say, due: list[str], monkeyp
     [
         (("--limit", "many"), "argument --limit: 'many' is no whole number, 0 or more"),
         (("--limit", "9223372036854775808"), "is no whole number, 0 or more"),
-        (("--budget", "-1"), "argument --budget: '-1' is no number of seconds, 0 or more"),
+        (("--budget", "-1"), "argument --budget: '-1' is no time: give seconds, 0 or more"),
         (("--force",), "sweep does not take --force"),
         (("everything",), "sweep does not take everything"),
     ],

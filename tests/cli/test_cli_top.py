@@ -232,7 +232,7 @@ def test_nothing_is_made_again(folder: Path) -> None:
         (("--registry", "nonsense:"), "nonsense"),
         (("--interval", "0"), "'0' is not from 0.1 to 86400 seconds"),
         (("--interval", "1e9"), "'1e9' is not from 0.1 to 86400 seconds"),
-        (("--interval", "nan"), "'nan' is no number of seconds"),
+        (("--interval", "nan"), "'nan' is no time: give seconds"),
         (("extra",), "top does not take extra"),
     ],
 )

@@ -762,15 +762,15 @@ class TestSessions:
     def test_it_lives(self, case: Case) -> None:
         self.session(case)
         case.old()
-        assert self.reasons(case, None) == ('its session "request 42" lives: this process, since 1970-01-12 13:46:40Z')
+        assert self.reasons(case, None) == (
+            'its session "request 42" lives with this process since 1970-01-12 13:46:40Z'
+        )
         assert case.why().scheduled.at == math.inf
         assert [case.swept(kind) for kind in KINDS] == [None] * 3
 
     def test_its_time_is_its_end(self, case: Case) -> None:
         self.session(case, ends_at=NOW + 60, owner=None)
-        assert self.reasons(case, None).endswith(
-            "lives: nobody, since 1970-01-12 13:46:40Z, at most until 1970-01-12 13:47:40Z"
-        )
+        assert self.reasons(case, None).endswith("lives since 1970-01-12 13:46:40Z, at most until 1970-01-12 13:47:40Z")
         assert case.why().scheduled.at == NOW + 60
         case.clock.advance(60)
         assert self.reasons(case, Status.REMOVED) == (
@@ -782,7 +782,7 @@ class TestSessions:
         with subprocess.Popen(["sleep", "60"]) as process:
             owner = identity_of(process.pid)
             number = self.session(case, owner=owner)
-            assert f"lives: process {process.pid}, since" in self.reasons(case, None)
+            assert f"lives with process {process.pid} since" in self.reasons(case, None)
             (status,) = sessions(case.manager.context)
             assert (status.number, status.owner, status.alive) == (number, f"process {process.pid}", True)
             assert status.records == 1

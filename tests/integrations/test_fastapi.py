@@ -12,9 +12,8 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import FileResponse, StreamingResponse
 
 from serving import SECONDS, until
-from temp_file_manager import TempFileManager
+from temp_file_manager import ManagedSession, TempFileManager
 from temp_file_manager.integrations.starlette import SessionMiddleware, TempFileResponse, temp_session
-from temp_file_manager.registering.session import ManagedSession
 from uvicorn_server import download, uvicorn_serving
 
 LARGE = 32 << 20

@@ -388,9 +388,9 @@ def test_a_limit_that_was_kept_lately_asks_nothing(place: Place) -> None:
 @pytest.mark.parametrize(
     ("one", "problem"),
     [
-        (limit(BYTES, 5), "memory: keeps no sizes and no uses, which bytes takes: give registry sqlite:"),
-        (limit(FILES, 5, order=Order.LARGEST), "which order largest takes"),
-        (limit(FILES, 5, order=Order.LEAST_USED), "which order least used takes"),
+        (limit(BYTES, 5), "memory: keeps no sizes and no uses, which bytes needs: set registry to sqlite:"),
+        (limit(FILES, 5, order=Order.LARGEST), "which the order largest needs"),
+        (limit(FILES, 5, order=Order.LEAST_USED), "which the order least used needs"),
         (limit(Measure.MEMORY, 5), "the base directory is on no tmpfs"),
     ],
 )

@@ -13,6 +13,8 @@ from temp_file_manager.settings import FIELDS, Layer, Settings, settings, values
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
 
+TIMES = "A TIME is seconds, or a text such as 90s, 30min, 6h, '1 h 30 min' or 2d. "
+
 LONGEST_NUMBER = 18
 """Digits that certainly fit into 64 bits, which is what a database counts with."""
 
@@ -83,11 +85,16 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
     ``effective`` reads them.
     """
-    parser.add_argument("--config", metavar="FILE", help="a TOML file with settings in its table [manager]")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a TOML file with settings in its table [manager] and limits in tables [[limit]]",
+    )
     for name, field in FIELDS.items():
         if not field.metadata["secret"]:
             parser.add_argument(flag(name), metavar="VALUE", help=argparse.SUPPRESS)
-    parser.epilog = f"Each setting is a flag, too: {render.PROGRAM} help settings lists them."
+    timed = "TIME" in (parser.usage or "")
+    parser.epilog = f"{TIMES if timed else ''}Each setting is a flag, too: {render.PROGRAM} help settings lists them."
 
 
 def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
@@ -103,8 +110,8 @@ def seconds(text: str) -> float:
     """Read a flag's length of time: a finite number of seconds, 0 or more, or a text as ``6h`` or ``1 d``."""
     try:
         return values.span(text)
-    except (ValueError, OverflowError):
-        message = f"{text!r} is no number of seconds, 0 or more, and no time as 90s, 6h or '1 d'"
+    except (ValueError, KeyError, OverflowError):
+        message = f"{text!r} is no time: give seconds, 0 or more, or a text such as 90s, 30min, 6h or 2d"
         raise argparse.ArgumentTypeError(message) from None
 
 

@@ -93,7 +93,8 @@ def _end(session: Session, alive: bool | None, asof: float) -> str:
     if alive is False or session.ends_at <= asof:
         return f"{name} ends with the next sweep: {TIME if session.ends_at <= asof else OWNER}"
     until = "" if session.ends_at == math.inf else f", at most until {timestamp(session.ends_at)}"
-    return f"{name} lives: {_words(session.owner)}, since {timestamp(session.began_at)}{until}"
+    owner = "" if session.owner is None else f" with {_words(session.owner)}"
+    return f"{name} lives{owner} since {timestamp(session.began_at)}{until}"
 
 
 def _words(owner: Owner) -> str:

@@ -47,9 +47,9 @@ class ManagedSession:
     """Files and directories that live as long as a ``with`` block, or until ``end``; at most as long as this process.
 
     Leaving the block, or ``end``, removes them at once; what cannot be removed is due, and later sweeps try. If the
-    process is killed, the next sweep of whatever process removes them. It begins with its block, or when it is first
-    used. In a forked child it ends nothing. Threads may share it, and ``async with`` takes it: then whatever may take
-    time is done in a thread.
+    process is killed, the next sweep of whatever process removes the files; the directories stay. It begins with its
+    block, or when it is first used. In a forked child it ends nothing. Threads may share it, and ``async with`` takes
+    it: then whatever may take time is done in a thread.
 
     Args:
         parts: What it works with.

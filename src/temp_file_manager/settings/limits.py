@@ -15,11 +15,11 @@ BYTES, FREE = "max_bytes", "min_free"
 ORDERS = {"registration": Order.OLDEST, "use": Order.LEAST_USED, "size": Order.LARGEST}
 
 _MARKS = {
-    Measure.BYTES: 'bytes, 1 or more: 20 GiB, say, in ""',
+    Measure.BYTES: 'bytes, 1 or more, or a text such as "20 GiB"',
     Measure.FILES: "a whole number, 1 or more",
-    Measure.FREE: 'bytes, 1 or more, or a share: 10 %, say, in ""',
-    Measure.FREE_INODES: 'a whole number, 1 or more, or a share: 5 %, say, in ""',
-    Measure.MEMORY: 'bytes, 1 or more, or a share: 80 %, say, in ""',
+    Measure.FREE: 'bytes, 1 or more, or a text such as "5 GiB" or "10 %"',
+    Measure.FREE_INODES: 'a whole number, 1 or more, or a text such as "5 %"',
+    Measure.MEMORY: 'bytes, 1 or more, or a text such as "40 MiB" or "80 %"',
 }
 _A_TENTH = 0.1
 
@@ -58,8 +58,8 @@ _OTHERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "order": (_order, "registration, use or size"),
     "first": (_words, "a list of tags"),
     "tags": (_words, "a list of tags"),
-    "spare": (values.span, '1 min, say, in "", or seconds'),
-    "after": (values.span, '30 s, say, in "", or seconds'),
+    "spare": (values.span, 'seconds, 0 or more, or a text such as "1 min"'),
+    "after": (values.span, 'seconds, 0 or more, or a text such as "30 s"'),
     "refuse": (_flag, "true or false"),
 }
 _KEYS = ("name", *map(str, Measure), "to", *_OTHERS)
@@ -115,7 +115,7 @@ def wrong(limits: Iterable[Limit]) -> Iterator[str]:
 def _wrong(limit: Limit) -> Iterator[str]:
     measure, mark, to = limit.measure, limit.mark, limit.to
     if measure in (Measure.BYTES, Measure.FILES) and (mark.share or to.share):
-        yield f"{measure} is a share of nothing: give a number"
+        yield f"{measure} cannot be a share, as there is no whole: give a number, or use free or memory"
     elif mark.share != to.share:
         yield f"to is {to.words(measure)} where {measure} is {mark.words(measure)}: give two shares, or none"
     elif to.value > mark.value and not measure.is_room:

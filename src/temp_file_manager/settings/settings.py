@@ -252,15 +252,15 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     except (ValueError, RecursionError) as error:  # also what the parser does not call its own
         raise SettingsError([f"{name} is no TOML: {error}"]) from error
     table = document.get("manager", {})
-    if document and not document.keys() & set(_TABLES):
+    near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
+    if document and not near and not document.keys() & set(_TABLES):
         raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
     if not isinstance(table, dict):
         raise SettingsError([f"{name}: [manager] is a table"])
     entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
     problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
     # Other programs' tables may stand beside; a misspelt one of ours must not pass.
-    close = ((key, nearest(key, _TABLES, 0.85)) for key in document if key not in _TABLES)
-    problems += [f"{name}: {key} is no table of ours: did you mean {near}?" for key, near in close if near]
+    problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
     found, wrong = limits.read(document.get("limit", []), name)
     return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
 

@@ -125,11 +125,11 @@ def refusals(limits: tuple[Limit, ...], properties: Properties, kind: Callable[[
     for limit in limits:
         why = f'limit "{limit.name}": '
         if not properties.keeps_identity:
-            wants = f"order {limit.order}" if limit.order is not Order.OLDEST else ""
+            wants = f"the order {limit.order}" if limit.order is not Order.OLDEST else ""
             wants = "bytes" if limit.measure is Measure.BYTES else wants
             if wants:
                 address = properties.address
-                yield f"{why}{address} keeps no sizes and no uses, which {wants} takes: give registry sqlite:"
+                yield f"{why}{address} keeps no sizes and no uses, which {wants} needs: set registry to sqlite:"
         if limit.measure is Measure.MEMORY and kind() != "tmpfs":
             yield (
                 f"{why}the base directory is on no tmpfs, so removing files frees no memory that the kernel would not "

@@ -33,7 +33,7 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.usage = "%(prog)s [--ttl TIME] [--json] [--config FILE] [settings] -- COMMAND..."
     parser.add_argument(
-        "--ttl", type=options.seconds, metavar="TIME", help="how long the session may live, also if the command does"
+        "--ttl", type=options.seconds, metavar="TIME", help="its files go after so long, even if the command still runs"
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, and its arguments")
     options.add_settings(parser)

@@ -5,6 +5,7 @@ import argparse
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection.limits import MOST, LimitStatus, limits
+from temp_file_manager.limits import Measure
 from temp_file_manager.text import span
 
 
@@ -15,8 +16,8 @@ def add_parser(commands: options.Commands) -> None:
         "limits",
         "say how far each limit is from its mark, what goes next, and what protects the rest",
         execute,
-        more=f"Limits are tables [[limit]] of the settings file. It looks at {MOST:,} records at most. The exit code "
-        "is 1 if a limit could not be kept.",
+        more="Limits are the settings max_bytes and min_free, and tables [[limit]] of the file that --config names "
+        f"(docs/limits.md). It looks at {MOST:,} records at most. The exit code is 1 if a limit could not be kept.",
         json="print a JSON list of the limits",
     )
     options.add_settings(parser)
@@ -63,9 +64,9 @@ def _rows(status: LimitStatus) -> list[tuple[str, str]]:
         rows.append(("marks", f"{words(status.mark)}, to {words(status.to)}"))
     rows += [("unmet", status.unmet)] if status.unmet else []
     rows += [("goes next" if not place else "", path) for place, path in enumerate(status.next)]
-    rows.append(("may go", f"{least}{render.count(status.free, 'file')}"))
+    rows.append(("may go", f"{least}{Measure.FILES.words(status.free)}"))
     for one in status.protected:
         amount = "" if status.limit.measure.is_count else f", {words(one.amount)}"
-        rows.append(("stays", f"{least}{render.count(one.files, 'file')}{amount}: {one.by}"))
-    known = "nobody has measured yet" if status.known_for is None else f"{span(status.known_for)} old"
+        rows.append(("stays", f"{least}{Measure.FILES.words(one.files)}{amount}: {one.by}"))
+    known = "as registered, nobody has measured since" if status.known_for is None else f"{span(status.known_for)} old"
     return [*rows, ("sizes", known)]

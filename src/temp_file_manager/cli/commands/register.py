@@ -64,7 +64,8 @@ def _session(manager: TempFileManager, args: argparse.Namespace) -> int:
     if args.session is not None:
         found = [one.number for one in registry.sessions() if one.name == args.session]
         if len(found) != 1:
-            raise UsageError(f"{len(found) or 'no'} sessions {args.session!r} live: session list shows those that do")
+            what = f"{len(found)} sessions {args.session!r} live" if found else f"no session {args.session!r} lives"
+            raise UsageError(f"{what}: session list shows those that do")
         return found[0]
     if args.until_exit is None:
         return 0

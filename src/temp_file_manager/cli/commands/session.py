@@ -10,6 +10,7 @@ from temp_file_manager.cli.options import UsageError
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.sessions import SessionStatus, sessions
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.text import span, timestamp
 
 
@@ -55,6 +56,7 @@ def _refuse_nonsense(args: argparse.Namespace) -> None:
 
 
 def _begin(manager: TempFileManager, args: argparse.Namespace) -> int:
+    end_over(manager.registry, manager.context.clock_guard.read().asof)  # a name is free when its time is up
     if named(manager, args.name):
         render.problem(f"a session {args.name!r} lives: renew or end it, or choose another name")
         return 1

@@ -21,8 +21,8 @@ def add_parser(commands: options.Commands) -> None:
         "say whether files are registered and due, and why",
         execute,
         words="[-0] PATH...",
-        more="It is quick with many files; the command why tells more about each. The exit code is 1 if any of "
-        "them is not registered.",
+        more="It is quick with many files; the command why tells more about each, and whether a limit is about to take "
+        "it. The exit code is 1 if any of them is not registered.",
         json="print one JSON object a line",
     )
     paths.add_paths(parser)

@@ -7,6 +7,7 @@ from temp_file_manager import logs
 from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
+from temp_file_manager.inspection.limits import LimitPlace
 from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
@@ -81,7 +82,16 @@ def headline(story: Explanation) -> str:
         return f"goes with the next sweep: {forecast.reason}"
     if forecast.status in (Status.GONE, Status.REPLACED):
         return f"its record goes with the next sweep: {forecast.reason}"
+    if (place := _first_to_go(story)) is not None:
+        return f"may go with the next sweep, before it is due: {place.words}"
     return f"stays{until(forecast, story.asof)}: {forecast.reason}"
+
+
+def _first_to_go(story: Explanation) -> LimitPlace | None:
+    """Return the place of a file that the next sweep may remove for a limit; None when no limit is about to."""
+    if story.users.processes:
+        return None
+    return next((place for place in story.limits if place.more == 0), None)
 
 
 def until(forecast: Forecast, asof: float) -> str:
@@ -94,7 +104,7 @@ def until(forecast: Forecast, asof: float) -> str:
     if forecast.at is None:
         return ""
     if forecast.at == math.inf:
-        return " for ever"
+        return " until its session ends" if forecast.rule is Rule.SESSION else " for ever"
     return f" at least until {timestamp(forecast.at)}, for {span(max(forecast.at - asof, 0))}"
 
 
@@ -112,14 +122,15 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
     if record is None:
         return there
     due = story.asof if story.due_at is None else story.due_at
+    place = _first_to_go(story)
     return [
-        ("decided by", str(story.rule)),
+        ("decided by", str(story.rule) if place is None else f'limit "{place.limit.name}"'),
         ("registered", f"{timestamp(record.registered_at)}, {span(story.asof - record.registered_at)} ago"),
-        ("due", f"{_moment(due, story.asof)}, by {_limit(story)}"),
-        ("cleanup()", _would(story.cleanup)),
-        ("sweep", _would(story.command_line)),
-        ("run", _would(story.scheduled)),
-        *(("limit", place.words) for place in story.limits),
+        ("due", f"{_moment(due, story)}, by {_limit(story)}"),
+        ("cleanup()", _would(story.cleanup, place)),
+        ("sweep", _would(story.command_line, place)),
+        ("run", _would(story.scheduled, place)),
+        *(("limit", one.words) for one in story.limits),
         *there,
         ("was", f"{describe.identity(record.identity)}{_sameness(story)}"),
         ("size then", human_size(record.size)),
@@ -138,15 +149,19 @@ def _limit(story: Explanation) -> str:
     return f"its own ttl, {span(record.due_at - record.registered_at)}"
 
 
-def _moment(when: float, asof: float) -> str:
-    return "never" if when == math.inf else f"{timestamp(when)}, {_distance(when - asof)}"
+def _moment(when: float, story: Explanation) -> str:
+    if when == math.inf:
+        return "when its session ends" if story.record is not None and story.record.session else "never"
+    return f"{timestamp(when)}, {_distance(when - story.asof)}"
 
 
 def _distance(seconds: float) -> str:
     return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
 
 
-def _would(forecast: Forecast) -> str:
+def _would(forecast: Forecast, place: LimitPlace | None) -> str:
+    if forecast.status is None and place is not None:
+        return f'may remove it for limit "{place.limit.name}", else would leave it alone: {forecast.reason}'
     done = "would leave it alone" if forecast.status is None else f"{forecast.status}"
     return f"{done}: {forecast.reason}"
 
