@@ -185,6 +185,22 @@ def test_nothing_protected_goes(place: Place, clock: FakeClock, caplog: pytest.L
     assert health.examine(manager.context).status is Grade.HEALTHY
 
 
+def test_what_a_living_session_has_stays_also_by_another_path_of_its_directory(place: Place) -> None:
+    manager = place.manager(limit(FILES, 1))
+    other = place.folder.with_name("other")
+    other.symlink_to(place.folder)
+    place.add(manager, "a", "b")
+    with manager.session() as session:
+        session.register_file(other / "a")
+        assert manager.sweep(dry_run=True).evicted == manager.sweep().evicted == 1
+        assert place.left() == ["a"]
+        manager.sweep()
+        assert place.left() == ["a"]
+        session.keep(other / "a")
+    manager.sweep()
+    assert place.left() == []
+
+
 def test_a_file_is_spared_for_a_while(either: Place, clock: FakeClock) -> None:
     manager = either.manager(limit(FILES, 1, spare=60.0))
     either.add(manager, *abc(3))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_stamp
-from temp_file_manager.registry.sessions import no_such_session, refuse_endless
+from temp_file_manager.registry.sessions import no_such_session, refuse_endless, refuse_no_text
 from temp_file_manager.sessions import HEIRS, THIS_PROCESS, Owner, Session
 
 _SLACK = 64  # stale paths that are not worth a look at all
@@ -21,6 +21,7 @@ class MemorySessions:
     def begin(self, number: int, name: str, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""
         refuse_endless(ends_at, owner)
+        refuse_no_text(name)
         if owner == HEIRS:
             raise InvalidArgumentError("records in memory are this process's alone: use a durable registry, as sqlite:")
         alive = True if owner == THIS_PROCESS else None

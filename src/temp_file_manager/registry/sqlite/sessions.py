@@ -5,7 +5,7 @@ from functools import cache
 from json import dumps, loads
 from sqlite3 import Connection
 
-from temp_file_manager.registry.sessions import refuse_endless
+from temp_file_manager.registry.sessions import refuse_endless, refuse_no_text
 from temp_file_manager.registry.sqlite.inserts import take_numbers
 from temp_file_manager.registry.sqlite.rows import Row
 from temp_file_manager.registry.sqlite.transaction import Transactions
@@ -39,6 +39,7 @@ class SqliteSessions:
     def begin(self, name: str, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""
         refuse_endless(ends_at, owner)
+        refuse_no_text(name)
         transactions, begun = self._transactions, list[int]()
 
         def work(connection: Connection) -> Session:

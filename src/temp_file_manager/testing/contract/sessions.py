@@ -77,6 +77,14 @@ class SessionsContract(RegistryWords):
             raise AssertionError("it would never end")
         assert self.sessions[nobodys].ends_at == NOW + 5
 
+    def test_a_session_has_a_name_that_can_be_written(self) -> None:
+        try:
+            self.registry.begin("\udcff", now=NOW, ends_at=NOW + 5, owner=None)
+        except InvalidArgumentError:
+            assert self.registry.sessions() == ()
+            return
+        raise AssertionError("nobody could be told of it")
+
     def test_heirs_need_records_that_others_see(self) -> None:
         """Their session lives as long as this process has not let go of it, or they have not."""
         if self.registry.properties.shared_by is SharedBy.PROCESS:
