@@ -78,6 +78,7 @@ class SessionsContract(RegistryWords):
         assert self.sessions[nobodys].ends_at == NOW + 5
 
     def test_a_session_has_a_name_that_can_be_written(self) -> None:
+        """As UTF-8: programs are told of it in JSON."""
         try:
             self.registry.begin("\udcff", now=NOW, ends_at=NOW + 5, owner=None)
         except InvalidArgumentError:
