@@ -52,10 +52,15 @@ class Sessions(Protocol):
         """
 
     @abstractmethod
-    def end(self, numbers: Iterable[int], now: float) -> int:
+    def end(self, numbers: Iterable[int], now: float, *, over: bool = False) -> int:
         """End living sessions: what is still in them becomes due at ``now``. Waits for no claim.
 
         What is claimed is due already, or is being retired. The records go on saying which session they were in.
+
+        Args:
+            numbers: Which.
+            now: Seconds since the epoch.
+            over: Only those whose time is up by then: whoever has renewed one since somebody looked was told so.
 
         Returns:
             How many records became due.

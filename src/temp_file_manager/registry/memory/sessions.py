@@ -65,11 +65,12 @@ class MemorySessions:
             self._move(number, ends_at, files)
         return found is not None
 
-    def end(self, number: int, now: float, files: MemoryFiles) -> int:
+    def end(self, number: int, now: float, files: MemoryFiles, *, over: bool) -> int:
         """See ``Sessions.end``. Asked again, make due what was not on record where it was looked for."""
-        living = self.living(number) is not None
-        if living:
-            self._known[number] = self._known[number]._replace(ended_at=now)
+        session = self.living(number)
+        living = session is not None and not (over and session.ends_at > now)
+        if session is not None and living:
+            self._known[number] = session._replace(ended_at=now)
         found = self._known.get(number)
         if found is None or found.ended_at is None:
             return 0

@@ -136,6 +136,18 @@ class SessionsContract(RegistryWords):
         assert not self.registry.renew(number, NOW + 999)
         assert self.record("/c/a").due_at == NOW + 510
 
+    def test_one_that_was_renewed_is_not_ended_for_its_time(self) -> None:
+        """Whoever looks and then ends what is over may come too late; who renewed it was told that it lives."""
+        renewed, ends = self.begin(ends_at=NOW + 50), self.begin(ends_at=NOW + 60)
+        self.add_to(renewed, "/c/a")
+        self.add_to(ends, "/c/b")
+        assert self.registry.renew(renewed, NOW + 500)
+        assert self.registry.end((renewed, ends), NOW + 60, over=True) == 1
+        assert set(self.sessions) == {renewed}
+        assert self.sessions[renewed].alive
+        assert self.record("/c/a").due_at == NOW + 500
+        assert self.registry.end((renewed,), NOW + 60) == 1
+
     def test_nothing_is_registered_in_a_session_that_does_not_live(self) -> None:
         """Neither in one that has ended, nor in one that never was."""
         number = self.begin()
