@@ -6,8 +6,8 @@ a time; before each chunk it asks the measure again.
 
 import math
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from temp_file_manager import logs
@@ -132,13 +132,23 @@ class Evictor:
                 total += self._kept(limit, turn)
             return total
         try:
-            with self._registry.exclusive(NAME) as alone:
+            with self._alone() as alone:
                 for limit in self.states.limits if alone else ():
                     total += self._kept(limit, turn)
         finally:
             if total.retired or total.failed or total.kept:
                 self._sweeper.tell(total, scheduled=scheduled)
         return total
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Give whether nobody else evicts. Where no file can be made to say so, whoever comes does: that makes room."""
+        with ExitStack() as stack:
+            try:
+                alone = stack.enter_context(self._registry.exclusive(NAME))
+            except RegistryFullError:
+                alone = True
+            yield alone
 
     def _until(self, bounds: Bounds) -> Bounds:
         """Return bounds whose budget counts from now, whatever it is spent on."""
