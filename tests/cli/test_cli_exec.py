@@ -88,6 +88,10 @@ class TestCommand:
         assert say("exec", *command).code == code
         assert left(folder) == []
 
+    def test_its_arguments_may_be_no_text(self, say: Say, folder: Path) -> None:
+        assert say("exec", "--", "touch", os.fsdecode(bytes(folder / "caf") + b"\xe9")).code == 0
+        assert b"caf\xe9" in os.listdir(bytes(folder))
+
     @pytest.mark.usefixtures("folder")
     def test_signals_are_passed_on(self) -> None:
         script = "trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.01; done"
@@ -262,6 +266,22 @@ class TestScratch:
         assert not inner.exists()
         assert (outside / "file").exists()
         assert left(folder) == ["file", "link"]
+
+    @pytest.mark.parametrize("whose", ["open to all", "behind a link"])
+    def test_none_is_made_where_others_could_exchange_it(self, say: Say, folder: Path, whose: str) -> None:
+        """In a base directory that everybody may write to a stranger can have been there first."""
+        above, elsewhere = folder / "base" / NAME, folder / "elsewhere"
+        elsewhere.mkdir()
+        if whose == "open to all":
+            above.mkdir(parents=True)
+            above.chmod(0o777)
+        else:
+            above.parent.mkdir(exist_ok=True)
+            above.symlink_to(elsewhere)
+        code, _, err = say("exec", "--", "touch", str(folder / "ran"))
+        assert (code, f"{above}: " in err) == (2, True)
+        assert not (folder / "ran").exists()
+        assert list(above.iterdir()) == []
 
     def test_where_records_are_in_memory_there_are_none(self, folder: Path) -> None:
         """The base directory may be anybody's."""

@@ -75,6 +75,25 @@ def test_another_registry_takes_it_over(say: Say, made: list[str], folder: Path)
     assert say("export", "--registry", elsewhere).out == out
 
 
+def test_sessions_stay_behind(say: Say, folder: Path, manager: TempFileManager) -> None:
+    """What lives in one stays in it; where there is no such session ``max_age`` decides, lest it stay for ever."""
+    endless, timed = files(folder, "endless", "timed")
+    with manager.session() as session:
+        session.register_file(endless)
+        number = manager.registry.begin("", now=time.time(), ends_at=5e9, owner=None).number
+        manager.context.registrar.one(timed, None, (), number)
+        out = say("export").out
+        code, told, err = say("import", stdin=out.encode())
+        assert (code, told) == (1, "0 records imported, 2 refused.\n")
+        assert "in a session that lives" in err
+        found = manager.registry.get([endless, timed])
+        assert [found[path].session for path in (endless, timed)] == [session.number, number]
+        manager.registry.forget([endless, timed])
+        assert say("import", stdin=out.encode()).code == 0
+        found = manager.registry.get([endless, timed])
+        assert [found[path].due_at for path in (endless, timed)] == [None, 5e9]
+
+
 def test_what_is_no_longer_that_file_is_refused(say: Say, made: list[str], manager: TempFileManager) -> None:
     out = say("export").out
     manager.registry.forget(made)

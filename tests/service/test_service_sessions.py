@@ -82,11 +82,12 @@ def test_a_session_is_begun_renewed_and_ended(client: Client, manager: TempFileM
     assert [os.path.exists(path) for path in (a, b, other)] == [False, False, True]
 
 
-def test_names_need_not_be_unique_nor_utf8(client: Client) -> None:
+def test_names_need_not_be_unique_nor_printable(client: Client) -> None:
     names = ["", "same", "same", "<b>\x1b[2J\u202e"]
     assert [begin(client, name)["name"] for name in names] == names
     assert [session["name"] for session in living(client)] == names
     assert len({session["number"] for session in living(client)}) == len(names)
+    assert_problem(client.post("/v1/sessions", {"name": "\ud800", "ttl": 5}), 422, "is not UTF-8")
 
 
 def test_what_is_registered_again_without_the_session_has_left_it(client: Client, manager: TempFileManager) -> None:

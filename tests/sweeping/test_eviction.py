@@ -4,11 +4,20 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from limited import BLOCK, Place, limit, told
-from temp_file_manager import LargeSweepError, LimitError, LimitUnmet, Settings, SettingsError, TempFileManager
+from temp_file_manager import (
+    LargeSweepError,
+    LimitError,
+    LimitUnmet,
+    RecordsSettled,
+    Settings,
+    SettingsError,
+    TempFileManager,
+)
 from temp_file_manager.inspection import health
 from temp_file_manager.inspection.health import Grade
 from temp_file_manager.jobs import jobs
@@ -183,6 +192,22 @@ def test_nothing_protected_goes(place: Place, clock: FakeClock, caplog: pytest.L
     assert place.left() == ["young"]
     assert told(caplog, "is met again") == ['Limit "base" is met again']
     assert health.examine(manager.context).status is Grade.HEALTHY
+
+
+def test_what_a_living_session_has_stays_also_by_another_path_of_its_directory(place: Place) -> None:
+    manager = place.manager(limit(FILES, 1))
+    other = place.folder.with_name("other")
+    other.symlink_to(place.folder)
+    place.add(manager, "a", "b")
+    with manager.session() as session:
+        session.register_file(other / "a")
+        assert manager.sweep(dry_run=True).evicted == manager.sweep().evicted == 1
+        assert place.left() == ["a"]
+        manager.sweep()
+        assert place.left() == ["a"]
+        session.keep(other / "a")
+    manager.sweep()
+    assert place.left() == []
 
 
 def test_a_file_is_spared_for_a_while(either: Place, clock: FakeClock) -> None:
@@ -383,6 +408,38 @@ def test_a_limit_that_was_kept_lately_asks_nothing(place: Place) -> None:
 
 
 # -- what cannot be
+
+
+@pytest.mark.parametrize("writing", [False, True], ids=["nobody writes", "somebody does"])
+def test_what_makes_no_room_does_not_cost_all_files(
+    either: Place, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, writing: bool
+) -> None:
+    """A snapshot has it still, or the file system frees it later. Where others register files, those may have it."""
+    numbers = iter(range(100))
+
+    def written(event: object) -> None:
+        if writing and isinstance(event, RecordsSettled):
+            either.add(manager, f"new {next(numbers)}")
+
+    manager = either.manager(limit(Measure.FREE, 102 * BLOCK), hooks=[written])
+    either.add(manager, *abc(20))
+    found = SimpleNamespace(f_bavail=100, f_blocks=1000, f_frsize=BLOCK, f_files=0, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    run = Scheduled(manager)
+    run()
+    if writing:
+        assert [name for name in either.left() if "new" not in name] == []
+        return
+    assert either.left() == abc(20)[4:]
+    (said,) = told(caplog, "not met")
+    assert "16.0 KiB have gone, and the file system does not show it" in said
+    clock.advance(59)
+    run()
+    assert len(either.left()) == 16
+    clock.advance(2)
+    found.f_bavail = 104
+    run()
+    assert len(either.left()) == 16
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,23 @@ def test_a_disk_without_a_byte_left(disk: Path | None) -> None:
         fill(disk)
         look(manager)
         assert left(disk) > 1.9 * MIB
+
+
+@pytest.mark.parametrize("disk", ["size=32m,nr_inodes=300"], indirect=True)
+def test_a_disk_that_takes_no_file_when_a_limit_is_first_set(disk: Path | None) -> None:
+    """Not even the one by which others would see who evicts."""
+    if disk is None:
+        return
+    with closing(open_manager(disk / "base")) as manager:
+        for _ in range(60):
+            os.close(manager.mkstemp()[0])
+    for number in range(300):
+        with suppress(OSError):
+            (disk / str(number)).touch()
+    assert os.statvfs(disk).f_favail == 0
+    with closing(open_manager(disk / "base", limit(Measure.FREE_INODES, 5, 10))) as manager:
+        assert manager.sweep().evicted > 0
+        assert os.statvfs(disk).f_favail >= 10
 
 
 def left(disk: Path) -> int:

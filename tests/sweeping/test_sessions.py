@@ -61,6 +61,24 @@ def test_a_sweep_ends_those_that_are_over(
     assert manager.sweep().retired == 1, "all but that without an owner live on"
 
 
+def test_one_that_is_renewed_as_a_sweep_looks_lives_on(
+    manager: TempFileManager, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever renewed it was told that it does."""
+    stays = put(manager, None, ends_at=NOW + 5)
+    clock.advance(5)
+    registry = manager.registry
+    (late,) = found = registry.sessions()
+    assert registry.renew(late.number, NOW + 50)
+    look, looks = registry.sessions, [found]
+    monkeypatch.setattr(registry, "sessions", lambda: looks.pop() if looks else look())
+    with caplog.at_level(logging.INFO):
+        assert manager.sweep().retired == 0
+    assert os.path.exists(stays)
+    assert [one.ends_at for one in registry.sessions()] == [NOW + 50]
+    assert "has ended" not in caplog.text
+
+
 def test_so_does_a_scheduled_one(manager: TempFileManager, ended: ProcessIdentity) -> None:
     gone, stays = put(manager, ended), put(manager, THIS_PROCESS)
     jobs.sweep(manager.context, lambda: False)

@@ -14,7 +14,8 @@ from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.context import Context
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.reports import SweepReport
-from temp_file_manager.storage.made_directories import has_user, is_mine, locked, mark, remove_unused
+from temp_file_manager.storage.base_rules import refuse_foreign_private
+from temp_file_manager.storage.made_directories import has_user, locked, mark, remove_unused
 from temp_file_manager.storage.new_files import create_directory
 from temp_file_manager.storage.own_files import make_private_directory
 
@@ -29,6 +30,7 @@ def scratch(context: Context) -> Iterator[tuple[str, int]]:
     """Yield a new directory, and the descriptor that holds its lock; on leaving, remove it, unless others have that.
 
     Raises:
+        BaseDirectoryError: others can change what is where it would be made.
         OSError: it cannot be made.
     """
     above = os.path.join(context.base_dir, NAME)
@@ -43,6 +45,7 @@ def scratch(context: Context) -> Iterator[tuple[str, int]]:
 def _made(above: str) -> tuple[str, int]:
     while True:
         make_private_directory(above)
+        refuse_foreign_private(above)  # others could put a directory of theirs in the place of a command's
         path = create_directory(above, "", "")
         # Before it is locked a sweep may take it for one that is left: then another is made.
         for descriptor in locked(path):
@@ -60,7 +63,8 @@ def clear_left(context: Context, stop: Callable[[], bool]) -> list[SweepReport]:
     reports = list[SweepReport]()
     above = os.path.join(context.base_dir, NAME)
     with suppress(OSError):  # there is none, mostly
-        if context.registry.properties.outlives_process and is_mine(above):
+        if context.registry.properties.outlives_process:
+            refuse_foreign_private(above)
             for name in sorted(os.listdir(above)):
                 reports += () if stop() else clear(context, os.path.join(above, name), stop)
     return reports

@@ -29,8 +29,8 @@ class Sessions(Protocol):
                 registry tell whether they live.
 
         Raises:
-            InvalidArgumentError: it would have neither an owner nor an end; or it is to have heirs, where no other
-                process sees the records.
+            InvalidArgumentError: it would have neither an owner nor an end; it is to have heirs, where no other
+                process sees the records; or its name cannot be written as UTF-8.
         """
 
     @abstractmethod
@@ -52,10 +52,15 @@ class Sessions(Protocol):
         """
 
     @abstractmethod
-    def end(self, numbers: Iterable[int], now: float) -> int:
+    def end(self, numbers: Iterable[int], now: float, *, over: bool = False) -> int:
         """End living sessions: what is still in them becomes due at ``now``. Waits for no claim.
 
         What is claimed is due already, or is being retired. The records go on saying which session they were in.
+
+        Args:
+            numbers: Which.
+            now: Seconds since the epoch.
+            over: Only those whose time is up by then: whoever has renewed one since somebody looked was told so.
 
         Returns:
             How many records became due.
@@ -81,6 +86,18 @@ def refuse_endless(ends_at: float, owner: Owner) -> None:
         raise InvalidArgumentError("a session that no process owns needs a ttl: nothing else would ever end it")
     if not (owner is None or owner in {THIS_PROCESS, HEIRS} or isinstance(owner, ProcessIdentity)):
         raise InvalidArgumentError(f"a session is owned by this process, by its heirs or by a process, not {owner!r}")
+
+
+def refuse_no_text(name: str) -> None:
+    """Return if a session may be called so.
+
+    Raises:
+        InvalidArgumentError: it may not: no file can keep it, and no program be told.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"a session's name is text, and {name!r} is not UTF-8: choose another") from error
 
 
 def no_such_session(number: int) -> InvalidArgumentError:

@@ -43,12 +43,6 @@ def locked(path: str) -> tuple[int, ...]:
     return (descriptor,)
 
 
-def is_mine(path: str) -> bool:
-    """Say whether a directory is this user's, and nobody else can change what is in it; links are not followed."""
-    seen = os.lstat(path)
-    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
-
-
 def has_user(path: str) -> bool:
     """Say whether anybody has a directory locked.
 

@@ -6,10 +6,9 @@ a time; before each chunk it asks the measure again.
 
 import math
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -18,14 +17,15 @@ from temp_file_manager.events import Hooks, LimitUnmet
 from temp_file_manager.limits import Limit
 from temp_file_manager.records import RETIRED, Selection, Status
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES
+from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
 from temp_file_manager.sweeping.readings import Readings
+from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
 from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Sweeper
 
 NAME = "evict"
@@ -33,21 +33,6 @@ NAME = "evict"
 
 UNMET = "limits_unmet"
 """The journal of which limits could not be kept at the last try of whoever shares the registry."""
-
-
-class Shortage(NamedTuple):
-    """What keeps a limit from being kept.
-
-    Attributes:
-        reason: In words; empty when nothing does.
-        passing: Whether what is too young now would do.
-    """
-
-    reason: str = ""
-    passing: bool = False
-
-
-_NONE = Shortage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +132,23 @@ class Evictor:
                 total += self._kept(limit, turn)
             return total
         try:
-            with self._registry.exclusive(NAME) as alone:
+            with self._alone() as alone:
                 for limit in self.states.limits if alone else ():
                     total += self._kept(limit, turn)
         finally:
             if total.retired or total.failed or total.kept:
                 self._sweeper.tell(total, scheduled=scheduled)
         return total
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Give whether nobody else evicts. Where no file can be made to say so, whoever comes does: that makes room."""
+        with ExitStack() as stack:
+            try:
+                alone = stack.enter_context(self._registry.exclusive(NAME))
+            except RegistryFullError:
+                alone = True
+            yield alone
 
     def _until(self, bounds: Bounds) -> Bounds:
         """Return bounds whose budget counts from now, whatever it is spent on."""
@@ -206,13 +201,17 @@ class Evictor:
 
     def _swept(self, limit: Limit, turn: Turn, candidates: Candidates) -> tuple[SweepReport, Shortage]:
         """Sweep candidates until the limit is kept, a chunk at a time; return also why it could not be."""
-        report = SweepReport(dry_run=turn.dry_run)
+        report, gained, plenty = SweepReport(dry_run=turn.dry_run), 0.0, math.inf
+        registered = self._registered()
         while not report.stopped:
             reading = self._reading(limit, turn)
             more = 0.0 if reading is None else wanted(limit, reading)
             most = self._most(turn.bounds, report)
             if not more or not most:
                 break
+            plenty = min(plenty, PLENTY * more) if not gained else plenty
+            if gained >= plenty and limit.measure in ON_FILE_SYSTEM and self._registered() == registered:
+                return report, unheeded(limit, gained, more)
             chunk = candidates.take(most, more)
             if not chunk:
                 return report, self._shortage(limit, reading, more, candidates)
@@ -220,8 +219,9 @@ class Evictor:
             for outcome in part.outcomes:
                 if outcome.status in (Status.KEPT, Status.FAILED):
                     candidates.keep(outcome.record, Protection.WAITING)
+            gained += sum(map(candidates.weight, _gone(chunk, part)))
             report += part
-        return report, _NONE
+        return report, NO_SHORTAGE
 
     def _chunk(self, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
         """Have a chunk swept, or foretell that."""
@@ -230,8 +230,7 @@ class Evictor:
         # No further claim when all have been handled: there is nothing else to be found.
         bounds = Bounds(limit=len(chunk), stop=turn.bounds.stop)
         part = self._sweeper.part(chosen, bounds, self._storage, dry_run=turn.dry_run)
-        retired = {outcome.record.path for outcome in part.outcomes if outcome.status in RETIRED}
-        gone = [one for one in chunk if one.record.path in retired]
+        gone = _gone(chunk, part)
         if turn.dry_run:
             self._foretell(turn, gone)
         elif gone:
@@ -268,11 +267,11 @@ class Evictor:
         if limit.measure.is_room:
             candidates = self._in_turn(limit, turn)
             gain = candidates.gain(more).weight
-            found = self._shortage(limit, reading, more, candidates) if gain < more else _NONE
+            found = self._shortage(limit, reading, more, candidates) if gain < more else NO_SHORTAGE
             if found.reason and gain + candidates.kept_by(Protection.NEW) < more:
                 why = f"all that may go would not do, so only what is due goes: {found.reason}"
                 return found._replace(reason=why)
-        return _NONE
+        return NO_SHORTAGE
 
     # -- dry runs
 
@@ -330,14 +329,16 @@ class Evictor:
         with suppress(RegistryFullError):  # this process knows it all the same
             self._registry.write(UNMET, dumps(unmet), turn.due.asof, keep=1)
 
+    def _registered(self) -> float:
+        """Return how many files have ever been registered: whoever does so meanwhile takes what others leave."""
+        return self._registry.stats().counters.get(REGISTERED, 0.0)
+
     def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> Shortage:
-        """Say how much is lacking, and where the rest is; nothing where what was registered meanwhile would do."""
-        new, young = candidates.kept_by(Protection.NEW), candidates.kept_by(Protection.YOUNG)
-        if new >= more:
-            return _NONE
-        words = limit.measure.words
-        parts = [f"{words(amount.weight)} {keeps}" for keeps, amount in candidates.protected.items()]
         unknown = None if reading is None else self.readings.unregistered(limit, reading)
-        parts += [] if unknown is None else [f"{words(unknown)} not on record"]
-        reason = f"{words(more)} more would have to go; there are {', '.join(parts) or 'no others'}"
-        return Shortage(reason, passing=new + young >= more)
+        return lacking(limit, more, candidates, unknown)
+
+
+def _gone(chunk: Sequence[Candidate], part: SweepReport) -> list[Candidate]:
+    """Return those of a chunk that a sweep has retired."""
+    retired = {outcome.record.path for outcome in part.outcomes if outcome.status in RETIRED}
+    return [one for one in chunk if one.record.path in retired]

@@ -49,7 +49,11 @@ def end_over(registry: Registry, now: float) -> dict[Session, str]:
     found = over(registry, now)
     if found:
         with suppress(RegistryFullError):  # a later sweep ends them; this one may make room
-            registry.end([one.number for one in found], now)
+            for reason in (TIME, OWNER):
+                numbers = [one.number for one, why in found.items() if why == reason]
+                registry.end(numbers, now, over=reason == TIME)
+            living = {one.number for one in registry.sessions()}  # somebody may have renewed one since
+            found = {one: why for one, why in found.items() if one.number not in living}
             logs.sessions_ended(found)
     return found
 

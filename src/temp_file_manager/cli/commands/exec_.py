@@ -14,6 +14,7 @@ from temp_file_manager.records import Selection
 from temp_file_manager.sessions import HEIRS
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
+from temp_file_manager.text import printable
 
 VARIABLES = ("TMPDIR", "TMP", "TEMP")
 """What programs look up for a directory of temporary files."""
@@ -57,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _run(manager: TempFileManager, words: list[str], ttl: float | None) -> tuple[int, int, str]:
     context, registry = manager.context, manager.registry
-    now, name = context.clock_guard.wall(), shlex.join(words)[:LONGEST_NAME]
+    now, name = context.clock_guard.wall(), printable(shlex.join(words))[:LONGEST_NAME]
     with scratch(context) as (path, lock):
         ends_at = math.inf if ttl is None else now + ttl
         session = registry.begin(name, now=now, ends_at=ends_at, owner=HEIRS)

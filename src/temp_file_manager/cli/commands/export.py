@@ -1,10 +1,12 @@
 """The command ``export``: every record as a line of JSON, for ``import`` or another program."""
 
 import argparse
+import math
 
 from temp_file_manager.cli import options, pages, render
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection import describe
+from temp_file_manager.records import TempFile
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -14,7 +16,8 @@ def add_parser(commands: options.Commands) -> None:
         "export",
         "print every record as a line of JSON",
         execute,
-        more="Names that are no text are written as JSON writes lone surrogates; import reads them back byte for byte.",
+        more="Names that are no text are written as JSON writes lone surrogates; import reads them back byte for byte. "
+        "Sessions are not exported: what lives as long as one is to live for max_age.",
         json="the same: there is no other form",
     )
     options.add_settings(parser)
@@ -28,5 +31,10 @@ def execute(args: argparse.Namespace) -> int:
     """
     with open_manager(args) as manager:
         for record in pages.records(manager.context):
-            render.as_json(describe.stored(record), indent=None)
+            render.as_json(describe.stored(_alone(record)), indent=None)
     return 0
+
+
+def _alone(record: TempFile) -> TempFile:
+    """Return a record as it is without its session: where nobody ends that, it would never be due."""
+    return record._replace(due_at=None) if record.session and record.due_at == math.inf else record

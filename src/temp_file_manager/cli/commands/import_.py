@@ -28,9 +28,9 @@ def add_parser(commands: options.Commands) -> None:
         "put on record what export printed, with its old age, ttl, tags and pin",
         execute,
         words="[FILE]",
-        more="It refuses a file that is gone, that is no longer the one that was exported, or that was registered "
-        "again since, and a line that is no record, each with the reason on standard error. It imports all "
-        "others.",
+        more="It refuses a file that is gone, that is no longer the one that was exported, that was registered again "
+        "since, or that is in a living session, and a line that is no record, each with the reason on standard error. "
+        "It imports all others.",
         json="print the counts as a JSON object",
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="what to read; - is standard input")
@@ -79,10 +79,14 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
 def _accepted(context: Context, lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[tuple[Exported, NewFile]]:
     records = list(_records(lines, refuse))
     known = context.registry.get([record.path for record in records])
+    living = {session.number for session in context.registry.sessions()}
     for record in records:
         there = known.get(record.path)
         if there is not None and there.registered_at > record.registered_at:
             refuse(record.path, "registered again since")
+            continue
+        if there is not None and there.session in living:
+            refuse(record.path, "in a session that lives, which it would leave")
             continue
         try:
             yield record, _row(record, context.registrar)

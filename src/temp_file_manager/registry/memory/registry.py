@@ -272,11 +272,11 @@ class MemoryRegistry(Changes):
     def let_go(self, number: int) -> None:
         """See ``Sessions.let_go``: no session here has heirs."""
 
-    def end(self, numbers: Iterable[int], now: float) -> int:
+    def end(self, numbers: Iterable[int], now: float, *, over: bool = False) -> int:
         """See ``Sessions.end``. A sweep that has claimed some of it leaves it to the next."""
         wanted = list(numbers)
         return self.mended(
-            lambda: self.on_record(lambda on: sum(on.sessions.end(number, now, on.files) for number in wanted))
+            lambda: self.on_record(lambda on: sum(on.sessions.end(each, now, on.files, over=over) for each in wanted))
         )
 
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:

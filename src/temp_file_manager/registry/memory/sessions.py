@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_stamp
-from temp_file_manager.registry.sessions import no_such_session, refuse_endless
+from temp_file_manager.registry.sessions import no_such_session, refuse_endless, refuse_no_text
 from temp_file_manager.sessions import HEIRS, THIS_PROCESS, Owner, Session
 
 _SLACK = 64  # stale paths that are not worth a look at all
@@ -21,6 +21,7 @@ class MemorySessions:
     def begin(self, number: int, name: str, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""
         refuse_endless(ends_at, owner)
+        refuse_no_text(name)
         if owner == HEIRS:
             raise InvalidArgumentError("records in memory are this process's alone: use a durable registry, as sqlite:")
         alive = True if owner == THIS_PROCESS else None
@@ -64,11 +65,12 @@ class MemorySessions:
             self._move(number, ends_at, files)
         return found is not None
 
-    def end(self, number: int, now: float, files: MemoryFiles) -> int:
+    def end(self, number: int, now: float, files: MemoryFiles, *, over: bool) -> int:
         """See ``Sessions.end``. Asked again, make due what was not on record where it was looked for."""
-        living = self.living(number) is not None
-        if living:
-            self._known[number] = self._known[number]._replace(ended_at=now)
+        session = self.living(number)
+        living = session is not None and not (over and session.ends_at > now)
+        if session is not None and living:
+            self._known[number] = session._replace(ended_at=now)
         found = self._known.get(number)
         if found is None or found.ended_at is None:
             return 0

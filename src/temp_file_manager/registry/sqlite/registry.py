@@ -172,9 +172,9 @@ class SqliteRegistry(StoredRegistry):
         """See ``Sessions.let_go``."""
         self.transactions.owners.let_go(number)
 
-    def end(self, numbers: Iterable[int], now: float) -> int:
+    def end(self, numbers: Iterable[int], now: float, *, over: bool = False) -> int:
         """See ``Sessions.end``. Takes no lock but the file's: a sweep may begin with it."""
-        return self._sessions.end(list(numbers), now)
+        return self._sessions.end(list(numbers), now, over=over)
 
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:
         """See ``Sessions.sessions``."""

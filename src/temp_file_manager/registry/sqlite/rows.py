@@ -143,6 +143,7 @@ def candidates(
         "patient": due.patient and not due.force,
         "mine": due.mine,
         "session": due.session,
+        "chosen": due.only is not None,  # also by force, which then leaves alone what a living session has
         "began": position.began,
         "last_retry": LAST_RETRY,
     }

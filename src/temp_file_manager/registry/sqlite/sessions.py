@@ -5,7 +5,7 @@ from functools import cache
 from json import dumps, loads
 from sqlite3 import Connection
 
-from temp_file_manager.registry.sessions import refuse_endless
+from temp_file_manager.registry.sessions import refuse_endless, refuse_no_text
 from temp_file_manager.registry.sqlite.inserts import take_numbers
 from temp_file_manager.registry.sqlite.rows import Row
 from temp_file_manager.registry.sqlite.transaction import Transactions
@@ -39,6 +39,7 @@ class SqliteSessions:
     def begin(self, name: str, now: float, ends_at: float, owner: Owner) -> Session:
         """See ``Sessions.begin``."""
         refuse_endless(ends_at, owner)
+        refuse_no_text(name)
         transactions, begun = self._transactions, list[int]()
 
         def work(connection: Connection) -> Session:
@@ -89,15 +90,19 @@ class SqliteSessions:
         transactions.rewind()
         return renewed
 
-    def end(self, numbers: list[int], now: float) -> int:
+    def end(self, numbers: list[int], now: float, *, over: bool) -> int:
         """See ``Sessions.end``."""
-        transactions, ended = self._transactions, 0
+        transactions, ended, renewed = self._transactions, 0, set[int]()
 
         def work(connection: Connection) -> int:
             due = 0
+            renewed.clear()
             for number in numbers:
                 bound = {"id": number, "scope": transactions.scope, "at": now}
-                if connection.execute(transactions.sql["living_session"], bound).fetchone() is not None:
+                known = connection.execute(transactions.sql["living_session"], bound).fetchone()
+                if known is not None and over and known[0] > now:
+                    renewed.add(number)
+                elif known is not None:
                     connection.execute(transactions.sql["end_session"], bound)
                     due += connection.execute(transactions.sql["due_with_session"], bound).rowcount
             connection.execute(transactions.sql["drop_sessions"], {"scope": transactions.scope})
@@ -108,7 +113,7 @@ class SqliteSessions:
             transactions.rewind()
             if not self._mine.issuperset(numbers):
                 transactions.owners.dead(remove=True)
-            self._over(numbers)
+            self._over([number for number in numbers if number not in renewed])
         return ended
 
     def sessions(self, *, ended: bool) -> tuple[Session, ...]:

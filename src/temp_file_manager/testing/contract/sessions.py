@@ -77,6 +77,15 @@ class SessionsContract(RegistryWords):
             raise AssertionError("it would never end")
         assert self.sessions[nobodys].ends_at == NOW + 5
 
+    def test_a_session_has_a_name_that_can_be_written(self) -> None:
+        """As UTF-8: programs are told of it in JSON."""
+        try:
+            self.registry.begin("\udcff", now=NOW, ends_at=NOW + 5, owner=None)
+        except InvalidArgumentError:
+            assert self.registry.sessions() == ()
+            return
+        raise AssertionError("nobody could be told of it")
+
     def test_heirs_need_records_that_others_see(self) -> None:
         """Their session lives as long as this process has not let go of it, or they have not."""
         if self.registry.properties.shared_by is SharedBy.PROCESS:
@@ -126,6 +135,18 @@ class SessionsContract(RegistryWords):
         assert self.registry.end((number,), NOW + 510) == 1
         assert not self.registry.renew(number, NOW + 999)
         assert self.record("/c/a").due_at == NOW + 510
+
+    def test_one_that_was_renewed_is_not_ended_for_its_time(self) -> None:
+        """Whoever looks and then ends what is over may come too late; who renewed it was told that it lives."""
+        renewed, ends = self.begin(ends_at=NOW + 50), self.begin(ends_at=NOW + 60)
+        self.add_to(renewed, "/c/a")
+        self.add_to(ends, "/c/b")
+        assert self.registry.renew(renewed, NOW + 500)
+        assert self.registry.end((renewed, ends), NOW + 60, over=True) == 1
+        assert set(self.sessions) == {renewed}
+        assert self.sessions[renewed].alive
+        assert self.record("/c/a").due_at == NOW + 500
+        assert self.registry.end((renewed,), NOW + 60) == 1
 
     def test_nothing_is_registered_in_a_session_that_does_not_live(self) -> None:
         """Neither in one that has ended, nor in one that never was."""

@@ -36,6 +36,7 @@ coalesce(disk, size)
           CASE WHEN :force THEN (:mine AND twin.owner <> :owner) OR (:session AND twin.session <> :session)
                WHEN twin.due_at IS NULL THEN NOT :asof - twin.registered_at > :max_age
                ELSE twin.due_at > :asof END
+          OR (:chosen AND twin.session NOT IN (0, files.session) AND twin.due_at > :asof)
           OR EXISTS (
             SELECT 1 FROM keeps WHERE directory = twin.directory AND keeps.name = twin.name AND until > :asof
               AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
