@@ -60,6 +60,8 @@ def test_another_of_the_same_number_is_another() -> None:
     identity = identity_of(os.getpid())
     assert lives(identity._replace(started=identity.started - 1)) is False
     assert lives(identity._replace(boot="another")) is False, "the machine was started anew"
+    elsewhere = identity._replace(boot="another", namespace=identity.namespace + 1)
+    assert lives(elsewhere) is None, "a container may be told another boot"
 
 
 def test_what_nothing_can_tell_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

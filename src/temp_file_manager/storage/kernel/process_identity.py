@@ -68,10 +68,11 @@ def lives(identity: ProcessIdentity, seen: Here | None = None) -> bool | None:
     seen = seen or here()
     if seen is None:
         return None
-    if seen.boot != identity.boot:
-        return False  # the machine was started anew
+    # First: a container may be told another boot than the process whose registry it shares.
     if seen.namespace != identity.namespace:
         return None
+    if seen.boot != identity.boot:
+        return False  # the machine was started anew
     try:
         return _started(identity.pid) == identity.started
     except OSError:
