@@ -1,4 +1,4 @@
-"""A plugin of pytest: writes down how many seconds each test takes."""
+"""A plugin of pytest: writes down how many seconds each test that passes takes."""
 
 import json
 from collections import Counter
@@ -6,12 +6,15 @@ from collections import Counter
 import pytest
 
 _taken: Counter[str] = Counter()
+_failed: set[str] = set()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _taken[report.nodeid] += report.duration  # type: ignore[assignment]
+    if not report.passed:
+        _failed.add(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     with open(session.config.rootpath / "durations.json", "w", encoding="utf-8") as file:
-        json.dump(_taken, file)
+        json.dump({name: seconds for name, seconds in _taken.items() if name not in _failed}, file)
