@@ -162,7 +162,8 @@ class TempFileManager:
             ValueError: ``ttl`` is negative or not a number, or is given beside ``until``.
             TypeError: ``file_path`` is no path.
         """
-        self._context.registrar.one(file_path, ttl, tags, self._context.sessions.until(until, ttl))
+        session = 0 if until is None else self._context.sessions.until(until, ttl)
+        self._context.registrar.one(file_path, ttl, tags, session)
 
     def register_files(
         self,
@@ -180,8 +181,7 @@ class TempFileManager:
             ValueError: as ``register_file``.
             TypeError: ``file_paths`` is a single path, or holds something that is none.
         """
-        session = self._context.sessions.until(until, ttl)
-        return self._context.registrar.many(file_paths, ttl, tags, session=session)
+        return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
 
     def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
