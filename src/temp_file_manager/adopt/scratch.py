@@ -8,9 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from temp_file_manager.adopt.once import sweep_once
-from temp_file_manager.adopt.plan import Plan
-from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.context import Context
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.reports import SweepReport
@@ -72,6 +69,11 @@ def clear_left(context: Context, stop: Callable[[], bool]) -> list[SweepReport]:
 
 def clear(context: Context, path: str, stop: Callable[[], bool]) -> list[SweepReport]:
     """Do so for one directory. What is on record in it goes with the sweeps that its record is for."""
+    # Slow to import, and every manager imports this module, while few commands are run by exec.
+    from temp_file_manager.adopt.once import sweep_once  # noqa: PLC0415
+    from temp_file_manager.adopt.plan import Plan  # noqa: PLC0415
+    from temp_file_manager.adopt.survey import Wanted  # noqa: PLC0415
+
     reports = list[SweepReport]()
     with suppress(OSError):  # somebody was faster
         made = mark(path)
