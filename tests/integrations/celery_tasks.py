@@ -5,6 +5,7 @@ import signal
 import threading
 from pathlib import Path
 
+import folder_queue  # noqa: F401 - it makes the queue safe
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import folder_queue  # noqa: F401 - it makes the queue safe
 import pytest
 from celery import Celery, Task
 from celery.exceptions import TimeLimitExceeded
@@ -53,6 +54,8 @@ def working(folder: Path, *pool: str) -> Iterator[Worker]:
         "data_folder_out": folder / "queue",
         "control_folder": folder / "control",
     }
+    with client.connection() as connection:  # a table that both made at once would be empty for a moment, too
+        client.amqp.queues["celery"].bind(connection).declare()
     with (
         (folder / "log").open("wb") as log,
         closing(client),
