@@ -1,16 +1,16 @@
 """A plugin of pytest: writes down how many seconds each test that passes takes."""
 
 import json
-from collections import Counter
+from collections import defaultdict
 
 import pytest
 
-_taken: Counter[str] = Counter()
+_taken: defaultdict[str, float] = defaultdict(float)
 _failed: set[str] = set()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    _taken[report.nodeid] += report.duration  # type: ignore[assignment]
+    _taken[report.nodeid] += report.duration
     if not report.passed:
         _failed.add(report.nodeid)
 

@@ -90,6 +90,7 @@ def sweep(context: Context, stop: Stop) -> SweepReport:
     storage = context.storage_for(protect_open=settings.protect_open)
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
-    report += context.evictor.evict(due, Bounds(stop=stop), swept_by=storage, scheduled=True)
+    # As much time again, not what is left: what is due may be so much that no limit would ever have its turn.
+    report += context.evictor.evict(due, bounds, swept_by=storage, scheduled=True)
     context.directories.remove(due)
     return report

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +51,18 @@ def test_the_root_above_a_base_directory(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(BaseDirectoryError, match="cannot be looked at"):
         TempFileManager(tmp_path / "base", registry="sqlite:")
     assert leading_to("/") == before
+
+
+def test_the_directory_above_one_that_has_gone(tmp_path: Path) -> None:
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
+        job = tmp_path / "job"
+        job.mkdir()
+        (job / "file").touch()
+        manager.register_file(job / "file")
+        shutil.rmtree(job)
+        before = leading_to(tmp_path)
+        assert manager.sweep(force=True).gone == 1
+        assert leading_to(tmp_path) == before
 
 
 def test_a_file_that_is_held(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,15 @@ from temp_file_manager import (
     Settings,
     SettingsError,
     TempFileManager,
+    jobs,
 )
 from temp_file_manager.inspection import health
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.jobs import jobs
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order
 from temp_file_manager.sweeping import candidates
 from temp_file_manager.sweeping.eviction import NAME
+from temp_file_manager.sweeping.sweep import CHUNK
 from temp_file_manager.testing import FakeClock
 
 FILES, BYTES = Measure.FILES, Measure.BYTES
@@ -145,6 +146,32 @@ def test_what_was_not_used_for_the_longest_time_goes_first(place: Place, clock: 
     assert place.left() == ["a", "c", "f"], "b was noted as used before a"
 
 
+def test_a_dry_run_notes_nothing_of_what_it_sees(place: Place, clock: FakeClock) -> None:
+    manager = place.manager(limit(FILES, 2, order=Order.LEAST_USED))
+    place.add(manager, *abc(3))
+    clock.advance(100)
+    use(place, "a", clock.wall())
+
+    def noted() -> float | None:
+        return manager.registry.get([place.path("a")])[place.path("a")].used_at
+
+    assert (manager.sweep(dry_run=True).evicted, noted()) == (1, None)
+    manager.sweep()
+    assert noted() == pytest.approx(clock.wall())
+
+
+def test_a_scheduled_one_ends_when_its_time_is_up(place: Place, clock: FakeClock) -> None:
+    """After the chunk in hand; the next goes on."""
+    manager = place.manager(
+        limit(FILES, 1), cleanup_timeout=5.0, hooks=[lambda event: clock.advance(6 * isinstance(event, RecordsSettled))]
+    )
+    place.add(manager, *(f"{number:04}" for number in range(CHUNK + 101)))
+    jobs.sweep(manager.context, lambda: False)
+    assert len(place.left()) == 101
+    jobs.sweep(manager.context, lambda: False)
+    assert len(place.left()) == 1
+
+
 def test_however_many_were_used_meanwhile(place: Place, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "MOST_USED", 3)
     manager = place.manager(limit(FILES, 4, order=Order.LEAST_USED))
@@ -225,7 +252,7 @@ class Scheduled:
     """The jobs of a manager, done one at a time."""
 
     def __init__(self, manager: TempFileManager) -> None:
-        self.jobs = {job.name: job for job in jobs(manager.context)}
+        self.jobs = {job.name: job for job in jobs.jobs(manager.context)}
 
     def __call__(self, name: str = "limits") -> None:
         self.jobs[name].work(lambda: False)
@@ -236,7 +263,7 @@ class Scheduled:
 
 
 def test_without_limits_there_is_no_job(place: Place) -> None:
-    assert "limits" not in {job.name for job in jobs(place.manager().context)}
+    assert "limits" not in {job.name for job in jobs.jobs(place.manager().context)}
 
 
 def test_the_job_sweeps_what_is_due_and_evicts(either: Place) -> None:
