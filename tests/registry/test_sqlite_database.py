@@ -119,6 +119,14 @@ class TestClosing:
             path.replace(tmp_path / path.name) if path.is_file() else None
         assert list(registry.files) == ["/p/a"]
 
+    def test_whoever_only_reads_is_told_as_well(self, registry: SqliteRegistry, tmp_path: Path) -> None:
+        registry.add([new("/p/a")], 1.0)
+        assert registry.stats().records == 1
+        (tmp_path / "r.db").rename(tmp_path / "aside")
+        with pytest.raises(RegistryError, match="is not there any more: put it back"):
+            registry.stats()
+        (tmp_path / "aside").rename(tmp_path / "r.db")
+
 
 class TestRefusals:
     @pytest.mark.parametrize("url", ["sqlite://user:secret@host/db", "sqlite:?password=secret@"])

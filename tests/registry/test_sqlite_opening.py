@@ -693,3 +693,12 @@ def test_a_newer_version_s_file_keeps_the_journal_it_has(tmp_path: Path) -> None
     with closing(SqliteRegistry(str(path), str(tmp_path))) as registry:
         assert list(registry.files) == []
     assert execute(path, "PRAGMA journal_mode") == ("delete",)
+
+
+def test_a_look_at_another_programs_database(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as connection:
+        connection.execute("CREATE TABLE scopes (id, records, base)")
+        connection.execute("CREATE TABLE facts (scope, name, text)")
+        connection.commit()
+    with pytest.raises(RegistryError, match=r"theirs\.db is no registry of this program: give another path"):
+        look_at(str(tmp_path / "theirs.db"), str(tmp_path))

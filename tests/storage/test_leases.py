@@ -403,3 +403,13 @@ def test_one_half_of_proc_is_not_enough(monkeypatch: pytest.MonkeyPatch, blind: 
     assert InUse(None, lambda: NOW).free_by_proc(1) is True
     monkeypatch.setattr(processes, blind, lambda: (set(), False))
     assert InUse(None, lambda: NOW).free_by_proc(1) is None
+
+
+def test_where_the_system_has_no_leases_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fcntl, "F_SETLEASE")
+    leases.lease_calls.cache_clear()
+    try:
+        assert leases.lease_calls() is None
+    finally:
+        monkeypatch.undo()
+        leases.lease_calls.cache_clear()

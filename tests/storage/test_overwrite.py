@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,10 @@ from temp_file_manager.records import Cause, Outcome, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.kernel.statx import HERE, looker
 from temp_file_manager.storage.wrappers import overwrite, secure
 from temp_file_manager.storage.wrappers.bounded import Abandoning
-from temp_file_manager.storage.wrappers.overwrite import PIECE, STRIDE, Overwriter, Stopped, guarantee
+from temp_file_manager.storage.wrappers.overwrite import PIECE, STRIDE, Overwriter, Stopped, guarantee, open_writable
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.sweeping import sweep
 from temp_file_manager.testing import FakeClock, in_child
@@ -694,3 +696,15 @@ def test_no_file_is_held_open_until_all_are_overwritten(
     monkeypatch.setattr(overwrite, "synchronise", counted)
     assert manager.sweep(force=True).removed == 100
     assert max(opened) < before + 100, sorted(opened)
+
+
+def test_what_the_system_forbids_is_not_made_writable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looker()(HERE, os.fsencode(file))
+
+    def forbidden(path: Any, flags: int, *others: Any, **more: Any) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    monkeypatch.setattr(os, "open", forbidden)
+    with pytest.raises(PermissionError, match="Operation not permitted") as caught:
+        open_writable(HERE, os.fsencode(file), seen)
+    assert caught.value.__context__ is None, "nothing else was tried"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from temp_file_manager.storage.paths import why_not_regular
+from temp_file_manager.storage.paths import absolute, why_not_regular
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,11 @@ def test_what_is_no_regular_file_is_called_by_its_kind(tmp_path: Path, name: str
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "pipe")
     assert why_not_regular(f"{tmp_path}/{name}") == why
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [("/", "/"), ("/a/b/", "/a/b"), ("/a/./b", "/a/b"), ("/a//b", "/a/b"), ("/a/../b", "/b"), ("/a/.b", "/a/.b")],
+)
+def test_paths_are_made_normal(given: str, path: str) -> None:
+    assert absolute(given) == path

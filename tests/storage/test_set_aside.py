@@ -216,6 +216,19 @@ def test_on_a_full_disk_it_goes_on(manager: TempFileManager, file: Path, monkeyp
     assert list(aside(manager).iterdir()) == []
 
 
+def test_a_disk_that_fails_in_the_end_takes_nothing_back(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", failing)
+        assert manager.sweep(force=True).removed == 1
+    assert not file.exists()
+    assert len(list(aside(manager).iterdir())) == 1, "whoever comes next tries again"
+
+
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:///elsewhere"])
 @pytest.mark.parametrize("what", ["own", "aside", "batch"])
 def test_what_a_stranger_has_put_aside_is_put_nowhere(open_to_all: Path, registry: str, what: str) -> None:

@@ -396,6 +396,17 @@ def test_a_limit_may_refuse_new_files(either: Place, clock: FakeClock) -> None:
     os.close(manager.mkstemp()[0])
 
 
+def test_a_limit_that_refuses_is_looked_at_each_second_at_most(either: Place, clock: FakeClock) -> None:
+    manager = either.manager(limit(FILES, 1, refuse=True))
+    os.close(manager.mkstemp()[0])
+    manager.registry.add([("/b", None, None, (), None, None), ("/c", None, None, (), None, None)], clock.wall())
+    clock.advance(0.5)
+    os.close(manager.mkstemp()[0])
+    clock.advance(2.0)
+    with pytest.raises(LimitError):
+        manager.mkstemp()
+
+
 # -- a surprise
 
 

@@ -517,3 +517,17 @@ def test_a_registry_that_cannot_be_used_is_told_of_once_a_minute(
     assert manager.stop()
     told = [record for record in caplog.records if "Files were not measured: on purpose" in record.getMessage()]
     assert [record.levelno for record in told] == [logging.WARNING] * 2
+
+
+def test_whose_turn_it_is_is_not_said_with_each_slice(manager: TempFileManager, clock: FakeClock) -> None:
+    def said() -> float:
+        return manager.registry.read("measure", limit=1)[0].at
+
+    manager.context.measuring.slice(never)
+    first = said()
+    clock.advance(5)
+    manager.context.measuring.slice(never)
+    assert said() == first
+    clock.advance(TURN / 2)
+    manager.context.measuring.slice(never)
+    assert said() == first + 5 + TURN / 2
