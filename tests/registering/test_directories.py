@@ -73,7 +73,14 @@ def _file(folder: str) -> None:
     Path(folder).touch()
 
 
-@pytest.mark.parametrize("put", [_another, _link, _file, os.rmdir], ids=["another", "a link", "a file", "nothing"])
+def _old(folder: str) -> None:
+    _another(folder)
+    os.utime(folder, (0, 0))
+
+
+@pytest.mark.parametrize(
+    "put", [_another, _old, _link, _file, os.rmdir], ids=["another", "an old one", "a link", "a file", "nothing"]
+)
 def test_what_is_in_its_place_stays(manager: TempFileManager, put: Callable[[str], None]) -> None:
     folder = manager.mkdtemp()
     put(folder)

@@ -1,5 +1,6 @@
 """New files: for their maker alone from the first moment, and in nobody's place."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -55,3 +56,16 @@ def test_no_new_file_takes_the_place_of_anything(tmp_path: Path, made: Callable[
     with pytest.raises(FileExistsError):
         made(path)
     assert {path: path.lstat() for path in tmp_path.iterdir()} == before
+
+
+def test_where_no_file_can_be_without_a_name_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create_nameless("/proc") is None
+    with pytest.raises(FileNotFoundError):
+        create_nameless(str(tmp_path / "missing"))
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        create_nameless(str(tmp_path))

@@ -13,6 +13,7 @@ import pytest
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import LargeSweepError, RegistryFullError, TempFileError
 from temp_file_manager.events import Hooks
+from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registry import Registry
@@ -314,3 +315,21 @@ def test_who_is_told_to_stop_counts_no_further_and_sweeps_nothing(tmp_path: Path
         assert list(asked) == [], "once while it counted, and once before the first chunk"
         with pytest.raises(LargeSweepError):
             manager.sweep(allow_large=0)
+
+
+@pytest.mark.parametrize("mark", [Mark(1000), Mark(0.2, share=True)])
+@pytest.mark.parametrize("measure", [Measure.FREE, Measure.BYTES])
+def test_a_limit_that_is_as_strict_as_one_in_force_is_no_change(
+    guard: LargeSweepGuard, measure: Measure, mark: Mark
+) -> None:
+    def asks(factor: float) -> bool:
+        one = mark._replace(value=mark.value * factor)
+        try:
+            guard.check_limit(Limit("x", measure, one, one), 5000, NOW, lambda most: most)
+        except LargeSweepError:
+            return True
+        return False
+
+    guard.in_force(Limit("x", measure, mark, mark), NOW)
+    more = measure.is_room
+    assert (asks(0.5), asks(1.0), asks(2.0)) == (not more, False, more)
