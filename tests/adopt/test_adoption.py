@@ -24,9 +24,10 @@ from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt import plan as adopting
 from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.adopt.watched import RECENT, WATCHED, adopt_watched, read_watched, unwatch, watch, watched
+from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
-from temp_file_manager.records import Cause, Identity, Status, TempFile
+from temp_file_manager.records import Identity, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking

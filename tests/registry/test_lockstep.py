@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
-from temp_file_manager.records import RETIRED, Cause, Measured, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.records import RETIRED, Measured, NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry

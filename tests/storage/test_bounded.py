@@ -15,8 +15,9 @@ from contexts import removing_by
 from hanging_mount import hanging_mount
 from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.wrappers import bounded

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from contexts import MakeManager, jobs_of
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.events import Event, RecordsSettled
-from temp_file_manager.records import Cause, Measured, Selection, Status, TempFile
+from temp_file_manager.records import Measured, Selection, Status, TempFile
 from temp_file_manager.registry import Page
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.storage.build import build_gone

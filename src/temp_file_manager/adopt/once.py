@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Made
 from temp_file_manager.context import Context
-from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune

@@ -24,10 +24,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from temp_file_manager.causes import Cause, sentence
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.limits import unmet
-from temp_file_manager.records import Cause, Order, Selection, TempFile, sentence
+from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.sessions import ends
-from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registering.on_record import on_record, reached
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits

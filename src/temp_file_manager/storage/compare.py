@@ -6,8 +6,9 @@ import stat
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Place
-from temp_file_manager.records import PENDING, Cause, Identity, Rewritten, Status
+from temp_file_manager.records import PENDING, Identity, Rewritten, Status
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import same_directory, same_file
 from temp_file_manager.storage.kernel import mounts

@@ -5,8 +5,9 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Place, failed, place_at, place_of
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories, may_be_removed
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.file_flags import sticks

@@ -10,11 +10,12 @@ from typing import Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
+from temp_file_manager.causes import sentence
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Outcome, Selection, Status, TempFile, sentence
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport

@@ -113,8 +113,11 @@ def _put_off(queue: DueQueue, stamp: Stamp, other: Other, now: float) -> Stamp:
     # begun; those still to begin get a higher one.
     before = stamp.details or Details()
     failures, number = before.failures + (other.status is Status.FAILED), next(queue.numbers)
-    later_at = retry_at(failures, now)
-    details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
+    if other.due_at is not None:
+        details = replace(before, due_at=other.due_at, retry_at=None, failures=0, last_sweep=number, kept_for="")
+    else:
+        later_at = retry_at(failures, now)
+        details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
     later = make_stamp(stamp.path, stamp, details)
     dict.__setitem__(queue.files, stamp.path, later)
     return later

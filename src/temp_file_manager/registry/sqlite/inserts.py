@@ -6,9 +6,9 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple
 
-from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
+from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
 
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
@@ -28,11 +28,13 @@ class Whose(NamedTuple):
         owner: Which registry object added it.
         session: Which session it is in; 0: none.
         due_at: When that session ends.
+        nature: What sets it apart.
     """
 
     owner: int
     session: int = 0
     due_at: float | None = None
+    nature: Nature = PLAIN
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
@@ -59,6 +61,7 @@ def add_files(
     *,
     known: Mapping[str, Whose],
     only_new: bool,
+    natures: Mapping[str, Nature],
 ) -> bool:
     """Write rows within a transaction; a path that is known gets a new row in place of the old.
 
@@ -70,16 +73,17 @@ def add_files(
         files: Which; of two alike the last wins.
         known: Whose they are all the same, by path.
         only_new: Leave known paths as they are.
+        natures: Of those of the others that are not plain, by path.
 
     Returns:
         Whether any was known.
     """
-    pending = sum(file[4] is PENDING for file, _ in files)
+    pending = sum(not counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files)
     registered = len(files) - len(known) - pending
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     size = float(sum([(file[2] or 0) if file[5] is None else file[5] for file, _ in files]))
     first = next_number(connection, sql)
-    rows = _rows(connection, sql, scope, whose, files, known, first)
+    rows = _rows(connection, sql, scope, whose, files, {**known, **_apart(whose, natures)}, first)
     new = _add_new(connection, sql, rows, only_new=only_new)
     replaces = new < len(rows)
     if replaces:
@@ -125,6 +129,7 @@ def _rows(
             of.owner,
             disk,
             of.session,
+            *stored(of.nature),
         )
         for number, (directory, name), ((_, due_at, size, tags, identity, disk), registered_at), of in zip(
             range(first, first + len(files)), places, files, theirs, strict=True
@@ -138,6 +143,19 @@ def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *
     if only_new or new:
         new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
     return new
+
+
+def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
+    """Return whose the records are of paths that are not plain. What is in a session is under no rule."""
+    if not natures:
+        return {}
+    found = {path: nature._replace(rule="") if whose.session else nature for path, nature in natures.items()}
+    return {path: whose._replace(nature=nature) for path, nature in found.items()}
+
+
+def counts_as_new(file: NewFile, nature: Nature) -> bool:
+    """Say whether it is a registration that somebody has asked for, of a file that is there."""
+    return file[4] is not PENDING and not nature.origin
 
 
 def new_room(file: NewFile) -> int:

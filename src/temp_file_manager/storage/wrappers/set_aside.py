@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Place
-from temp_file_manager.records import Cause, Identity, Status
+from temp_file_manager.records import Identity, Status
 from temp_file_manager.storage.ancestors import look_open
 from temp_file_manager.storage.base_rules import refuse_foreign
 from temp_file_manager.storage.contract import NotThatFile
