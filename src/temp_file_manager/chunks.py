@@ -28,6 +28,7 @@ class Other(NamedTuple):
     detail: str = ""
     found: Rewritten | None = None
     due_at: float | None = None
+    rule: str = ""
 
     @property
     def lasting(self) -> str:

@@ -178,9 +178,10 @@ class Claims(Protocol):
         """End a claim: forget what is retired, keep the rest.
 
         A failed record has one failure more. It and a kept one are left alone by sweeps that have begun, and by
-        scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``, or, where the outcome has a
-        ``due_at``, by each until then; a skipped one, and what was not
-        worked on, is free at once. What ``Other.under_way`` says of stays claimed, without a lease: until
+        scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``. Where the outcome has a
+        ``due_at``, that and its ``rule`` go on record instead, or, without a ``rule``, that ``max_age`` decides; then
+        the record has not failed, and waits for nothing else. A skipped one, and what was not worked on, is free at
+        once. What ``Other.under_way`` says of stays claimed, without a lease: until
         ``Claim.only`` it is settled as well, or its process ends. What is no longer under this claim is left as it is.
         """
 

@@ -122,19 +122,9 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
     ends = None if record.due_at is None else record.due_at + moved
     if ends is not None and math.isnan(ends):  # infinity less infinity
         ends = since
-    return TempFile(
-        record.path,
-        since,
-        ends,
-        size=None if record.size is None else found.size,
-        tags=record.tags,
-        generation=record.generation,
-        identity=found.identity,
-        pinned_until=record.pinned_until,
-        held=record.held,
-        session=record.session,
-        disk=found.disk,
-    )
+    size = None if record.size is None else found.size
+    again = record._replace(registered_at=since, due_at=ends, retry_at=None, failures=0, kept_for="", used_at=None)
+    return again._replace(size=size, identity=found.identity, disk=found.disk)
 
 
 def is_too_old(registered_at: float, asof: float, max_age: float) -> bool:

@@ -84,18 +84,19 @@ def stamp_of_new(file: NewFile, now: float, session: int = 0, end: float = 0.0, 
 
 
 def inherited(path: str, when: SupportsFloat, known: float | None = None) -> Details | None:
-    """Return what a time that was read from ``files`` still knows of its file: its ttl, size and tags.
+    """Return what a time that was read from ``files`` still knows of its file: its ttl or rule, size and tags.
 
     Callers filter ``files`` and assign the result; that must not end a file's ttl. What is ``known`` to be in a session
-    stays in that, whatever is assigned.
+    stays in that, and stands for what it stood for, whatever is assigned.
     """
     current = known.details if isinstance(known, Stamp) else None
     if current is not None and current.session:
-        return Details(due_at=current.due_at, size=current.size, tags=current.tags, session=current.session)
+        return replace(current, retry_at=None, failures=0, last_sweep=0, kept_for="")
+    what = PLAIN if current is None else current.nature._replace(rule="")
     if not isinstance(when, Stamp) or when.path != path or when.details is None or when.details.session:
-        return None
-    known_to_it = when.details
-    return Details(due_at=known_to_it.due_at, size=known_to_it.size, tags=known_to_it.tags, nature=known_to_it.nature)
+        return None if what == PLAIN else Details(nature=what)
+    said = when.details
+    return Details(due_at=said.due_at, size=said.size, tags=said.tags, nature=what._replace(rule=said.nature.rule))
 
 
 def times(*others: Any, **named: float) -> dict[str, float]:
@@ -133,8 +134,8 @@ class MemoryFiles(dict[str, float]):
             due_at = details.due_at if details.session or details.due_at is None else details.due_at + (stamp - known)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = float(stamp)
-            kept = Details(due_at=due_at, size=details.size, tags=details.tags, session=details.session)
-            stamp = make_stamp(path, stamp, replace(kept, nature=details.nature))
+            kept = replace(details, retry_at=None, failures=0, last_sweep=0, kept_for="")
+            stamp = make_stamp(path, stamp, replace(kept, due_at=due_at))
         self.put(stamp)
         self.begun += known is None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from json import dumps
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
 from temp_file_manager.registry.files import Timed
@@ -35,6 +35,11 @@ class Whose(NamedTuple):
     session: int = 0
     due_at: float | None = None
     nature: Nature = PLAIN
+
+    @property
+    def unruled(self) -> Self:
+        """The same under no rule."""
+        return self._replace(nature=self.nature._replace(rule="")) if self.nature.rule else self
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
@@ -149,8 +154,8 @@ def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
     """Return whose the records are of paths that are not plain. What is in a session is under no rule."""
     if not natures:
         return {}
-    found = {path: nature._replace(rule="") if whose.session else nature for path, nature in natures.items()}
-    return {path: whose._replace(nature=nature) for path, nature in found.items()}
+    apart = {path: whose._replace(nature=nature) for path, nature in natures.items()}
+    return {path: one.unruled for path, one in apart.items()} if whose.session else apart
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:

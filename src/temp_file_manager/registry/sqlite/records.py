@@ -125,7 +125,8 @@ class SqliteRecords(Records):
             claimed = {number: path_at(directory, name) for number, directory, name in rows}
             self._claimed.refuse(connection, claimed, get_ident())
             take_numbers(connection, transactions.sql, 0)
-            known = transactions.whose(connection, (file[0] for file, _ in files))
+            paths = (file[0] for file, _ in files)
+            known = {path: whose.unruled for path, whose in transactions.whose(connection, paths).items()}
             for statement in ("forget_all_uses", "forget_all", "forget_tagged", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
             transactions.add(connection, list(files), known=known)

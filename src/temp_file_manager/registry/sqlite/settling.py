@@ -46,7 +46,8 @@ def settle(transactions: Transactions, connection: Connection, settlement: Settl
     transactions.count(connection, of_settled(ages, freed, parts.others))
     if parts.left:
         number = take_numbers(connection, transactions.sql, 1)
-        kept = [(other.due_at, number, row[ID]) for row, other in parts.left if other.due_at is not None]
+        ruled = [(row, other) for row, other in parts.left if other.due_at is not None]
+        kept = [(other.rule or None, other.due_at if other.rule else None, number, row[ID]) for row, other in ruled]
         connection.executemany(transactions.sql["keep_until"], kept)
         left = [(row, other) for row, other in parts.left if other.due_at is None]
         failures = ((row, other, row[FAILURES] + (other.status is Status.FAILED)) for row, other in left)

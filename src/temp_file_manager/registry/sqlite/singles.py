@@ -11,7 +11,7 @@ from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
 from temp_file_manager.registry.sqlite.inserts import counts_as_new, know_directory, leads_elsewhere, new_room, take_out
-from temp_file_manager.registry.sqlite.rows import place_of, stored
+from temp_file_manager.registry.sqlite.rows import Row, place_of, stored
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
@@ -129,29 +129,21 @@ class Singles:
             (file,) = found
         if directory is None:
             directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
-        _, due_at, size, tags, identity, disk = file
-        know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
-        identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        nature = stored(single.nature)
-        row = (
-            last + 1,
-            bound[0],
-            directory,
-            bound[2],
-            single.now,
-            due_at,
-            size,
-            words,
-            *identity,
-            owner,
-            disk,
-            0,
-            *nature,
-        )
+        identity, tags = file[4] or NOTHING, file[3]
+        know_directory(connection, sql, bound[0], directory, before, identity)
         if known:
             take_out(connection, sql, bound[0], (known,))
+        row = _row(last + 1, bound[0], directory, file, single, transactions.owner)
         connection.execute(sql["replace_file" if known else "add_new_file"], row)
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})
         larger = float(new_room(file)) - float(known_room or 0)
         return settlements, counts_as_new(file, single.nature), not known, larger
+
+
+def _row(number: int, scope: int, directory: int, file: NewFile, single: Single, owner: int) -> Row:
+    """Return the parameters of a row; see ``inserts``."""
+    _, due_at, size, tags, identity, disk = file
+    words = dumps(tags) if tags else None
+    beside = (owner, disk, 0, *stored(single.nature))
+    return (number, scope, directory, single.place[1], single.now, due_at, size, words, *(identity or NOTHING), *beside)

@@ -31,7 +31,7 @@ class NaturesContract(RegistryWords):
 
     def keep_until(self, path: str, due_at: float, due: Selection) -> None:
         """Have a sweep keep a record by a rule until then."""
-        self.settle(self.claim_one(path, due), Other(Status.KEPT, Cause.RULE, "a rule", due_at=due_at))
+        self.settle(self.claim_one(path, due), Other(Status.KEPT, Cause.RULE, "a rule", None, due_at, "charts"))
 
     # -- as they are put on record
 
@@ -134,7 +134,7 @@ class NaturesContract(RegistryWords):
         """Even if it is due again by then."""
         self.add("/c/a", at=NOW - 200)
         claim = self.claim_one("/c/a", later())
-        self.settle(claim, Other(Status.KEPT, Cause.RULE, due_at=NOW - 100))
+        self.settle(claim, Other(Status.KEPT, Cause.RULE, due_at=NOW - 100, rule="charts"))
         assert not self.claim(later(), after=claim.cursor).records
         assert paths_of(self.claim(later(1)).records) == ["/c/a"]
 

@@ -331,7 +331,7 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND scope = :scope AND session =
 UPDATE files SET rule = ?, due_at = ? WHERE id = ?
 
 -- name: keep_until
-UPDATE files SET due_at = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL WHERE id = ?
+UPDATE files SET rule = ?, due_at = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL WHERE id = ?
 
 -- name: every_failing
 SELECT {file}, {kept}
