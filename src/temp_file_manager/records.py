@@ -185,7 +185,7 @@ class Selection:
         only: Of these records alone, as a page or ``get`` gave them. What has been registered again since is another.
         session: Only what belongs to the session of this number, in an order of the registry's own; 0: of whatever one.
         tags: Of what has one of these tags alone; for pages in an order of their own.
-        kind: Of this kind alone; for pages in the order of ``ADDED``. None: of each.
+        kind: Of this kind alone, which is not ``FILE``; for pages in the order of ``ADDED``. None: of each.
     """
 
     asof: float
