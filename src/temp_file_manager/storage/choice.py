@@ -70,16 +70,16 @@ class Chooser:
         rule = self._ruling.book.decide(record.origin or record.path, record.tags, record.room)
         if rule is None:
             end = due_at(record.registered_at, None, max_age)
-            return PLAIN if end <= asof else _kept(record, end, f"no rule is about it, and max_age is {span(max_age)}")
+            return PLAIN if end <= asof else _kept(end, f"no rule is about it, and max_age is {span(max_age)}")
         used = used_at(record.path) if rule.by is not By.REGISTRATION or rule.compress is not None else None
         found = step(rule, record, used, asof, max_age)
         if found.action is Action.KEEP:
-            return _kept(record, found.due_at, _why_kept(rule, found, asof))
+            return _kept(found.due_at, _why_kept(rule, found, asof), rule)
         if found.action is Action.REMOVE:
             return PLAIN
         act = self._acts.get(found.action)
         if act is None:  # a rule that asks for what cannot be done is refused before; in doubt nothing is lost
-            return _kept(record, found.due_at, f'nothing here can {found.action} it, as rule "{rule.name}" says')
+            return _kept(found.due_at, f'nothing here can {found.action} it, as rule "{rule.name}" says', rule)
         return Route(act(found.due_at))
 
 
@@ -92,10 +92,9 @@ def used_at(path: str) -> Used | None:
     return Used(found.st_mtime, max(found.st_atime, found.st_mtime))
 
 
-def _kept(record: TempFile, end: float, why: str) -> Route:
-    # An end on record beside no rule would be taken for one of its own. Such a record is looked at again and again,
-    # until the rule is on record, too.
-    return Route(None, Other(Status.KEPT, Cause.RULE, why, due_at=end if record.rule else None))
+def _kept(end: float, why: str, rule: Rule | None = None) -> Route:
+    # The rule with the end: an end beside no rule would be taken for the file's own.
+    return Route(None, Other(Status.KEPT, Cause.RULE, why, due_at=end, rule=rule.name if rule else ""))
 
 
 _SINCE = {By.REGISTRATION: "", By.WRITE: ", by its last writing", By.USE: ", by its last use"}
