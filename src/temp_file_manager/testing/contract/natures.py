@@ -8,7 +8,8 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.records import PLAIN, Kind, Nature, Order, Ruled, Selection, Status
 from temp_file_manager.registry import THIS_PROCESS
 from temp_file_manager.testing.clock import NOW
-from temp_file_manager.testing.contract.words import EVERY, RegistryWords, later, paths_of
+from temp_file_manager.testing.contract.words import EVERY, RegistryWords, later, paths_of, settlement
+from temp_file_manager.testing.processes import in_child
 
 AWAY = Nature(kind=Kind.QUARANTINED, origin="/c/was")
 
@@ -149,6 +150,114 @@ class NaturesContract(RegistryWords):
         assert paths_of(self.registry.beyond("last", 2, 2)) == ["/c/3", "/c/0"]
         assert self.registry.beyond("last", 5, 9) == () == self.registry.beyond("none", 0, 9)
         assert self.registry.rules() == {"last": 6, "kept": 1}
+
+    def test_what_rules_keep_no_more_is_left_to_its_age(self) -> None:
+        """Its end goes with the rule: an end of its own is none that a rule has given."""
+        self.add_apart("/c/a", Nature("charts"), NOW - 50, at=NOW - 200)
+        self.settle(self.claim_one("/c/a", later()), Other(Status.KEPT, Cause.RULE, due_at=NOW + 900))
+        assert (self.record("/c/a").rule, self.record("/c/a").due_at) == ("", None)
+        assert paths_of(self.claim(later(1)).records) == ["/c/a"]
+
+    def test_what_a_rule_keeps_has_no_other_cause_and_no_failures(self) -> None:
+        """Whatever came before."""
+        self.add("/c/a", at=NOW - 200)
+        self.settle(self.claim_one("/c/a", later()), Other(Status.FAILED, Cause.ERROR))
+        self.settle(self.claim_one("/c/a", later(1)), Other(Status.KEPT, Cause.FOREIGN))
+        before = self.record("/c/a")
+        assert (before.failures, before.kept_for, before.retry_at is None) == (1, "foreign", False)
+        self.keep_until("/c/a", NOW + 2000, later(2))
+        record = self.record("/c/a")
+        assert (record.failures, record.kept_for, record.retry_at) == (0, "", None)
+        assert (record.rule, record.due_at, record.registered_at) == ("charts", NOW + 2000, NOW - 200)
+
+    def test_what_is_chosen_is_due_by_its_rule(self) -> None:
+        """``Selection.only`` asks when it is due as any sweep does."""
+        self.add_apart("/c/now", Nature("charts"), NOW - 1)
+        self.add_apart("/c/then", Nature("charts"), NOW + 50)
+        self.add_apart("/c/never", Nature("last"), math.inf)
+        every = tuple(self.registry.get(("/c/now", "/c/then", "/c/never")).values())
+        chosen = Selection(NOW, 0.0, only=every)
+        assert paths_of(self.pages(chosen, 2)) == ["/c/now"]
+        claim = self.claim_one("/c/now", chosen)
+        self.settle(claim, Other(Status.KEPT, Cause.RULE, due_at=NOW + 10, rule="charts"))
+        assert not self.claim(Selection(NOW, 0.0, only=every)).records
+        forced = Selection(NOW, 0.0, force=True, only=tuple(self.registry.get(("/c/now", "/c/never")).values()))
+        assert sorted(paths_of(self.claim(forced).records)) == ["/c/never", "/c/now"]
+
+    def test_what_has_no_end_stays_without(self) -> None:
+        """Whatever its time; it is never due, and no forecast says so."""
+        self.add_apart("/c/a", Nature("last"), math.inf)
+        for change in (
+            lambda: self.registry.amend("/c/a", NOW - 10),
+            lambda: self.registry.files.update({"/c/a": 1.0}),
+        ):
+            change()
+            assert (self.record("/c/a").due_at, self.record("/c/a").rule) == (math.inf, "last")
+        assert paths_of(self.registry.beyond("last", 0, 9)) == ["/c/a"]
+        assert self.registry.forecast(Selection(NOW, 10.0), (0.0, 1e12)).files == (0, 0, 1)
+        assert not self.claim(Selection(NOW * 1000, 0.0)).records
+        assert paths_of(self.claim(EVERY).records) == ["/c/a"]
+
+    def test_a_claimed_record_is_ruled_when_it_is_free(self) -> None:
+        """To rule waits for nobody, as every sweep looks at its rules again."""
+        self.add("/c/a", "/c/b")
+        claim = self.claim(later(), limit=1)
+        (out,) = paths_of(claim.records)
+        self.patience(0.0)
+        self.rule(out, "charts", NOW + 5)
+        assert self.nature(out) == PLAIN
+        self.settle(claim, Status.SKIPPED)
+        self.rule(out, "charts", NOW + 5)
+        assert self.nature(out) == Nature("charts")
+
+    def test_the_end_of_a_session_is_no_rules(self) -> None:
+        """What was under a rule and came into a session is due when that ends, whatever the rule had said."""
+        self.add_apart("/c/a", Nature("last", Kind.COMPRESSED, "/c/text"), math.inf)
+        session = self.registry.begin("s", now=NOW, ends_at=math.inf, owner=THIS_PROCESS)
+        self.registry.add([("/c/a", None, None, (), None, None)], NOW, session=session.number)
+        assert self.registry.beyond("last", 0, 9) == ()
+        self.registry.end((session.number,), NOW + 5)
+        assert (self.nature("/c/a"), self.record("/c/a").due_at) == (PLAIN, NOW + 5)
+        assert paths_of(self.claim(Selection(NOW + 5, 1e9)).records) == ["/c/a"]
+
+    def test_an_assignment_of_all_files_forgets_rules(self) -> None:
+        """As it forgets ends; but not what a record stands for."""
+        self.add_apart("/c/a", Nature("charts"), NOW + 5)
+        self.add_apart("/c/away", AWAY._replace(rule="charts"), NOW + 5)
+        self.registry.replace([("/c/a", NOW), ("/c/away", NOW)])
+        assert [self.nature(path) for path in ("/c/a", "/c/away")] == [PLAIN, AWAY]
+        assert {record.due_at for record in self.pages(None, 9)} == {None}
+
+    # -- others
+
+    def test_rules_are_seen_by_others(self) -> None:
+        """Whoever has ruled, and in whichever object on the records."""
+        self.add("/c/a", "/c/b", at=NOW)
+        first, other = self.objects[0], self.objects[-1]
+        records = first.get(("/c/a", "/c/b"))
+        other.ruled([Ruled(records["/c/a"], "charts", NOW - 5)])
+        assert first.rules() == other.rules() == {"charts": 1}
+        assert first.get(("/c/a",))["/c/a"][:3] == ("/c/a", NOW, NOW - 5)
+        other.add([("/c/b", None, None, (), None, None)], NOW + 1)
+        first.ruled([Ruled(records["/c/b"], "charts", NOW - 5)])
+        assert other.rules() == {"charts": 1}, "it is another record by now"
+        claim = first.claim(Selection(NOW, 100), now=NOW, lease=60, limit=9)
+        assert paths_of(claim.records) == ["/c/a"]
+        first.settle(settlement(claim, Other(Status.KEPT, Cause.RULE, due_at=NOW + 70, rule="others")))
+        assert other.get(("/c/a",))["/c/a"][:3] == ("/c/a", NOW, NOW + 70)
+        assert other.rules() == {"others": 1}
+
+    def test_a_forked_child_knows_natures(self) -> None:
+        """And rules."""
+        self.add_apart("/c/a", AWAY, NOW + 5)
+        self.add("/c/b")
+
+        def child() -> list[object]:
+            self.rule("/c/b", "charts", NOW - 5)
+            found = self.registry.successors(("/c/was",))["/c/was"]
+            return [list(self.nature("/c/a")), self.registry.rules(), paths_of(found)]
+
+        assert in_child(child) == [list(AWAY), {"charts": 1}, ["/c/a"]]
 
     # -- what stands for others
 
