@@ -13,6 +13,8 @@ from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, s
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
 
+_PLAIN_COLUMNS = 17
+
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
 SELECT count(*), total(coalesce(disk, size)), group_concat(files.id)
@@ -83,8 +85,8 @@ def add_files(
     Returns:
         Whether any was known.
     """
-    pending = sum(not counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files)
-    registered = len(files) - len(known) - pending
+    counted = _counted(files, natures)
+    registered = sum(counted) - len(known)
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     size = float(sum([(file[2] or 0) if file[5] is None else file[5] for file, _ in files]))
     first = next_number(connection, sql)
@@ -94,11 +96,12 @@ def add_files(
     if replaces:
         former = 0.0
         if only_new:
-            registered = max(new - pending, 0)
+            written = connection.execute(sql["written_since"], {"first": first}).fetchall()
+            registered = sum(counted[number - first] for (number,) in written)
         else:
             new, former, replaced = _known(connection, rows, before=first)
             take_out(connection, sql, scope, replaced)
-            connection.executemany(sql["replace_file"], rows)
+            connection.executemany(sql[statement("replace_file", rows)], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
     if any(file[3] for file, _ in files):
         connection.execute(sql["add_tagged"], {"first": first})
@@ -120,7 +123,7 @@ def _rows(
     parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
     directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
     theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
-    return [
+    rows = [
         (
             number,
             scope,
@@ -134,19 +137,27 @@ def _rows(
             of.owner,
             disk,
             of.session,
-            *stored(of.nature),
         )
         for number, (directory, name), ((_, due_at, size, tags, identity, disk), registered_at), of in zip(
             range(first, first + len(files)), places, files, theirs, strict=True
         )
     ]
+    if {of.nature for of in known.values()} <= {PLAIN}:
+        return rows
+    return [(*row, *stored(of.nature)) for row, of in zip(rows, theirs, strict=True)]
+
+
+def statement(name: str, rows: Sequence[Row]) -> str:
+    """Return the name of the statement that writes rows: plain ones, or such that say of each what sets it apart."""
+    return f"{name}_apart" if rows and len(rows[0]) > _PLAIN_COLUMNS else name
 
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
     """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
-    new = connection.executemany(sql["add_new_file"], rows[:1]).rowcount
+    name = statement("add_new_file", rows)
+    new = connection.executemany(sql[name], rows[:1]).rowcount
     if only_new or new:
-        new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
+        new += connection.executemany(sql[name], rows[1:]).rowcount
     return new
 
 
@@ -156,6 +167,13 @@ def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
         return {}
     apart = {path: whose._replace(nature=nature) for path, nature in natures.items()}
     return {path: one.unruled for path, one in apart.items()} if whose.session else apart
+
+
+def _counted(files: Sequence[Timed], natures: Mapping[str, Nature]) -> list[bool]:
+    """Say of each whether it is a registration."""
+    if not natures:
+        return [file[4] is not PENDING for file, _ in files]
+    return [counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files]
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:

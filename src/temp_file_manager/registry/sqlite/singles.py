@@ -10,7 +10,14 @@ from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import counts_as_new, know_directory, leads_elsewhere, new_room, take_out
+from temp_file_manager.registry.sqlite.inserts import (
+    counts_as_new,
+    know_directory,
+    leads_elsewhere,
+    new_room,
+    statement,
+    take_out,
+)
 from temp_file_manager.registry.sqlite.rows import Row, place_of, stored
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -134,7 +141,7 @@ class Singles:
         if known:
             take_out(connection, sql, bound[0], (known,))
         row = _row(last + 1, bound[0], directory, file, single, transactions.owner)
-        connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        connection.execute(sql[statement("replace_file" if known else "add_new_file", (row,))], row)
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})
         larger = float(new_room(file)) - float(known_room or 0)
@@ -145,5 +152,6 @@ def _row(number: int, scope: int, directory: int, file: NewFile, single: Single,
     """Return the parameters of a row; see ``inserts``."""
     _, due_at, size, tags, identity, disk = file
     words = dumps(tags) if tags else None
-    beside = (owner, disk, 0, *stored(single.nature))
-    return (number, scope, directory, single.place[1], single.now, due_at, size, words, *(identity or NOTHING), *beside)
+    place = single.place[1]
+    row = (number, scope, directory, place, single.now, due_at, size, words, *(identity or NOTHING), owner, disk, 0)
+    return row if single.nature is PLAIN else (*row, *stored(single.nature))

@@ -68,6 +68,10 @@ class NaturesContract(RegistryWords):
             f"/c/away/{n}": Nature(kind=Kind.COMPRESSED, origin=f"/c/{n}") for n in range(3)
         })  # fmt: skip
         assert self.registered == 1
+        files = [(path, None, None, (), None, None) for path in ("/c/away", "/c/new", "/c/away/9")]
+        stands = {"/c/away": AWAY, "/c/away/9": AWAY}
+        self.registry.add(files, NOW, only_new=True, natures=stands)
+        assert self.registered == 1 + 1, "one was known, one is new, and one stands for another"
 
     def test_what_is_in_a_session_is_under_no_rule(self) -> None:
         """Its end is the session's."""
