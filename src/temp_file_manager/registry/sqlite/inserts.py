@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple, Self
 
-from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
+from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Kind, Nature, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
 
@@ -165,7 +165,7 @@ def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
     """Return whose the records are of paths that are not plain. What is in a session is under no rule."""
     if not natures:
         return {}
-    apart = {path: whose._replace(nature=nature) for path, nature in natures.items()}
+    apart = {path: whose._replace(owner=owner_of(of, whose.owner), nature=of) for path, of in natures.items()}
     return {path: one.unruled for path, one in apart.items()} if whose.session else apart
 
 
@@ -174,6 +174,14 @@ def _counted(files: Sequence[Timed], natures: Mapping[str, Nature]) -> list[bool
     if not natures:
         return [file[4] is not PENDING for file, _ in files]
     return [counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files]
+
+
+def owner_of(nature: Nature, owner: int) -> int:
+    """Return who owns a record that somebody adds: nobody what is in quarantine, or its undo would end with a block."""
+    return _NOBODY if nature.kind is Kind.QUARANTINED else owner
+
+
+_NOBODY = 0
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:
