@@ -3,7 +3,7 @@
 import errno
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -43,6 +43,11 @@ class Restorer(NamedTuple):
     clock: Wall
     base_dir: str
 
+    @property
+    def folder(self) -> str:
+        """Where files in quarantine are."""
+        return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
+
     def restore(self, path: str, to: str | None = None) -> str:
         """Move a file back, put it on record anew with its tags, and return where it is.
 
@@ -78,10 +83,16 @@ class Restorer(NamedTuple):
         Raises:
             InvalidArgumentError: there is none.
         """
-        for record in (*self.registry.successors((path,)).get(path, ()), *self.registry.get((path,)).values()):
-            if record.kind is Kind.QUARANTINED and os.path.lexists(record.path):
-                return record
-        raise _gone(path)
+        records = (*self.last((path,)).values(), *filter(_can_be_had_back, self.registry.get((path,)).values()))
+        if not records:
+            raise _gone(path)
+        return records[0]
+
+    def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """Return the records of the last files that were at these paths, of those that can be had back."""
+        found = self.registry.successors(paths)
+        there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
+        return {path: record for path, record in there.items() if record is not None}
 
     def quarantined(self, page: int = PAGE) -> Iterator[TempFile]:
         """Yield the records of what is in quarantine, in the order in which it came there."""
@@ -94,7 +105,6 @@ class Restorer(NamedTuple):
                 return
 
     def _move(self, record: TempFile, target: str) -> None:
-        folder = os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
         added: list[TempFile] = []
 
         def before(identity: Identity) -> None:
@@ -104,7 +114,7 @@ class Restorer(NamedTuple):
             added.extend(self.registry.get((target,)).values())
 
         try:
-            bring_back(folder, record, target, before)
+            bring_back(self.folder, record, target, before)
         except NotThatFile as other:
             why = sentence(other.other.cause, other.other.detail)
             raise InvalidArgumentError(f"{record.path!r} in quarantine cannot be restored: {why}") from other
@@ -115,6 +125,10 @@ class Restorer(NamedTuple):
                 why = "it lies on another file system: restore it to its own place, and move it from there"
                 raise OSError(error.errno, why, target) from error
             raise
+
+
+def _can_be_had_back(record: TempFile) -> bool:
+    return record.kind is Kind.QUARANTINED and os.path.lexists(record.path)
 
 
 def _gone(path: str) -> InvalidArgumentError:
