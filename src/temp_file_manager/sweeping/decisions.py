@@ -1,4 +1,4 @@
-"""Decisions: what rules say about records, and what would become due by them; pure, but for a look at a file's times."""
+"""Decisions that rules make about records, and how much would become due by them."""
 
 import math
 from collections import defaultdict

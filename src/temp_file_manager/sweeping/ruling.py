@@ -111,9 +111,9 @@ class RulesInForce:
         return bounds if bounds.budget is None else replace(bounds, budget=left)
 
     @property
-    def has_work(self) -> bool:
-        """Whether there are rules, or there may be others' that are to be put out of force."""
-        return self._ruling is not None or self._registry.properties.outlives_process
+    def has_rules(self) -> bool:
+        """Whether this process has rules."""
+        return self._ruling is not None
 
     def slice(self, stop: Stop) -> float:
         """Go on for a while, if no other process does; return ``rest``. A change that takes too much is held up.
