@@ -276,8 +276,7 @@ class TempFileManager:
         """
         bounds = Bounds.of(limit, budget, stop)
         context = self._context
-        asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
-        due = Selection(asof, self.max_age, force)
+        due = Selection(context.clock.wall() if trust_clock else context.clock_guard.read().asof, self.max_age, force)
         bounds, foretold = prepare(self.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
@@ -286,7 +285,8 @@ class TempFileManager:
         report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
-        report += context.evictor.evict(due, bounds.after(report), allow=allow_large, swept_by=storage, dry_run=dry_run)
+        bounds, evict = bounds.after(report), context.evictor.evict
+        report += evict(due, bounds, allow=allow_large, swept_by=storage, dry_run=dry_run, foretold=foretold)
         if not dry_run:
             context.directories.remove(due)
         return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)

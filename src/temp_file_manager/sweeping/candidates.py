@@ -27,6 +27,14 @@ Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
 
 
+AsSwept = Callable[[TempFile], TempFile]
+
+
+def as_it_is(record: TempFile) -> TempFile:
+    """Return a record as it is."""
+    return record
+
+
 class Amount(NamedTuple):
     """So many files, and what they take off the measure."""
 
@@ -80,6 +88,7 @@ class Candidates:
         most: Records that are read at most, a page more or less.
         moved: What will be in quarantine by then, though nothing on record says so yet.
         quarantined: Whether nothing may go but what is in quarantine.
+        as_swept: Says of a record how the sweep before would have left it; for dry runs.
 
     Attributes:
         protected: What was passed over, by what keeps it.
@@ -100,7 +109,9 @@ class Candidates:
         most: float = math.inf,
         moved: Sequence[TempFile] = (),
         quarantined: bool = False,
+        as_swept: AsSwept = as_it_is,
     ) -> None:
+        self._as_swept = as_swept
         self._moved = moved
         self._all_there_is = quarantined
         self._registry = registry
@@ -215,7 +226,7 @@ class Candidates:
 
     def _is_free(self, record: TempFile) -> bool:
         """Say whether a record may go; note what keeps it."""
-        keeps = protection(record, self._limit, self._due)
+        keeps = protection(self._as_swept(record), self._limit, self._due)
         if keeps is None and self._limit.measure in ON_FILE_SYSTEM and not self._near(os.path.dirname(record.path)):
             keeps = Protection.ELSEWHERE
         if keeps is not None:

@@ -19,7 +19,17 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.candidates import (
+    ON_FILE_SYSTEM,
+    PAGE,
+    AsSwept,
+    Candidate,
+    Candidates,
+    Look,
+    Near,
+    as_it_is,
+)
+from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
@@ -83,6 +93,7 @@ class Evictor:
         allow: int | None = 0,
         swept_by: Storage | None = None,
         dry_run: bool = False,
+        foretold: Foretold = NO_MORE,
         scheduled: bool = False,
     ) -> SweepReport:
         """Have swept, for each limit whose mark is passed, what goes first, until the limit is kept.
@@ -93,6 +104,7 @@ class Evictor:
             allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
             swept_by: What the sweep before removes by, if that is not what this does.
             dry_run: Change nothing, and report what the same call would do.
+            foretold: As in ``Sweeper.run``.
             scheduled: Nobody has asked: wait where a limit says so, or could not be kept.
 
         Raises:
@@ -101,10 +113,10 @@ class Evictor:
         total = SweepReport(dry_run=dry_run)
         if not self.states.limits:
             return total
-        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled)
+        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled, foretold.foreseen)
         if dry_run:
             if any(state.over_since is not None for state in self.states.check()):
-                self._foretell_sweep(turn, swept_by or self._storage)
+                self._foretell_sweep(turn, swept_by or self._storage, foretold)
             for limit in self.states.limits:
                 total += self._kept(limit, turn)
             return total
@@ -144,6 +156,7 @@ class Evictor:
         most: float = math.inf,
         moved: Sequence[TempFile] = (),
         quarantined: bool = False,
+        as_swept: AsSwept = as_it_is,
     ) -> Candidates:
         """Return what may go for a limit, in order, what is due not among it.
 
@@ -155,9 +168,10 @@ class Evictor:
             most: Records that are read at most.
             moved: As in ``Candidates``.
             quarantined: As in ``Candidates``.
+            as_swept: As in ``Candidates``.
         """
         parts = self._registry, limit, due, self._clock.elapsed, self._look, self._near, gone
-        return Candidates(*parts, note=note, most=most, moved=moved, quarantined=quarantined)
+        return Candidates(*parts, note=note, most=most, moved=moved, quarantined=quarantined, as_swept=as_swept)
 
     # -- one limit
 
@@ -229,7 +243,15 @@ class Evictor:
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False, quarantined: bool = False) -> Candidates:
         moved = list(turn.moved.values())
-        return self.candidates(limit, turn.due, gone=turn.foretold, note=note, moved=moved, quarantined=quarantined)
+        return self.candidates(
+            limit,
+            turn.due,
+            gone=turn.foretold,
+            note=note,
+            moved=moved,
+            quarantined=quarantined,
+            as_swept=turn.as_swept,
+        )
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
         """Say why nothing may go for a limit until somebody has been asked; nothing when it may."""
@@ -272,16 +294,11 @@ class Evictor:
             return reading
         return reading._replace(value=reading.value + (gain if limit.measure.is_room else -gain))
 
-    def _foretell_sweep(self, turn: Turn, storage: Storage) -> None:
+    def _foretell_sweep(self, turn: Turn, storage: Storage, foretold: Foretold) -> None:
         """Foretell what the sweep before takes."""
-        cursor = None
-        while True:
-            page = self._registry.page(turn.due, now=self._clock.elapsed(), limit=PAGE, after=cursor)
-            outcomes = list(self._sweeper.foretold(turn.due, storage, page.records))
+        for due, records in self._sweeper.foreseen(turn.due, foretold, lambda: PAGE):
+            outcomes = self._sweeper.foretold(due, storage, records)
             turn.foretell_sweep(outcomes, self.states.limits, self._near)
-            cursor = page.cursor
-            if cursor is None:
-                return
 
     # -- what is said
 

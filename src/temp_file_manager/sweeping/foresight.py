@@ -44,8 +44,15 @@ class Foresight:
 
     def as_swept(self, records: Sequence[TempFile]) -> list[TempFile]:
         """Return records that are due as they will be; those that will not be due any more are left out."""
-        found = map(self._ruled, records)
+        found = map(self.as_ruled, records)
         return [record for record in found if verdict(record, self._due).due]
+
+    def as_ruled(self, record: TempFile) -> TempFile:
+        """Return a record as it will be, but for what is no more among the newest of a rule."""
+        if self._numbered and record.generation <= self._since:
+            return record
+        found = decided(self._ruling, record, self._same)
+        return record if found is None else as_decided(found)
 
     def others(self) -> Iterator[list[TempFile]]:
         """Yield what is not due yet, and will be, as it will be then."""
@@ -53,7 +60,7 @@ class Foresight:
         last: dict[str, list[TempFile]] = {rule.name: [] for rule in self._last_rules()}
         while not walk.at_end:
             records = walk.next(self._clock.elapsed())
-            after = [self._ruled(record) for record in records]
+            after = [self.as_ruled(record) for record in records]
             for record in after:
                 if record.rule in last and record.due_at == math.inf:
                     last[record.rule].append(record)
@@ -65,12 +72,6 @@ class Foresight:
         for rule in self._last_rules():
             yield self._free(self._beyond(rule, last[rule.name]))
 
-    def _ruled(self, record: TempFile) -> TempFile:
-        if self._numbered and record.generation <= self._since:
-            return record
-        found = decided(self._ruling, record, self._same)
-        return record if found is None else as_decided(found)
-
     def _last_rules(self) -> tuple[Rule, ...]:
         rules = () if self._ruling is None else self._ruling.book.rules
         return tuple(rule for rule in rules if rule.keep_last is not None)
@@ -81,7 +82,7 @@ class Foresight:
         there: list[TempFile] = []
         while page := self._registry.beyond(rule.name, len(there), PAGE):
             there += page
-        stay = [record for record in there if record.path not in known and self._ruled(record).rule == rule.name]
+        stay = [record for record in there if record.path not in known and self.as_ruled(record).rule == rule.name]
         newest = sorted([*reversed(stay), *come], key=lambda record: (record.registered_at, record.generation))[::-1]
         for record in newest[rule.keep_last :]:
             later = record._replace(due_at=end_beyond(rule, record, self._due.asof))

@@ -6,7 +6,7 @@ other way round.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
@@ -21,6 +21,7 @@ from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.rules import renewed, verdict
 from temp_file_manager.storage.contract import Removal, Storage
+from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
 from temp_file_manager.sweeping.history import History
 
 CHUNK = 500
@@ -125,31 +126,6 @@ class _Hand:
         return Settlement(claim, removal.done, removal.others, at)
 
 
-class Foreseen(Protocol):
-    """What a dry run knows of what the sweep would do first."""
-
-    def as_swept(self, records: Sequence[TempFile]) -> Sequence[TempFile]:
-        """Return records that are due as they would be then, without those that would not be due."""
-
-    def others(self) -> Iterator[Sequence[TempFile]]:
-        """Yield what is not due yet, and would be, as it would be then."""
-
-
-class Foretold(NamedTuple):
-    """What a dry run is to foretell beside what is due.
-
-    Attributes:
-        selections: What would be due, too.
-        foreseen: How records would be then; None: as they are.
-    """
-
-    selections: tuple[Selection, ...] = ()
-    foreseen: Foreseen | None = None
-
-
-NO_MORE = Foretold()
-
-
 class Source(Claims, Protocol):
     """Where a sweep's records come from: a registry, or what is found in a directory."""
 
@@ -247,27 +223,43 @@ class Sweeper:
         self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float, foretold: Foretold
     ) -> str:
         """Tell what would become of what is due, or would be; return why that was stopped."""
+        stopped = ""
+
+        def size() -> int:
+            nonlocal stopped
+            stopped = self._stopped(bounds, tally.handled, began)
+            return 0 if stopped else self._size(bounds, tally)
+
+        for wanted, records in self.foreseen(due, foretold, size):
+            self._plan(wanted, storage, tally, records)
+        return stopped
+
+    def foreseen(
+        self, due: Selection, foretold: Foretold, size: Callable[[], int]
+    ) -> Iterator[tuple[Selection, Sequence[TempFile]]]:
+        """Yield what a sweep would take, as it would be then, with the selection that it is of.
+
+        Args:
+            due: What the sweep wants.
+            foretold: What is to be foretold beside that.
+            size: Says how many come next, at most; 0 ends it.
+        """
         foreseen = foretold.foreseen
         for wanted in (due, *foretold.selections):
             cursor, more = None, True
             while more:
-                if stopped := self._stopped(bounds, tally.handled, began):
-                    return stopped
-                size = self._size(bounds, tally)
-                page = self._registry.page(wanted, now=self._clock.elapsed(), limit=size, after=cursor)
-                self._plan(
-                    wanted, storage, tally, page.records if foreseen is None else foreseen.as_swept(page.records)
-                )
+                if not (most := size()):
+                    return
+                page = self._registry.page(wanted, now=self._clock.elapsed(), limit=most, after=cursor)
+                yield wanted, page.records if foreseen is None else foreseen.as_swept(page.records)
                 cursor, more = page.cursor, page.cursor is not None
         for records in () if foreseen is None else foreseen.others():
             left = records
             while left:
-                if stopped := self._stopped(bounds, tally.handled, began):
-                    return stopped
-                size = self._size(bounds, tally)
-                self._plan(due, storage, tally, left[:size])
-                left = left[size:]
-        return ""
+                if not (most := size()):
+                    return
+                yield due, left[:most]
+                left = left[most:]
 
     def _plan(self, due: Selection, storage: Storage, tally: _Tally, records: Sequence[TempFile]) -> None:
         outcomes = list(self.foretold(due, storage, records))
