@@ -13,6 +13,7 @@ import pytest
 
 from contexts import MakeManager
 from temp_file_manager import LargeSweepError, Settings, TempFileManager, jobs
+from temp_file_manager.inspection.health import Grade, examine
 from temp_file_manager.records import Outcome, TempFile
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.sweeping.large_sweep_guard import IN_FORCE, LargeSweepGuard
@@ -475,3 +476,36 @@ def test_the_rules_that_are_in_force_are_told(make_manager: MakeManager, caplog:
     assert [entry.message for entry in caplog.records if "in force" in entry.message] == [
         "Rules in force: charts, stay"
     ]
+
+
+# -- what is said of it
+
+
+def test_what_is_said_of_a_record_under_a_rule(ruled: Make, clock: FakeClock) -> None:
+    manager = ruled(CHARTS, Rule("stay", match=("*.csv",), keep=True))
+    charts, stays = made(manager, "a.svg", "a.csv")
+
+    def said(path: str) -> tuple[bool, str]:
+        status = manager.status(path)
+        return status.due, status.reason
+
+    clock.advance(4)
+    assert said(charts) == (False, 'rule "charts" keeps it for another 6 s, or longer')
+    assert said(stays) == (False, 'rule "stay" keeps it')
+    clock.advance(8)
+    assert said(charts) == (True, 'rule "charts" made it due 2 s ago')
+
+
+def test_health_is_degraded_while_new_rules_are_held_up(make_manager: MakeManager, clock: FakeClock) -> None:
+    manager = with_rules(make_manager, CHARTS)
+    manager.cleanup()
+    made(manager, *(f"{number}.csv" for number in range(5)))
+    clock.advance(10)
+    assert examine(manager.context).status is Grade.HEALTHY
+    changed = asking(with_rules(make_manager, Rule("tables", match=("*.csv",), age=5.0)), 4)
+    jobs.sweep(changed.context, never)
+    found = examine(manager.context)
+    assert found.status is Grade.DEGRADED
+    assert found.reasons[0].startswith("new rules are not in force: more than 4 of 5 registered files would be removed")
+    changed.sweep(allow_large=5)
+    assert examine(manager.context).status is Grade.HEALTHY
