@@ -192,11 +192,8 @@ class RulesInForce:
         bound = self._guard.bound(records, allow)
         more = work.more = work.more or More(self._ruling, work.same, due, used_at)
         walk = work.counted = work.counted or Walk(self._registry, 0, math.inf)
-        left = records
-        while more.count + left > bound:
-            page = walk.next(self._clock.elapsed())
-            more.add(page)
-            left -= len(page)
+        while more.count + records - more.looked_at > bound:
+            more.add(walk.next(self._clock.elapsed()))
             if more.count > bound:
                 raise LargeSweepError(held_message(bound, records, note.rules, work.rules), {})
             if walk.at_end:
