@@ -5,8 +5,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, NewFile, Selection, Status
+from temp_file_manager.records import NewFile, Selection, Status
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.registry.sqlite.rows import path_at

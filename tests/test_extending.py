@@ -12,9 +12,10 @@ import command_line
 from command_line import Say
 from contexts import jobs_of
 from temp_file_manager import TempFileManager, cli, jobs
+from temp_file_manager.causes import Cause, sentence
 from temp_file_manager.cli import options, render
 from temp_file_manager.context import Context
-from temp_file_manager.records import Cause, Outcome, Status, TempFile, sentence
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, schemes
 from temp_file_manager.registry.contract import Identify
 from temp_file_manager.registry.schemes import Address, Scheme

@@ -9,7 +9,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, overload
 
-from temp_file_manager.records import LASTING, Cause, Identity, Outcome, Rewritten, Status, TempFile
+from temp_file_manager.causes import LASTING, Cause
+from temp_file_manager.records import Identity, Outcome, Rewritten, Status, TempFile
 
 Place = tuple[bytes, bytes, Identity | None, int | None]
 """A directory, a name in it, and which file of what size was registered there: what a removal that compares needs of a
@@ -26,6 +27,8 @@ class Other(NamedTuple):
     cause: Cause
     detail: str = ""
     found: Rewritten | None = None
+    due_at: float | None = None
+    rule: str = ""
 
     @property
     def lasting(self) -> str:
@@ -74,6 +77,15 @@ class Chunk(Sequence[TempFile]):
         """Return the place of each; None when a path is all that is known of these files."""
         return None
 
+    def uncommon(self, *, ruled: bool) -> Sequence[int]:
+        """Return the positions of those that are no plain files, in order; ``ruled``: or that may be under a rule.
+
+        Those are all whose end is not their own: without a ttl a rule may be about them that was made since.
+        """
+        if not ruled:
+            return [at for at, record in enumerate(self) if record.kind]
+        return [at for at, record in enumerate(self) if is_uncommon(record.kind, record.due_at, record.rule)]
+
     def part(self, first: int, last: int) -> Self:
         """Return some of them, as a chunk."""
         return type(self)(self.rows[first:last])
@@ -89,6 +101,11 @@ class Chunk(Sequence[TempFile]):
         if isinstance(index, slice):
             return [self.record(row) for row in self.rows[index]]
         return self.record(self.rows[index])
+
+
+def is_uncommon(kind: str | None, due_at: float | None, rule: str | None) -> bool:
+    """Say whether a record is of no plain file, or may be under a rule."""
+    return bool(kind or rule) or due_at is None
 
 
 class Made(Chunk):

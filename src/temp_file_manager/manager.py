@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from threading import Lock
-from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs
@@ -22,12 +21,11 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
-from temp_file_manager.sweeping.sessions import end_first
+from temp_file_manager.sweeping.preparation import prepare
 from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
-
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
 
 
@@ -231,6 +229,10 @@ class TempFileManager:
         """
         unpin(self.registry, absolute(file_path))
 
+    def restore(self, file_path: AnyPath, *, to: AnyPath | None = None) -> str:
+        """Move a file back from quarantine, by the path where it was, and return where it is; see ``Restorer``."""
+        return self._context.restorer.restore(absolute(file_path), None if to is None else absolute(to))
+
     def cleanup(self, force: bool = False) -> int:
         """Remove files older than ``max_age`` or their ttl, or every one with ``force``.
 
@@ -274,17 +276,17 @@ class TempFileManager:
         """
         bounds = Bounds.of(limit, budget, stop)
         context = self._context
-        asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
-        due = Selection(asof, self.max_age, force)
-        foretold = end_first(self.registry, due, dry_run=dry_run)
+        due = Selection(context.clock.wall() if trust_clock else context.clock_guard.read().asof, self.max_age, force)
+        bounds, foretold = prepare(self.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
         context.closed.tell()
-        storage = context.storage_for(protect_open=protect_open)
+        storage = context.storage_for(protect_open=protect_open, force=force)
         report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
-        report += context.evictor.evict(due, bounds.after(report), allow=allow_large, swept_by=storage, dry_run=dry_run)
+        bounds, evict = bounds.after(report), context.evictor.evict
+        report += evict(due, bounds, allow=allow_large, swept_by=storage, dry_run=dry_run, foretold=foretold)
         if not dry_run:
             context.directories.remove(due)
         return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
@@ -336,15 +338,13 @@ class TempFileManager:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
                 self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind
                 self._context.closed.tell()
                 mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
-                self._context.sweeper.run(mine, Bounds(), self._context.storage)
+                self._context.sweeper.run(mine, Bounds(), self._context.storages.forced)
                 self._context.directories.remove(mine)
         finally:
             self.close()

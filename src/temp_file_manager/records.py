@@ -1,14 +1,15 @@
-"""Records of files, and outcomes of removals with their causes: frozen, and nothing that acts.
+"""Records of files, and outcomes of removals: frozen, and nothing that acts.
 
 The two that are made once per file are named tuples (cheaper to make than a frozen
 dataclass); those made once per call are frozen dataclasses.
 """
 
 import errno
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from temp_file_manager.causes import Cause, sentence
 
 
 class Identity(NamedTuple):
@@ -44,6 +45,33 @@ A bare tuple: naming its fields would cost a tenth of a registration, and it is 
 """
 
 
+class Kind(StrEnum):
+    """What a record stands for."""
+
+    FILE = ""
+    UNIT = "unit"  # a directory that goes whole or not at all
+    GOING = "going"  # a unit that has been moved away, and is being removed
+    QUARANTINED = "quarantined"  # what has been moved away, and can be had back until it is due
+    COMPRESSED = "compressed"  # a file whose content is another's, compressed
+
+
+class Nature(NamedTuple):
+    """What sets a record apart from that of a plain file about which ``max_age`` decides.
+
+    Attributes:
+        rule: The name of the rule that has set its ``due_at``; empty: none has.
+        kind: What it stands for.
+        origin: Where that was before it was moved away or compressed, an absolute path; empty: where it is.
+    """
+
+    rule: str = ""
+    kind: Kind = Kind.FILE
+    origin: str = ""
+
+
+PLAIN = Nature()
+
+
 class TempFile(NamedTuple):
     """A record: one registered file.
 
@@ -69,6 +97,10 @@ class TempFile(NamedTuple):
             registration and the registry keeps it. Pages in an order of their own, and what is looked up by its path,
             know it.
         session: The number of the session that it was registered in; 0: none.
+        rule: As in ``Nature``. Then ``due_at`` is the rule's, and says when to look at the file again: never later than
+            the truth.
+        kind: As in ``Nature``.
+        origin: As in ``Nature``.
     """
 
     path: str
@@ -86,6 +118,9 @@ class TempFile(NamedTuple):
     disk: int | None = None
     used_at: float | None = None
     session: int = 0
+    rule: str = ""
+    kind: Kind = Kind.FILE
+    origin: str = ""
 
     @property
     def room(self) -> int | None:
@@ -106,6 +141,20 @@ class Measured(NamedTuple):
     record: TempFile
     disk: int
     used_at: float | None = None
+
+
+class Ruled(NamedTuple):
+    """What a rule decides about a record.
+
+    Attributes:
+        record: The record, as it was before.
+        rule: The rule's name; empty: none decides any more.
+        due_at: When to look at its file, seconds since the epoch; None: ``max_age`` decides.
+    """
+
+    record: TempFile
+    rule: str
+    due_at: float | None
 
 
 class Order(StrEnum):
@@ -136,6 +185,8 @@ class Selection:
         only: Of these records alone, as a page or ``get`` gave them. What has been registered again since is another.
         session: Only what belongs to the session of this number, in an order of the registry's own; 0: of whatever one.
         tags: Of what has one of these tags alone; for pages in an order of their own.
+        kind: Of this kind alone, which is not ``FILE``; for pages in the order of ``ADDED``. None: of each.
+        since: What has a later generation alone; for pages in the order of ``ADDED``, where the registry keeps those.
     """
 
     asof: float
@@ -147,6 +198,8 @@ class Selection:
     only: tuple[TempFile, ...] | None = None
     session: int = 0
     tags: tuple[str, ...] = ()
+    kind: Kind | None = None
+    since: int = 0
 
 
 class Status(StrEnum):
@@ -155,74 +208,11 @@ class Status(StrEnum):
     REMOVED = "removed"  # the file was removed, the record forgotten
     GONE = "gone"  # the file was no longer there, the record forgotten
     REPLACED = "replaced"  # another file is there now: it stays, the record is forgotten
+    QUARANTINED = "quarantined"  # it was moved away; another record, from which it can be had back, stands for it
+    COMPRESSED = "compressed"  # another record, of a compressed file beside where it was, stands for it
     KEPT = "kept"  # not to be removed now, for the reason given: kept with its age, and looked at again later
     FAILED = "failed"  # the removal failed: the record and its age are kept, and it is tried again
     SKIPPED = "skipped"  # not tried: registered again meanwhile, or this sweep's time was up
-
-
-class Cause(StrEnum):
-    """What decided that a record was not simply removed; programs compare it, ``sentence`` makes text of it."""
-
-    NONE = ""
-    GONE = "gone"  # somebody else removed it
-    # Why the file there is not taken for the registered one.
-    REPLACED = "replaced"
-    IDENTITY_UNKNOWN = "identity unknown"
-    PENDING = "pending"  # it was on record before it was made, and its process died in between
-    OTHER_DIRECTORY = "other directory"
-    ABSENT_DIRECTORY = "absent directory"
-    OTHER_FILE_SYSTEM = "other file system"
-    REWRITTEN = "rewritten"  # by its own application, in the manager's base: it stays on record as it is now
-    CHANGING = "changing"  # it was replaced between two looks at it
-    # Why it is left alone although it is the registered one.
-    IN_USE = "in use"
-    USE_UNKNOWN = "use unknown"
-    FOREIGN = "foreign"  # another user's
-    OWN = "own"  # this package's
-    # Why its removal did not come about.
-    NOT_REGULAR = "not regular"
-    DIRECTORY = "directory"
-    REFUSED = "refused"  # the system said no; the detail is the name of its error, as EACCES
-    OBSTACLE = "obstacle"
-    HUNG = "hung"
-    ERROR = "error"  # anything else; the detail is what it said
-    # Why nothing was tried.
-    CLAIM_ENDED = "claim ended"
-    LEASE_ENDED = "lease ended"
-    SWEEP_OVER = "sweep over"
-    ABANDONED = "abandoned"
-    # Why somebody should know that it was removed.
-    NOT_GUARANTEED = "not guaranteed"  # its content may not be destroyed
-
-
-_SENTENCES = {
-    Cause.GONE: "already gone",
-    Cause.REPLACED: "another file has been put in its place since it was registered",
-    Cause.IDENTITY_UNKNOWN: "nothing can tell whether it is the file that was registered",
-    Cause.PENDING: "its process died while it was being created: it may be anybody's",
-    Cause.OTHER_DIRECTORY: "its directory is another one than when it was registered",
-    Cause.ABSENT_DIRECTORY: "what its directory lies on is not mounted here now",
-    Cause.REWRITTEN: "it was rewritten since it was registered, and counts from then",
-    Cause.CHANGING: "it was replaced while it was looked at",
-    Cause.IN_USE: "in use: somebody has it open",
-    Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
-    Cause.OWN: "it is one of this package's own files",
-    Cause.NOT_REGULAR: "it is no regular file",
-    Cause.DIRECTORY: "it is a directory",
-    Cause.CLAIM_ENDED: "registered again, forgotten or touched meanwhile",
-    Cause.LEASE_ENDED: "half of its claim's time is up",
-    Cause.SWEEP_OVER: "its sweep is over",
-    Cause.ABANDONED: "its removal was abandoned",
-}
-
-
-def sentence(cause: Cause, detail: str = "") -> str:
-    """Return a cause in words, without the path it is about. A detail of ours says it better than the usual words."""
-    if cause is Cause.REFUSED:
-        return os.strerror(getattr(errno, detail))
-    if cause is Cause.NOT_GUARANTEED:
-        return f"not_guaranteed: {detail}"
-    return detail or _SENTENCES.get(cause, "")
 
 
 class Rewritten(NamedTuple):
@@ -250,6 +240,8 @@ class Outcome(NamedTuple):
         cause: Why.
         detail: What more there is to say of the cause; see ``Cause``.
         found: What is there instead, where the record is to stand for that from now on; then it is ``SKIPPED``.
+        due_at: When to look at it again, where a rule keeps it until then; then it is ``KEPT``.
+        rule: The name of that rule. Empty: rules keep it no more, ``max_age`` decides, and ``due_at`` is not noted.
     """
 
     record: TempFile
@@ -257,6 +249,8 @@ class Outcome(NamedTuple):
     cause: Cause = Cause.NONE
     detail: str = ""
     found: Rewritten | None = None
+    due_at: float | None = None
+    rule: str = ""
 
     @property
     def retired(self) -> bool:
@@ -271,16 +265,10 @@ class Outcome(NamedTuple):
         return sentence(self.cause, self.detail)
 
 
-LASTING = frozenset({
-    *(Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY, Cause.OTHER_FILE_SYSTEM),
-    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN),
-})  # fmt: skip
-"""Causes for which every sweep keeps a file until somebody does something about it: health and the log tell of them."""
-
-CLEANED = (Status.REMOVED, Status.GONE)
+CLEANED = (Status.REMOVED, Status.GONE, Status.QUARANTINED)
 """What counts as cleaned up: the file is there no more."""
 
-RETIRED = (*CLEANED, Status.REPLACED)
+RETIRED = (*CLEANED, Status.REPLACED, Status.COMPRESSED)
 """What is forgotten."""
 
 

@@ -55,14 +55,16 @@ class SweepReport:
     dry_run: bool = False
     duration: float = 0.0
     evicted: int = 0
+    quarantined: int = 0
+    compressed: int = 0
 
     @property
     def retired(self) -> int:
-        """Records forgotten because their file was removed, or was already gone.
+        """Records forgotten because their file was removed, or was already gone, or is in quarantine.
 
-        What is another file now is there, and counted apart.
+        What is another file now is there, and counted apart; so is what was compressed.
         """
-        return self.removed + self.gone
+        return self.removed + self.gone + self.quarantined
 
     def __add__(self, other: "SweepReport") -> "SweepReport":
         """Return both as one."""
@@ -70,10 +72,10 @@ class SweepReport:
         for one in other.reasons:
             known = reasons.get((one.status, one.reason))
             reasons[one.status, one.reason] = one if known is None else known._replace(files=known.files + one.files)
-        numbers = ("removed", "gone", "replaced", "kept", "failed", "skipped", "evicted", "duration")
+        names = "removed gone replaced quarantined compressed kept failed skipped evicted duration"
         return replace(
             self,
-            **{name: getattr(self, name) + getattr(other, name) for name in numbers},
+            **{name: getattr(self, name) + getattr(other, name) for name in names.split()},
             outcomes=(self.outcomes + other.outcomes)[:OUTCOMES_IN_A_REPORT],
             reasons=tuple(reasons.values())[:REASONS_IN_A_REPORT],
             stopped=self.stopped or other.stopped,

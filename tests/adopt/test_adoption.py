@@ -24,9 +24,10 @@ from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt import plan as adopting
 from temp_file_manager.adopt.survey import Wanted
 from temp_file_manager.adopt.watched import RECENT, WATCHED, adopt_watched, read_watched, unwatch, watch, watched
+from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
-from temp_file_manager.records import Cause, Identity, Status, TempFile
+from temp_file_manager.records import Identity, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking
@@ -35,6 +36,7 @@ from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Entry, Skip, Tree
 from temp_file_manager.storage.wrappers import overwrite
+from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock
 from trees import DAY, LATER, make, snapshot, special
@@ -701,7 +703,7 @@ def replaced(path: str) -> None:
 def test_what_changes_before_its_removal_stays(tree: Path, act: Callable[[str], object], status: str) -> None:
     (file,) = make(tree, "file")
     plan = planned(tree, now=time.time() + LATER)
-    context = replace(Context.beside(Settings(protect_open=False)), storage=Between(act))
+    context = replace(Context.beside(Settings(protect_open=False)), storages=Storages.of(Between(act)))
     report = once.sweep_once(context, plan).report
     assert {str(outcome.status) for outcome in report.outcomes} == {status}
     assert file.exists()
@@ -727,7 +729,7 @@ class Hasty(LocalStorage):
 def test_what_there_was_no_time_for_comes_again(tree: Path) -> None:
     make(tree, *"abcd")
     storage = Hasty()
-    context = replace(Context.beside(Settings(protect_open=False)), storage=storage)
+    context = replace(Context.beside(Settings(protect_open=False)), storages=Storages.of(storage))
     report = once.sweep_once(context, planned(tree, now=time.time() + LATER)).report
     first, second = storage.chunks
     assert second == first[1:]

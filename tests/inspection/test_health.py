@@ -19,10 +19,11 @@ from contexts import jobs_of, timed
 from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.adopt import watched
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.health import Facts, Grade, Health, Room, examine, judge
-from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.journal import last_line
 from temp_file_manager.sweeping.clock_guard import NAME

@@ -18,11 +18,11 @@ from command_line import tfm
 from contexts import jobs_of, removing_by
 from temp_file_manager import MemoryRegistry, RegistryError, Status, TempFileManager
 from temp_file_manager.adopt import watched
+from temp_file_manager.causes import Cause
 from temp_file_manager.inspection import metrics
 from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.limits import Limit, Mark, Measure
-from temp_file_manager.records import Cause
 from temp_file_manager.registry import Stats
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage

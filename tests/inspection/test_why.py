@@ -18,13 +18,14 @@ import pytest
 from contexts import timed
 from mounts import mounted
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import RecordsSettled
 from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.inspection.sessions import sessions
 from temp_file_manager.inspection.why import Explanation, why
-from temp_file_manager.records import PENDING, Cause, Outcome, Selection, Status
+from temp_file_manager.records import PENDING, Outcome, Selection, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.journal import last_line
 from temp_file_manager.rules import verdict

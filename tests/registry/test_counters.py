@@ -21,10 +21,11 @@ import small_disk
 from command_line import tfm
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.inspection.check import check
 from temp_file_manager.inspection.overview import oldest
-from temp_file_manager.records import Cause, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.records import NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.sqlite import migration
 from temp_file_manager.registry.sqlite.database import Database

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import pytest
@@ -14,9 +15,22 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
-from temp_file_manager.records import RETIRED, Cause, Measured, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.records import (
+    PLAIN,
+    RETIRED,
+    Kind,
+    Measured,
+    Nature,
+    NewFile,
+    Order,
+    Ruled,
+    Selection,
+    Status,
+    TempFile,
+)
 from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -32,7 +46,15 @@ T = TypeVar("T")
 NOTHING_DUE = Selection(0.0, math.inf)
 REMOVED = Other(Status.REMOVED, Cause.NONE)
 HUNG = Other(Status.FAILED, Cause.HUNG)
-ENDS = st.sampled_from([*(Other(status, Cause.NONE) for status in Status), HUNG])
+RULED = [
+    Other(Status.KEPT, Cause.RULE, "", None, due_at, rule)
+    for due_at in (NOW - 5, NOW + 20, math.inf)
+    for rule in ("", "a", "b")
+]
+ENDS = st.sampled_from([*(Other(status, Cause.NONE) for status in Status), HUNG]) | st.sampled_from(RULED)
+NATURES = st.builds(
+    Nature, st.sampled_from(["", "a", "b"]), st.sampled_from(Kind), st.sampled_from(["", "/o/0", "/o/1"])
+)
 
 
 @dataclass(eq=False)
@@ -51,6 +73,7 @@ class Row:
     tags: tuple[str, ...] = ()
     used_at: float | None = None
     session: int = 0
+    nature: Nature = PLAIN
 
     @property
     def room(self) -> int:
@@ -149,34 +172,49 @@ class Lockstep(RuleBasedStateMachine):
     sizes = st.none() | st.integers(0, 9)
     sized = st.lists(st.tuples(paths, sizes), max_size=4)
     words = st.sampled_from([(), ("x",), ("y",), ("x", "y")])
+    ends = st.none() | st.integers(0, 40).map(float) | st.just(math.inf)
 
-    @rule(files=sized, ttl=st.none() | st.integers(0, 40).map(float), tags=words, disk=sizes)
+    natures = st.dictionaries(paths, NATURES, max_size=2)
+
+    @rule(files=sized, ttl=ends, tags=words, disk=sizes, natures=st.just({}) | natures)
     def add(
         self,
         files: list[tuple[str, int | None]],
         ttl: float | None,
         tags: tuple[str, ...] = (),
         disk: int | None = None,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         due_at = None if ttl is None else self.now + ttl
         rows: list[NewFile] = [(path, due_at, size, tags, None, disk) for path, size in files]
-        if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now)):
-            self.added(rows)
+        if self.changes((path for path, _ in files), lambda: self.registry.add(rows, self.now, natures=natures)):
+            self.added(rows, natures=natures)
 
-    def added(self, files: Iterable[NewFile], session: int = 0) -> None:
+    def added(
+        self, files: Iterable[NewFile], session: int = 0, natures: Mapping[str, Nature] = MappingProxyType({})
+    ) -> None:
         for path, due_at, size, tags, _, disk in files:
             row = Row(path, self.now, due_at, written_at=self.tick(), size=size, disk=disk, tags=tags, session=session)
+            row.nature = natures.get(path, PLAIN)
+            if session:
+                row.nature = row.nature._replace(rule="")
             self.rows[path] = row
-            self.counts["registered"] += 1
+            self.counts["registered"] += not row.nature.origin
 
-    @rule(files=sized, tags=words, disk=sizes)
-    def add_only_new(self, files: list[tuple[str, int | None]], tags: tuple[str, ...], disk: int | None) -> None:
+    @rule(files=sized, tags=words, disk=sizes, natures=natures)
+    def add_only_new(
+        self,
+        files: list[tuple[str, int | None]],
+        tags: tuple[str, ...],
+        disk: int | None,
+        natures: dict[str, Nature],
+    ) -> None:
         rows: list[NewFile] = [(path, None, size, tags, None, disk) for path, size in files]
         unknown = [path for path, _ in files if path not in self.rows]
-        if self.changes(unknown, lambda: self.registry.add(rows, self.now, only_new=True)):
+        if self.changes(unknown, lambda: self.registry.add(rows, self.now, only_new=True, natures=natures)):
             for row in rows:
                 if row[0] not in self.rows:
-                    self.added([row])
+                    self.added([row], natures=natures)
 
     @rule(path=paths)
     def add_one(self, path: str) -> None:
@@ -232,6 +270,7 @@ class Lockstep(RuleBasedStateMachine):
         row = self.rows[path] = Row(path, when, due_at, written_at=self.tick())
         if old is not None:
             row.size, row.disk, row.tags, row.session = old.size, old.disk, old.tags, old.session
+            row.nature = old.nature
             row.due_at = old.due_at if old.session else due_at
             row.used_at = old.used_at if old.used_at is not None and old.used_at > when else None
         self.counts["registered"] += old is None
@@ -262,6 +301,7 @@ class Lockstep(RuleBasedStateMachine):
         for path, when in new:
             old = former.get(path, Row(path, when, None))
             row = self.rows[path] = Row(path, when, None, written_at=written, size=old.size, disk=old.disk)
+            row.nature = old.nature._replace(rule="")
             if old.session:
                 row.due_at, row.session = old.due_at, old.session
 
@@ -301,8 +341,10 @@ class Lockstep(RuleBasedStateMachine):
         session = self.registry.begin("", now=self.now, ends_at=ends_at, owner=THIS_PROCESS)
         return Owner(session.number, ends_at)
 
-    @rule(session=sessions, files=sized, ttl=st.none() | st.just(5.0))
-    def add_to_session(self, session: Owner, files: list[tuple[str, int | None]], ttl: float | None) -> None:
+    @rule(session=sessions, files=sized, ttl=st.none() | st.just(5.0), natures=natures)
+    def add_to_session(
+        self, session: Owner, files: list[tuple[str, int | None]], ttl: float | None, natures: dict[str, Nature]
+    ) -> None:
         rows: list[NewFile] = [(path, ttl and self.now + ttl, size, (), None, None) for path, size in files]
         if session.ended:
             if rows and not any(path in self.out for path, _ in files):
@@ -310,8 +352,10 @@ class Lockstep(RuleBasedStateMachine):
                     self.registry.add(rows, self.now, session=session.number)
             return
         paths = [path for path, _ in files]
-        if self.changes(paths, lambda: self.registry.add(rows, self.now, session=session.number)):
-            self.added([(path, session.ends_at, *rest) for path, _, *rest in rows], session.number)  # type: ignore[misc]
+        add = self.registry.add
+        if self.changes(paths, lambda: add(rows, self.now, session=session.number, natures=natures)):
+            ending: list[NewFile] = [(path, session.ends_at, *rest) for path, _, *rest in rows]  # type: ignore[misc]
+            self.added(ending, session.number, natures)
 
     @rule(session=sessions, seconds=st.sampled_from([0.0, 20.0, math.inf]))
     def renew_session(self, session: Owner, seconds: float) -> None:
@@ -343,6 +387,55 @@ class Lockstep(RuleBasedStateMachine):
         due = Selection(self.now, 0, force=True, session=session.number)
         free = [record.path for record in self.registry.page(due, now=self.now, limit=99).records]
         assert sorted(free) == sorted(path for path, row in self.rows.items() if self.wants(row, due, self.event + 1))
+
+    # -- natures
+
+    @rule(
+        looked=measures,
+        name=st.sampled_from(["", "a", "b"]),
+        seconds=st.integers(-5, 40).map(float) | st.just(math.inf),
+    )
+    def rule_files(self, looked: list[tuple[TempFile, Row]], name: str, seconds: float) -> None:
+        """What was looked at may have been registered again since, be claimed, or have an end of its own."""
+        due_at = self.now + seconds if name else None
+        self.registry.ruled(Ruled(record, name, due_at) for record, _ in looked)
+        for record, row in looked:
+            path = record.path
+            free = self.rows.get(path) is row and path not in self.out and not row.session
+            if not free or (row.due_at is not None and not row.nature.rule):
+                continue
+            nature = row.nature._replace(rule=name)
+            if self.writes_wait:
+                row.due_at, row.nature = due_at, nature
+            elif self.registry.get((path,))[path].registered_at is not record.registered_at:
+                # In memory what is given a rule is another record.
+                self.rows[path] = replace(row, due_at=due_at, nature=nature, written_at=self.tick())
+
+    @invariant()
+    def natures_are_the_models(self) -> None:
+        rows = self.rows.values()
+        assert {path: _nature(one) for path, one in self.registry.get(list(self.rows)).items()} == {
+            row.path: row.nature for row in rows
+        }
+        assert self.registry.rules() == Counter(row.nature.rule for row in rows if row.nature.rule)
+        for kind in set(Kind) - {Kind.FILE}:
+            found = [record.path for record in self.in_order(Order.ADDED, kind=kind)]
+            assert sorted(found) == sorted(row.path for row in rows if row.nature.kind is kind)
+        successors = self.registry.successors(("/o/0", "/o/1", "/o/2"))
+        assert {origin: {one.path for one in records} for origin, records in successors.items()} == {
+            origin: {row.path for row in rows if row.nature.origin == origin}
+            for origin in {row.nature.origin for row in rows} - {""}
+        }
+
+    @rule(name=st.sampled_from(["a", "b"]), count=st.integers(0, 3))
+    def the_newest_of_a_rule_and_those_beyond(self, name: str, count: int) -> None:
+        endless = [row for row in self.rows.values() if row.nature.rule == name and row.due_at == math.inf]
+        every = self.registry.beyond(name, 0, 9)
+        assert {record.path for record in every} == {row.path for row in endless}
+        times = [record.registered_at for record in every]
+        assert times == sorted(times, reverse=True)
+        assert self.registry.beyond(name, count, 9) == every[count:]
+        assert self.registry.beyond(name, count, 1) == every[count : count + 1]
 
     # -- pins and holds
 
@@ -416,6 +509,7 @@ class Lockstep(RuleBasedStateMachine):
         taken = Taken(claim, [wanted[path] for path in paths], self.now + 60)
         for record, row in zip(claim.records, taken.rows, strict=True):
             assert record[:5] == (row.path, row.registered_at, row.due_at, row.retry_at, row.failures)
+            assert _nature(record) == row.nature
             self.out[row.path] = taken
         sweep.cursor = claim.cursor
         if paths:
@@ -508,21 +602,26 @@ class Lockstep(RuleBasedStateMachine):
                 taken.hung.discard(row.path)
                 del self.out[row.path]
             if end is not None and self.rows.get(row.path) is row:
-                self.outcome(row, end.status, event)
+                self.outcome(row, end, event)
 
-    def outcome(self, row: Row, status: Status, event: int) -> None:
+    def outcome(self, row: Row, end: Other, event: int) -> None:
+        status = end.status
         if status is Status.SKIPPED:
             return
         self.counts[str(status)] += 1
         if status in RETIRED:
             del self.rows[row.path]
             self.pins.pop(row.path, None)
-            if status is not Status.REPLACED:
+            if status not in {Status.REPLACED, Status.COMPRESSED}:
                 self.cleaned_at.append(max(0.0, self.now - row.registered_at))
             self.freed += row.room * (status is Status.REMOVED)
             return
         row.failures, row.failed_at = row.failures + (status is Status.FAILED), event
         row.retry_at = retry_at(row.failures, self.now)
+        if end.due_at is not None:
+            row.failures, row.retry_at = 0, None
+            row.due_at = end.due_at if end.rule else None
+            row.nature = row.nature._replace(rule=end.rule)
 
     # -- what always holds
 
@@ -579,9 +678,9 @@ class Lockstep(RuleBasedStateMachine):
         assert {record.path for record in some} == {record.path for record in wanted}
         assert [_place(record, order) for record in some] == [_place(record, order) for record in wanted]
 
-    def in_order(self, order: Order, tags: tuple[str, ...] = ()) -> list[TempFile]:
+    def in_order(self, order: Order, tags: tuple[str, ...] = (), kind: Kind | None = None) -> list[TempFile]:
         """Every record, in pages of two."""
-        selection = Selection(0.0, 0.0, order=order, tags=tags)
+        selection = Selection(0.0, 0.0, order=order, tags=tags, kind=kind)
         page = self.registry.page(selection, now=self.now, limit=2)
         found = list(page.records)
         while page.cursor is not None:
@@ -606,6 +705,10 @@ def _place(record: TempFile, order: Order) -> float | None:
     if order is Order.LARGEST:
         return record.room
     return max(record.registered_at, -math.inf if order is Order.OLDEST else record.used_at or -math.inf)
+
+
+def _nature(record: TempFile) -> Nature:
+    return Nature(record.rule, record.kind, record.origin)
 
 
 def _since(row: Row, due: Selection) -> float:

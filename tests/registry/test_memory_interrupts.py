@@ -9,8 +9,10 @@ import pytest
 from contexts import MakeManager
 from interrupts import everywhere, interrupted, stop
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryBusyError
-from temp_file_manager.records import Selection
+from temp_file_manager.records import Kind, Nature, Ruled, Selection, Status
 from temp_file_manager.registry import THIS_PROCESS, MemoryRegistry, Settlement
 from temp_file_manager.testing import NOW
 from temp_file_manager.testing.threads import Work
@@ -31,6 +33,12 @@ def swept(registry: MemoryRegistry) -> None:
     registry.settle(Settlement(claim, 1, {}, NOW))
 
 
+def kept(registry: MemoryRegistry) -> None:
+    claim = registry.claim(DUE, now=NOW, lease=60, limit=2)
+    by_rules = [Other(Status.KEPT, Cause.RULE, due_at=NOW + 50, rule=rule) for rule in ("charts", "")]
+    registry.settle(Settlement(claim, 2, dict(enumerate(by_rules)), NOW))
+
+
 STEPS: dict[str, Callable[[MemoryRegistry], object]] = {
     "add_one": lambda registry: registry.add_one("/m/new", NOW, registry.settlements),
     "add_one of what came before": lambda registry: registry.add_one("/m/new", NOW - 1, registry.settlements),
@@ -47,6 +55,15 @@ STEPS: dict[str, Callable[[MemoryRegistry], object]] = {
     "keep": lambda registry: registry.keep(["/m/0"], NOW + 5),
     "release": lambda registry: registry.release(["/m/0"]),
     "a sweep": swept,
+    "add of what is not plain": lambda registry: registry.add(
+        [("/m/0", NOW + 1, None, (), None, None), ("/m/new", None, None, (), None, None)],
+        NOW,
+        natures={"/m/0": Nature("charts"), "/m/new": Nature(kind=Kind.COMPRESSED, origin="/m/was")},
+    ),
+    "ruled": lambda registry: registry.ruled(
+        Ruled(record, "charts", NOW + 5) for record in registry.get(("/m/0", "/m/1")).values()
+    ),
+    "a sweep that keeps by a rule": kept,
 }
 
 

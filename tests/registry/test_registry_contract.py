@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry import MemoryRegistry, Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules import retry_at

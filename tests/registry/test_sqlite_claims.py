@@ -14,9 +14,10 @@ import pytest
 
 from small_disk import fill_pages
 from sqlite_files import claimed, execute, new, over, registry_at
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError, RegistryFullError
-from temp_file_manager.records import Cause, Identity, Rewritten, Selection, Status
+from temp_file_manager.records import Identity, Rewritten, Selection, Status
 from temp_file_manager.registry import THIS_PROCESS, Claim, Settlement
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.sqlite import migration

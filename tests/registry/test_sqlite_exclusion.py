@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from sqlite_files import claimed, new, over, registry_at
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError
-from temp_file_manager.records import Cause, NewFile, Selection, Status
+from temp_file_manager.records import NewFile, Selection, Status
 from temp_file_manager.registry import Looked, Settlement, waiting
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 
@@ -28,7 +29,8 @@ LONG = 60.0
 SWEEPER = """
 import sys
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 path, base, hangs = sys.argv[1:]

@@ -31,10 +31,11 @@ from small_disk import (
 )
 from sqlite_files import claimed, over, own
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.inspection.check import check
-from temp_file_manager.records import Cause, NewFile, Selection, Status, TempFile
+from temp_file_manager.records import NewFile, Selection, Status, TempFile
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.sqlite.database import RESERVE
 from temp_file_manager.registry.sqlite.errors import in_our_words, translated

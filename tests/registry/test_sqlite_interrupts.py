@@ -14,7 +14,11 @@ from contexts import MakeManager
 from interrupting import Places
 from sqlite_files import own
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.records import Kind, Nature, Ruled, Selection, Status, TempFile
+from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import full
 from temp_file_manager.testing import in_child
@@ -42,7 +46,35 @@ def works(manager: TempFileManager, paths: list[Path]) -> dict[str, Callable[[],
         "pin": lambda: manager.pin(paths[0]),
         "files": lambda: manager.files.update({str(paths[0]): 1.0}),
         "sweep": lambda: manager.sweep(force=True),
+        "rule": lambda: rule(manager, paths),
+        "succeed": lambda: succeed(manager, paths),
+        "keep by a rule": lambda: kept_by_a_rule(manager),
     }
+
+
+def rule(manager: TempFileManager, paths: list[Path]) -> None:
+    records = manager.registry.get(map(str, paths)).values()
+    manager.registry.ruled(Ruled(record, "charts", 5e9) for record in records)
+
+
+def succeed(manager: TempFileManager, paths: list[Path]) -> None:
+    """Put successors on record that take the places of these: as what was moved away, of the same files."""
+    records = manager.registry.get(map(str, paths)).values()
+    rows = [(one.path, 5e9, one.size, (), one.identity, one.disk) for one in records]
+    natures = {one.path: Nature(kind=Kind.COMPRESSED, origin=f"{one.path} was") for one in records}
+    manager.registry.add(rows, 0.0, natures=natures)
+
+
+def kept_by_a_rule(manager: TempFileManager) -> None:
+    registry = manager.registry
+    into: list[Claim] = []
+    try:
+        claim = registry.claim(Selection(9e9, 0.0, force=True), now=0.0, lease=60, limit=9, into=into)
+        others = {at: Other(Status.KEPT, Cause.RULE, due_at=6e9, rule="charts") for at in range(len(claim.records))}
+        registry.settle(Settlement(claim, len(others), others, 0.0))
+    finally:
+        for claim in into:  # as every sweep does that is interrupted
+            registry.settle(Settlement(claim, 0, {}, 0.0))
 
 
 @pytest.fixture
@@ -53,7 +85,7 @@ def paths(tmp_path: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("what", ["register one", "register many", "pin", "files", "sweep"])
+@pytest.mark.parametrize("what", ["register one", "register many", "pin", "files", "sweep", "rule", "succeed"])
 def test_an_interrupt_keeps_nobody_out(make_manager: MakeManager, paths: list[Path], what: str) -> None:
     """Once one between BEGIN and the block that rolls back locked every other process out."""
     manager = make_manager()
@@ -71,6 +103,35 @@ def test_an_interrupt_keeps_nobody_out(make_manager: MakeManager, paths: list[Pa
     assert manager.register_files(paths).registered == 3
     manager.unpin(paths[0])
     assert manager.sweep(force=True).removed == 3
+
+
+@pytest.mark.parametrize(
+    ("what", "all_or_none"),
+    [
+        ("rule", lambda record: record.rule == "charts"),
+        ("succeed", lambda record: record.origin != ""),
+        ("keep by a rule", lambda record: record.due_at == 6e9),
+    ],
+)
+def test_an_interrupt_leaves_natures_whole(
+    make_manager: MakeManager, paths: list[Path], what: str, all_or_none: Callable[[TempFile], bool]
+) -> None:
+    """All records of a step, or none; and what is kept beside them is as it would be counted."""
+    manager = make_manager()
+    manager.registry.patience = 0.0
+    work, places = works(manager, paths)[what], Places(interrupt)
+    for number in itertools.count():
+        manager.register_files(paths)
+        try:
+            if not places.come(number, work):
+                break
+        except KeyboardInterrupt:
+            assert others_can_write(manager), number
+        found = [all_or_none(record) for record in manager.registry.get(map(str, paths)).values()]
+        assert len(found) == 3
+        assert len(set(found)) == 1, number
+        assert not [one for one in manager.registry.check(now=0.0, fix=False) if one.kind == "wrong count"], number
+    assert number > SOME
 
 
 @pytest.mark.parametrize("what", ["register one", "register many", "sweep"])

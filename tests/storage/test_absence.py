@@ -13,7 +13,7 @@ import pytest
 
 from mounts import mounted
 from temp_file_manager import Outcome, TempFileManager
-from temp_file_manager.records import Cause
+from temp_file_manager.causes import Cause
 from temp_file_manager.storage import compare
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.kernel import mounts, statx, volumes

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from temp_file_manager import SweepReport, TempFileManager
+from temp_file_manager.causes import sentence
 from temp_file_manager.chunks import place_of
-from temp_file_manager.records import NOTHING, Identity, Status, TempFile, sentence
+from temp_file_manager.records import NOTHING, Identity, Status, TempFile
 from temp_file_manager.storage import compare, identity
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile

@@ -18,7 +18,8 @@ import pytest
 from contexts import jobs_of
 from removing import removed
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Cause, Status, TempFile
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Status, TempFile
 from temp_file_manager.storage import LocalStorage, compare
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import Examiner

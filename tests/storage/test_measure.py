@@ -10,7 +10,8 @@ import pytest
 from mounts import mounted
 from removing import removed
 from temp_file_manager import TempFileManager
-from temp_file_manager.records import Cause, Measured, Outcome, Status, TempFile
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Measured, Outcome, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.measure import GONE, REPLACED, Gone, measure

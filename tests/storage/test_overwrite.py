@@ -17,9 +17,10 @@ import pytest
 from contexts import MakeManager, removing_by
 from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.leases import InUse

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from removing import outcomes, removal_of, removed
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.kernel.leases import InUse

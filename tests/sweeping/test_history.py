@@ -13,9 +13,10 @@ import pytest
 
 from contexts import jobs_of, removing_by
 from temp_file_manager import TempFileManager
+from temp_file_manager.causes import Cause
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import SweepFinished
-from temp_file_manager.records import Cause, Status
+from temp_file_manager.records import Status
 from temp_file_manager.registry import MemoryRegistry, Registry, counters
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.reports import Reason, SweepReport

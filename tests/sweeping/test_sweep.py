@@ -12,7 +12,8 @@ import pytest
 
 from contexts import MakeManager, jobs_of, removing_by
 from temp_file_manager import SweepFinished, TempFileManager
-from temp_file_manager.records import Cause, Selection, Status
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Selection, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage, own_files

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Made
 from temp_file_manager.context import Context
-from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
@@ -50,7 +51,8 @@ def sweep_once(
     due = Selection(planned.asof, planned.max_age)
     with closing(FoundRecords(planned, known)) as found:
         sweeper = Sweeper(found, context.clock, context.hooks)
-        storage = context.storage_for(protect_open=context.settings.protect_open)
+        # No rule is asked: whoever has this done says by what age, and nothing of it is on record.
+        storage = context.storage_for(protect_open=context.settings.protect_open, force=True)
         report = sweeper.run(due, Bounds(stop=stop), storage)
     return Done(report, _pruned(planned, found.emptied) if pruning else 0)
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.inspection.patience import Patience
+from temp_file_manager.inspection.quarantine import had_back
 from temp_file_manager.inspection.sessions import ends
-from temp_file_manager.records import Cause, Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registering.on_record import on_record, reached
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
@@ -19,6 +21,8 @@ from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.sweeping.sessions import as_swept
+
+NOT_REGISTERED = "not registered"
 
 
 class Rule(StrEnum):
@@ -117,7 +121,9 @@ def prospects(context: Context, names: Sequence[str], looks: Looks | None = None
     asof, max_age = context.clock.wall(), context.max_age
     forecasts = dict(zip(known, _forecasts(context, known, asof, looks), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
-    nobody = (Forecast(None, Rule.NOT_REGISTERED, "not registered"),) * 3
+    nobody = (Forecast(None, Rule.NOT_REGISTERED, NOT_REGISTERED),) * 3
+    for name, words in had_back(context, [name for name in names if name not in known], asof).items():
+        forecasts[name] = (Forecast(None, Rule.NOT_REGISTERED, words),) * 3
     return [
         Prospects(name, asof, known.get(name), max_age, due.get(name), *forecasts.get(name, nobody)) for name in names
     ]
@@ -156,9 +162,9 @@ def _forecasts(
     if not known:
         return
     due, records = Selection(asof, context.max_age), list(known.values())
-    bare = protecting = _predicted(context, context.storage, records, looks and looks.files)
+    bare = protecting = _predicted(context, context.storages.bare, records, looks and looks.files)
     if context.settings.protect_open and not (looks and looks.files.lost):
-        protecting = _predicted(context, context.protecting, records, looks and looks.processes)
+        protecting = _predicted(context, context.storages.protecting, records, looks and looks.processes)
     claimed = context.registry.claimed([record.path for record in records], now=context.clock.elapsed())
     command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
     ended = ends(context, records)
@@ -190,7 +196,7 @@ def _predicted(context: Context, storage: Storage, records: list[TempFile], pati
 
 
 def _foretold(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
-    by_name = storage is context.storage
+    by_name = storage is context.storages.bare
     odd = [by_name and "\0" in record.path for record in records]
     told = iter(list(storage.predict(record for record, is_odd in zip(records, odd, strict=True) if not is_odd)))
     return [

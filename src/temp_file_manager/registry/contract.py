@@ -1,6 +1,6 @@
-"""The registry's contract: five small protocols and a card of properties.
+"""The registry's contract: six small protocols and a card of properties.
 
-Those of journals and sessions are in modules of their own.
+Those of journals, sessions and natures are in modules of their own.
 
 ``testing.contract`` is this text as test suites, one a protocol; a registry joins them with a few lines. It is
 written so that a dict, a SQL table or a Redis hash can keep it:
@@ -13,16 +13,18 @@ written so that a dict, a SQL table or a Redis hash can keep it:
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from threading import Lock
+from types import MappingProxyType
 from typing import Literal, Protocol
 
-from temp_file_manager.records import Identity, Measured, NewFile, Selection, TempFile
+from temp_file_manager.records import Identity, Measured, Nature, NewFile, Selection, TempFile
 from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.journal import Journal
+from temp_file_manager.registry.natures import Natures
 from temp_file_manager.registry.sessions import Sessions
 from temp_file_manager.reports import Finding
 from temp_file_manager.sessions import THIS_PROCESS
@@ -58,12 +60,14 @@ class Records(Protocol):
         only_new: bool = False,
         looked: Looked | None = None,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         """Record files registered at ``now``, all or none; with ``only_new``, those that are not on record.
 
-        A path that is known starts anew: its age, ttl, tags, failures and session are replaced. With ``looked``, what a
-        sweep may have removed since that look is looked at again in the step that records it. In a ``session`` its end
-        is theirs; InvalidArgumentError if it does not live.
+        A path that is known starts anew: its age, ttl, tags, failures, session and nature are replaced. With
+        ``looked``, what a sweep may have removed since that look is looked at again in the step that records it. In a
+        ``session`` its end is theirs, and no rule is; InvalidArgumentError if it does not live. ``natures`` are those
+        of paths that are not plain; one that has an ``origin`` is no new registration, and is not counted as one.
         """
 
     def add_one(self, path: str, now: float, settlements: int) -> bool:
@@ -174,8 +178,10 @@ class Claims(Protocol):
         """End a claim: forget what is retired, keep the rest.
 
         A failed record has one failure more. It and a kept one are left alone by sweeps that have begun, and by
-        scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``; a skipped one, and what was not
-        worked on, is free at once. What ``Other.under_way`` says of stays claimed, without a lease: until
+        scheduled ones until ``rules.retry_at`` of its failures and ``settlement.at``. Where the outcome has a
+        ``due_at``, that and its ``rule`` go on record instead, or, without a ``rule``, that ``max_age`` decides; then
+        the record has not failed, and waits for nothing else. A skipped one, and what was not worked on, is free at
+        once. What ``Other.under_way`` says of stays claimed, without a lease: until
         ``Claim.only`` it is settled as well, or its process ends. What is no longer under this claim is left as it is.
         """
 
@@ -219,7 +225,7 @@ class Keeps(Protocol):
         """
 
 
-class Registry(Records, Claims, Keeps, Journal, Sessions):
+class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
     """Records of one scope (this host, one base directory). Safe to share between threads.
 
     Attributes:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Status
+from temp_file_manager.records import Status
 
 REGISTERED = "registered"
+RESTORED = "restored"
 FREED_BYTES = "freed_bytes"
 EVICTED = "evicted"
 EVICTED_BYTES = "evicted_bytes"
@@ -52,7 +54,7 @@ def of_settled(ages: Sequence[float], freed: float, others: Iterable[Other]) -> 
     """Return what the settlement of a chunk adds to the totals; of records that were still claimed.
 
     Args:
-        ages: Seconds, of all whose files were removed or are gone, in any order.
+        ages: Seconds, of all whose files were removed, moved away or are gone, in any order.
         freed: Bytes of the files that were removed.
         others: What became of those that were not simply removed.
     """
@@ -60,7 +62,7 @@ def of_settled(ages: Sequence[float], freed: float, others: Iterable[Other]) -> 
     more[str(Status.REMOVED)] = len(ages)
     for other in others:
         status, cause = other.status, other.cause
-        if status is Status.GONE:
+        if status in (Status.GONE, Status.QUARANTINED):
             more[str(Status.REMOVED)] -= 1
         if status is not Status.SKIPPED and status is not Status.REMOVED:
             more[str(status)] += 1

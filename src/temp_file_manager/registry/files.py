@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, Sequence, ValuesView
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 from weakref import ref
 
-from temp_file_manager.records import NOTHING, Identity, Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.records import NOTHING, Identity, Measured, Nature, NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.answers import Page, Stats, Sums
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Identify, Records, Registry
@@ -308,10 +309,12 @@ class StoredRegistry(Registry):
         only_new: bool = False,
         looked: Looked | None = None,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)  # before the lock: it may be read from this very registry
-        self.changed(lambda: self._records.add(rows, now, only_new=only_new, looked=looked, session=session))
+        add, more = self._records.add, natures
+        self.changed(lambda: add(rows, now, only_new=only_new, looked=looked, session=session, natures=more))
 
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """See ``Records.get``."""

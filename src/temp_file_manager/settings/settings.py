@@ -11,8 +11,10 @@ from typing import Any
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit, Mark
-from temp_file_manager.settings import limits, values
+from temp_file_manager.rules.rule import Rule
+from temp_file_manager.settings import limits, rules, values
 from temp_file_manager.settings.mistakes import nearest, unknown
+from temp_file_manager.settings.rules import rules as read_rules
 from temp_file_manager.text import masked
 
 PREFIX = "TEMP_FILE_"
@@ -64,6 +66,12 @@ class Settings:
     )
     log_format: str = _setting("text", values.word("text", "json"), "text or json", "how a line is logged")
     log_file: str | None = _setting(None, values.path, "a path", "where the log goes instead of standard error")
+    rules: tuple[Rule, ...] = _setting(
+        (),
+        read_rules,
+        "the path of a TOML file with tables [[rule]]",
+        "a file that says which files live how long; the first rule that matches decides",
+    )
     max_files: int = _setting(
         10_000,
         values.whole(1),
@@ -149,18 +157,21 @@ class Settings:
         Raises:
             SettingsError: naming each field that cannot be used.
         """
-        problems = []
+        problems: list[str] = []
         for f in FIELDS.values():
             value = getattr(self, f.name)
             if value != f.default:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
+                except SettingsError as error:
+                    problems += _problems(f, f.name, value, error)
                 except (ValueError, KeyError, OverflowError):
                     problems.append(_problem(f, f.name, value))
         named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
         others = (limit for limit in self.limits if limit.name not in (limits.BYTES, limits.FREE))
         object.__setattr__(self, "limits", (*named, *others))
         problems += limits.wrong(self.limits)
+        problems += rules.wrong(self.rules, secure_delete=self.secure_delete)
         if self.paranoid and self.secure_delete:
             problems.append("paranoid and secure_delete cannot both be on: choose one")
         if self.api_token is not None and self.api_token_file is not None:
@@ -190,7 +201,7 @@ class Settings:
 FIELDS = {f.name: f for f in fields(Settings) if f.metadata}
 """The settings by their names, but for ``limits``, which are tables."""
 
-_TABLES = ("manager", "limit")
+_TABLES = ("manager", "limit", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +247,7 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def file_layer(path: str | os.PathLike[str]) -> Layer:
-    """Return what the table ``[manager]`` and the tables ``[[limit]]`` of a TOML file say.
+    """Return what the table ``[manager]`` and the tables ``[[limit]]`` and ``[[rule]]`` of a TOML file say.
 
     Raises:
         SettingsError: the file cannot be read or is no TOML.
@@ -261,6 +272,12 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
     # Other programs' tables may stand beside; a misspelt one of ours must not pass.
     problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
+    if "rule" in document:
+        ruled, mistakes = rules.read(document["rule"])
+        problems += [f"{name}: {mistake}" for mistake in mistakes]
+        if "rules" in table:
+            problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
+        entries["rules"] = Entry("rule", ruled, f"file {name}")
     found, wrong = limits.read(document.get("limit", []), name)
     return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
 
@@ -290,6 +307,8 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
         for name, entry in layer.entries.items():
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
+            except SettingsError as error:
+                problems += _problems(FIELDS[name], entry.name, entry.raw, error)
             except (ValueError, KeyError, OverflowError):
                 problems.append(_problem(FIELDS[name], entry.name, entry.raw))
             sources[name] = entry.source
@@ -299,5 +318,14 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
 
 
 def _problem(known: Field[Any], name: str, raw: object) -> str:
+    return f"{_what(known, name, raw)}: give {known.metadata['allowed']}"
+
+
+def _problems(known: Field[Any], name: str, raw: object, error: SettingsError) -> list[str]:
+    """Return what is wrong with a value that names what has problems of its own."""
+    return [f"{_what(known, name, raw)}: {problem}" for problem in error.problems]
+
+
+def _what(known: Field[Any], name: str, raw: object) -> str:
     what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
-    return f"{name} {what}: give {known.metadata['allowed']}"
+    return f"{name} {what}"

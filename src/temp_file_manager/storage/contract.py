@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Chunk, Other
-from temp_file_manager.records import Cause, Outcome, Rewritten, Status, TempFile
+from temp_file_manager.records import Outcome, Rewritten, Status, TempFile
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Removal:
 
     Attributes:
         done: So many of the first have been worked on.
+        last: Where it ends for now: those from there on are another storage's.
         begun: So many of the first have been begun with: some storages have several in hand.
         others: Which of the first were not simply removed, by position.
         signs: How often the storage has said that it gets on with one that takes long.
@@ -58,6 +60,7 @@ class Removal:
     ) -> None:
         self.records = records
         self.done = first
+        self.last = len(records)
         self.begun = first
         self.others: dict[int, Other] = {}
         self.signs = 0
@@ -88,7 +91,7 @@ class Removal:
         """
         elapsed, enough, first = self._elapsed, self._enough, self.done
         began = elapsed()
-        for at in range(first, len(column)):
+        for at in range(first, self.last):
             if self.over or (elapsed() >= enough and at != first):
                 return
             self.begun = at + 1

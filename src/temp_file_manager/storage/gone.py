@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other, place_of
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
 

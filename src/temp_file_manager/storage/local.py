@@ -5,8 +5,9 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Place, failed, place_at, place_of
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories, may_be_removed
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.file_flags import sticks
@@ -28,6 +29,8 @@ class LocalStorage:
         owner_check: Keep files that belong to another user.
         aside: A private folder; files with an identity are moved there and compared again before they go.
         base: A directory in which a file that was rewritten stays on record as it is now; None: nowhere.
+        within: The one folder of the package's own from which files are removed, and from nowhere else; None: from
+            everywhere else.
     """
 
     def __init__(
@@ -37,14 +40,16 @@ class LocalStorage:
         owner_check: bool = False,
         aside: str | None = None,
         base: str | None = None,
+        within: str | None = None,
     ) -> None:
+        self._within = within
         self._in_use = in_use
         self._aside = aside
         self._owner_check = owner_check
         self._base = base
 
     def _directories(self) -> Directories:
-        return Directories(owner_check=self._owner_check, base=self._base)
+        return Directories(owner_check=self._owner_check, base=self._base, within=self._within)
 
     def remove(self, removal: Removal) -> None:
         """Remove one file a record, in order, until all are done or it is enough; see ``Storage``."""

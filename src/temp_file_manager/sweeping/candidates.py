@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.limits import Limit, Measure
-from temp_file_manager.records import Measured, Order, Selection, TempFile
+from temp_file_manager.records import Kind, Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import GONE, Gone
 from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
@@ -25,6 +25,14 @@ _MOST_DIRECTORIES = 10_000
 
 Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
+
+
+AsSwept = Callable[[TempFile], TempFile]
+
+
+def as_it_is(record: TempFile) -> TempFile:
+    """Return a record as it is."""
+    return record
 
 
 class Amount(NamedTuple):
@@ -64,8 +72,9 @@ class _AnythingMoved(Exception):  # noqa: N818 - no error: it ends a reading, so
 class Candidates:
     """Reads what may go for a limit, a page at a time, while others go on registering and using files.
 
-    In the order of use, files are looked at when it is their turn: one that was used since goes back to the place that
-    it has by now. So what comes first is always what has not been used for the longest time.
+    What is in quarantine goes before all else: nobody uses it any more. In the order of use, files are looked at when
+    it is their turn: one that was used since goes back to the place that it has by now. So what comes first is always
+    what has not been used for the longest time.
 
     Args:
         registry: The source.
@@ -77,6 +86,9 @@ class Candidates:
         gone: Paths that are left out.
         note: Whether what the looks find is noted in the registry.
         most: Records that are read at most, a page more or less.
+        moved: What will be in quarantine by then, though nothing on record says so yet.
+        quarantined: Whether nothing may go but what is in quarantine.
+        as_swept: Says of a record how the sweep before would have left it; for dry runs.
 
     Attributes:
         protected: What was passed over, by what keeps it.
@@ -95,7 +107,13 @@ class Candidates:
         *,
         note: bool = False,
         most: float = math.inf,
+        moved: Sequence[TempFile] = (),
+        quarantined: bool = False,
+        as_swept: AsSwept = as_it_is,
     ) -> None:
+        self._as_swept = as_swept
+        self._moved = moved
+        self._all_there_is = quarantined
         self._registry = registry
         self._limit = limit
         self._due = due
@@ -141,7 +159,9 @@ class Candidates:
         return Amount(files, gained)
 
     def _all(self) -> Iterator[Candidate]:
-        for tags in (self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,):
+        yield from self._quarantined()
+        orders = (self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,)
+        for tags in () if self._all_there_is else orders:
             again = True
             while again:
                 again = False
@@ -151,10 +171,17 @@ class Candidates:
                     again = True
         self.complete = self._left > 0
 
+    def _quarantined(self) -> Iterator[Candidate]:
+        wanted = Selection(self._due.asof, self._due.max_age, order=Order.ADDED, kind=Kind.QUARANTINED)
+        for page in self._pages(wanted):
+            fresh = [record for record in page if measured(record, self._limit) and record.path not in self._gone]
+            yield from self._seen([record for record in fresh if self._is_free(record)])
+        yield from (Candidate(record, record) for record in self._moved if measured(record, self._limit))
+
     def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
         """Yield what has one of these tags, each at its place by what a look at it has found."""
         order, waiting = self._limit.order, _Waiting(self._most_used())
-        for page in self._pages(tags):
+        for page in self._pages(Selection(self._due.asof, self._due.max_age, order=order, tags=tags)):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
             for candidate in self._seen([record for record in fresh if self._is_free(record)]):
                 if order is not Order.LEAST_USED:
@@ -180,15 +207,14 @@ class Candidates:
         """Say whether a record is of this limit's, and has not come up before."""
         if not measured(record, self._limit) or record.generation in self._passed or record.generation in waiting:
             return False
-        if record.path in self._gone:
+        if record.path in self._gone or record.kind is Kind.QUARANTINED:
             return False
         return first or set(self._limit.first).isdisjoint(record.tags)
 
     def _most_used(self) -> float:
         return MOST_USED if self._note else math.inf
 
-    def _pages(self, tags: tuple[str, ...]) -> Iterator[Sequence[TempFile]]:
-        wanted = Selection(self._due.asof, self._due.max_age, order=self._limit.order, tags=tags)
+    def _pages(self, wanted: Selection) -> Iterator[Sequence[TempFile]]:
         cursor = None
         while self._left > 0:
             page = self._registry.page(wanted, now=self._now(), limit=PAGE, after=cursor)
@@ -200,7 +226,7 @@ class Candidates:
 
     def _is_free(self, record: TempFile) -> bool:
         """Say whether a record may go; note what keeps it."""
-        keeps = protection(record, self._limit, self._due)
+        keeps = protection(self._as_swept(record), self._limit, self._due)
         if keeps is None and self._limit.measure in ON_FILE_SYSTEM and not self._near(os.path.dirname(record.path)):
             keeps = Protection.ELSEWHERE
         if keeps is not None:

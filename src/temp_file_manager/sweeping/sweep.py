@@ -10,16 +10,18 @@ from typing import Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
+from temp_file_manager.causes import sentence
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
-from temp_file_manager.records import Outcome, Selection, Status, TempFile, sentence
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.rules import renewed, verdict
 from temp_file_manager.storage.contract import Removal, Storage
+from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
 from temp_file_manager.sweeping.history import History
 
 CHUNK = 500
@@ -158,7 +160,7 @@ class Sweeper:
         storage: Storage,
         *,
         dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
+        foretold: Foretold = NO_MORE,
         scheduled: bool = False,
     ) -> SweepReport:
         """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
@@ -185,18 +187,21 @@ class Sweeper:
         storage: Storage,
         *,
         dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
+        foretold: Foretold = NO_MORE,
     ) -> SweepReport:
         """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
         tally = _Tally()
         began = self._clock.elapsed()
-        stopped = "" if dry_run else self._removed(due, bounds, storage, tally, began)
-        for wanted in (due, *foretold) if dry_run else ():
-            stopped = stopped or self._planned(wanted, bounds, storage, tally, began)
+        if dry_run:
+            stopped = self._foretell(due, bounds, storage, tally, began, foretold)
+        else:
+            stopped = self._removed(due, bounds, storage, tally, began)
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
             replaced=tally.counts[Status.REPLACED],
+            quarantined=tally.counts[Status.QUARANTINED],
+            compressed=tally.counts[Status.COMPRESSED],
             kept=tally.counts[Status.KEPT],
             failed=tally.counts[Status.FAILED],
             skipped=tally.counts[Status.SKIPPED],
@@ -214,17 +219,51 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _planned(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
-        cursor = None
-        while not (stopped := self._stopped(bounds, tally.handled, began)):
-            size = self._size(bounds, tally)
-            page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            outcomes = list(self.foretold(due, storage, page.records))
-            tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
-            cursor = page.cursor
-            if cursor is None:
-                break
+    def _foretell(
+        self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float, foretold: Foretold
+    ) -> str:
+        """Tell what would become of what is due, or would be; return why that was stopped."""
+        stopped = ""
+
+        def size() -> int:
+            nonlocal stopped
+            stopped = self._stopped(bounds, tally.handled, began)
+            return 0 if stopped else self._size(bounds, tally)
+
+        for wanted, records in self.foreseen(due, foretold, size):
+            self._plan(wanted, storage, tally, records)
         return stopped
+
+    def foreseen(
+        self, due: Selection, foretold: Foretold, size: Callable[[], int]
+    ) -> Iterator[tuple[Selection, Sequence[TempFile]]]:
+        """Yield what a sweep would take, as it would be then, with the selection that it is of.
+
+        Args:
+            due: What the sweep wants.
+            foretold: What is to be foretold beside that.
+            size: Says how many come next, at most; 0 ends it.
+        """
+        foreseen = foretold.foreseen
+        for wanted in (due, *foretold.selections):
+            cursor, more = None, True
+            while more:
+                if not (most := size()):
+                    return
+                page = self._registry.page(wanted, now=self._clock.elapsed(), limit=most, after=cursor)
+                yield wanted, page.records if foreseen is None else foreseen.as_swept(page.records)
+                cursor, more = page.cursor, page.cursor is not None
+        for records in () if foreseen is None else foreseen.others():
+            left = records
+            while left:
+                if not (most := size()):
+                    return
+                yield due, left[:most]
+                left = left[most:]
+
+    def _plan(self, due: Selection, storage: Storage, tally: _Tally, records: Sequence[TempFile]) -> None:
+        outcomes = list(self.foretold(due, storage, records))
+        tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
 
     def foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""

@@ -6,12 +6,12 @@ operations that are atomic in CPython (a dict store, then a heap push of floats)
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappush
 from typing import Any, SupportsFloat
 
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import NewFile, TempFile
+from temp_file_manager.records import PLAIN, Nature, NewFile, TempFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Details:
     tags: tuple[str, ...] = ()
     kept_for: str = ""
     session: int = 0
+    nature: Nature = PLAIN
 
 
 class Stamp(float):
@@ -71,26 +72,31 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     return stamp
 
 
-def stamp_of_new(file: NewFile, now: float, session: int = 0, end: float = 0.0) -> Stamp:
+def stamp_of_new(file: NewFile, now: float, session: int = 0, end: float = 0.0, nature: Nature = PLAIN) -> Stamp:
     """Return the record of a file that is registered at ``now``; in a session, which ends at ``end``."""
     path, due_at, size, tags, *_ = file
     if session:
-        return make_stamp(path, now, Details(due_at=end, size=size, tags=tags, session=session))
-    return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags) if due_at is not None or tags else None)
+        plain = nature._replace(rule="")
+        return make_stamp(path, now, Details(due_at=end, size=size, tags=tags, session=session, nature=plain))
+    if due_at is None and not tags and nature is PLAIN:
+        return make_stamp(path, now)
+    return make_stamp(path, now, Details(due_at=due_at, size=size, tags=tags, nature=nature))
 
 
 def inherited(path: str, when: SupportsFloat, known: float | None = None) -> Details | None:
-    """Return what a time that was read from ``files`` still knows of its file: its ttl, size and tags.
+    """Return what a time that was read from ``files`` still knows of its file: its ttl or rule, size and tags.
 
     Callers filter ``files`` and assign the result; that must not end a file's ttl. What is ``known`` to be in a session
-    stays in that, whatever is assigned.
+    stays in that, and stands for what it stood for, whatever is assigned.
     """
     current = known.details if isinstance(known, Stamp) else None
     if current is not None and current.session:
-        return Details(due_at=current.due_at, size=current.size, tags=current.tags, session=current.session)
+        return replace(current, retry_at=None, failures=0, last_sweep=0, kept_for="")
+    what = PLAIN if current is None else current.nature._replace(rule="")
     if not isinstance(when, Stamp) or when.path != path or when.details is None or when.details.session:
-        return None
-    return Details(due_at=when.details.due_at, size=when.details.size, tags=when.details.tags)
+        return None if what == PLAIN else Details(nature=what)
+    said = when.details
+    return Details(due_at=said.due_at, size=said.size, tags=said.tags, nature=what._replace(rule=said.nature.rule))
 
 
 def times(*others: Any, **named: float) -> dict[str, float]:
@@ -128,8 +134,8 @@ class MemoryFiles(dict[str, float]):
             due_at = details.due_at if details.session or details.due_at is None else details.due_at + (stamp - known)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = float(stamp)
-            kept = Details(due_at=due_at, size=details.size, tags=details.tags, session=details.session)
-            stamp = make_stamp(path, stamp, kept)
+            kept = replace(details, retry_at=None, failures=0, last_sweep=0, kept_for="")
+            stamp = make_stamp(path, stamp, replace(kept, due_at=due_at))
         self.put(stamp)
         self.begun += known is None
 
@@ -181,7 +187,7 @@ def make_record(stamp: Stamp) -> TempFile:
     if details is None:
         # Past the named tuple's own constructor, which takes twice as long; once a file, that shows.
         return _new_record(
-            TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False, "", None, None, 0)
+            TempFile, (stamp.path, stamp, None, None, 0, None, (), 0, None, None, False, "", None, None, 0, *PLAIN)
         )
     return TempFile(
         stamp.path,
@@ -193,6 +199,9 @@ def make_record(stamp: Stamp) -> TempFile:
         details.tags,
         kept_for=details.kept_for,
         session=details.session,
+        rule=details.nature.rule,
+        kind=details.nature.kind,
+        origin=details.nature.origin,
     )
 
 

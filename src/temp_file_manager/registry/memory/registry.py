@@ -11,13 +11,12 @@ from typing import TypeVar
 
 from temp_file_manager.errors import RegistryBusyError
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.records import PLAIN, Measured, Nature, NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.answers import Forecast, Note, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Holder
 from temp_file_manager.registry.counters import REGISTERED
-from temp_file_manager.registry.memory.changes import Changes
 from temp_file_manager.registry.memory.files import (
     MemoryFiles,
     Stamp,
@@ -25,6 +24,7 @@ from temp_file_manager.registry.memory.files import (
     make_stamp,
     stamp_of_new,
 )
+from temp_file_manager.registry.memory.natures import MemoryNatures
 from temp_file_manager.registry.memory.notes import Notes
 from temp_file_manager.registry.memory.out import Out, Stamps
 from temp_file_manager.registry.memory.queue import DueQueue, Listed, overdue_since
@@ -35,7 +35,7 @@ from temp_file_manager.sessions import Owner, Session
 T = TypeVar("T")
 
 
-class MemoryRegistry(Changes):
+class MemoryRegistry(MemoryNatures):
     """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
 
     properties = Properties("memory:")
@@ -94,6 +94,7 @@ class MemoryRegistry(Changes):
         only_new: bool = False,
         looked: Looked | None = None,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)
@@ -105,14 +106,17 @@ class MemoryRegistry(Changes):
             again = looked is not None and looked.settlements != self.settlements
             wanted = looked.again(rows) if again and looked else rows
             end = self._queue.sessions.enter(session, [file[0] for file in wanted], self.files) if session else 0.0
-            stamps = [stamp_of_new(file, now, session, end) for file in wanted]
+            stamps = [stamp_of_new(file, now, session, end, natures.get(file[0], PLAIN)) for file in wanted]
             self._registered += self._stored(stamps, only_new=only_new)
             self._queue.shrink()
 
         self.changed(changed, store)
 
     def _stored(self, stamps: list[Stamp], *, only_new: bool) -> int:
-        """Put records in their places and then, in a step that nothing interrupts, in the dict; return how many."""
+        """Put records in their places and then, in a step that nothing interrupts, in the dict.
+
+        Return how many of them are registrations: those that stand for others are none.
+        """
         while True:
             queue = self._queue
             new = queue.files.unknown(stamps) if only_new else stamps
@@ -120,7 +124,7 @@ class MemoryRegistry(Changes):
                 queue.append(stamp)
             _update(queue.files, {stamp.path: stamp for stamp in new})
             if queue is self._queue:
-                return len(new)
+                return sum(stamp.details is None or not stamp.details.nature.origin for stamp in new)
 
     def add_one(self, path: str, now: float, settlements: int) -> bool:
         """See ``Records.add_one``. Every ``register_file`` passes here."""
@@ -161,7 +165,7 @@ class MemoryRegistry(Changes):
         if isinstance(after, Place):
             return after.walk.page(after.first, limit)
         if selection is None or selection.order is not Order.OVERDUE:
-            return Walk(in_order(self._stamps(), selection), self._queue.record).page(0, limit)
+            return Walk(in_order(self.stamps(), selection), self._queue.record).page(0, limit)
 
         def copied() -> DueQueue:
             self._end_lapsed(now)
@@ -169,9 +173,6 @@ class MemoryRegistry(Changes):
 
         queue = self.mended(copied)
         return Walk(due(queue, selection, limit), queue.record).page(0, limit)
-
-    def _stamps(self) -> list[Stamp]:
-        return self._inside.do(lambda: list(self.files.values()))  # type: ignore[arg-type]  # they are Stamps
 
     def claim(
         self,
@@ -288,7 +289,7 @@ class MemoryRegistry(Changes):
 
     def sums(self, tags: Sequence[str]) -> Sums:
         """See ``Records.sums``. Walks through all records."""
-        return Sums(len(tagged(self._stamps(), tags)), None)
+        return Sums(len(tagged(self.stamps(), tags)), None)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[bool]:
@@ -309,7 +310,7 @@ class MemoryRegistry(Changes):
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
         until = [selection.asof + bound for bound in bounds]
-        found = Counter(bisect_left(until, overdue_since(stamp, selection.max_age)) for stamp in self._stamps())
+        found = Counter(bisect_left(until, overdue_since(stamp, selection.max_age)) for stamp in self.stamps())
         files = tuple(found[number] for number in range(len(bounds) + 1))
         return Forecast(files, (0,) * len(files))
 

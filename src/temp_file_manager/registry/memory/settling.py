@@ -113,8 +113,13 @@ def _put_off(queue: DueQueue, stamp: Stamp, other: Other, now: float) -> Stamp:
     # begun; those still to begin get a higher one.
     before = stamp.details or Details()
     failures, number = before.failures + (other.status is Status.FAILED), next(queue.numbers)
-    later_at = retry_at(failures, now)
-    details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
+    if other.due_at is not None:
+        due_at, nature = other.due_at if other.rule else None, before.nature._replace(rule=other.rule)
+        free = replace(before, retry_at=None, failures=0, last_sweep=number, kept_for="")
+        details = replace(free, due_at=due_at, nature=nature)
+    else:
+        later_at = retry_at(failures, now)
+        details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
     later = make_stamp(stamp.path, stamp, details)
     dict.__setitem__(queue.files, stamp.path, later)
     return later

@@ -7,7 +7,7 @@ from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
-from temp_file_manager.records import Order, Selection, TempFile
+from temp_file_manager.records import Kind, Order, Selection, TempFile
 from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.memory.files import Stamp
 from temp_file_manager.registry.memory.out import Out
@@ -72,12 +72,18 @@ def in_order(stamps: list[Stamp], selection: Selection | None) -> Iterable[Stamp
         return sorted((stamp for stamp in stamps if _size(stamp) >= 0), key=_size, reverse=True)
     if order is Order.FAILING:
         return sorted((stamp for stamp in stamps if stamp.details and stamp.details.failures), key=_retry, reverse=True)
+    if selection is not None and selection.kind is not None:
+        return [stamp for stamp in stamps if _kind(stamp) is selection.kind]
     return stamps if order is Order.ADDED else sorted(stamps, key=_in_the_order_of_a_list)
 
 
 def tagged(stamps: Iterable[Stamp], tags: Collection[str]) -> list[Stamp]:
     """Return those stamps that have one of these tags."""
     return [stamp for stamp in stamps if stamp.details and not set(tags).isdisjoint(stamp.details.tags)]
+
+
+def _kind(stamp: Stamp) -> Kind:
+    return Kind.FILE if stamp.details is None else stamp.details.nature.kind
 
 
 def _rising(stamps: list[Stamp]) -> Iterator[Stamp]:

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from json import dumps
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from temp_file_manager.records import NOTHING, PENDING, Identity, NewFile
+from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Kind, Nature, NewFile
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
 
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""
+
+_PLAIN_COLUMNS = 17
 
 # Not with the other statements, as it has no fixed length. One by one, asking would take half as long as all the rest.
 _KNOWN = """
@@ -28,11 +30,18 @@ class Whose(NamedTuple):
         owner: Which registry object added it.
         session: Which session it is in; 0: none.
         due_at: When that session ends.
+        nature: What sets it apart.
     """
 
     owner: int
     session: int = 0
     due_at: float | None = None
+    nature: Nature = PLAIN
+
+    @property
+    def unruled(self) -> Self:
+        """The same under no rule."""
+        return self._replace(nature=self.nature._replace(rule="")) if self.nature.rule else self
 
 
 def take_numbers(connection: Connection, sql: dict[str, str], count: int) -> int:
@@ -59,6 +68,7 @@ def add_files(
     *,
     known: Mapping[str, Whose],
     only_new: bool,
+    natures: Mapping[str, Nature],
 ) -> bool:
     """Write rows within a transaction; a path that is known gets a new row in place of the old.
 
@@ -70,26 +80,28 @@ def add_files(
         files: Which; of two alike the last wins.
         known: Whose they are all the same, by path.
         only_new: Leave known paths as they are.
+        natures: Of those of the others that are not plain, by path.
 
     Returns:
         Whether any was known.
     """
-    pending = sum(file[4] is PENDING for file, _ in files)
-    registered = len(files) - len(known) - pending
+    counted = _counted(files, natures)
+    registered = sum(counted) - len(known)
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     size = float(sum([(file[2] or 0) if file[5] is None else file[5] for file, _ in files]))
     first = next_number(connection, sql)
-    rows = _rows(connection, sql, scope, whose, files, known, first)
+    rows = _rows(connection, sql, scope, whose, files, {**known, **_apart(whose, natures)}, first)
     new = _add_new(connection, sql, rows, only_new=only_new)
     replaces = new < len(rows)
     if replaces:
         former = 0.0
         if only_new:
-            registered = max(new - pending, 0)
+            written = connection.execute(sql["written_since"], {"first": first}).fetchall()
+            registered = sum(counted[number - first] for (number,) in written)
         else:
             new, former, replaced = _known(connection, rows, before=first)
             take_out(connection, sql, scope, replaced)
-            connection.executemany(sql["replace_file"], rows)
+            connection.executemany(sql[statement("replace_file", rows)], rows)
         size = connection.execute(sql["size_since"], {"first": first}).fetchone()[0] - former
     if any(file[3] for file, _ in files):
         connection.execute(sql["add_tagged"], {"first": first})
@@ -111,7 +123,7 @@ def _rows(
     parents = {place[0]: file[4] or NOTHING for place, (file, _) in zip(places, files, strict=True)}
     directories = {path: _directory(connection, sql, scope, path, parent) for path, parent in parents.items()}
     theirs = [known.get(file[0], whose) for file, _ in files] if known else repeat(whose, len(files))
-    return [
+    rows = [
         (
             number,
             scope,
@@ -130,14 +142,51 @@ def _rows(
             range(first, first + len(files)), places, files, theirs, strict=True
         )
     ]
+    if {of.nature for of in known.values()} <= {PLAIN}:
+        return rows
+    return [(*row, *stored(of.nature)) for row, of in zip(rows, theirs, strict=True)]
+
+
+def statement(name: str, rows: Sequence[Row]) -> str:
+    """Return the name of the statement that writes rows: plain ones, or such that say of each what sets it apart."""
+    return f"{name}_apart" if rows and len(rows[0]) > _PLAIN_COLUMNS else name
 
 
 def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *, only_new: bool) -> int:
     """Write rows whose place is free; return how many. When the first is not, few are: then no more are tried."""
-    new = connection.executemany(sql["add_new_file"], rows[:1]).rowcount
+    name = statement("add_new_file", rows)
+    new = connection.executemany(sql[name], rows[:1]).rowcount
     if only_new or new:
-        new += connection.executemany(sql["add_new_file"], rows[1:]).rowcount
+        new += connection.executemany(sql[name], rows[1:]).rowcount
     return new
+
+
+def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
+    """Return whose the records are of paths that are not plain. What is in a session is under no rule."""
+    if not natures:
+        return {}
+    apart = {path: whose._replace(owner=owner_of(of, whose.owner), nature=of) for path, of in natures.items()}
+    return {path: one.unruled for path, one in apart.items()} if whose.session else apart
+
+
+def _counted(files: Sequence[Timed], natures: Mapping[str, Nature]) -> list[bool]:
+    """Say of each whether it is a registration."""
+    if not natures:
+        return [file[4] is not PENDING for file, _ in files]
+    return [counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files]
+
+
+def owner_of(nature: Nature, owner: int) -> int:
+    """Return who owns a record that somebody adds: nobody what is in quarantine, or its undo would end with a block."""
+    return _NOBODY if nature.kind is Kind.QUARANTINED else owner
+
+
+_NOBODY = 0
+
+
+def counts_as_new(file: NewFile, nature: Nature) -> bool:
+    """Say whether it is a registration that somebody has asked for, of a file that is there."""
+    return file[4] is not PENDING and not nature.origin
 
 
 def new_room(file: NewFile) -> int:

@@ -53,6 +53,8 @@ _INDEXED = {
     Order.ADDED: _Indexed("every_added", ID, Following(0, 0)),
 }
 
+_OF_A_KIND = _Indexed("every_of_a_kind", ID, Following(0, 0))
+
 # An index by room, or by the last use, would make every registration dearer by half, and by a seventh.
 _SCANS = {Order.LARGEST: "scan_largest", Order.LEAST_USED: "scan_least_used"}
 _TAGGED = {Order.OLDEST: "scan_oldest_tagged"} | {order: f"{scan}_tagged" for order, scan in _SCANS.items()}
@@ -70,10 +72,12 @@ def in_order(transactions: Transactions, selection: Selection, after: object | N
     scans = _TAGGED if selection.tags else _SCANS
     if selection.order in scans:
         return _scanned(transactions, scans[selection.order], selection, after, limit)
-    by = _INDEXED[selection.order]
-    place = after if isinstance(after, Following) else by.start
+    by = _INDEXED[selection.order] if selection.kind is None else _OF_A_KIND
+    start = by.start._replace(number=selection.since) if selection.order is Order.ADDED else by.start
+    place = after if isinstance(after, Following) else start
     with transactions.reading() as connection:
-        bound = {"scope": transactions.scope, "after": place.value, "after_id": place.number, "limit": limit}
+        bound: dict[str, Any] = {"scope": transactions.scope, "after": place.value, "after_id": place.number}
+        bound |= {"limit": limit, "kind": selection.kind}
         rows = connection.execute(transactions.sql[by.statement], bound).fetchall()
         more = rows and len(rows) == limit
         return Page(tuple(map(record_of, rows)), Following(rows[-1][by.column], rows[-1][ID]) if more else None)

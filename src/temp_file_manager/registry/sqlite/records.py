@@ -2,11 +2,12 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from threading import get_ident
+from types import MappingProxyType
 
-from temp_file_manager.records import Measured, NewFile, Order, Selection, TempFile
+from temp_file_manager.records import Measured, Nature, NewFile, Order, Selection, TempFile
 from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Records
@@ -68,14 +69,20 @@ class SqliteRecords(Records):
         only_new: bool = False,
         looked: Looked | None = None,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         """See ``Records.add``."""
         transactions = self._transactions
         wanted: Sequence[NewFile] = list(files)
         if not wanted:
             return
+
+        def put(connection: Connection, found: Sequence[NewFile]) -> None:
+            rows = [(file, now) for file in found]
+            transactions.add(connection, rows, only_new=only_new, session=session, natures=natures)
+
         settlements, wanted = transactions.write(
-            lambda connection: self._add(connection, wanted, now, only_new=only_new, looked=looked, session=session)
+            lambda connection: self._add(connection, wanted, put, only_new=only_new, looked=looked)
         )
         transactions.settlements = settlements
         transactions.added(now, wanted)
@@ -86,11 +93,10 @@ class SqliteRecords(Records):
         self,
         connection: Connection,
         wanted: Sequence[NewFile],
-        now: float,
+        put: Callable[[Connection, Sequence[NewFile]], None],
         *,
         only_new: bool,
         looked: Looked | None,
-        session: int,
     ) -> tuple[int, Sequence[NewFile]]:
         transactions = self._transactions
         if not only_new and self._claimed.any(connection):
@@ -99,7 +105,7 @@ class SqliteRecords(Records):
         if looked is not None and looked.settlements != settlements:
             wanted = looked.again(wanted)
         if wanted:
-            transactions.add(connection, [(file, now) for file in wanted], only_new=only_new, session=session)
+            put(connection, wanted)
         return settlements, wanted
 
     def _claimed_at(self, connection: Connection, files: Sequence[NewFile]) -> dict[int, str]:
@@ -119,7 +125,8 @@ class SqliteRecords(Records):
             claimed = {number: path_at(directory, name) for number, directory, name in rows}
             self._claimed.refuse(connection, claimed, get_ident())
             take_numbers(connection, transactions.sql, 0)
-            known = transactions.whose(connection, (file[0] for file, _ in files))
+            paths = (file[0] for file, _ in files)
+            known = {path: whose.unruled for path, whose in transactions.whose(connection, paths).items()}
             for statement in ("forget_all_uses", "forget_all", "forget_tagged", "forget_all_directories", "recount"):
                 connection.execute(transactions.sql[statement], {"scope": transactions.scope})
             transactions.add(connection, list(files), known=known)

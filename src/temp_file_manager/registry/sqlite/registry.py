@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from types import MappingProxyType
 
-from temp_file_manager.records import NOTHING, NewFile, Selection
+from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile, Ruled, Selection, TempFile
 from temp_file_manager.registry.answers import Forecast, Note
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
@@ -18,6 +18,7 @@ from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.integrity import inspect
 from temp_file_manager.registry.sqlite.journal import SqliteJournal
 from temp_file_manager.registry.sqlite.keeps import SqliteKeeps
+from temp_file_manager.registry.sqlite.natures import SqliteNatures
 from temp_file_manager.registry.sqlite.records import SqliteRecords
 from temp_file_manager.registry.sqlite.sessions import SqliteSessions
 from temp_file_manager.registry.sqlite.singles import Single, Singles
@@ -54,6 +55,7 @@ class SqliteRegistry(StoredRegistry):
         self._keeps = SqliteKeeps(self.transactions, claimed)
         self._journal = SqliteJournal(self.transactions)
         self._sessions = SqliteSessions(self.transactions)
+        self._natures = SqliteNatures(self.transactions)
         self._stored = SqliteRecords(self.transactions, claimed, self._claims)
         self._singles = Singles(self.transactions, claimed)
         own = OwnFiles((path,))
@@ -93,13 +95,31 @@ class SqliteRegistry(StoredRegistry):
         only_new: bool = False,
         looked: Looked | None = None,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> None:
         """See ``Records.add``."""
         rows = list(files)
         if only_new or session or len(rows) != 1:
-            super().add(rows, now, only_new=only_new, looked=looked, session=session)
+            super().add(rows, now, only_new=only_new, looked=looked, session=session, natures=natures)
         else:
-            until_free(lambda: self._singles.add(Single(rows[0], now, looked), self.lock), self.patience)
+            nature = natures.get(rows[0][0], PLAIN)
+            until_free(lambda: self._singles.add(Single(rows[0], now, looked, nature), self.lock), self.patience)
+
+    def ruled(self, found: Iterable[Ruled]) -> None:
+        """See ``Natures.ruled``."""
+        self._natures.ruled(found)
+
+    def rules(self) -> dict[str, int]:
+        """See ``Natures.rules``."""
+        return self._natures.rules()
+
+    def beyond(self, rule: str, count: int, limit: int) -> tuple[TempFile, ...]:
+        """See ``Natures.beyond``."""
+        return self._natures.beyond(rule, count, limit)
+
+    def successors(self, origins: Iterable[str]) -> dict[str, tuple[TempFile, ...]]:
+        """See ``Natures.successors``."""
+        return self._natures.successors(origins)
 
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """See ``Registry.exclusive``."""

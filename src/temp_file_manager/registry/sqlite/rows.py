@@ -9,20 +9,20 @@ from json import dumps, loads
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
-from temp_file_manager.chunks import Chunk, Place
+from temp_file_manager.chunks import Chunk, Place, is_uncommon
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.records import Identity, Selection, TempFile
+from temp_file_manager.records import PLAIN, Identity, Kind, Nature, Selection, TempFile
 from temp_file_manager.rules import LAST_RETRY, waiting_since
 from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
 """id, directory's id, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept for, inode, born,
-changed, directory's inode, directory's born, volume, disk, session, pinned until, held, used at: what all statements
-that read files give."""
+changed, directory's inode, directory's born, volume, disk, session, rule, kind, origin, pinned until, held, used at:
+what all statements that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
 _IDENTITY = slice(11, 17)
-_DISK, _SESSION = 17, 18
+_DISK, _SESSION, _RULE, _KIND = 17, 18, 19, 20
 
 _START = (-math.inf, 0)
 
@@ -245,7 +245,7 @@ def record_of(row: Row) -> TempFile:
         TypeError, ValueError: it holds what this program does not write.
     """
     number, _, directory, name, registered_at, due_at, retry_at, failures, size, tags, kept, *rest = row
-    *identity, disk, session, pinned, held, used_at = rest
+    *identity, disk, session, rule, kind, origin, pinned, held, used_at = rest
     if type(registered_at) is not float:
         raise TypeError(f"record {number} was registered at {registered_at!r}")
     words = tuple(loads(tags)) if tags else ()
@@ -268,8 +268,27 @@ def record_of(row: Row) -> TempFile:
             disk,
             used_at,
             session,
+            *nature_of(rule, kind, origin),
         ),
     )
+
+
+def nature_of(rule: str | None, kind: str | None, origin: bytes | None) -> Nature:
+    """Return a nature as others see it.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if rule is None and kind is None:
+        return PLAIN
+    return Nature(rule or "", Kind(kind or ""), os.fsdecode(origin or b""))
+
+
+def stored(nature: Nature) -> tuple[str | None, str | None, bytes | None]:
+    """Return a nature as rows have it: rule, kind and origin."""
+    if nature is PLAIN:
+        return None, None, None
+    return nature.rule or None, str(nature.kind) or None, os.fsencode(nature.origin) or None
 
 
 class Taken(Chunk):
@@ -282,6 +301,11 @@ class Taken(Chunk):
             return record_of(row)
         except (TypeError, ValueError) as error:
             raise RegistryError(f"record {row[ID]} of the registry is damaged: {printable(str(error))}") from error
+
+    def uncommon(self, *, ruled: bool) -> list[int]:  # noqa: D102 - see Chunk
+        if not ruled:
+            return [at for at, row in enumerate(self.rows) if row[_KIND]]
+        return [at for at, row in enumerate(self.rows) if is_uncommon(row[_KIND], row[DUE_AT], row[_RULE])]
 
     def paths(self) -> list[str]:  # noqa: D102 - see Chunk
         return [path_at(row[DIRECTORY_PATH], row[NAME]) for row in self.rows]

@@ -46,7 +46,11 @@ def settle(transactions: Transactions, connection: Connection, settlement: Settl
     transactions.count(connection, of_settled(ages, freed, parts.others))
     if parts.left:
         number = take_numbers(connection, transactions.sql, 1)
-        failures = ((row, other, row[FAILURES] + (other.status is Status.FAILED)) for row, other in parts.left)
+        ruled = [(row, other) for row, other in parts.left if other.due_at is not None]
+        kept = [(other.rule or None, other.due_at if other.rule else None, number, row[ID]) for row, other in ruled]
+        connection.executemany(transactions.sql["keep_until"], kept)
+        left = [(row, other) for row, other in parts.left if other.due_at is None]
+        failures = ((row, other, row[FAILURES] + (other.status is Status.FAILED)) for row, other in left)
         bound = [(number, count, retry_at(count, at), other.lasting or None, row[ID]) for row, other, count in failures]
         connection.executemany(transactions.sql["put_off"], bound)
     if parts.rewritten:
@@ -83,8 +87,8 @@ def _parted(settlement: Settlement, claimed: set[int]) -> _Parts:
     removed = [row for at, row in enumerate(rows) if at not in others and row[ID] in claimed]
     return _Parts(
         removed + [row for row, other in told if other.status is Status.REMOVED],
-        [row for row, other in told if other.status is Status.GONE],
-        [row for row, other in told if other.status is Status.REPLACED],
+        [row for row, other in told if other.status in (Status.GONE, Status.QUARANTINED)],
+        [row for row, other in told if other.status in (Status.REPLACED, Status.COMPRESSED)],
         [(row, other.found) for row, other in told if other.found is not None],
         [(row, other) for row, other in told if other.status is Status.FAILED or other.status is Status.KEPT],
         [other for _, other in told],

@@ -6,12 +6,20 @@ from json import dumps
 from sqlite3 import Connection, Error
 from threading import Lock, get_ident
 
-from temp_file_manager.records import NOTHING, PENDING, NewFile
+from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import know_directory, leads_elsewhere, new_room, take_out
-from temp_file_manager.registry.sqlite.rows import place_of
+from temp_file_manager.registry.sqlite.inserts import (
+    counts_as_new,
+    know_directory,
+    leads_elsewhere,
+    new_room,
+    owner_of,
+    statement,
+    take_out,
+)
+from temp_file_manager.registry.sqlite.rows import Row, place_of, stored
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 
@@ -23,18 +31,20 @@ class Single:
         place: Its directory and its name.
         now: Seconds since the epoch.
         looked: As in ``Records.add``.
+        nature: What sets its record apart.
         thread: Who asked for it.
         error: Why it was not done.
         over: Whether it was, or could not be.
     """
 
-    __slots__ = ("error", "file", "looked", "now", "over", "place", "thread")
+    __slots__ = ("error", "file", "looked", "nature", "now", "over", "place", "thread")
 
-    def __init__(self, file: NewFile, now: float, looked: Looked | None) -> None:
+    def __init__(self, file: NewFile, now: float, looked: Looked | None, nature: Nature = PLAIN) -> None:
         self.file = file
         self.place = place_of(file[0])
         self.now = now
         self.looked = looked
+        self.nature = nature
         self.thread = get_ident()
         self.error: Exception | None = None
         self.over = False
@@ -127,13 +137,22 @@ class Singles:
             (file,) = found
         if directory is None:
             directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
-        _, due_at, size, tags, identity, disk = file
-        know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
-        identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity, owner, disk, 0)
+        identity, tags = file[4] or NOTHING, file[3]
+        know_directory(connection, sql, bound[0], directory, before, identity)
         if known:
             take_out(connection, sql, bound[0], (known,))
-        connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        row = _row(last + 1, bound[0], directory, file, single, owner_of(single.nature, transactions.owner))
+        connection.execute(sql[statement("replace_file" if known else "add_new_file", (row,))], row)
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})
-        return settlements, identity is not PENDING, not known, float(new_room(file)) - float(known_room or 0)
+        larger = float(new_room(file)) - float(known_room or 0)
+        return settlements, counts_as_new(file, single.nature), not known, larger
+
+
+def _row(number: int, scope: int, directory: int, file: NewFile, single: Single, owner: int) -> Row:
+    """Return the parameters of a row; see ``inserts``."""
+    _, due_at, size, tags, identity, disk = file
+    words = dumps(tags) if tags else None
+    place = single.place[1]
+    row = (number, scope, directory, place, single.now, due_at, size, words, *(identity or NOTHING), owner, disk, 0)
+    return row if single.nature is PLAIN else (*row, *stored(single.nature))

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from types import MappingProxyType
 from typing import TypeVar
 
-from temp_file_manager.records import NewFile
+from temp_file_manager.records import Nature, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
@@ -17,7 +17,7 @@ from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers, take_out
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
-from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, nature_of, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
 
 T = TypeVar("T")
@@ -129,6 +129,7 @@ class Transactions:
         known: Mapping[str, Whose] = MappingProxyType({}),
         only_new: bool = False,
         session: int = 0,
+        natures: Mapping[str, Nature] = MappingProxyType({}),
     ) -> bool:
         """Write rows; return whether any path was known. See ``add_files``.
 
@@ -136,7 +137,9 @@ class Transactions:
             InvalidArgumentError: there is no such living session.
         """
         whose = Whose(self.owner, session, self.end_of(connection, session) if session else None)
-        return add_files(connection, self.sql, self.scope, whose, files, known=known, only_new=only_new)
+        return add_files(
+            connection, self.sql, self.scope, whose, files, known=known, only_new=only_new, natures=natures
+        )
 
     def end_of(self, connection: Connection, session: int) -> float:
         """Return when a living session ends.
@@ -152,7 +155,9 @@ class Transactions:
     def whose(self, connection: Connection, paths: Iterable[str]) -> dict[str, Whose]:
         """Return whose the records are of those of ``paths`` that have one."""
         found = {path: connection.execute(self.sql["whose"], self.place(path)).fetchone() for path in paths}
-        return {path: Whose(*row) for path, row in found.items() if row is not None}
+        return {
+            path: Whose(row[0], row[1], row[2], nature_of(*row[3:])) for path, row in found.items() if row is not None
+        }
 
     def unpin(self, connection: Connection, records: Iterable[int]) -> None:
         """End the pins of rows that are there, by id."""

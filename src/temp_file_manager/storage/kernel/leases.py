@@ -14,7 +14,8 @@ import signal
 import stat
 from collections.abc import Callable, Sequence
 
-from temp_file_manager.records import Cause, Status, TempFile
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.statx import HERE, Seen, signed

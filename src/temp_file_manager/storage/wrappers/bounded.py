@@ -10,10 +10,11 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.forks import at_fork
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.storage.wrappers.wakeup import bell
 

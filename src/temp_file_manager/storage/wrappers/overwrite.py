@@ -15,7 +15,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from temp_file_manager.records import Cause, Status
+from temp_file_manager.causes import Cause
+from temp_file_manager.records import Status
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.statx import HERE, Seen, signed

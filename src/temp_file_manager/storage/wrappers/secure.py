@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other, Place, failed, place_at
-from temp_file_manager.records import Cause, Outcome, Status, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel import mounts
@@ -31,7 +32,7 @@ class SecureStorage(LocalStorage):
 
     Args:
         threads: How many files are overwritten at once.
-        in_use, owner_check, base: As in ``LocalStorage``.
+        in_use, owner_check, base, within: As in ``LocalStorage``.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class SecureStorage(LocalStorage):
         *,
         owner_check: bool = False,
         base: str | None = None,
+        within: str | None = None,
     ) -> None:
-        super().__init__(in_use, owner_check=owner_check, base=base)
+        super().__init__(in_use, owner_check=owner_check, base=base, within=within)
         self._threads = threads
 
     def remove(self, removal: Removal) -> None:

@@ -1,8 +1,9 @@
 """The part of the contract that says what a record holds after a sweep that has left its file where it is."""
 # ruff: noqa: S101 - tests assert, and their numbers mean nothing beyond the line they stand in
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Identity, Rewritten, Status
+from temp_file_manager.records import Identity, Rewritten, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import EVERY, RegistryWords, later, paths_of

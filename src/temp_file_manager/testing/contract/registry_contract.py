@@ -15,6 +15,7 @@ from temp_file_manager.testing.contract.journal import JournalContract
 from temp_file_manager.testing.contract.keeps import KeepsContract
 from temp_file_manager.testing.contract.leftovers import LeftoversContract
 from temp_file_manager.testing.contract.looks import LooksContract
+from temp_file_manager.testing.contract.natures import NaturesContract
 from temp_file_manager.testing.contract.processes import ProcessesContract
 from temp_file_manager.testing.contract.records import RecordsContract
 from temp_file_manager.testing.contract.room import RoomContract
@@ -38,6 +39,7 @@ class RegistryContract(
     JournalContract,
     RoomContract,
     SessionsContract,
+    NaturesContract,
     ProcessesContract,
 ):
     """``registry.contract``'s docstrings as tests. Joined by a class that says how to ``make_registry``.

@@ -3,9 +3,10 @@
 
 import math
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import Cause, Identity, Rewritten, Selection, Status
+from temp_file_manager.records import Identity, Rewritten, Selection, Status
 from temp_file_manager.registry import Settlement
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.sessions import ANOTHER_PROCESS, HEIRS, THIS_PROCESS, Owner, ProcessIdentity, Session

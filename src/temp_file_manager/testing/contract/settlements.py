@@ -3,8 +3,9 @@
 
 import math
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.records import Cause, Selection, Status, TempFile
+from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.counters import AGES, ages
 from temp_file_manager.rules import FIRST_RETRY, retry_at

@@ -4,9 +4,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RecordClaimedError
-from temp_file_manager.records import Cause, NewFile, Selection, Status, TempFile
+from temp_file_manager.records import NewFile, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Registry, Settlement
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.testing.clock import NOW

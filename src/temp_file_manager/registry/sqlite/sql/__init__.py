@@ -12,6 +12,7 @@ MIGRATIONS = (
     "006_identity.sql",
     "007_room.sql",
     "008_sessions.sql",
+    "009_natures.sql",
 )
 """In their order; how many of them a file has seen is its schema."""
 

@@ -7,7 +7,7 @@ A registry may find due records by an index, but what it finds must be what ``ve
 import math
 from typing import NamedTuple
 
-from temp_file_manager.records import Rewritten, Selection, TempFile
+from temp_file_manager.records import Kind, Rewritten, Selection, TempFile
 from temp_file_manager.reports import FileStatus
 from temp_file_manager.text import span
 
@@ -47,12 +47,22 @@ def has_come(record: TempFile, due: Selection) -> bool:
 
 
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
-    """Say so of a record with an end of its own."""
-    what = "its session" if record.session else "its ttl"
+    """Say so of a record with an end of its own, or one that a rule has set."""
+    if record.rule:
+        return _of_rule(record.rule, end, asof)
+    what = "its session" if record.session else "its quarantine" if record.kind is Kind.QUARANTINED else "its ttl"
     if end <= asof:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
     lives = record.session and end == math.inf
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
+
+
+def _of_rule(rule: str, end: float, asof: float) -> Verdict:
+    """Say so of a record under a rule, which has the last word when a sweep looks at the file."""
+    if end <= asof:
+        return Verdict(True, f'rule "{rule}" made it due {span(asof - end)} ago')
+    stays = end == math.inf
+    return Verdict(False, f'rule "{rule}" keeps it' + ("" if stays else f" for another {span(end - asof)}, or longer"))
 
 
 def _kept(record: TempFile, due: Selection) -> str:
@@ -122,19 +132,9 @@ def renewed(record: TempFile, found: Rewritten, now: float) -> TempFile:
     ends = None if record.due_at is None else record.due_at + moved
     if ends is not None and math.isnan(ends):  # infinity less infinity
         ends = since
-    return TempFile(
-        record.path,
-        since,
-        ends,
-        size=None if record.size is None else found.size,
-        tags=record.tags,
-        generation=record.generation,
-        identity=found.identity,
-        pinned_until=record.pinned_until,
-        held=record.held,
-        session=record.session,
-        disk=found.disk,
-    )
+    size = None if record.size is None else found.size
+    again = record._replace(registered_at=since, due_at=ends, retry_at=None, failures=0, kept_for="", used_at=None)
+    return again._replace(size=size, identity=found.identity, disk=found.disk)
 
 
 def is_too_old(registered_at: float, asof: float, max_age: float) -> bool:

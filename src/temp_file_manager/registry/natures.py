@@ -1,0 +1,33 @@
+"""The registry's protocol for natures: what rules decide about records, and which records stand for others."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Protocol
+
+from temp_file_manager.records import Ruled, TempFile
+
+
+class Natures(Protocol):
+    """Records that are not plain; see ``Nature``."""
+
+    @abstractmethod
+    def ruled(self, found: Iterable[Ruled]) -> None:
+        """Note what rules decide about records, in bulk. Waits for nobody: what is claimed is passed over.
+
+        So is what has been registered again since, what is in a session, and what has an end of its own.
+        """
+
+    @abstractmethod
+    def rules(self) -> dict[str, int]:
+        """Count the records under each rule. May look at every record that is under one, and makes nobody wait."""
+
+    @abstractmethod
+    def beyond(self, rule: str, count: int, limit: int) -> tuple[TempFile, ...]:
+        """Return records under a rule that have no end yet, whose ``due_at`` is infinite, beyond the newest ``count``.
+
+        The newest of them first, ``limit`` at most. Waits for nobody.
+        """
+
+    @abstractmethod
+    def successors(self, origins: Iterable[str]) -> dict[str, tuple[TempFile, ...]]:
+        """Return the records with these origins, those added last first; of what has none there is no entry."""

@@ -1,0 +1,34 @@
+"""What a dry run is to foretell: what is due, and what would be by the time that the same sweep comes to it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from temp_file_manager.records import Selection, TempFile
+
+
+class Foreseen(Protocol):
+    """What a dry run knows of what the sweep would do first."""
+
+    def as_swept(self, records: Sequence[TempFile]) -> Sequence[TempFile]:
+        """Return records that are due as they would be then, without those that would not be due."""
+
+    def as_ruled(self, record: TempFile) -> TempFile:
+        """Return a record as it would be then, but for what is no more among the newest of a rule."""
+
+    def others(self) -> Iterator[Sequence[TempFile]]:
+        """Yield what is not due yet, and would be, as it would be then."""
+
+
+class Foretold(NamedTuple):
+    """What a dry run is to foretell beside what is due.
+
+    Attributes:
+        selections: What would be due, too.
+        foreseen: How records would be then; None: as they are.
+    """
+
+    selections: tuple[Selection, ...] = ()
+    foreseen: Foreseen | None = None
+
+
+NO_MORE = Foretold()
