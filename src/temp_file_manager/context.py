@@ -21,6 +21,7 @@ from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build, build_gone
+from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -33,7 +34,7 @@ from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
-from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
+from temp_file_manager.sweeping.scheduler import LIMITS, WATCH, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
@@ -79,6 +80,7 @@ class Context:
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
+        changes: What tells in which watched directories something is new, while it does.
     """
 
     settings: Settings
@@ -102,6 +104,7 @@ class Context:
     measuring: Measuring
     evictor: Evictor
     scheduler: Scheduler
+    changes: Changes
 
     @classmethod
     def open(
@@ -160,8 +163,7 @@ class Context:
         hooks: Iterable[Hook],
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told = Hooks(hooks)
-        history = History(registry, clock)
+        told, history = Hooks(hooks), History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
         storage = build(settings, base_dir, clock, guard.asof)
@@ -198,6 +200,7 @@ class Context:
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
             evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),
             scheduler=scheduler,
+            changes=Changes(lambda: scheduler.wake(WATCH)),
         )
 
     @property

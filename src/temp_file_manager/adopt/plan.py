@@ -16,6 +16,7 @@ from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import NewFile
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.storage.paths import AnyPath
+from temp_file_manager.storage.tree import WHOLE, Part
 
 BATCH = 1000
 """Files in memory at a time."""
@@ -122,15 +123,21 @@ def adopt(context: Context, planned: Plan, *, stop: Callable[[], bool] = lambda:
 
 
 def adopt_wanted(
-    context: Context, what: Wanted, now: float, *, recent: float = 0.0, stop: Callable[[], bool]
+    context: Context,
+    what: Wanted,
+    now: float,
+    *,
+    recent: float = 0.0,
+    part: Part = WHOLE,
+    stop: Callable[[], bool],
 ) -> Adoption:
-    """Do ``adopt`` without a plan, for what has not been touched for ``recent`` seconds."""
+    """Do ``adopt`` without a plan; ``recent`` and ``part`` are as in ``Survey``."""
     if not context.registry.properties.keeps_identity:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
     context.clock_guard.wall()  # the line comes down before records carry an earlier time
     what = replace(what, spared=(*what.spared, *context.registry.properties.files))
-    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent)
+    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent, part=part)
     registered = size = again = 0
     stopped = False
     with closing(survey.batches(BATCH)) as batches:
