@@ -5,14 +5,14 @@ For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. Wh
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from temp_file_manager import logs
 from temp_file_manager.adopt.survey import TAG, Chosen, Known, Survey, Wanted, wanted
 from temp_file_manager.arguments import seconds
 from temp_file_manager.context import Context
-from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 from temp_file_manager.records import NewFile
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.storage.paths import AnyPath
@@ -154,7 +154,12 @@ def adopt_wanted(
 
 def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
-    for path, since, size, identity, again, disk in batch:
+    for path, since, size, identity, again, disk, fresh in batch:
+        if fresh:
+            # The rest of the record is its application's, if that has registered it since it was looked at.
+            with suppress(RecordClaimedError):  # a sweep is at it
+                context.registry.amend(path, since)
+            continue
         due_at = None if ttl is None else since + ttl
         by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity, disk))
     for (since, again), rows in by_time.items():

@@ -71,7 +71,13 @@ class Wanted:
 
 
 class Chosen(NamedTuple):
-    """A file that can be adopted: where, since when it is as it is, and how large; ``disk`` is as in ``TempFile``."""
+    """A file that can be adopted: where, since when it is as it is, and how large.
+
+    Attributes:
+        again: It is on record, and has been touched since.
+        disk: As in ``TempFile``.
+        fresh: That was a moment ago: of its record the time alone is to be changed.
+    """
 
     path: str
     registered_at: float
@@ -79,6 +85,7 @@ class Chosen(NamedTuple):
     identity: Identity
     again: bool
     disk: int
+    fresh: bool = False
 
     def due(self, asof: float, max_age: float) -> bool:
         """Say whether a sweep at that moment would take it."""
@@ -128,8 +135,8 @@ class Survey:
         known: Says what is on record.
         now: Seconds since the epoch.
         renew: Choose also what was adopted before and touched since.
-        recent: Seconds; what was touched later than so long ago is left for another time. Of what is watched only
-            that which is on record.
+        recent: Seconds; what was touched later than so long ago is left for another time. What is on record is given
+            its new age at once all the same, and what is watched is put on record.
         part: Which part of the directory.
     """
 
@@ -198,22 +205,31 @@ class Survey:
         records = self._known(paths)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
-            record = records.get(path)
-            reason = self._left(record, entry)
-            if reason is None:
-                since = registered_at(entry.latest, self._now)
-                name = path if record is None else record.path  # whoever adopted it may have called it so
-                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None, entry.disk))
+            found = self._chosen(path, entry, records.get(path))
+            if isinstance(found, Chosen):
+                chosen.append(found)
             else:
-                self._skip(entry.path, reason)
+                self._skip(entry.path, found)
         return chosen
 
-    def _left(self, record: TempFile | None, entry: Entry) -> Skip | None:
-        """Say why what has this record, or none, is left as it is; None if it is not."""
-        recent = Skip.RECENT if self._latest < entry.latest <= self._to_come else None
+    def _chosen(self, path: str, entry: Entry, record: TempFile | None) -> Chosen | Skip:
+        """Return a file as it is to be adopted; or why it is left as it is, with this record or none."""
+        recent = self._latest < entry.latest <= self._to_come
+        since = registered_at(entry.latest, self._now)
         if record is None:
-            return None if self._what.watch else recent
-        return recent if self._renew and touched(record, entry.latest, self._now) else Skip.KNOWN
+            if recent and not self._what.watch:
+                return Skip.RECENT
+            return Chosen(path, since, entry.size, entry.identity, again=False, disk=entry.disk)
+        if not (self._renew and touched(record, entry.latest, self._now)):
+            return Skip.KNOWN
+        if recent:
+            # Just so much older than it is that it still counts as touched, and the rest is renewed another time.
+            since = math.nextafter(entry.latest / 1e9, 0)
+            is_the_same = record.identity is not None and record.identity.inode == entry.identity.inode
+            if record.registered_at >= since or not is_the_same:
+                return Skip.RECENT
+        # Whoever adopted it may have called it otherwise.
+        return Chosen(record.path, since, entry.size, entry.identity, again=True, disk=entry.disk, fresh=recent)
 
 
 def unfit(entry: Entry, mount: int, uid: int) -> Skip | None:
