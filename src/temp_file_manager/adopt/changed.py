@@ -15,7 +15,7 @@ SHARE = 4
 """So many times as long as the last looks took is rested: a directory that changes without end costs a fifth of a
 core."""
 
-AGAIN = 10.0
+AGAIN = 2.0
 """Seconds until what somebody has locked is looked at again."""
 
 

@@ -55,12 +55,24 @@ class Changes:
     def __init__(self, ring: Callable[[], None], sources: Sources = SOURCES) -> None:
         self._ring = ring
         self._sources = sources
-        self._renew()
-        at_fork(self, Changes._renew)
+        self._begin_anew()
+        # No fork while a source is being opened: the child would inherit what nobody there knows of.
+        at_fork(self, Changes._in_child, before=Changes._hold, after=Changes._go_on)
 
-    def _renew(self) -> None:
-        self._walking = threading.Lock()
+    def _begin_anew(self) -> None:
+        self._walking, self._opening = threading.Lock(), threading.Lock()
         self._reset()
+
+    def _in_child(self) -> None:
+        if self._source is not None:
+            self._source.drop()
+        self._begin_anew()
+
+    def _hold(self) -> None:
+        self._opening.acquire()
+
+    def _go_on(self) -> None:
+        self._opening.release()
 
     def _reset(self) -> None:
         self._begun = False
@@ -149,7 +161,8 @@ class Changes:
 
     def _opened(self) -> Source:
         if self._source is None:
-            self._source = first_source(self._hints, self._sources)
+            with self._opening:
+                self._source = first_source(self._hints, self._sources)
         return self._source
 
     def _tell(self, error: OSError) -> None:

@@ -38,3 +38,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """End, and wait for nobody."""
+
+    def drop(self) -> None:
+        """Let go of what a forked child has inherited: no thread of it is there."""

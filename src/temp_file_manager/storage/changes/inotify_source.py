@@ -4,7 +4,6 @@ import os
 import select
 import threading
 
-from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.changes.hints import Hints
 from temp_file_manager.storage.kernel.inotify import (
     DELETE_SELF,
@@ -46,7 +45,6 @@ class InotifySource:
             self._inotify.close()
             raise
         self._reader: threading.Thread | None = None
-        at_fork(self, InotifySource._close)  # no thread of ours is in the child, which closes its copies
 
     @property
     def directories(self) -> int:
@@ -55,6 +53,8 @@ class InotifySource:
 
     def enter(self, root: str, path: str, directory: int) -> None:  # noqa: D102 - see Source
         watch = self._inotify.add(directory)
+        if not path:
+            self._walks[root] = self._walks.get(root, 0) + 1
         # An event before this line finds no place, or the former one. The directory is listed after it.
         with self._lock:
             self._places.setdefault(watch, {})[root] = path, self._walks.setdefault(root, 0)
@@ -64,9 +64,7 @@ class InotifySource:
 
     def walked(self, root: str) -> None:
         """End the watches of what has gone elsewhere: inotify follows a directory that is moved."""
-        walk = self._walks.get(root, 0)
-        self._walks[root] = walk + 1
-        self._forget(root, before=walk)
+        self._forget(root, before=self._walks.get(root, 0))
 
     def leave(self, root: str) -> None:  # noqa: D102 - see Source
         self._forget(root, before=self._walks.pop(root, 0) + 1)
@@ -85,13 +83,11 @@ class InotifySource:
         os.eventfd_write(self._end, 1)
         if self._reader is not None:
             self._reader.join()
-        self._close()
+        self.drop()
 
-    def _close(self) -> None:
-        if self._end >= 0:
-            self._inotify.close()
-            os.close(self._end)
-            self._end = -1
+    def drop(self) -> None:  # noqa: D102 - see Source
+        self._inotify.close()
+        os.close(self._end)
 
     def _read(self) -> None:
         poll = select.poll()

@@ -75,6 +75,9 @@ class WatchdogSource:
     def close(self) -> None:  # noqa: D102 - see Source
         self._observer.stop()
 
+    def drop(self) -> None:
+        """Do nothing: what the child has inherited is watchdog's."""
+
 
 def _handler(hints: Hints, root: str, real: str) -> Any:
     """Return what watchdog tells: a class of its own, made where it is known to be installed."""
