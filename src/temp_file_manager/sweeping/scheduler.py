@@ -180,6 +180,7 @@ class Scheduler:
             state.ended = state.beat = self._clock.wall()
             if self._clock.wait(bell, job.rest()) and (pause := job.pause()):
                 self._clock.wait(stopping, pause)
+                bell.wait(0)  # what rang meanwhile is done with the rest
         try:
             job.finish()
         except Exception as error:

@@ -124,7 +124,7 @@ class Changes:
             nonlocal unwatched
             try:
                 self._opened().enter(root, path, directory)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # RuntimeError: there can be no more threads
                 unwatched += 1
                 self._tell(error)
 
@@ -165,8 +165,8 @@ class Changes:
                 self._source = first_source(self._hints, self._sources)
         return self._source
 
-    def _tell(self, error: OSError) -> None:
-        reason = error.strerror or str(error)
+    def _tell(self, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
         if reason not in self._told:
             self._told.add(reason)
             logs.not_watched(reason, advice(error))
@@ -189,9 +189,9 @@ def first_source(hints: Hints, sources: Sources) -> Source:
     raise OSError(errno.ENOSYS, "nothing here tells of events")
 
 
-def advice(error: OSError) -> str:
+def advice(error: Exception) -> str:
     """Return what to do about a directory that cannot be watched; empty where nothing helps."""
-    return _ADVICE.get(error.errno or 0, "")
+    return _ADVICE.get(getattr(error, "errno", None) or 0, "")
 
 
 _ADVICE = {

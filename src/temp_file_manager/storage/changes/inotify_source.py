@@ -59,8 +59,9 @@ class InotifySource:
         with self._lock:
             self._places.setdefault(watch, {})[root] = path, self._walks.setdefault(root, 0)
         if self._reader is None:
-            self._reader = threading.Thread(target=self._read, name="temp-file-manager-inotify", daemon=True)
-            self._reader.start()
+            reader = threading.Thread(target=self._read, name="temp-file-manager-inotify", daemon=True)
+            reader.start()
+            self._reader = reader
 
     def walked(self, root: str) -> None:
         """End the watches of what has gone elsewhere: inotify follows a directory that is moved."""
