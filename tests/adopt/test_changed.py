@@ -25,6 +25,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.records import TempFile
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.changes.changes import Changes
+from temp_file_manager.storage.changes.inotify_source import InotifySource
 from temp_file_manager.sweeping.scheduler import WATCH
 from temp_file_manager.testing import FakeClock, in_child
 from trees import make
@@ -267,7 +268,8 @@ def test_another_directory_in_the_place_of_the_watched_one_is_not_adopted_from(
 
 
 @pytest.mark.skipif(not ROOT, reason="who is not root runs the next one")
-def test_a_directory_that_cannot_be_read_for_a_while_as_nobody(open_to_all: Path) -> None:
+def test_a_directory_that_cannot_be_read_for_a_while_as_nobody(watching: Watching, open_to_all: Path) -> None:
+    watching.mark()  # what is imported for that, nobody may be unable to read
     home = open_to_all / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
@@ -336,6 +338,45 @@ def test_a_mark_remembers_that_it_is_watched(manager: TempFileManager, tree: Pat
     ]
 
 
+class Silent(InotifySource):
+    """Tells of nothing, as a network file system on which another machine writes."""
+
+    def enter(self, root: str, path: str, directory: int) -> None:
+        """Hear nothing."""
+
+
+def test_what_nobody_tells_of_the_next_sweep_finds(manager: TempFileManager, tree: Path) -> None:
+    context = replace(manager.context, changes=Changes(lambda: None, (Silent,)))
+    watch(context, survey.wanted(tree, watch=True))
+    looks = ChangedDirectories(context)
+    looks.look(lambda: False)
+    make(tree, "a/b")
+    looks.look(lambda: False)
+    assert not manager.files
+    adopt_watched(context)
+    assert list(manager.files) == [str(tree / "a" / "b")]
+    context.changes.close()
+
+
+def test_without_room_for_a_thread_the_next_sweep_finds_what_is_new(
+    manager: TempFileManager, tree: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    (file,) = make(tree, "file")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        watching = Watching(manager, tree)
+    assert list(manager.files) == [str(file)]
+    assert "new files there wait for a sweep: can't start new thread" in caplog.text
+    assert watching.context.changes.unwatched == 1
+    adopt_watched(watching.context)
+    assert watching.context.changes.unwatched == 0
+    watching.until_known(*make(tree, "another"))
+    watching.context.changes.close()
+
+
 def test_what_is_marked_no_longer_is_watched_no_longer(watching: Watching, tree: Path) -> None:
     unwatch(watching.context, tree)
     make(tree, "file")
@@ -351,6 +392,11 @@ def test_only_marks_that_say_so_are_watched(manager: TempFileManager, tree: Path
     adopt_watched(watching.context)
     assert watching.context.changes.directories == 1
     assert str(young) not in manager.files
+    theirs = os.open(tmp_path / "other", os.O_RDONLY)
+    fcntl.flock(theirs, fcntl.LOCK_EX)
+    adopt_watched(watching.context)
+    assert watching.context.changes.waiting == 0
+    os.close(theirs)
     watching.context.changes.close()
 
 

@@ -502,6 +502,9 @@ def test_what_leads_to_a_part_is_judged_as_on_a_walk_from_the_top(root: Path) ->
         ("missing/b", "missing", "VANISHED"),
         ("other/below", "other", "LOCKED"),
         ("/".join("d" * 300), "d", "VANISHED"),
+        ("..", "..", "VANISHED"),
+        ("a/../../" + root.name, "a/..", "VANISHED"),
+        ("a//b", "a/", "VANISHED"),
     ):
         skipped: list[tuple[str, str]] = []
         assert listed(root, Part(path), skipped) == set()

@@ -106,7 +106,7 @@ def adopt_marked(
         return None
     if done.registered:
         logs.adopted(done.registered, what.directory, in_full=not path and whole)
-    if not walk.entered and done.skipped.get(Skip.LOCKED):
+    if what.watch and not walk.entered and done.skipped.get(Skip.LOCKED):
         context.changes.put_back(Changed(what.directory, path, whole))
     return done
 

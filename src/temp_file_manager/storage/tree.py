@@ -68,6 +68,10 @@ class Part(NamedTuple):
 WHOLE = Part()
 
 
+_UNWALKED = {OWN_DIRECTORY: Skip.OURS, "": Skip.VANISHED, ".": Skip.VANISHED, "..": Skip.VANISHED}
+"""Names of directories that are not gone into; all but the first are none, and lead elsewhere."""
+
+
 class Entry(NamedTuple):
     """What is in a directory and is no directory itself.
 
@@ -165,7 +169,7 @@ class Tree:
             yield from self._within(directory, path, path.count("/") + bool(path), part)
             return
         relative = f"{path}/{names[0]}" if path else names[0]
-        reason = Skip.OURS if names[0] == OWN_DIRECTORY else self._spared(relative)
+        reason = _UNWALKED.get(names[0]) or self._spared(relative)
         inner = reason or self._unlocked(directory, names[0], relative.count("/"))
         if isinstance(inner, Skip):
             self._skip(relative, inner)

@@ -4,7 +4,7 @@ import os
 import select
 import threading
 
-from temp_file_manager.storage.changes.hints import Hints
+from temp_file_manager.storage.changes.hints import Changed, Hints
 from temp_file_manager.storage.kernel.inotify import (
     DELETE_SELF,
     IGNORED,
@@ -17,6 +17,19 @@ from temp_file_manager.storage.kernel.inotify import (
 )
 
 _ITSELF = DELETE_SELF | MOVE_SELF | UNMOUNT
+
+
+class _Watched:
+    """A tree that is watched.
+
+    Attributes:
+        walk: The number of the last walk that began at its top.
+        places: Which directory a watch is of, and the walk that has seen it there last.
+    """
+
+    def __init__(self) -> None:
+        self.walk = 0
+        self.places: dict[int, tuple[str, int]] = {}
 
 
 class InotifySource:
@@ -35,10 +48,7 @@ class InotifySource:
         self._hints = hints
         self._inotify = Inotify()
         self._lock = threading.Lock()
-        # Which directory a watch is of: its path by the tree it is in, and the walk that has seen it there last. It
-        # may be in two trees, of which one is in the other.
-        self._places: dict[int, dict[str, tuple[str, int]]] = {}
-        self._walks: dict[str, int] = {}
+        self._trees: dict[str, _Watched] = {}  # one may be in another: then both have the same watches
         try:
             self._end = os.eventfd(0, os.EFD_CLOEXEC)
         except BaseException:
@@ -48,16 +58,17 @@ class InotifySource:
 
     @property
     def directories(self) -> int:
-        """How many watches there are."""
-        return len(self._places)
+        """How many watches there are; what is in two trees counts twice."""
+        with self._lock:
+            return sum(len(tree.places) for tree in self._trees.values())
 
     def enter(self, root: str, path: str, directory: int) -> None:  # noqa: D102 - see Source
         watch = self._inotify.add(directory)
-        if not path:
-            self._walks[root] = self._walks.get(root, 0) + 1
-        # An event before this line finds no place, or the former one. The directory is listed after it.
+        # An event before it has its place finds none, or the former one. The directory is listed after that.
         with self._lock:
-            self._places.setdefault(watch, {})[root] = path, self._walks.setdefault(root, 0)
+            tree = self._trees.setdefault(root, _Watched())
+            tree.walk += not path
+            tree.places[watch] = path, tree.walk
         if self._reader is None:
             reader = threading.Thread(target=self._read, name="temp-file-manager-inotify", daemon=True)
             reader.start()
@@ -65,19 +76,22 @@ class InotifySource:
 
     def walked(self, root: str) -> None:
         """End the watches of what has gone elsewhere: inotify follows a directory that is moved."""
-        self._forget(root, before=self._walks.get(root, 0))
+        with self._lock:
+            tree = self._trees.get(root)
+            if tree is not None:
+                for watch in [watch for watch, (_, walk) in tree.places.items() if walk < tree.walk]:
+                    self._remove(tree, watch)
 
     def leave(self, root: str) -> None:  # noqa: D102 - see Source
-        self._forget(root, before=self._walks.pop(root, 0) + 1)
-
-    def _forget(self, root: str, *, before: int) -> None:
         with self._lock:
-            gone = [watch for watch, places in self._places.items() if root in places and places[root][1] < before]
-            for watch in gone:
-                del self._places[watch][root]
-                if not self._places[watch]:
-                    del self._places[watch]
-                    self._inotify.remove(watch)
+            tree = self._trees.pop(root, _Watched())
+            for watch in list(tree.places):
+                self._remove(tree, watch)
+
+    def _remove(self, tree: _Watched, watch: int) -> None:
+        del tree.places[watch]
+        if not any(watch in other.places for other in self._trees.values()):
+            self._inotify.remove(watch)
 
     def close(self) -> None:
         """End. The thread never waits for anything but events."""
@@ -99,21 +113,28 @@ class InotifySource:
                 self._hear(event)
 
     def _hear(self, event: Event) -> None:
-        if event.mask & OVERFLOW:
-            for root in list(self._walks):
-                self._hints.add(root, "", whole=True)
-            return
         with self._lock:
-            places = dict(self._places.get(event.watch, {}))
-            if event.mask & IGNORED:
-                self._places.pop(event.watch, None)
-        for root, (path, _) in places.items():
-            if event.mask & (_ITSELF | IGNORED):
-                # Of others the directory above tells. Whether this is still the one that is meant, a walk finds out.
-                if not path:
-                    self._hints.add(root, "", whole=True)
-            elif event.mask & IS_DIRECTORY:
-                name = os.fsdecode(event.name)
-                self._hints.add(root, f"{path}/{name}" if path else name, whole=True)
+            if event.mask & OVERFLOW:
+                told = [Changed(root, "", whole=True) for root in self._trees]
             else:
-                self._hints.add(root, path)
+                told = [
+                    changed
+                    for root, tree in self._trees.items()
+                    if event.watch in tree.places and (changed := _changed(root, tree.places[event.watch][0], event))
+                ]
+            if event.mask & IGNORED:
+                for tree in self._trees.values():
+                    tree.places.pop(event.watch, None)
+        for root, path, whole in told:
+            self._hints.add(root, path, whole=whole)
+
+
+def _changed(root: str, path: str, event: Event) -> Changed | None:
+    """Return what is to be looked at because of an event in a directory, or that happened to it."""
+    if event.mask & (_ITSELF | IGNORED):
+        # Whether the top is still the one that is meant, a walk finds out; of others the directory above tells.
+        return None if path else Changed(root, "", whole=True)
+    if event.mask & IS_DIRECTORY:
+        name = os.fsdecode(event.name)
+        return Changed(root, f"{path}/{name}" if path else name, whole=True)
+    return Changed(root, path, whole=False)
