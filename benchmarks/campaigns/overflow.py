@@ -13,7 +13,7 @@ from time import monotonic
 from benchmarks.campaigns.campaign import Campaign
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import survey
-from temp_file_manager.adopt.changed import ChangedDirectories
+from temp_file_manager.adopt.changed_directories import ChangedDirectories
 from temp_file_manager.adopt.watched import watch
 from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.changes.hints import Changed

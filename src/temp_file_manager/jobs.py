@@ -17,7 +17,7 @@ from temp_file_manager.sweeping.sweep import Bounds
 
 
 def sweep_job(context: Context) -> Job:
-    """Return the job that adopts what is new in watched directories, and sweeps."""
+    """Return the job that adopts what is new in marked directories, and sweeps."""
     from temp_file_manager.adopt.watched import adopt_watched  # noqa: PLC0415 - slow to import, and not all start
 
     def work(stop: Stop) -> None:
@@ -67,7 +67,7 @@ def watch_job(context: Context) -> Job | None:
     """Return the job that adopts from watched directories what they are told to have; None where nothing is adopted."""
     if not context.registry.properties.keeps_identity:
         return None
-    from temp_file_manager.adopt.changed import ChangedDirectories  # noqa: PLC0415 - slow to import, and not all start
+    from temp_file_manager.adopt.changed_directories import ChangedDirectories  # noqa: PLC0415 - slow to import, and not all start
 
     changed, finish = ChangedDirectories(context), context.changes.close
     rest, pause, failed = changed.rest, changed.pause, logs.watch_failed

@@ -165,7 +165,7 @@ def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
         context.registry.add(rows, since, only_new=not again)
-    logs.registered_all(file.path for file in batch)
+    logs.registered_all(file.path for file in batch if not file.fresh)
 
 
 # -- directories to be looked through at every sweep

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from temp_file_manager.cli import options, render
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.doctor import Check, Level, examine
-from temp_file_manager.inspection.watching import watching
+from temp_file_manager.inspection.watched_directories import watching
 from temp_file_manager.registry.schemes import SQLITE, parse
 from temp_file_manager.storage.paths import absolute
 

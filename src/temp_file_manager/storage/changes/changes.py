@@ -88,6 +88,11 @@ class Changes:
         return 0 if source is None else source.directories
 
     @property
+    def trees(self) -> set[str]:
+        """Tops of the trees that have been walked through, and are watched as far as that is possible."""
+        return set(self._unwatched)
+
+    @property
     def unwatched(self) -> int:
         """How many could not be watched when their whole tree was last walked through."""
         return sum(list(self._unwatched.values()))

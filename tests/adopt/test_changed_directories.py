@@ -19,7 +19,7 @@ from command_line import MODULE, environment
 from contexts import timed
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import survey
-from temp_file_manager.adopt.changed import AGAIN, SETTLE, SHARE, ChangedDirectories
+from temp_file_manager.adopt.changed_directories import AGAIN, SETTLE, SHARE, ChangedDirectories
 from temp_file_manager.adopt.watched import RECENT, adopt_watched, unwatch, watch, watched
 from temp_file_manager.context import Context
 from temp_file_manager.records import TempFile

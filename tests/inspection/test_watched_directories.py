@@ -13,7 +13,7 @@ from command_line import Say
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.doctor import Level
 from temp_file_manager.inspection.metrics import render
-from temp_file_manager.inspection.watching import watching
+from temp_file_manager.inspection.watched_directories import watching
 from temp_file_manager.storage.changes import probe as probing
 from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.changes.contract import Source

@@ -39,6 +39,8 @@ class ChangedDirectories:
         context, changes = self._context, self._context.changes
         began = context.clock.elapsed()
         marks = {what.directory: what for what in watched(context) if what.watch}
+        for root in changes.trees - marks.keys():
+            changes.leave(root)
         if changes.begin():
             for mark in marks.values():
                 if not stop():
@@ -46,11 +48,8 @@ class ChangedDirectories:
         for changed in changes.take():
             if stop():
                 return
-            what = marks.get(changed.root)
-            if what is None:
-                changes.leave(changed.root)
-            else:
-                adopt_marked(context, what, path=changed.path, whole=changed.whole, stop=stop)
+            if changed.root in marks:
+                adopt_marked(context, marks[changed.root], path=changed.path, whole=changed.whole, stop=stop)
         self._took = context.clock.elapsed() - began
 
     def pause(self) -> float:
