@@ -307,6 +307,30 @@ def test_an_overflow_is_a_look_at_everything(root: Path) -> None:
     source.close()
 
 
+def kernels_watches() -> int:
+    """Return how many watches the kernel has for this process."""
+    count = 0
+    for name in os.listdir("/proc/self/fdinfo"):
+        try:
+            with open(f"/proc/self/fdinfo/{name}", encoding="ascii") as file:
+                count += sum(line.startswith("inotify wd:") for line in file)
+        except FileNotFoundError:  # that of the listing
+            continue
+    return count
+
+
+def test_the_kernel_watches_what_is_in_any_tree_and_no_more(ears: Ears, root: Path) -> None:
+    source = InotifySource(ears.hints)
+    for top in (root, root / "a"):
+        walk(source, top)
+    assert (source.directories, kernels_watches()) == (6, 4)
+    source.leave(str(root))
+    assert (source.directories, kernels_watches()) == (2, 2)
+    source.leave(str(root / "a"))
+    assert (source.directories, kernels_watches()) == (0, 0)
+    source.close()
+
+
 def test_a_directory_that_went_elsewhere_is_watched_until_the_next_walk(ears: Ears, root: Path, tmp_path: Path) -> None:
     source = InotifySource(ears.hints)
     walk(source, root)
@@ -351,7 +375,7 @@ def test_a_child_has_no_part_in_it(ears: Ears, root: Path) -> None:
 
 
 def test_a_directory_is_watched_by_what_it_is_and_not_by_its_path(ears: Ears, root: Path, tmp_path: Path) -> None:
-    """A path may lead elsewhere by then; and a link in the last place is followed nowhere."""
+    """A path may lead elsewhere by then."""
     source = InotifySource(ears.hints)
     directory = os.open(root / "a", os.O_RDONLY)
     (root / "a").rename(tmp_path / "away")

@@ -16,7 +16,7 @@ UNMOUNT, OVERFLOW, IGNORED, IS_DIRECTORY = 0x2000, 0x4000, 0x8000, 0x40000000
 """Bits that the kernel adds: it was unmounted, events were lost, the watch has ended, the name is a directory's."""
 
 _WANTED = CLOSE_WRITE | MOVED_TO | CREATE | DELETE_SELF | MOVE_SELF
-_ONLY_A_DIRECTORY, _NOT_FOLLOWED = 0x01000000, 0x02000000
+_ONLY_A_DIRECTORY = 0x01000000
 
 _HEADER = Struct("=iIII")  # struct inotify_event: watch, mask, cookie, length of the name
 _AT_ONCE = 1 << 16
@@ -69,10 +69,9 @@ class Inotify:
         Raises:
             OSError: it cannot be watched; ENOSPC where the user has as many watches as may be.
         """
-        # By the descriptor, which is that directory whatever its path leads to by now. The dot is what may not be a
-        # link: the name before it is one.
-        path = b"/proc/self/fd/%d/." % directory
-        return _done(_call("inotify_add_watch")(self._descriptor, path, _WANTED | _ONLY_A_DIRECTORY | _NOT_FOLLOWED))
+        # By the descriptor, which is that directory whatever its path leads to by now.
+        path = b"/proc/self/fd/%d" % directory
+        return _done(_call("inotify_add_watch")(self._descriptor, path, _WANTED | _ONLY_A_DIRECTORY))
 
     def remove(self, watch: int) -> None:
         """End a watch, if it has not ended by itself."""
