@@ -184,6 +184,7 @@ def test_what_matches_an_exclude_stays_wherever_it_turns_up(manager: TempFileMan
     watching = Watching(manager, tree, exclude=["keep", "*.lock", "a/no"])
     make(tree, "keep/1", "2.lock", "a/no/3", "a/keep/4", "a/yes/5", ".temp-file-manager/6")
     watching.until_known(tree / "a" / "yes" / "5")
+    make(tree, "a/yes/keep/7", "a/yes/.temp-file-manager/8")  # in what is watched by now
     watching.mark()
     assert watching.on_record() == {"a/yes/5"}
     assert watching.context.changes.directories == 3
