@@ -17,6 +17,7 @@ import pytest
 
 from command_line import MODULE, environment
 from contexts import timed
+from mounts import mounted
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import survey
 from temp_file_manager.adopt.changed_directories import AGAIN, SETTLE, SHARE, ChangedDirectories
@@ -266,6 +267,28 @@ def test_another_directory_in_the_place_of_the_watched_one_is_not_adopted_from(
     watch(watching.context, survey.wanted(tree, watch=True))
     adopt_watched(watching.context)
     watching.until_known(tree / "new", *make(tree, "newer", "newest/of all"))
+
+
+def test_what_is_made_by_another_mount_of_the_directory(manager: TempFileManager, tree: Path, tmp_path: Path) -> None:
+    (tree / "a").mkdir()
+    (tmp_path / "mounted").mkdir()
+    with mounted(tmp_path / "mounted", ["mount", "--bind", str(tree), str(tmp_path / "mounted")]):
+        watching = Watching(manager, tmp_path / "mounted")
+        make(tree, "a/file")
+        watching.until_known(tmp_path / "mounted" / "a" / "file")
+        watching.context.changes.close()
+
+
+def test_what_is_mounted_in_a_directory_is_not_watched(watching: Watching, tree: Path) -> None:
+    (tree / "disk").mkdir()
+    watching.mark()
+    with mounted(tree / "disk", ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tree / "disk")]):
+        make(tree, "disk/a/file")
+        watching.look()
+        adopt_watched(watching.context)
+        watching.mark()
+        assert watching.on_record() == set()
+        assert watching.context.changes.directories == 1
 
 
 @pytest.mark.skipif(not ROOT, reason="who is not root runs the next one")
