@@ -34,10 +34,10 @@ def without_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[int]:
+def opened(path: Path, *words: str) -> Iterator[int]:
     """Have another process open a file; yield its number."""
     program = "import sys; file = open(sys.argv[1]); print('open', flush=True); input()"
-    command = [sys.executable, "-c", program, str(path), "--password=hush"]
+    command = [sys.executable, "-c", program, str(path), "--password=hush", *words]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
@@ -55,6 +55,16 @@ def test_who_has_a_file_open_is_named(file: Path) -> None:
         assert found.read > 0
         assert not found.complete, "psutil leaves out what it has no path of"
     assert processes.file_users(str(file)).processes == ()
+
+
+def test_a_long_command_line_is_cut_before_it_is_masked(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    monkeypatch.setattr(processes, "masked", lambda text: lengths.append(len(text)) or text)
+    with opened(file, *["word"] * 100, "long" * 10_000, "last"):
+        (user,) = processes.file_users(str(file)).processes
+    assert len(lengths) == 1
+    assert 1000 < lengths[0] < 5000
+    assert len(user.command) <= processes.LONGEST_COMMAND + 1
 
 
 def test_a_file_that_is_open_by_its_other_name_is_found(file: Path, tmp_path: Path) -> None:

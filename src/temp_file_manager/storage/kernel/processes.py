@@ -97,8 +97,19 @@ def _looked_for_by_psutil(wanted: os.stat_result | None, path: str) -> FileUsers
         read += process.paths is not None
         unread += process.paths is None
         if wanted is not None and any(_leads_to(one, wanted, path) for one in process.paths or ()):
-            found.append(FileUser(process.pid, _shown(process.words), ("open",)))
+            found.append(FileUser(process.pid, _shown(_begun(process.words)), ("open",)))
     return FileUsers(tuple(found), read, unread)
+
+
+def _begun(words: list[str]) -> list[str]:
+    """Return the first words of a command line, as many as ``_command`` reads of it."""
+    first, room = [], _MOST_READ
+    for word in words:
+        first.append(word if len(word) < room else word[:room] + "@")  # as where it is cut there
+        room -= len(word) + 1
+        if room <= 0:
+            break
+    return first
 
 
 def _leads_to(opened: str, wanted: os.stat_result, path: str) -> bool:
