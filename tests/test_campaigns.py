@@ -137,6 +137,15 @@ def test_a_swap_campaign_meets_what_it_is_for(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_overflow_campaign_meets_what_it_is_for() -> None:
+    overflow = importlib.import_module("benchmarks.campaigns.overflow").overflow
+    campaign = overflow(17_000, lambda _: None)
+    assert campaign.problems == []
+    assert campaign.counts["files on record, events read as they came"] == 17_000
+    assert campaign.counts["files on record, events not read"] == 17_000
+    assert campaign.counts["times everything was looked at, events not read"] > 0
+
+
 def test_a_fill_campaign_meets_what_it_is_for() -> None:
     fill = importlib.import_module("benchmarks.campaigns.fill").fill
     campaign = fill(100, 10_000, lambda _: None)

@@ -10,6 +10,7 @@ from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.faults import faults
 from benchmarks.campaigns.fill import fill
 from benchmarks.campaigns.kill import kill
+from benchmarks.campaigns.overflow import overflow
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.swap import swap
 
@@ -39,6 +40,8 @@ def _arguments() -> argparse.Namespace:
     filling = campaigns.add_parser("fill", help="fill a small disk while a limit keeps some of it free")
     filling.add_argument("--files", type=int, default=100_000)
     filling.add_argument("--rate", type=int, default=1000, help="files a second, 8 KiB each (1,000)")
+    overflowing = campaigns.add_parser("overflow", help="make files in a watched directory faster than events are read")
+    overflowing.add_argument("--files", type=int, default=50_000)
     for campaign in (killing, swapping, storming, faulting):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()
@@ -59,6 +62,8 @@ def _ran(arguments: argparse.Namespace) -> Campaign:
         return faults(arguments.most, arguments.dir, arguments.seed, _told, only=arguments.only)
     if arguments.campaign == "fill":
         return fill(arguments.files, arguments.rate, _told)
+    if arguments.campaign == "overflow":
+        return overflow(arguments.files, _told)
     return swap(arguments.swaps, arguments.dir, _told)
 
 

@@ -24,6 +24,7 @@ from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
+from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -39,7 +40,7 @@ from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
 from temp_file_manager.sweeping.ruling import RulesInForce
-from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
+from temp_file_manager.sweeping.scheduler import LIMITS, WATCH, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
@@ -85,6 +86,7 @@ class Context:
         measuring: What looks at all files in turn.
         ruling: What puts rules in force.
         scheduler: What does jobs at intervals, once it is started.
+        changes: What tells in which watched directories something is new, while it does.
     """
 
     settings: Settings
@@ -108,6 +110,7 @@ class Context:
     ruling: RulesInForce
     evictor: Evictor
     scheduler: Scheduler
+    changes: Changes
 
     @classmethod
     def open(
@@ -207,6 +210,7 @@ class Context:
             ruling=in_force,
             evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near),
             scheduler=scheduler,
+            changes=Changes(lambda: scheduler.wake(WATCH)),
         )
 
     @property

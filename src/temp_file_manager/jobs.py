@@ -11,13 +11,13 @@ from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, RULES, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
 
 def sweep_job(context: Context) -> Job:
-    """Return the job that adopts what is new in watched directories, and sweeps."""
+    """Return the job that adopts what is new in marked directories, and sweeps."""
     from temp_file_manager.adopt.watched import adopt_watched  # noqa: PLC0415 - slow to import, and not all start
 
     def work(stop: Stop) -> None:
@@ -71,7 +71,25 @@ def rules_job(context: Context) -> Job | None:
     return Job(RULES, lambda: ruling.rest, ruling.slice, logs.rules_failed, patience=PATIENCE)
 
 
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job, measure_job, rules_job)
+def watch_job(context: Context) -> Job | None:
+    """Return the job that adopts from watched directories what they are told to have; None where nothing is adopted."""
+    if not context.registry.properties.keeps_identity:
+        return None
+    from temp_file_manager.adopt.changed_directories import ChangedDirectories  # noqa: PLC0415 - slow to import, and not all start
+
+    changed, finish = ChangedDirectories(context), context.changes.close
+    rest, pause, failed = changed.rest, changed.pause, logs.watch_failed
+    return Job(WATCH, rest, changed.look, failed, patience=PATIENCE, pause=pause, finish=finish)
+
+
+JOBS: tuple[Callable[[Context], Job | None], ...] = (
+    sweep_job,
+    limits_job,
+    sample_job,
+    measure_job,
+    rules_job,
+    watch_job,
+)
 """Each row makes a job for a context that has work for it."""
 
 

@@ -79,6 +79,27 @@ def measure_failed(error: Exception) -> None:
     logger.warning(f"Files were not measured: {printable(str(error) or repr(error))}")
 
 
+def adopted(files: int, root: str, *, in_full: bool) -> None:
+    """Say that files were put on record; of a part of a directory, of which there may be many a minute, quietly."""
+    logger.log(logging.INFO if in_full else logging.DEBUG, f"Adopted {files} files from {printable(root)}")
+
+
+def watch_failed(error: Exception) -> None:
+    """Say that directories which have changed were not looked at."""
+    logger.warning(f"Changed directories were not looked at: {printable(str(error) or repr(error))}")
+
+
+def watching(root: str, directories: int, source: str) -> None:
+    """Say that files are found as soon as they are there."""
+    logger.info(f"Watching {printable(root)} by {source}: {directories} directories now")
+
+
+def not_watched(reason: str, advice: str) -> None:
+    """Say that files are found by walks alone; said once a reason."""
+    todo = f": {advice}" if advice else ""
+    logger.warning(f"Not every directory can be watched, and new files there wait for a sweep: {reason}{todo}")
+
+
 def registered(path: str) -> None:
     """Say that a file was put on record."""
     if logger.isEnabledFor(logging.DEBUG):

@@ -816,6 +816,50 @@ def test_what_was_just_made_is_left_to_whoever_made_it(manager: TempFileManager,
         assert (done.registered, done.skipped.get(Skip.RECENT, 0)) == (registered, 1 - registered)
 
 
+def test_what_was_written_to_a_moment_ago_is_not_due(manager: TempFileManager, tree: Path) -> None:
+    """Once, its age did not start anew in the minute after it was touched, and a sweep in that minute took it."""
+    (file,) = make(tree, "log")
+    manager.max_age = 10 * RECENT
+    watch(manager.context, survey.wanted(tree))
+    adopt_watched(timed(manager, FakeClock(wall=file.stat().st_ctime + 2 * RECENT)))
+    now = file.stat().st_ctime + 20 * RECENT
+    os.utime(file, (now - 5, now - 5))
+    later = timed(manager, FakeClock(wall=now))
+    (done,) = adopt_watched(later)
+    assert (done.registered, done.again) == (1, 1)
+    assert TempFileManager.from_context(later).cleanup() == 0
+    record = manager.status(file).record
+    assert record is not None
+    assert record.registered_at == pytest.approx(now - 5, abs=1e-3)
+    assert adopt_watched(later)[0].again == 0, "once is enough"
+    (done,) = adopt_watched(timed(manager, FakeClock(wall=now + 2 * RECENT)))
+    assert done.again == 1, "and later, when nobody can be about to register it, all of the record is renewed"
+
+
+def test_what_its_application_registers_while_its_age_starts_anew_keeps_its_tags(
+    make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    clock = FakeClock(wall=file.stat().st_ctime + 2 * RECENT)
+    manager, application = make_manager(clock=clock), make_manager(clock=clock)
+    watch(manager.context, survey.wanted(file.parent, ttl=1000))
+    adopt_watched(manager.context)
+    now = clock.wall() + 500
+    os.utime(file, (now - 1, now - 1))
+    clock.set(wall=now)
+    real = manager.registry.amend
+
+    def amend(*args: Any) -> bool:
+        application.register_file(file, ttl=86400, tags=("application",))
+        return real(*args)
+
+    monkeypatch.setattr(manager.registry, "amend", amend)
+    adopt_watched(manager.context)
+    record = manager.status(file).record
+    assert record is not None
+    assert record.due_at == pytest.approx(now + 86400, abs=2)
+    assert record.tags == ("application",)
+
+
 def test_what_is_to_live_for_a_moment_is_adopted_after_half_of_it(manager: TempFileManager, tree: Path) -> None:
     (file,) = make(tree, "file")
     manager.max_age = 10
@@ -931,6 +975,8 @@ def test_a_marked_directory_that_is_gone_or_unsafe_stops_nothing(
         '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": 1}]',
         '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": 1, "born": "2"}]',
         '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "inode": true, "born": 2}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "watch": false}]',
+        '[{"directory": "/x", "exclude": [], "ttl": null, "spared": [], "watch": "true"}]',
         "[" * 100_000,
     ],
 )

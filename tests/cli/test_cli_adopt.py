@@ -12,7 +12,8 @@ import command_line
 from command_line import Say
 from contexts import timed
 from temp_file_manager import TempFileManager
-from temp_file_manager.adopt.watched import adopt_watched
+from temp_file_manager.adopt.survey import Wanted
+from temp_file_manager.adopt.watched import adopt_watched, watched
 from temp_file_manager.testing import FakeClock
 from trees import LATER, make, snapshot, special
 
@@ -103,6 +104,23 @@ def test_keep_adopting_marks_and_forget_unmarks(say: Say, folder: Path, tree: Pa
     manager.close()
 
 
+def test_watching_is_remembered_with_the_mark(say: Say, folder: Path, tree: Path) -> None:
+    make(tree, "a")
+    planned = say("adopt", str(tree), "--keep-adopting", "--watch")
+    assert "and at every sweep of run what is new, or as soon as it is there." in planned.out
+    told = say("adopt", str(tree), "--keep-adopting", "--watch", "--yes")
+    assert f"From now on run adopts what is new there, as soon as it is there, until adopt --forget {tree}" in told.out
+    assert [mark.watch for mark in marks(folder)] == [True]
+    lines = say("adopt", str(tree), "--keep-adopting", "--yes", "--json").lines
+    assert json.loads(lines[-1])["watch"] is False
+    assert [mark.watch for mark in marks(folder)] == [False]
+
+
+def marks(folder: Path) -> tuple[Wanted, ...]:
+    with TempFileManager(folder / "base", registry="sqlite:") as manager:
+        return watched(manager.context)
+
+
 def test_the_registry_in_the_directory_is_not_adopted(say: Say, tree: Path) -> None:
     make(tree, "file")
     address = f"sqlite://{tree}/records.db"
@@ -117,6 +135,9 @@ def test_the_registry_in_the_directory_is_not_adopted(say: Say, tree: Path) -> N
         ["--once", "--keep-adopting"],
         ["--once", "--forget"],
         ["--keep-adopting", "--forget"],
+        ["--watch"],
+        ["--watch", "--once"],
+        ["--watch", "--forget"],
         ["--prune"],
         ["--forget", "--yes"],
         ["--exclude", ""],

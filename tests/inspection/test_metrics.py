@@ -56,6 +56,8 @@ OF_THE_REGISTRY = {
     "temp_file_cleanup_duration_seconds_sum",
 }
 ALWAYS = {
+    "temp_file_watched_directories",
+    "temp_file_unwatched_directories",
     "temp_file_health",
     "temp_files_limit",
     "temp_file_cleanup_interval_seconds",

@@ -383,6 +383,57 @@ def test_a_job_that_is_woken_while_it_works_begins_once_more(scheduler: Schedule
     assert work.begun.empty(), "once, however often it was woken"
 
 
+def test_what_wakes_a_job_again_and_again_is_heard_once(scheduler: Scheduler, clock: FakeClock) -> None:
+    work, paused = Work(), queue.Queue[None]()
+
+    def pause() -> float:
+        paused.put(None)
+        return 5.0
+
+    scheduler.start([replace(work.job(clock, 100), pause=pause)])
+    assert work.next() == 0
+    for at in (5, 10):
+        scheduler.wake("work")
+        paused.get(timeout=PATIENCE)
+        for _ in range(5):
+            clock.until_waiting(1)
+            assert work.begun.empty()
+            scheduler.wake("work")
+            clock.advance(1)
+        assert work.next() == at
+        clock.until_waiting(1)
+        assert paused.empty()
+    clock.advance(100)
+    assert work.next() == 110, "nobody woke it: no pause"
+
+
+def test_a_pause_ends_when_it_is_stopped(scheduler: Scheduler, clock: FakeClock) -> None:
+    work, paused = Work(), queue.Queue[None]()
+    scheduler.start([replace(work.job(clock, 100), pause=lambda: paused.put(None) or 1e9)])
+    assert work.next() == 0
+    scheduler.wake("work")
+    paused.get(timeout=PATIENCE)
+    assert scheduler.stop(PATIENCE)
+
+
+@pytest.mark.parametrize("raising", [False, True])
+def test_a_job_ends_by_finishing(scheduler: Scheduler, clock: FakeClock, raising: bool) -> None:
+    done: list[object] = []
+    told: list[Exception] = []
+
+    def finish() -> None:
+        done.append(threading.current_thread().name)
+        if raising:
+            raise OSError("nothing to close")
+
+    scheduler.start([Job("work", 100.0, lambda _: None, told.append, finish=finish)])
+    clock.until_waiting(1)
+    assert done == []
+    assert scheduler.stop(PATIENCE)
+    assert done == ["temp-file-manager-work"]
+    assert (len(told), scheduler.state("work").failures) == (raising, raising)
+
+
 def test_stopping_waits_for_no_look_that_hangs(scheduler: Scheduler, clock: FakeClock) -> None:
     work = Work()
     work.goes_on.clear()

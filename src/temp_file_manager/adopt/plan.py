@@ -5,17 +5,18 @@ For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. Wh
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from temp_file_manager import logs
 from temp_file_manager.adopt.survey import TAG, Chosen, Known, Survey, Wanted, wanted
 from temp_file_manager.arguments import seconds
 from temp_file_manager.context import Context
-from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 from temp_file_manager.records import NewFile
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.storage.paths import AnyPath
+from temp_file_manager.storage.tree import WHOLE, Part
 
 BATCH = 1000
 """Files in memory at a time."""
@@ -122,15 +123,21 @@ def adopt(context: Context, planned: Plan, *, stop: Callable[[], bool] = lambda:
 
 
 def adopt_wanted(
-    context: Context, what: Wanted, now: float, *, recent: float = 0.0, stop: Callable[[], bool]
+    context: Context,
+    what: Wanted,
+    now: float,
+    *,
+    recent: float = 0.0,
+    part: Part = WHOLE,
+    stop: Callable[[], bool],
 ) -> Adoption:
-    """Do ``adopt`` without a plan, for what has not been touched for ``recent`` seconds."""
+    """Do ``adopt`` without a plan; ``recent`` and ``part`` are as in ``Survey``."""
     if not context.registry.properties.keeps_identity:
         # By its path alone, what nobody registered must not be removed.
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
     context.clock_guard.wall()  # the line comes down before records carry an earlier time
     what = replace(what, spared=(*what.spared, *context.registry.properties.files))
-    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent)
+    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent, part=part)
     registered = size = again = 0
     stopped = False
     with closing(survey.batches(BATCH)) as batches:
@@ -147,13 +154,18 @@ def adopt_wanted(
 
 def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
-    for path, since, size, identity, again, disk in batch:
+    for path, since, size, identity, again, disk, fresh in batch:
+        if fresh:
+            # The rest of the record is its application's, if that has registered it since it was looked at.
+            with suppress(RecordClaimedError):  # a sweep is at it
+                context.registry.amend(path, since)
+            continue
         due_at = None if ttl is None else since + ttl
         by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity, disk))
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
         context.registrar.put(rows, since, only_new=not again)
-    logs.registered_all(file.path for file in batch)
+    logs.registered_all(file.path for file in batch if not file.fresh)
 
 
 # -- directories to be looked through at every sweep

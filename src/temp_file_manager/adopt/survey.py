@@ -23,7 +23,7 @@ from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.own_files import OwnFiles, is_called
 from temp_file_manager.storage.paths import AnyPath, absolute
-from temp_file_manager.storage.tree import LONGEST, Entry, Skip, Tree
+from temp_file_manager.storage.tree import LONGEST, WHOLE, Entry, Part, Skip, Tree
 
 _AHEAD = 60.0
 """Seconds that the clock of a file system may be ahead of ours: what it dates so was touched just now."""
@@ -46,6 +46,7 @@ class Wanted:
         ttl: Seconds after its last change at which a file is due; None: the ``max_age`` of whoever sweeps.
         spared: Absolute paths of files that this program itself works with, and what begins like them and a ``-``.
         place: The directory's inode and birth; another that takes its place is not meant. None: whatever is there.
+        watch: Whether what comes to be there is adopted at once, where anything tells of it.
     """
 
     directory: str
@@ -53,6 +54,7 @@ class Wanted:
     ttl: float | None = None
     spared: tuple[str, ...] = ()
     place: tuple[int, int] | None = None
+    watch: bool = False
 
     def opened(self, spared: Callable[[str], Skip | None], skip: Callable[[str, Skip], None]) -> Tree:
         """Return the directory held open, as ``Tree`` takes the rest.
@@ -69,7 +71,13 @@ class Wanted:
 
 
 class Chosen(NamedTuple):
-    """A file that can be adopted: where, since when it is as it is, and how large; ``disk`` is as in ``TempFile``."""
+    """A file that can be adopted: where, since when it is as it is, and how large.
+
+    Attributes:
+        again: It is on record, and has been touched since.
+        disk: As in ``TempFile``.
+        fresh: That was a moment ago: of its record the time alone is to be changed.
+    """
 
     path: str
     registered_at: float
@@ -77,6 +85,7 @@ class Chosen(NamedTuple):
     identity: Identity
     again: bool
     disk: int
+    fresh: bool = False
 
     def due(self, asof: float, max_age: float) -> bool:
         """Say whether a sweep at that moment would take it."""
@@ -84,7 +93,12 @@ class Chosen(NamedTuple):
 
 
 def wanted(
-    directory: AnyPath, exclude: Iterable[str] = (), *, ttl: float | None = None, spared: Iterable[str] = ()
+    directory: AnyPath,
+    exclude: Iterable[str] = (),
+    *,
+    ttl: float | None = None,
+    spared: Iterable[str] = (),
+    watch: bool = False,
 ) -> Wanted:
     """Return what is to be adopted, if it may be.
 
@@ -101,7 +115,7 @@ def wanted(
     with Tree(path, lambda _: None, lambda _, __: None) as tree:
         place = tree.place
     patterns = tuple(map(_pattern, exclude))
-    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared), place)
+    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared), place, watch)
 
 
 def _pattern(glob: str) -> str:
@@ -121,13 +135,25 @@ class Survey:
         known: Says what is on record.
         now: Seconds since the epoch.
         renew: Choose also what was adopted before and touched since.
-        recent: Seconds; what was touched later than so long ago is left for another time.
+        recent: Seconds; what was touched later than so long ago is left for another time. What is on record is given
+            its new age at once all the same, and what is watched is put on record.
+        part: Which part of the directory.
     """
 
-    def __init__(self, what: Wanted, known: Known, now: float, *, renew: bool = True, recent: float = 0.0) -> None:
+    def __init__(
+        self,
+        what: Wanted,
+        known: Known,
+        now: float,
+        *,
+        renew: bool = True,
+        recent: float = 0.0,
+        part: Part = WHOLE,
+    ) -> None:
         self.skipped: Counter[str] = Counter()
         self._what = what
         self._known = known
+        self._part = part
         self._now = now
         self._renew = renew
         self._latest = (now - recent) * 1e9 if recent else math.inf
@@ -145,7 +171,7 @@ class Survey:
         uid = os.geteuid()
         with self._what.opened(self._spared, self._skip) as tree:
             batch = []
-            for entry in tree.entries():
+            for entry in tree.entries(self._part):
                 reason = unfit(entry, tree.mount, uid) or self._unwanted(entry)
                 if reason:
                     self._skip(entry.path, reason)
@@ -168,8 +194,6 @@ class Survey:
         directory, _, name = f"{self._base}/{entry.path}".rpartition("/")
         if len(os.fsencode(f"{directory}/{name}")) > LONGEST:
             return Skip.LONG
-        if self._latest < entry.latest <= self._to_come:
-            return Skip.RECENT
         own = self._own.names_in(directory, entry.identity.parent_inode, entry.identity.parent_born)
         return Skip.OURS if is_called(name, own) else None
 
@@ -181,14 +205,31 @@ class Survey:
         records = self._known(paths)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
-            record = records.get(path)
-            if record is None or (self._renew and touched(record, entry.latest, self._now)):
-                since = registered_at(entry.latest, self._now)
-                name = path if record is None else record.path  # whoever adopted it may have called it so
-                chosen.append(Chosen(name, since, entry.size, entry.identity, record is not None, entry.disk))
+            found = self._chosen(path, entry, records.get(path))
+            if isinstance(found, Chosen):
+                chosen.append(found)
             else:
-                self._skip(entry.path, Skip.KNOWN)
+                self._skip(entry.path, found)
         return chosen
+
+    def _chosen(self, path: str, entry: Entry, record: TempFile | None) -> Chosen | Skip:
+        """Return a file as it is to be adopted; or why it is left as it is, with this record or none."""
+        recent = self._latest < entry.latest <= self._to_come
+        since = registered_at(entry.latest, self._now)
+        if record is None:
+            if recent and not self._what.watch:
+                return Skip.RECENT
+            return Chosen(path, since, entry.size, entry.identity, again=False, disk=entry.disk)
+        if not (self._renew and touched(record, entry.latest, self._now)):
+            return Skip.KNOWN
+        if recent:
+            # Just so much older than it is that it still counts as touched, and the rest is renewed another time.
+            since = math.nextafter(entry.latest / 1e9, 0)
+            is_the_same = record.identity is not None and record.identity.inode == entry.identity.inode
+            if record.registered_at >= since or not is_the_same:
+                return Skip.RECENT
+        # Whoever adopted it may have called it otherwise.
+        return Chosen(record.path, since, entry.size, entry.identity, again=True, disk=entry.disk, fresh=recent)
 
 
 def unfit(entry: Entry, mount: int, uid: int) -> Skip | None:

@@ -10,7 +10,9 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import TempFileError
 from temp_file_manager.registry.journal import last_line
 from temp_file_manager.storage.base_rules import refuse_unsafe
+from temp_file_manager.storage.changes.hints import Changed
 from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.storage.tree import Part, Skip
 from temp_file_manager.text import printable
 
 RECENT = 60.0
@@ -71,29 +73,53 @@ def adopt_watched(context: Context, *, stop: Callable[[], bool] = lambda: False)
     for what in watched(context):
         if stop():
             break
-        try:
-            refuse_unsafe(what.directory)
-            now = context.clock.wall()
-            # Between asking what is known and recording the rest, an application may register one of them: its ttl
-            # would be lost. It does so when it makes the file, which therefore is left for the next time.
-            recent = min(RECENT, (context.max_age if what.ttl is None else what.ttl) / 2)
-            done = adopt_wanted(context, what, now, recent=recent, stop=stop)
-        except (TempFileError, OSError) as error:
-            logs.logger.warning(f"Nothing adopted from {printable(what.directory)}: {printable(str(error))}")
-            continue
-        if done.registered:
-            logs.logger.info(f"Adopted {done.registered} files from {printable(what.directory)}")
-        adoptions.append(done)
+        done = adopt_marked(context, what, stop=stop)
+        if done is not None:
+            adoptions.append(done)
     return tuple(adoptions)
+
+
+def adopt_marked(
+    context: Context, what: Wanted, *, path: str = "", whole: bool = True, stop: Callable[[], bool]
+) -> Adoption | None:
+    """Adopt what is marked, or a part of it, as ``adopt_watched`` does; return None where nothing could be done.
+
+    Args:
+        context: Whose mark and registry.
+        what: The mark.
+        path: Where to begin, relative.
+        whole: Also all that is below.
+        stop: See ``adopt_watched``.
+    """
+    try:
+        refuse_unsafe(what.directory)
+        now = context.clock.wall()
+        # Between asking what is known and recording the rest, an application may register one of them: its ttl
+        # would be lost. It does so when it makes the file, which therefore is left for the next time. What is not on
+        # record at all is in no such danger, and what is watched is not to wait for that.
+        recent = min(RECENT, (context.max_age if what.ttl is None else what.ttl) / 2)
+        with context.changes.walk(what.directory, watch=what.watch) as walk:
+            done = adopt_wanted(context, what, now, recent=recent, part=Part(path, whole, walk.enter), stop=stop)
+            walk.complete = whole and not (path or done.stopped)
+    except (TempFileError, OSError) as error:
+        logs.logger.warning(f"Nothing adopted from {printable(what.directory)}: {printable(str(error))}")
+        return None
+    if done.registered:
+        logs.adopted(done.registered, what.directory, in_full=not path and whole)
+    if what.watch and not walk.entered and done.skipped.get(Skip.LOCKED):
+        context.changes.put_back(Changed(what.directory, path, whole))
+    return done
 
 
 def _keep(context: Context, marks: Iterable[Wanted]) -> None:
     context.registry.write(WATCHED, _written(marks), context.clock.wall(), keep=1)
 
 
-_KEYS = frozenset({"directory", "exclude", "ttl", "spared", "inode", "born"})
+_KEYS = frozenset({"directory", "exclude", "ttl", "spared"})
 _PLACE = frozenset({"inode", "born"})
 """What marks from before say nothing of."""
+_WATCH = frozenset({"watch"})
+"""What only the marks of watched directories have, so that versions before read the others."""
 
 
 def _written(marks: Iterable[Wanted]) -> str:
@@ -106,7 +132,7 @@ def _written(marks: Iterable[Wanted]) -> str:
 def _described(mark: Wanted) -> dict[str, Any]:
     place = {} if mark.place is None else {"inode": mark.place[0], "born": mark.place[1]}
     told = {"directory": mark.directory, "exclude": list(mark.exclude), "ttl": mark.ttl, "spared": list(mark.spared)}
-    return told | place
+    return told | place | ({"watch": True} if mark.watch else {})
 
 
 def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
@@ -132,7 +158,7 @@ def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]
 
 
 def _mark(one: Any) -> Wanted:
-    if set(one) not in (_KEYS, _KEYS - _PLACE):
+    if set(one) - _WATCH not in (_KEYS, _KEYS | _PLACE) or one.get("watch", True) is not True:
         raise KeyError(one)
     directory, exclude, ttl, spared = one["directory"], one["exclude"], one["ttl"], one["spared"]
     words = [directory, *exclude, *spared]
@@ -145,4 +171,4 @@ def _mark(one: Any) -> Wanted:
     place = (one["inode"], one["born"]) if "inode" in one else None
     if place is not None and not all(type(number) is int for number in place):
         raise TypeError(one)
-    return Wanted(directory, tuple(exclude), ttl, tuple(spared), place)
+    return Wanted(directory, tuple(exclude), ttl, tuple(spared), place, "watch" in one)

@@ -31,11 +31,12 @@ def adopted(done: Adoption, args: argparse.Namespace) -> None:
     """Print what was put on record."""
     if args.json:
         numbers = {"registered": done.registered, "bytes": done.size, "again": done.again}
-        render.as_json(numbers | {"keep_adopting": args.keep_adopting}, indent=None)
+        render.as_json(numbers | {"keep_adopting": args.keep_adopting, "watch": args.watch}, indent=None)
         return
     render.line(f"{render.count(done.registered, 'file')} put on record, {human_size(done.size)}.")
     if args.keep_adopting:
-        render.line(f"From now on run adopts what is new there, until adopt --forget {done.directory}")
+        when = ", as soon as it is there," if args.watch else ""
+        render.line(f"From now on run adopts what is new there{when} until adopt --forget {done.directory}")
 
 
 def pruned(number: int, args: argparse.Namespace) -> None:
@@ -60,6 +61,7 @@ def _intent(args: argparse.Namespace) -> str:
     if args.once:
         return "With --yes what is due now is removed."
     later = ", and at every sweep of run what is new" if args.keep_adopting else ""
+    later += ", or as soon as it is there" if args.watch else ""
     return f"With --yes these files are put on record{later}."
 
 

@@ -209,6 +209,8 @@ class _Examination:
 
     def _processes(self) -> Check:
         name, seen = "processes", self._seen
+        if processes.told_by() != processes.PROC:
+            return self._without_proc(name)
         first = processes.sees_all_processes()
         where = "the machine's pid namespace" if first else "a pid namespace of its own"
         hidden = ", which hides other users' (hidepid)" if hides_processes() else ""
@@ -219,6 +221,16 @@ class _Examination:
         if isinstance(self._probe, Probe) and self._probe.leased and self._probe.decides:
             return Check(name, Level.OK, found, f"{follows}; whether somebody has, leases tell")
         return self._graded(name, found, follows, _SHOW_PROCESSES)
+
+    def _without_proc(self, name: str) -> Check:
+        if not processes.told_by():
+            advice = "install psutil, for one by the extra temp-file-manager[monitor]"
+            return self._graded(
+                name, f"there is no {processes.PROC}", "nobody who has a file open can be named", advice
+            )
+        found = f"psutil looks into {self._seen.read}, and cannot into {self._seen.unread}"
+        follows = "a file that it finds open is kept; that a file is not open it cannot prove"
+        return Check(name, Level.OK, found, follows)
 
     def _proc_decides(self) -> bool:
         return self._seen.complete and not hides_processes()

@@ -39,6 +39,8 @@ class _Seen(NamedTuple):
     interval: float
     sweeps: JobState
     disk: Mapping[str, int | None]
+    watched: int
+    unwatched: int
     stats: Stats | None = None
     counted: Mapping[str, float | None] = {}
     oldest: float | None = None
@@ -78,7 +80,8 @@ class ManagerCollector(Collector):
     def _look(self) -> _Seen:
         context = self._context
         interval, sweeps = context.settings.cleanup_interval, context.scheduler.state(SWEEP)
-        seen = _Seen(health.examine(context), interval, sweeps, overview.disk(context.base_dir))
+        disk, changes = overview.disk(context.base_dir), context.changes
+        seen = _Seen(health.examine(context), interval, sweeps, disk, changes.directories, changes.unwatched)
         if seen.health.records is None:
             return seen
         try:
@@ -158,6 +161,16 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         "temp_file_scheduler_heartbeat_timestamp_seconds",
         lambda seen: seen.sweeps.beat,
         "When this process's scheduler last showed that it works; absent before it has",
+    ),
+    (
+        "temp_file_watched_directories",
+        lambda seen: seen.watched,
+        "Directories in which this process is told of new files; by watchdog, which takes whole trees, how many trees",
+    ),
+    (
+        "temp_file_unwatched_directories",
+        lambda seen: seen.unwatched,
+        "Directories that were to be watched, and could not be: new files there wait for a sweep",
     ),
     ("temp_file_disk_free_bytes", lambda seen: seen.disk["free"], "Bytes free on the base directory's disk"),
     ("temp_file_disk_size_bytes", lambda seen: seen.disk["size"], "Bytes there are on the base directory's disk"),

@@ -47,6 +47,31 @@ class Skip(StrEnum):
     LONG = "its path is longer than the system takes"
 
 
+def _nobody(path: str, directory: int) -> None:
+    """Tell nobody."""
+
+
+class Part(NamedTuple):
+    """A part of a tree.
+
+    Attributes:
+        path: Where a walk begins, relative; empty for the tree itself.
+        whole: Also all that is below.
+        enter: Told of each directory that is about to be listed: its relative path, and its descriptor.
+    """
+
+    path: str = ""
+    whole: bool = True
+    enter: Callable[[str, int], None] = _nobody
+
+
+WHOLE = Part()
+
+
+_UNWALKED = {OWN_DIRECTORY: Skip.OURS, "": Skip.VANISHED, ".": Skip.VANISHED, "..": Skip.VANISHED}
+"""Names of directories that are not gone into; all but the first are none, and lead elsewhere."""
+
+
 class Entry(NamedTuple):
     """What is in a directory and is no directory itself.
 
@@ -121,17 +146,38 @@ class Tree:
         """Let go of the directory."""
         os.close(self._root)
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield what is no directory, at whatever depth, as it is read; the order is the file system's."""
+    def entries(self, part: Part = WHOLE) -> Iterator[Entry]:
+        """Yield what is no directory, at whatever depth, as it is read; the order is the file system's.
+
+        Args:
+            part: Where; what leads there is judged as on a walk from the top.
+        """
         root = os.open(".", _WITHIN, dir_fd=self._root)  # not a duplicate, which would share its place in the listing
         try:
             # Our own managers share a lock on their base directory, which is adopted from like any other.
             if is_locked(root, shared=os.path.isdir(f"{self._path}/{OWN_DIRECTORY}")):
                 self._skip("", Skip.LOCKED)
                 return
-            yield from self._within(root, "", 0)
+            names = part.path.split("/") if part.path else []
+            yield from self._down(root, "", names, part)
         finally:
             os.close(root)
+
+    def _down(self, directory: int, path: str, names: list[str], part: Part) -> Iterator[Entry]:
+        """Go down to where a part begins, and yield what is in it."""
+        if not names:
+            yield from self._within(directory, path, path.count("/") + bool(path), part)
+            return
+        relative = f"{path}/{names[0]}" if path else names[0]
+        reason = _UNWALKED.get(names[0]) or self._spared(relative)
+        inner = reason or self._unlocked(directory, names[0], relative.count("/"))
+        if isinstance(inner, Skip):
+            self._skip(relative, inner)
+            return
+        try:
+            yield from self._down(inner, relative, names[1:], part)
+        finally:
+            os.close(inner)
 
     def open(self, path: str) -> int:
         """Open the directory at a relative path; whoever asked closes it.
@@ -165,26 +211,32 @@ class Tree:
         os.close(directory)
         raise _MountedOverError(errno.EXDEV, os.strerror(errno.EXDEV), name)
 
-    def _within(self, directory: int, path: str, depth: int) -> Iterator[Entry]:
+    def _within(self, directory: int, path: str, depth: int, part: Part) -> Iterator[Entry]:
+        part.enter(path, directory)
         below: list[str] = []
         try:
             yield from self._listed(directory, path, below)
         except OSError:
             self._skip(path, Skip.UNREADABLE)
         # Opened one after the other, when the listing is over: two descriptors a level would halve the depth.
-        for name in below:
+        for name in below if part.whole else ():
             relative = f"{path}/{name}" if path else name
-            inner = self._entered(directory, name) if depth < DEEPEST else Skip.DEEP
-            if isinstance(inner, int) and is_locked(inner):
-                os.close(inner)
-                inner = Skip.LOCKED
+            inner = self._unlocked(directory, name, depth)
             if isinstance(inner, Skip):
                 self._skip(relative, inner)
                 continue
             try:
-                yield from self._within(inner, relative, depth + 1)
+                yield from self._within(inner, relative, depth + 1, part)
             finally:
                 os.close(inner)
+
+    def _unlocked(self, above: int, name: str, depth: int) -> int | Skip:
+        """Open a directory that nobody has locked, below one at that depth."""
+        inner = self._entered(above, name) if depth < DEEPEST else Skip.DEEP
+        if isinstance(inner, int) and is_locked(inner):
+            os.close(inner)
+            return Skip.LOCKED
+        return inner
 
     def _entered(self, above: int, name: str) -> int | Skip:
         try:

@@ -9,7 +9,7 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
-SWEEP, SAMPLE, MEASURE, LIMITS, RULES = "sweep", "sample", "measure", "limits", "rules"
+SWEEP, SAMPLE, MEASURE, LIMITS, RULES, WATCH = "sweep", "sample", "measure", "limits", "rules", "watch"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]
@@ -27,6 +27,8 @@ class Job:
         failed: Called with what ``work`` raised.
         patience: Seconds that stopping waits for work in hand at most; None: for as long as it takes. Of what only
             looks nobody needs the end, and a disk that does not answer can keep it for ever.
+        pause: Tells how many seconds pass from being woken to beginning: what wakes it meanwhile is done with the rest.
+        finish: Called by the job's thread when it ends.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Job:
     work: Callable[[Stop], object]
     failed: Callable[[Exception], object]
     patience: float | None = None
+    pause: Callable[[], float] = lambda: 0.0
+    finish: Callable[[], object] = lambda: None
 
     def rest(self) -> float:
         """Return the seconds from the time that has just ended to the beginning of the next."""
@@ -174,4 +178,10 @@ class Scheduler:
             except Exception as error:
                 self._tell(job, error)
             state.ended = state.beat = self._clock.wall()
-            self._clock.wait(bell, job.rest())
+            if self._clock.wait(bell, job.rest()) and (pause := job.pause()):
+                self._clock.wait(stopping, pause)
+                bell.wait(0)  # what rang meanwhile is done with the rest
+        try:
+            job.finish()
+        except Exception as error:
+            self._tell(job, error)

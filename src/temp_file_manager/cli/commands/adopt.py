@@ -25,7 +25,7 @@ def add_parser(commands: options.Commands) -> None:
         "adopt",
         "put on record the files of a directory that nobody registered",
         execute,
-        words="[--yes] [--exclude GLOB] [--once [--prune] | --keep-adopting | --forget] DIR",
+        words="[--yes] [--exclude GLOB] [--once [--prune] | --keep-adopting [--watch] | --forget] DIR",
         more="Without --yes it prints what it would do, and does nothing. It adopts only regular files of this "
         "user that have one name, on the directory's own mount, and follows no links. A file's age counts "
         "from its last change or its birth, whichever is later. With --max-age given here, these files keep "
@@ -46,6 +46,11 @@ def add_parser(commands: options.Commands) -> None:
     parser.add_argument(
         "--keep-adopting", action="store_true", help="from now on the command run looks for new files at every sweep"
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="with --keep-adopting: run has new files on record within a second or so, where the system tells of them",
+    )
     parser.add_argument("--forget", action="store_true", help="end --keep-adopting for DIR; records stay")
     options.add_settings(parser)
 
@@ -62,7 +67,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.forget:
         return _forget(args, settings)
     ttl = None if args.max_age is None else settings.max_age
-    what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings))
+    what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings), watch=args.watch)
     teller = Teller(as_json=args.json, quiet=False)
     with _opened(args, settings, teller) as context:
         now, known = context.clock.wall(), functools.partial(on_record, context.registry)
@@ -81,6 +86,8 @@ def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
         raise options.UsageError("--once, --keep-adopting and --forget exclude each other")
     if args.prune and not args.once:
         raise options.UsageError("--prune goes with --once: later sweeps remove no directories")
+    if args.watch and not args.keep_adopting:
+        raise options.UsageError("--watch goes with --keep-adopting: nobody else is there to be told of new files")
     if args.forget and (args.yes or args.exclude):
         raise options.UsageError("--forget takes neither --yes nor --exclude")
     if not args.once and not address_of(settings).outlives_process:

@@ -1,11 +1,15 @@
 """The command ``doctor``: what this machine and file system let the package do, and what to grant or change."""
 
 import argparse
+import os
 from dataclasses import asdict
 
 from temp_file_manager.cli import options, render
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.doctor import Check, Level, examine
-from temp_file_manager.registry.schemes import SQLITE
+from temp_file_manager.inspection.watched_directories import watching
+from temp_file_manager.registry.schemes import SQLITE, parse
+from temp_file_manager.storage.paths import absolute
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -34,12 +38,29 @@ def execute(args: argparse.Namespace) -> int:
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
     checks = examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open)
+    base = absolute(directory)
+    checks += tuple(watching(_watched(registry, base), base))
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
         render.as_json({"directory": directory, "worst": worst, "checks": [asdict(check) for check in checks]})
     else:
         _tell(checks)
     return 1 if worst is Level.PROBLEM else 0
+
+
+def _watched(registry: str, base: str) -> list[str]:
+    """Return the directories that are watched, as far as the registry can be read; if not, the checks have said so."""
+    path = parse(registry, base).file
+    if path is None or not os.path.exists(path):
+        return []
+    from temp_file_manager.adopt.watched import read_watched  # noqa: PLC0415 - slow to import, and not all adopt
+    from temp_file_manager.registry.sqlite.snapshot import look_at  # noqa: PLC0415 - in memory nobody needs SQLite
+
+    try:
+        marks, _ = read_watched(look_at(path, base).adopted)
+    except RegistryError:
+        return []
+    return [mark.directory for mark in marks if mark.watch]
 
 
 def _tell(checks: tuple[Check, ...]) -> None:

@@ -24,6 +24,7 @@ class Look(NamedTuple):
         all_records: Of all base directories that share the file.
         journal: SQLite's mode of writing.
         clock: The last line of the journal ``"clock"``.
+        adopted: That of the journal ``"adopt"``.
     """
 
     schema: int
@@ -32,6 +33,7 @@ class Look(NamedTuple):
     all_records: int
     journal: str
     clock: str | None
+    adopted: str | None
 
     @property
     def is_newer(self) -> bool:
@@ -73,8 +75,8 @@ def _read(connection: sqlite3.Connection, path: str, base_dir: str) -> Look:
     found = connection.execute("SELECT id, records FROM scopes WHERE base = ?", (base,)).fetchone()
     scope, records = found or (0, 0)
     # What the third schema reads its notes by, files of the first two have: the view has the name of their table.
-    query = "SELECT text FROM facts WHERE scope = ? AND name = 'clock'"
-    clock = connection.execute(query, (scope,)).fetchone()
+    query = "SELECT name, text FROM facts WHERE scope = ? AND name IN ('clock', 'adopt')"
+    facts = dict(connection.execute(query, (scope,)))
     side = (f"{path}{ending}" for ending in ("", "-wal"))
     size = sum(os.path.getsize(name) for name in side if os.path.exists(name))
-    return Look(int(schema), size, int(records), int(everyone), str(journal), clock[0] if clock else None)
+    return Look(int(schema), size, int(records), int(everyone), str(journal), facts.get("clock"), facts.get("adopt"))

@@ -51,9 +51,14 @@ _VERSIONS = (
 )
 
 
-def memory() -> Memory | None:
-    """Return the memory of the control group, or where none has a limit, of the machine; None where nothing tells."""
-    return of_group() or of_machine()
+def memory(proc: str = _PROC, meminfo: str = _MEMINFO) -> Memory | None:
+    """Return the memory of the control group, or where none has a limit, of the machine; None where nothing tells.
+
+    Args:
+        proc: The directory that describes this process.
+        meminfo: What describes the machine's memory; where it is missing, psutil is asked, if it is installed.
+    """
+    return of_group(proc) or of_machine(meminfo) or _by_psutil()
 
 
 def of_group(proc: str = _PROC) -> Memory | None:
@@ -73,6 +78,14 @@ def of_machine(meminfo: str = _MEMINFO) -> Memory | None:
     found = {name: value * 1024 for name, value in _numbers(meminfo, ":")}
     total, available = found.get("MemTotal"), found.get("MemAvailable")
     return None if total is None or available is None else Memory(total - available, total)
+
+
+def _by_psutil() -> Memory | None:
+    """Return the memory of the whole machine, as other systems tell it; None without psutil."""
+    from temp_file_manager.storage.kernel import psutil_look  # noqa: PLC0415 - elsewhere nobody needs it
+
+    told = psutil_look.memory()
+    return None if told is None else Memory(told[1] - told[0], told[1])
 
 
 def _limited(proc: str) -> Iterator[Memory]:

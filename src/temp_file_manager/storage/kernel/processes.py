@@ -1,6 +1,7 @@
 """Processes that have a file open or mapped, as far as ``/proc`` shows them to this user.
 
-What others have open is never asked of its file system: a server that does not answer would make every look wait.
+What others have open is never asked of its file system: a server that does not answer would make every look wait. Where
+there is no ``/proc``, psutil is asked, if it is installed: it tells paths alone, so that there that cannot be helped.
 """
 
 import os
@@ -9,8 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from temp_file_manager.storage.kernel import psutil_look
 from temp_file_manager.storage.kernel.statx import Opened, OpenedLook, opened_looker, signed
 from temp_file_manager.text import masked
+
+PROC = "/proc"
+"""Where the kernel describes processes."""
 
 LONGEST_COMMAND = 200
 """Characters of a command line that are told."""
@@ -65,8 +70,11 @@ def _looked_for(wanted: os.stat_result | None, path: str) -> FileUsers:
     found: list[FileUser] = []
     look = opened_looker()
     read = unread = 0
-    for pid in _pids():
-        process = f"/proc/{pid}"
+    pids = _pids()
+    if not pids:
+        return _looked_for_by_psutil(wanted, path)
+    for pid in pids:
+        process = f"{PROC}/{pid}"
         ways: dict[str, None] = {}
         try:
             for way in _ways(process, wanted, path, look):
@@ -82,9 +90,48 @@ def _looked_for(wanted: os.stat_result | None, path: str) -> FileUsers:
     return FileUsers(tuple(found), read, unread, bool(read) and not unread and sees_all_processes())
 
 
+def _looked_for_by_psutil(wanted: os.stat_result | None, path: str) -> FileUsers:
+    found: list[FileUser] = []
+    read = unread = 0
+    for process in psutil_look.opened():
+        read += process.paths is not None
+        unread += process.paths is None
+        if wanted is not None and any(_leads_to(one, wanted, path) for one in process.paths or ()):
+            found.append(FileUser(process.pid, _shown(_begun(process.words)), ("open",)))
+    return FileUsers(tuple(found), read, unread)
+
+
+def _begun(words: list[str]) -> list[str]:
+    """Return the first words of a command line, as many as ``_command`` reads of it."""
+    first, room = [], _MOST_READ
+    for word in words:
+        first.append(word if len(word) < room else word[:room] + "@")  # as where it is cut there
+        room -= len(word) + 1
+        if room <= 0:
+            break
+    return first
+
+
+def _leads_to(opened: str, wanted: os.stat_result, path: str) -> bool:
+    """Say whether what is open is that file. Only what may be is asked of its file system."""
+    if os.path.basename(opened) != os.path.basename(path) and wanted.st_nlink == 1:
+        return False
+    try:
+        return os.path.samestat(os.stat(opened), wanted)
+    except OSError:
+        return False
+
+
+def told_by() -> str:
+    """Return what tells of processes here: ``/proc``, ``psutil``, or nothing."""
+    if _pids():
+        return PROC
+    return "" if psutil_look.library() is None else "psutil"
+
+
 def _pids() -> list[int]:
     try:
-        return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+        return sorted(int(name) for name in os.listdir(PROC) if name.isdigit())
     except OSError:
         return []
 
@@ -135,8 +182,6 @@ def is_kernel_thread(process: str) -> bool:
 
 
 def _command(process: str) -> str:
-    import shlex  # noqa: PLC0415 - slow to import, and few ask whose a file is
-
     try:
         with open(f"{process}/cmdline", "rb") as file:
             read = file.read(_MOST_READ)
@@ -149,38 +194,48 @@ def _command(process: str) -> str:
         return "?"
     if len(read) == _MOST_READ:
         words[-1] += b"@"  # what is cut off may have been the end of a password
-    text = masked(shlex.join(map(os.fsdecode, words)))
+    return _shown(list(map(os.fsdecode, words)))
+
+
+def _shown(words: list[str]) -> str:
+    import shlex  # noqa: PLC0415 - slow to import, and few ask whose a file is
+
+    text = masked(shlex.join(words))
     return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
 
 
 def open_inodes() -> tuple[set[int], bool]:
     """Return the inodes that any process has open, and whether every process could be read."""
     look = opened_looker()
-    return _inodes(lambda process: _open_in(process, look))
+    return _inodes(lambda process: _open_in(process, look), psutil_look.opened)
 
 
 def mapped_inodes() -> tuple[set[int], bool]:
     """Return the inodes that any process has mapped into its memory, and whether every process could be read."""
-    return _inodes(_mapped_in)
+    return _inodes(_mapped_in, psutil_look.mapped)
 
 
-def _inodes(inodes: Callable[[str], Iterator[int]]) -> tuple[set[int], bool]:
-    """Return what ``inodes`` yields for every process, and whether every process could be read."""
+def _inodes(
+    inodes: Callable[[str], Iterator[int]], others: Callable[[], Iterator[psutil_look.Found]]
+) -> tuple[set[int], bool]:
+    """Return what ``inodes`` yields for every process, and whether every process could be read.
+
+    Where there is no ``/proc``, ``others`` tells, and that it is every process is not known.
+    """
     found: set[int] = set()
     complete = True
     try:
-        names = os.listdir("/proc")
+        names = [name for name in os.listdir(PROC) if name.isdigit()]
     except OSError:
-        return found, False
+        names = []
     for name in names:
-        if name.isdigit():
-            try:
-                found.update(inodes(f"/proc/{name}"))
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has ended meanwhile
-            except OSError:
-                complete = False
-    return found, complete
+        try:
+            found.update(inodes(f"{PROC}/{name}"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        except OSError:
+            complete = False
+    return (found, complete) if names else (psutil_look.inodes(others()), False)
 
 
 def _open_in(process: str, look: OpenedLook) -> Iterator[int]:
@@ -200,6 +255,6 @@ def _mapped_in(process: str) -> Iterator[int]:
 def sees_all_processes() -> bool:
     """Say whether ``/proc`` shows the machine's pid namespace, not one of a container's own."""
     try:
-        return os.readlink("/proc/self/ns/pid") == _FIRST_PID_NAMESPACE
+        return os.readlink(f"{PROC}/self/ns/pid") == _FIRST_PID_NAMESPACE
     except OSError:
         return False

@@ -29,6 +29,9 @@ _PRIME, _WORD = 0x100000001B3, (1 << 64) - 1
 _ARGUMENTS: dict[str, Callable[[Any], list[Any]]] = {
     "statx": lambda c: [c.c_int, c.c_char_p, c.c_int, c.c_uint, c.c_void_p],
     "name_to_handle_at": lambda c: [c.c_int, c.c_char_p, c.c_void_p, c.c_void_p, c.c_int],
+    "inotify_init1": lambda c: [c.c_int],
+    "inotify_add_watch": lambda c: [c.c_int, c.c_char_p, c.c_uint32],
+    "inotify_rm_watch": lambda c: [c.c_int, c.c_int],
 }
 
 # Of struct statx mask, nlink, owner, mode, inode, size, blocks, btime, ctime; inodes signed, as SQL has no other whole
