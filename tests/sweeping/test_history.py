@@ -88,11 +88,6 @@ class TestSamples:
         assert [(sample.at - 1000 * DAY, sample.records) for sample in history.samples(60)] == [(0, 2), (60, 1)]
 
     @pytest.mark.parametrize("step", STEPS)
-    def test_lines_of_before_there_was_a_quarantine_are_read(self, history: History, registry: Registry) -> None:
-        registry.write("sweeps", json.dumps([5.0, True, 0.25, 1, 2, 3, 4, 5, 6, "", []]), 5.0, keep=9)
-        (sweep,) = history.sweeps(9)
-        assert (sweep.removed, sweep.quarantined, sweep.compressed) == (1, 0, 0)
-
     def test_so_many_stay(self, history: History, registry: Registry, clock: FakeClock, step: int) -> None:
         if registry.properties.outlives_process and step != 60:
             return  # the same code, and slow
