@@ -48,12 +48,13 @@ class Restorer(NamedTuple):
         """Where files in quarantine are."""
         return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
 
-    def restore(self, path: str, to: str | None = None) -> str:
+    def restore(self, path: str, to: str | None = None, *, inside: str | None = None) -> str:
         """Move a file back, put it on record anew with its tags, and return where it is.
 
         Args:
             path: Where it was before, or where it is in quarantine; absolute. Of several that were there, the last.
             to: Where it is to be instead of where it was, absolute.
+            inside: The one directory in which it may be, or below it; None: anywhere.
 
         Raises:
             InvalidArgumentError: nothing of that path is in quarantine, or it may not be moved there.
@@ -68,7 +69,7 @@ class Restorer(NamedTuple):
         try:
             if self.registry.get((record.path,)).get(record.path) is None:
                 raise _gone(path)
-            self._move(record, target)
+            self._move(record, target, inside)
             self.registry.forget((record,))
         finally:
             self.registry.release((record.path,), THIS_PROCESS)
@@ -104,7 +105,7 @@ class Restorer(NamedTuple):
             if cursor is None:
                 return
 
-    def _move(self, record: TempFile, target: str) -> None:
+    def _move(self, record: TempFile, target: str, inside: str | None) -> None:
         added: list[TempFile] = []
 
         def before(identity: Identity) -> None:
@@ -114,7 +115,7 @@ class Restorer(NamedTuple):
             added.extend(self.registry.get((target,)).values())
 
         try:
-            bring_back(self.folder, record, target, before)
+            bring_back(self.folder, record, target, before, inside)
         except NotThatFile as other:
             why = sentence(other.other.cause, other.other.detail)
             raise InvalidArgumentError(f"{record.path!r} in quarantine cannot be restored: {why}") from other

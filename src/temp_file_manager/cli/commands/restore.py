@@ -18,8 +18,8 @@ def add_parser(commands: options.Commands) -> None:
         execute,
         words="[-0] [--to PATH] PATH...",
         more="A PATH is where the file was, or where it is in quarantine; of several that were there, the last is "
-        "brought back. It is on record anew, and its age begins anew. Nothing is overwritten. What can be brought back is what "
-        "list --quarantined prints. The exit code is 1 if any of them could not be brought back.",
+        "brought back. It is on record anew, and its age begins anew. Nothing is overwritten. What can be "
+        "brought back is what list --quarantined prints. The exit code is 1 if any of them could not be brought back.",
         json="print one JSON object a file",
     )
     paths.add_paths(parser)
