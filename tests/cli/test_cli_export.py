@@ -16,8 +16,10 @@ from contexts import MakeManager
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli import exported_record, main, paths
 from temp_file_manager.inspection import describe
-from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.records import PLAIN, Identity, Kind, Nature, TempFile
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.storage.identity import Examiner
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, OwnFiles
 from temp_file_manager.text import printable
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
@@ -92,6 +94,72 @@ def test_sessions_stay_behind(say: Say, folder: Path, manager: TempFileManager) 
         assert say("import", stdin=out.encode()).code == 0
         found = manager.registry.get([endless, timed])
         assert [found[path].due_at for path in (endless, timed)] == [None, 5e9]
+
+
+def apart(folder: Path, manager: TempFileManager) -> list[str]:
+    """Files under a rule, compressed, and in quarantine."""
+    ruled, packed = files(folder, "ruled", "text.zst")
+    away = os.path.join(manager.base_dir, OWN_DIRECTORY, "quarantine")
+    os.makedirs(away)
+    (gone,) = files(Path(away), "17")
+    natures = {
+        ruled: Nature("charts"),
+        packed: Nature("texts", Kind.COMPRESSED, str(folder / "text")),
+        gone: Nature(kind=Kind.QUARANTINED, origin=str(folder / "was\udcff")),
+    }
+    found = {path: Examiner(OwnFiles()).examine(path) for path in natures}
+    rows = [(path, 5e9, one.size, ("a",), one.identity, one.disk) for path, one in found.items() if one is not None]
+    manager.registry.add(rows, 1000.5, natures=natures)
+    return list(natures)
+
+
+def test_natures_come_back(say: Say, folder: Path, manager: TempFileManager) -> None:
+    """Which rule decides, what is compressed, and what can be had back; none of that counts as another registration."""
+    made = apart(folder, manager)
+    before, counted = manager.registry.get(made), manager.registry.stats().counters["registered"]
+    out = say("export").out
+    manager.registry.forget(made)
+    assert say("import", stdin=out.encode()) == (0, "3 records imported, 0 refused.\n", "")
+    after = manager.registry.get(made)
+    assert [after[path]._replace(generation=0) for path in made] == [
+        before[path]._replace(generation=0) for path in made
+    ]
+    assert manager.registry.stats().counters["registered"] == counted + 1
+    assert set(manager.registry.successors([str(folder / "text")])) == {str(folder / "text")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "unit", "origin": None}, "no kind of record that can be imported: unit"),
+        ({"kind": ["file"]}, "no kind of record that can be imported: ['file']"),
+        ({"origin": 5}, "no record: it has no path"),
+        ({"kind": "file"}, "a file in its place has no origin"),
+        ({"origin": None}, "it does not say where it was"),
+        ({"origin": "relative"}, "not an absolute, normalised path"),
+        ({"rule": ["charts"]}, "rule is no name"),
+        ({"kind": "quarantined"}, "in no quarantine of this base directory"),
+    ],
+)
+def test_a_nature_that_cannot_be_is_refused(
+    say: Say, folder: Path, manager: TempFileManager, changes: dict[str, Any], reason: str
+) -> None:
+    made = apart(folder, manager)
+    (packed,) = (text for text in map(json.loads, say("export").out.splitlines()) if text["kind"] == "compressed")
+    manager.registry.forget(made)
+    code, told, err = say("import", stdin=json.dumps(packed | changes).encode())
+    assert (code, told) == (1, "0 records imported, 1 refused.\n")
+    assert reason in err
+
+
+def test_another_file_in_quarantine_is_refused(say: Say, folder: Path, manager: TempFileManager) -> None:
+    made = apart(folder, manager)
+    out = say("export").out
+    manager.registry.forget(made)
+    shutil.move(made[2], folder / "elsewhere")
+    assert "gone, or no regular file" in say("import", stdin=out.encode()).err
+    Path(made[2]).touch()
+    assert "another file by now" in say("import", stdin=out.encode()).err
 
 
 def test_what_is_no_longer_that_file_is_refused(say: Say, made: list[str], manager: TempFileManager) -> None:
@@ -250,7 +318,7 @@ def test_what_may_not_be_registered_is_not_imported(say: Say, made: list[str], m
 def test_infinite_times_are_json_that_everybody_reads() -> None:
     record = TempFile("/x", float("-inf"), float("inf"), identity=Identity(1, 2, 3, 4, 5))
     text = json.dumps(describe.stored(record), allow_nan=False)
-    assert exported_record.read(text.encode()) == ("/x", float("-inf"), float("inf"), (), record.identity, None)
+    assert exported_record.read(text.encode()) == ("/x", float("-inf"), float("inf"), (), record.identity, None, PLAIN)
 
 
 def test_an_imported_pin_is_there_before_its_record_is_due(

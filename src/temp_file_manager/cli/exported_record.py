@@ -5,8 +5,11 @@ import math
 import os
 from typing import Any, NamedTuple
 
-from temp_file_manager.records import Identity
+from temp_file_manager.records import PLAIN, Identity, Kind, Nature
 from temp_file_manager.storage.paths import absolute
+
+KINDS = {"": Kind.FILE, "file": Kind.FILE, **{str(kind): kind for kind in (Kind.QUARANTINED, Kind.COMPRESSED)}}
+"""What can be imported. A directory that goes as one is registered again: what is in it may have changed."""
 
 
 class NotImportedError(Exception):
@@ -31,6 +34,7 @@ class Exported(NamedTuple):
     tags: tuple[str, ...]
     identity: Identity
     pinned_until: float | None
+    nature: Nature = PLAIN
 
 
 def read(line: bytes) -> Exported:
@@ -46,13 +50,15 @@ def read(line: bytes) -> Exported:
     if not isinstance(said, dict):
         raise NotImportedError("no record: not a JSON object")
     path = _path(said.get("path"))
+    due_at = _time_or_none("due_at", said.get("due_at"), path)
     return Exported(
         path,
         _time("registered_at", said.get("registered_at"), path),
-        _time_or_none("due_at", said.get("due_at"), path),
+        due_at,
         _tags(said.get("tags", []), path),
         _identity(said.get("identity"), path),
         _time_or_none("pinned_until", said.get("pinned_until"), path),
+        _nature(said, path, ends=due_at is not None),
     )
 
 
@@ -88,6 +94,19 @@ def _tags(value: Any, path: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise NotImportedError("tags are no list of strings", path)
     return tuple(value)
+
+
+def _nature(said: dict[str, Any], path: str, *, ends: bool) -> Nature:
+    """Return what sets a record apart; earlier versions said nothing of that. A rule without an end is none."""
+    rule, kind, origin = (said.get(name) or "" for name in ("rule", "kind", "origin"))
+    if not isinstance(rule, str):
+        raise NotImportedError("rule is no name", path)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise NotImportedError(f"no kind of record that can be imported: {kind}", path)
+    if (KINDS[kind] is Kind.FILE) is not (origin == ""):
+        wrong = "a file in its place has no origin" if origin else "it does not say where it was"
+        raise NotImportedError(wrong, path)
+    return Nature(rule if ends else "", KINDS[kind], _path(origin) if origin else "")
 
 
 def _identity(value: Any, path: str) -> Identity:

@@ -59,6 +59,11 @@ def described(record: TempFile, due: Selection) -> dict[str, object]:
     }
 
 
+def nature(record: TempFile) -> dict[str, object]:
+    """Return which rule has set a record's end, what it stands for, and where that was, for JSON."""
+    return {"rule": record.rule or None, "kind": str(record.kind) or "file", "origin": record.origin or None}
+
+
 def identity(known: Identity | None) -> str:
     """Return an identity in words."""
     if known is None:

@@ -29,7 +29,7 @@ from temp_file_manager.sweeping.candidates import (
     Near,
     as_it_is,
 )
-from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
+from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted

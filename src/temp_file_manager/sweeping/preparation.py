@@ -2,7 +2,7 @@
 
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
-from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
+from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
 from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.sessions import end_first
 from temp_file_manager.sweeping.sweep import Bounds

@@ -21,7 +21,7 @@ from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
 from temp_file_manager.rules import renewed, verdict
 from temp_file_manager.storage.contract import Removal, Storage
-from temp_file_manager.sweeping.foretold import NO_MORE, Foretold
+from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
 from temp_file_manager.sweeping.history import History
 
 CHUNK = 500

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from temp_file_manager.limits import Limit
 from temp_file_manager.records import RETIRED, Outcome, Selection, Status, TempFile
 from temp_file_manager.sweeping.candidates import Candidate, Near
-from temp_file_manager.sweeping.foretold import Foreseen
+from temp_file_manager.sweeping.foreseen import Foreseen
 from temp_file_manager.sweeping.sweep import Bounds
 
 

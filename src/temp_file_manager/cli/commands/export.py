@@ -17,7 +17,8 @@ def add_parser(commands: options.Commands) -> None:
         "print every record as a line of JSON",
         execute,
         more="Names that are no text are written as JSON writes lone surrogates; import reads them back byte for byte. "
-        "Sessions are not exported: what lives as long as one is to live for max_age.",
+        "Sessions are not exported: what lives as long as one is to live for max_age. A directory that goes as one is "
+        "to be registered anew: import refuses it.",
         json="the same: there is no other form",
     )
     options.add_settings(parser)
@@ -31,7 +32,8 @@ def execute(args: argparse.Namespace) -> int:
     """
     with open_manager(args) as manager:
         for record in pages.records(manager.context):
-            render.as_json(describe.stored(_alone(record)), indent=None)
+            alone = _alone(record)
+            render.as_json(describe.stored(alone) | describe.nature(alone), indent=None)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -11,10 +12,12 @@ from temp_file_manager.cli.exported_record import Exported, NotImportedError
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import PENDING, Identity, NewFile
-from temp_file_manager.registering.register import Registrar
-from temp_file_manager.storage.identity import same_file
+from temp_file_manager.records import PENDING, PLAIN, Identity, Kind, NewFile
+from temp_file_manager.registering.register import Found
+from temp_file_manager.storage.identity import Examiner, same_file
 from temp_file_manager.storage.kernel.statx import Seen
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, OwnFiles
+from temp_file_manager.storage.quarantine import QUARANTINE
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
@@ -61,6 +64,7 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
     accepted = list(_accepted(manager.context, lines, refuse))
     rows: dict[float, list[NewFile]] = {}
     pinned: dict[float, list[str]] = {}
+    natures = {record.path: record.nature for record, _ in accepted if record.nature != PLAIN}
     for record, row in accepted:
         rows.setdefault(record.registered_at, []).append(row)
         if record.pinned_until is not None:
@@ -72,7 +76,11 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
             manager.registry.add([(path, math.inf, 0, (), PENDING, 0) for path in unknown], 0.0)
             manager.registry.keep(unknown, until)
     for registered_at, those in rows.items():
-        manager.context.registrar.put(those, registered_at)
+        apart = [row for row in those if row[0] in natures]
+        if apart:
+            manager.registry.add(apart, registered_at, natures=natures)
+        if len(apart) < len(those):
+            manager.context.registrar.put([row for row in those if row[0] not in natures], registered_at)
     return len(accepted)
 
 
@@ -89,7 +97,7 @@ def _accepted(context: Context, lines: Iterable[bytes], refuse: paths.Refusals) 
             refuse(record.path, "in a session that lives, which it would leave")
             continue
         try:
-            yield record, _row(record, context.registrar)
+            yield record, _row(record, context)
         except NotImportedError as error:
             refuse(record.path, str(error))
 
@@ -102,7 +110,7 @@ def _records(lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[Exporte
             refuse(error.path or render.beginning(line), str(error))
 
 
-def _row(record: Exported, registrar: Registrar) -> NewFile:
+def _row(record: Exported, context: Context) -> NewFile:
     """Return the row of a file that is still the one that was exported, and that may be registered.
 
     Raises:
@@ -113,12 +121,24 @@ def _row(record: Exported, registrar: Registrar) -> NewFile:
         del path
         return "" if now is None or _is_the_same(record.identity, now) else "another file by now"
 
-    found = registrar.look(judge)(record.path)
+    away = record.nature.kind is Kind.QUARANTINED
+    found = _looked(record, context.base_dir) if away else context.registrar.look(judge)(record.path)
     if found is None:
         raise NotImportedError("gone, or no regular file")
     if isinstance(found, str):
         raise NotImportedError(found)
     return record.path, record.due_at, found[0], record.tags, *found[1:]
+
+
+def _looked(record: Exported, base_dir: str) -> Found | str | None:
+    """Return what is at the path of a record that is said to be in quarantine; or why it is not of this one."""
+    if os.path.dirname(record.path) != os.path.join(base_dir, OWN_DIRECTORY, QUARANTINE):
+        return "in no quarantine of this base directory"
+    found = Examiner(OwnFiles()).examine(record.path)
+    if found is None:
+        return None
+    known = found.identity
+    return (found.size, known, found.disk) if _is_the_same(record.identity, known) else "another file by now"
 
 
 def _is_the_same(then: Identity, now: Identity) -> bool:
