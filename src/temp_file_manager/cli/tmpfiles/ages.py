@@ -15,11 +15,11 @@ _UNITS = {
     **dict.fromkeys(("months", "month", "M"), 2_629_800 * _SECOND),
     **dict.fromkeys(("years", "year", "y"), 31_557_600 * _SECOND),
     **dict.fromkeys(("msec", "ms"), 1000),
-    **dict.fromkeys(("usec", "us", "μs", "µs"), 1),  # noqa: RUF001 - two letters that look alike
+    **dict.fromkeys(("usec", "us", "μs", "µs"), 1),
 }
 """Microseconds: so an age is a whole number, as it is to systemd."""
 
-_AMOUNT = r"\s*([0-9]+)(\.[0-9]*)?\s*([A-Za-zμµ]*)"  # noqa: RUF001 - as above
+_AMOUNT = r"\s*([0-9]+)(\.[0-9]*)?\s*([A-Za-zμµ]*)"
 
 
 class Age(NamedTuple):

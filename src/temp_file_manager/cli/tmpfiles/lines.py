@@ -143,7 +143,7 @@ def _words(text: str, most: int) -> Iterator[str]:
             raise ValueError(f"to some versions of systemd \\{token['escaped']} is an escape, and to others a letter")
         else:
             word += token["escaped"] or token[0]
-    if quote or text.endswith("\\") and not text.endswith("\\\\"):
+    if quote or (text.endswith("\\") and not text.endswith("\\\\")):
         raise ValueError("a quote in it has no end")
     if begun:
         yield word

@@ -1,4 +1,4 @@
-"""Specifiers in the paths of ``tmpfiles.d`` lines: ``%m``, ``%T`` and others, as the system's own instance reads them."""
+"""Specifiers in the paths of ``tmpfiles.d`` lines: ``%m``, ``%T`` and others, as systemd's own service does."""
 
 import os
 import re

@@ -1,5 +1,6 @@
 """Rules that say what ``tmpfiles.d`` lines say about ages."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from temp_file_manager.rules.rule import By, Rule
 
 _DIRECTORIES = frozenset("dDevqQC")
 """Types whose age is that of what is in a directory."""
-_HEIRLOOMS = _DIRECTORIES - {"e", "C"}
+_INHERITABLE = _DIRECTORIES - {"e", "C"}
 """Types whose age lines of type ``X`` below them have."""
 _CLEANED = _DIRECTORIES | {"x", "X"}
 _ONE_A_PATH = frozenset("fFwdDevqQpLcbCxXrR")
@@ -81,7 +82,7 @@ def _rules(line: Line, lines: Iterable[Line]) -> Iterator[Rule]:
     Raises:
         ValueError: there is no rule that says the same.
     """
-    itself = Rule(line.path, (_wide(line),), keep=True)
+    itself = Rule("", (_wide(line),), keep=True)
     if line.type == "X":
         yield itself
         yield from _contents(line, line.age or _inherited(line, lines))
@@ -89,7 +90,9 @@ def _rules(line: Line, lines: Iterable[Line]) -> Iterator[Rule]:
         yield from _contents(line, line.age)
         if line.type == "x":
             yield itself
-    elif line.type == "x" or any(one.age and one.type in _CLEANED and _may_be_below(line, one) for one in lines):
+    elif line.type == "x" or any(
+        one.age is not None and one.type in _CLEANED and _may_be_below(line, one) for one in lines
+    ):
         yield replace(itself, match=(*itself.match, f"{itself.match[0]}/**"))
 
 
@@ -108,7 +111,7 @@ def _contents(line: Line, age: Age | None) -> Iterator[Rule]:
     paths = globs.narrow(line.path) if line.is_glob else [globs.literal(line.path)]
     below = tuple(f"{path.rstrip('/')}/" for path in paths)
     inner = "*/" if age.inner else ""
-    rule = Rule(line.path, tuple(f"{path}{inner}**" for path in below))
+    rule = Rule("", tuple(f"{path}{inner}**" for path in below))
     yield replace(rule, keep=True) if age.seconds is None else replace(rule, age=age.seconds, by=age.by)
     if age.inner:
         yield replace(rule, match=tuple(f"{path}*" for path in below), keep=True)
@@ -120,7 +123,7 @@ def _inherited(line: Line, lines: Iterable[Line]) -> Age | None:
     Raises:
         ValueError: there is none.
     """
-    above = [one for one in lines if one.type in _HEIRLOOMS and line.parts[: len(one.parts)] == one.parts]
+    above = [one for one in lines if one.type in _INHERITABLE and line.parts[: len(one.parts)] == one.parts]
     if not above:
         raise ValueError("its content has the age of a line for a directory above, and there is none in these files")
     nearest = max(above, key=lambda one: len(one.parts)).age
@@ -147,10 +150,15 @@ def _may_be_below(line: Line, one: Line) -> bool:
     )
 
 
+_LONGEST = 48
+"""Letters of a name that are of a path."""
+
+
 def _named(told: Sequence[Told]) -> Iterator[Told]:
-    """Yield the rules, each with a name of its own."""
+    """Yield the rules, each with a name of its own, made of its path."""
     taken: dict[str, int] = {}
     for rule, line in told:
-        taken[rule.name] = taken.get(rule.name, 0) + 1
-        number = taken[rule.name]
-        yield Told(replace(rule, name=f"{rule.name} ({number})") if number > 1 else rule, line)
+        words = "-".join(re.findall(r"\w+", line.path))[:_LONGEST].strip("-") or "root"
+        name = f"{words} stays" if rule.keep else words
+        taken[name] = taken.get(name, 0) + 1
+        yield Told(replace(rule, name=f"{name} {taken[name]}" if taken[name] > 1 else name), line)
