@@ -18,10 +18,11 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
+from temp_file_manager.rules.book import Book
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
-from temp_file_manager.storage.choice import Book, Ruling
+from temp_file_manager.storage.choice import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -113,6 +114,7 @@ class Context:
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),
+        book: Book | None = None,
     ) -> Self:
         """Make the base directory, open the registry, and put the rest together.
 
@@ -123,6 +125,7 @@ class Context:
             registry: An address or an object; wins over the settings.
             clock: What tells the time; the machine's if None.
             hooks: Callables that hear every event.
+            book: The rules; None: there are none.
 
         Raises:
             OSError: the base directory cannot be created.
@@ -141,7 +144,7 @@ class Context:
             if opened is not registry:
                 opened.close()
             raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks)
+        return cls._of(settings, directory, age, opened, clock, hooks, book)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
@@ -160,13 +163,12 @@ class Context:
         hooks: Iterable[Hook],
         book: Book | None = None,
     ) -> Self:
-        ruling = None if book is None else Ruling(book, lambda: age.value)
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age))
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
@@ -196,7 +198,9 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=Evictor(states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near),
+            evictor=Evictor(
+                states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near
+            ),
             scheduler=scheduler,
         )
 
@@ -212,6 +216,10 @@ class Context:
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""
         return self.storages.choose(protect_open=protect_open, force=force)
+
+
+def _ruling(book: Book | None, age: MaxAge) -> Ruling | None:
+    return None if book is None else Ruling(book, lambda: age.value)
 
 
 def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:

@@ -36,6 +36,7 @@ from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Entry, Skip, Tree
 from temp_file_manager.storage.wrappers import overwrite
+from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock
 from trees import DAY, LATER, make, snapshot, special

@@ -121,11 +121,11 @@ def build(
 def _routed(making: Making, ruling: Ruling | None) -> Storage:
     """Return what removes files, and does with each other record what is to be done; where there are none, the one."""
     plain = making.plain()
-    if making.succession is None and ruling is None:
-        return plain
-    tables = (KINDS, ACTS) if making.succession is not None else ({}, {})
-    kinds, acts = ({key: make(making) for key, make in table.items()} for table in tables)
-    return Routed(plain, Chooser(kinds, acts, ruling, making.asof))
+    if making.succession is not None:
+        kinds = {kind: make(making) for kind, make in KINDS.items()}
+        acts = {action: make(making) for action, make in ACTS.items()}
+        return Routed(plain, Chooser(kinds, acts, ruling, making.asof))
+    return plain if ruling is None else Routed(plain, Chooser({}, {}, ruling, making.asof))
 
 
 def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:

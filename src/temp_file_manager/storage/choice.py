@@ -1,25 +1,19 @@
 """The choice of what is done with a record that is no plain file, or that a rule may be about."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
+from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.life import Action, Step, Used, step
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.wrappers.routed import PLAIN, Choose, Route
 from temp_file_manager.text import span
-
-
-class Book(Protocol):
-    """Rules, of which the first that matches decides."""
-
-    def decide(self, path: str, tags: Sequence[str], room: int | None) -> Rule | None:
-        """Return the rule that decides about a file; None: none does."""
 
 
 class Ruling(NamedTuple):
