@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from temp_file_manager.cli import render
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import FIELDS, Layer, Settings, settings, values
 
 Commands = Any
@@ -88,7 +89,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="a TOML file with settings in its table [manager] and limits in tables [[limit]]",
+        help="a TOML file with settings in its table [manager], limits in tables [[limit]], rules in [[rule]]",
     )
     for name, field in FIELDS.items():
         if not field.metadata["secret"]:
@@ -143,6 +144,8 @@ def for_json(name: str, value: object) -> object:
     """Return a setting's value for JSON."""
     if isinstance(value, Mark):
         return value.described()
+    if name == "rules" and isinstance(value, tuple):
+        return [rule.described() for rule in value]
     # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600. A secret is not shown either.
     as_text = value is not None and (name == "permission_mask" or FIELDS[name].metadata["secret"])
     return shown(name, value) if as_text else value
@@ -157,10 +160,14 @@ def shown(name: str, value: object) -> str:
     if isinstance(value, Mark):
         return str(value.described())
     if isinstance(value, tuple):
-        return ",".join(value) or "unset"
+        return ",".join(map(_name, value)) or "unset"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:04o}" if name == "permission_mask" else str(value)
+
+
+def _name(part: object) -> str:
+    return part.name if isinstance(part, Rule) else str(part)
 
 
 def _file_layer(path: str | None) -> Layer:

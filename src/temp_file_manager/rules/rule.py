@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from temp_file_manager.text import human_size, span
+
 
 class By(StrEnum):
     """What an age counts from, if it is later than the registration."""
@@ -41,3 +43,47 @@ class Rule:
     keep_last: int | None = None
     compress: float | None = None
     quarantine: float | None = None
+
+    @property
+    def takes_max_age(self) -> bool:
+        """Whether its age is that of files without a rule."""
+        return self.age is None and not self.keep and self.keep_last is None
+
+    def words(self) -> str:
+        """Return it in words: ``charts/** or *.svg, 100.0 MiB or more: goes 1 h after its last use``."""
+        about = [" or ".join(self.match)] if self.match else []
+        about += [f"with a tag of {', '.join(self.tags)}"] if self.tags else []
+        about += [f"{human_size(self.larger)} or more"] if self.larger is not None else []
+        told = [f"compressed {_span(self.compress)} after its last use"] if self.compress is not None else []
+        told += [self._end_words()]
+        told += [f"had back for {_span(self.quarantine)}"] if self.quarantine is not None else []
+        return f"{', '.join(about) or 'every file'}: {', '.join(told)}"
+
+    def _end_words(self) -> str:
+        if self.keep:
+            return "stays"
+        if self.keep_last is not None and self.age is None:
+            return f"goes unless it is one of the newest {self.keep_last}"
+        age = "max_age" if self.age is None else _span(self.age)
+        after = {By.REGISTRATION: "its registration", By.WRITE: "its last change", By.USE: "its last use"}[self.by]
+        unless = "" if self.keep_last is None else f" unless it is one of the newest {self.keep_last}"
+        return f"goes {age} after {after}{unless}"
+
+    def described(self) -> dict[str, object]:
+        """Return it for programs."""
+        return {
+            "name": self.name,
+            "match": list(self.match),
+            "tags": list(self.tags),
+            "larger": self.larger,
+            "age": self.age,
+            "by": str(self.by),
+            "keep": self.keep,
+            "keep_last": self.keep_last,
+            "compress": self.compress,
+            "quarantine": self.quarantine,
+        }
+
+
+def _span(seconds: float) -> str:
+    return span(seconds, zero=False)

@@ -1,13 +1,12 @@
 """Limits as a settings file has them: a table ``[[limit]]`` each, beside ``[manager]``."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order
 from temp_file_manager.settings import values
-from temp_file_manager.settings.mistakes import unknown
+from temp_file_manager.settings.tables import Table, alike, are_tables, flag, words
 
 BYTES, FREE = "max_bytes", "min_free"
 """Names of the two limits that are settings of their own."""
@@ -38,29 +37,17 @@ def _count(raw: object) -> Mark:
     return values.mark(raw) if isinstance(raw, str) and "%" in raw else Mark(values.whole(0)(raw))
 
 
-def _words(raw: object) -> tuple[str, ...]:
-    if not isinstance(raw, list | tuple) or not all(isinstance(word, str) and word for word in raw):
-        raise ValueError(raw)
-    return tuple(raw)
-
-
-def _flag(raw: object) -> bool:
-    if not isinstance(raw, bool):
-        raise ValueError(raw)  # noqa: TRY004 - it becomes a problem of the key
-    return raw
-
-
 def _order(raw: object) -> Order:
     return ORDERS[str(raw).strip().lower()]
 
 
 _OTHERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "order": (_order, "registration, use or size"),
-    "first": (_words, "a list of tags"),
-    "tags": (_words, "a list of tags"),
+    "first": (words, "a list of tags"),
+    "tags": (words, "a list of tags"),
     "spare": (values.span, 'seconds, 0 or more, or a text such as "1 min"'),
     "after": (values.span, 'seconds, 0 or more, or a text such as "30 s"'),
-    "refuse": (_flag, "true or false"),
+    "refuse": (flag, "true or false"),
 }
 _KEYS = ("name", *map(str, Measure), "to", *_OTHERS)
 
@@ -85,14 +72,15 @@ def read(tables: object, where: str) -> tuple[tuple[Limit, ...], tuple[str, ...]
         tables: What TOML made of ``[[limit]]``.
         where: The file's name, for the problems.
     """
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+    if not are_tables(tables):
         return (), (f"{where}: limit is a list of tables: head each with [[limit]]",)
     limits, problems = [], []
     for number, table in enumerate(tables, 1):
-        found = _Table(table, number)
+        found = Table(table, "limit", number)
+        limit = _limit(found)
         problems += found.problems
-        if found.limit is not None:
-            limits.append(found.limit)
+        if limit is not None:
+            limits.append(limit)
     problems += wrong(limits)
     problems += [f'limit "{name}": that name is a setting of [manager]' for name in _names(limits) & {BYTES, FREE}]
     return tuple(limits), tuple(f"{where}: {problem}" for problem in problems)
@@ -105,9 +93,7 @@ def _names(limits: Iterable[Limit]) -> set[str]:
 def wrong(limits: Iterable[Limit]) -> Iterator[str]:
     """Yield what makes no sense about limits, however they were made."""
     limits = tuple(limits)
-    for name, count in Counter(limit.name for limit in limits).items():
-        if count > 1:
-            yield f'limit "{name}": {count} limits have that name: give each its own'
+    yield from alike("limit", (limit.name for limit in limits))
     for limit in limits:
         yield from (f'limit "{limit.name}": {problem}' for problem in _wrong(limit))
 
@@ -126,55 +112,22 @@ def _wrong(limit: Limit) -> Iterator[str]:
         yield f"order is {limit.order}: give {', '.join(ORDERS)}"
 
 
-class _Table:
-    """One table, read as far as it can be.
-
-    Attributes:
-        limit: What it describes; None where that cannot be told.
-        problems: What is wrong with it.
-    """
-
-    def __init__(self, table: Mapping[str, object], number: int) -> None:
-        self._table = table
-        name = table.get("name")
-        self._named = isinstance(name, str) and bool(name)
-        self._title = f'limit "{name}"' if self._named else f"limit {number}"
-        self.problems: list[str] = []
-        self.limit = self._read()
-
-    def _read(self) -> Limit | None:
-        if not self._named:
-            self._problem("give it a name, which the log and why call it by")
-        for key in self._table:
-            if key not in _KEYS:
-                self._problem(unknown(key, _KEYS, "key of a limit"))
-        measures = [measure for measure in Measure if str(measure) in self._table]
-        if len(measures) != 1:
-            told = f"it has {' and '.join(measures)}" if measures else "it measures nothing"
-            self._problem(f"{told}: give one of {', '.join(Measure)}")
-        others = {key: value for key, reader in _OTHERS.items() if (value := self._value(key, *reader)) is not None}
-        if len(measures) != 1:
-            return None
-        (measure,) = measures
-        reader = _count if measure.is_count else values.mark
-        mark = self._value(str(measure), _positive(reader), _MARKS[measure])
-        to = self._value("to", reader, f"what {measure} may be, or 0")
-        if mark is None or not self._named:
-            return None
-        if measure is Measure.MEMORY:
-            others.setdefault("spare", 0.0)  # what is young is what fills it
-        return Limit(str(self._table["name"]), measure, mark, to or beyond(measure, mark), **others)
-
-    def _value(self, key: str, reader: Callable[[object], Any], allowed: str) -> Any:
-        """Return what is read of a key; None where it is not there, or cannot be read."""
-        if key not in self._table:
-            return None
-        raw = self._table[key]
-        try:
-            return reader(raw)
-        except (ValueError, KeyError, OverflowError):
-            self._problem(f"{key} is {raw!r}: give {allowed}")
-            return None
-
-    def _problem(self, text: str) -> None:
-        self.problems.append(f"{self._title}: {text}")
+def _limit(table: Table) -> Limit | None:
+    """Return what a table describes; None where that cannot be told."""
+    table.check_keys(_KEYS)
+    measures = [measure for measure in Measure if str(measure) in table]
+    if len(measures) != 1:
+        told = f"it has {' and '.join(measures)}" if measures else "it measures nothing"
+        table.problem(f"{told}: give one of {', '.join(Measure)}")
+    others = {key: value for key, reader in _OTHERS.items() if (value := table.value(key, *reader)) is not None}
+    if len(measures) != 1:
+        return None
+    (measure,) = measures
+    reader = _count if measure.is_count else values.mark
+    mark = table.value(str(measure), _positive(reader), _MARKS[measure])
+    to = table.value("to", reader, f"what {measure} may be, or 0")
+    if mark is None or not table.name:
+        return None
+    if measure is Measure.MEMORY:
+        others.setdefault("spare", 0.0)  # what is young is what fills it
+    return Limit(table.name, measure, mark, to or beyond(measure, mark), **others)

@@ -11,8 +11,11 @@ from typing import Any
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit, Mark
-from temp_file_manager.settings import limits, values
+from temp_file_manager.rules.rule import Rule
+from temp_file_manager.settings import limits, rules, values
 from temp_file_manager.settings.mistakes import nearest, unknown
+from temp_file_manager.settings.rules import load
+from temp_file_manager.settings.rules import rules as read_rules
 from temp_file_manager.text import masked
 
 PREFIX = "TEMP_FILE_"
@@ -64,6 +67,12 @@ class Settings:
     )
     log_format: str = _setting("text", values.word("text", "json"), "text or json", "how a line is logged")
     log_file: str | None = _setting(None, values.path, "a path", "where the log goes instead of standard error")
+    rules: tuple[Rule, ...] = _setting(
+        (),
+        read_rules,
+        "the path of a TOML file with tables [[rule]]",
+        "a file that says which files live how long; the first rule that matches decides",
+    )
     max_files: int = _setting(
         10_000,
         values.whole(1),
@@ -149,18 +158,21 @@ class Settings:
         Raises:
             SettingsError: naming each field that cannot be used.
         """
-        problems = []
+        problems: list[str] = []
         for f in FIELDS.values():
             value = getattr(self, f.name)
             if value != f.default:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
+                except SettingsError as error:
+                    problems += error.problems
                 except (ValueError, KeyError, OverflowError):
                     problems.append(_problem(f, f.name, value))
         named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
         others = (limit for limit in self.limits if limit.name not in (limits.BYTES, limits.FREE))
         object.__setattr__(self, "limits", (*named, *others))
         problems += limits.wrong(self.limits)
+        problems += rules.wrong(self.rules, secure_delete=self.secure_delete)
         if self.paranoid and self.secure_delete:
             problems.append("paranoid and secure_delete cannot both be on: choose one")
         if self.api_token is not None and self.api_token_file is not None:
@@ -190,7 +202,7 @@ class Settings:
 FIELDS = {f.name: f for f in fields(Settings) if f.metadata}
 """The settings by their names, but for ``limits``, which are tables."""
 
-_TABLES = ("manager", "limit")
+_TABLES = ("manager", "limit", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,21 +248,13 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def file_layer(path: str | os.PathLike[str]) -> Layer:
-    """Return what the table ``[manager]`` and the tables ``[[limit]]`` of a TOML file say.
+    """Return what the table ``[manager]`` and the tables ``[[limit]]`` and ``[[rule]]`` of a TOML file say.
 
     Raises:
         SettingsError: the file cannot be read or is no TOML.
     """
-    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
-
     name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
-        raise SettingsError([f"{name} is no TOML: {error}"]) from error
+    document = load(path)
     table = document.get("manager", {})
     near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
     if document and not near and not document.keys() & set(_TABLES):
@@ -261,6 +265,12 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
     # Other programs' tables may stand beside; a misspelt one of ours must not pass.
     problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
+    if "rule" in document:
+        ruled, wrong = rules.read(document["rule"], name)
+        problems += wrong
+        if "rules" in table:
+            problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
+        entries["rules"] = Entry("rule", ruled, f"file {name}")
     found, wrong = limits.read(document.get("limit", []), name)
     return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
 
@@ -290,6 +300,8 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
         for name, entry in layer.entries.items():
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
+            except SettingsError as error:
+                problems += error.problems
             except (ValueError, KeyError, OverflowError):
                 problems.append(_problem(FIELDS[name], entry.name, entry.raw))
             sources[name] = entry.source

@@ -36,6 +36,7 @@ def execute(args: argparse.Namespace) -> int:
         (f'limit "{limit.name}"', limit.words(), sources.get(limit.name, sources["limits"]))
         for limit in effective.limits
     ]
+    rows += [(f'rule "{rule.name}"', rule.words(), sources["rules"]) for rule in effective.rules]
     render.table(("setting", "value", "from"), rows)
     return 0
 

@@ -1,0 +1,149 @@
+"""Rules as a settings file has them, or a file of their own: a table ``[[rule]]`` each, in their order."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from temp_file_manager.errors import SettingsError
+from temp_file_manager.rules.patterns import why_not
+from temp_file_manager.rules.rule import By, Rule
+from temp_file_manager.settings import values
+from temp_file_manager.settings.mistakes import unknown
+from temp_file_manager.settings.tables import Table, alike, are_tables, flag, words
+from temp_file_manager.text import span
+
+TABLE = "rule"
+
+_NAME = re.compile(r"\w(?:[\w .-]{0,62}\w)?")
+"""It stands in log lines, in labels of metrics and in the registry."""
+
+
+def _some(raw: object) -> tuple[str, ...]:
+    """Read words, one at least: no words would mean any file, and not none."""
+    found = words(raw)
+    if not found:
+        raise ValueError(raw)
+    return found
+
+
+def _by(raw: object) -> By:
+    return By(str(raw).strip().lower())
+
+
+def _positive_span(raw: object) -> float:
+    return values.positive_seconds(values.span(raw))
+
+
+_READERS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "match": (_some, "a list of patterns, or leave it out for any path"),
+    "tags": (_some, "a list of tags, or leave it out for any"),
+    "larger": (values.positive_size, 'bytes, 1 or more, or a text such as "100 MiB"'),
+    "age": (values.span, 'seconds, 0 or more, or a text such as "1 h"'),
+    "by": (_by, f"{', '.join(By)}"),
+    "keep": (flag, "true or false"),
+    "keep_last": (values.whole(1), "a whole number, 1 or more"),
+    "compress": (_positive_span, 'seconds, more than 0, or a text such as "10 min"'),
+    "quarantine": (_positive_span, 'seconds, more than 0, or a text such as "1 d"'),
+}
+
+
+def rules(raw: object) -> tuple[Rule, ...]:
+    """Read rules that somebody has made, or the path of a file with tables of them.
+
+    Raises:
+        SettingsError: listing every problem with the file.
+        ValueError: it is neither.
+    """
+    if isinstance(raw, tuple | list) and all(isinstance(rule, Rule) for rule in raw):
+        return tuple(raw)
+    return _of_file(values.path(raw))
+
+
+def _of_file(path: str) -> tuple[Rule, ...]:
+    document = load(path)
+    found, problems = read(document.get(TABLE, []), path)
+    others = [f"{path}: {unknown(key, (TABLE,), 'table of rules')}" for key in document if key != TABLE]
+    if not document:
+        others = [f"{path} has no rules: head each with [[rule]]"]
+    if others or problems:
+        raise SettingsError([*others, *problems])
+    return found
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises:
+        SettingsError: it cannot be read or is no TOML.
+    """
+    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
+
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
+    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+        raise SettingsError([f"{name} is no TOML: {error}"]) from error
+
+
+def read(tables: object, where: str) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules that tables of a file describe, and every problem with them.
+
+    Args:
+        tables: What TOML made of ``[[rule]]``.
+        where: The file's name, for the problems.
+    """
+    if not are_tables(tables):
+        return (), (f"{where}: rule is a list of tables: head each with [[rule]]",)
+    found, problems = [], []
+    for number, table in enumerate(tables, 1):
+        one = Table(table, TABLE, number)
+        one.check_keys(("name", *_READERS))
+        given = {key: value for key, reader in _READERS.items() if (value := one.value(key, *reader)) is not None}
+        rule = Rule(one.name, **given)
+        problems += one.problems or _of(rule)
+        found.append(rule)
+    problems += alike(TABLE, (rule.name for rule in found if rule.name))
+    return tuple(found), tuple(f"{where}: {problem}" for problem in problems)
+
+
+def wrong(rules: Iterable[Rule], *, secure_delete: bool = False) -> Iterator[str]:
+    """Yield what makes no sense about rules, however they were made.
+
+    Args:
+        rules: Which.
+        secure_delete: Whether files are overwritten before they are removed.
+    """
+    rules = tuple(rules)
+    yield from alike(TABLE, (rule.name for rule in rules))
+    for rule in rules:
+        yield from _of(rule)
+        if secure_delete and rule.quarantine is not None:
+            yield f'rule "{rule.name}": quarantine leaves the content, and secure_delete is on: choose one'
+
+
+def _of(rule: Rule) -> list[str]:
+    return [f'rule "{rule.name}": {problem}' for problem in _wrong(rule)]
+
+
+def _wrong(rule: Rule) -> Iterator[str]:
+    if not _NAME.fullmatch(rule.name):
+        yield "its name is not of letters, digits, and spaces, points or dashes between them, 64 at most"
+    for pattern in rule.match:
+        if why := why_not(pattern):
+            yield f"{pattern!r} in match matches nothing: {why}"
+    if rule.keep:
+        others = {"age": rule.age, "keep_last": rule.keep_last, "quarantine": rule.quarantine}
+        told = [key for key, value in others.items() if value is not None]
+        told += ["by"] if rule.by is not By.REGISTRATION else []
+        if told:
+            yield f"keep means that age never makes its files due, and it has {' and '.join(told)}: choose"
+    elif rule.by is not By.REGISTRATION and rule.age is None:
+        yield f"by is {rule.by} without an age that counts from there: give age, too"
+    compress, age = rule.compress, rule.age
+    if compress is not None and age is not None and compress >= age and rule.keep_last is None:
+        given = f"compress is {span(compress, zero=False)} and age {span(age, zero=False)}"
+        yield f"{given}, so its files are gone before: give less to compress, or more to age"
