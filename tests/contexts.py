@@ -7,6 +7,7 @@ from temp_file_manager import TempFileManager, jobs
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
 from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storages import Storages
 
 MakeManager = Callable[..., TempFileManager]
 """Takes a base directory's name, and what a manager takes."""
@@ -27,4 +28,4 @@ def timed(manager: TempFileManager, clock: Clock) -> Context:
 
 def removing_by(manager: TempFileManager, storage: Storage) -> TempFileManager:
     """Return a manager of the same parts but for what removes, whether open files are protected or not."""
-    return TempFileManager.from_context(replace(manager.context, storage=storage, protecting=storage))
+    return TempFileManager.from_context(replace(manager.context, storages=Storages.of(storage)))

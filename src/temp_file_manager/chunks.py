@@ -76,11 +76,13 @@ class Chunk(Sequence[TempFile]):
         """Return the place of each; None when a path is all that is known of these files."""
         return None
 
-    def uncommon(self) -> Sequence[int]:
-        """Return the positions of those that are no plain files, or that may be under a rule, in order.
+    def uncommon(self, *, ruled: bool) -> Sequence[int]:
+        """Return the positions of those that are no plain files, in order; ``ruled``: or that may be under a rule.
 
-        All whose end is not their own: without a ttl a rule may be about them that was made since.
+        Those are all whose end is not their own: without a ttl a rule may be about them that was made since.
         """
+        if not ruled:
+            return [at for at, record in enumerate(self) if record.kind]
         return [at for at, record in enumerate(self) if is_uncommon(record.kind, record.due_at, record.rule)]
 
     def part(self, first: int, last: int) -> Self:

@@ -18,12 +18,15 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
+from temp_file_manager.rules.book import Book
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
-from temp_file_manager.storage.build import build, build_gone
+from temp_file_manager.storage.build import build_gone
+from temp_file_manager.storage.choice import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
+from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.candidates import Near
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.eviction import Evictor
@@ -65,8 +68,7 @@ class Context:
         clock: What tells the time.
         hooks: Who hears of events.
         registry: Where records live.
-        storage: What removes files.
-        protecting: The same, but for files that somebody has open.
+        storages: What removes files.
         clock_guard: What notices jumps of the clock.
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
@@ -88,8 +90,7 @@ class Context:
     clock: Clock
     hooks: Hooks
     registry: Registry
-    storage: Storage
-    protecting: Storage
+    storages: Storages
     clock_guard: ClockGuard
     large_sweep_guard: LargeSweepGuard
     history: History
@@ -113,6 +114,7 @@ class Context:
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),
+        book: Book | None = None,
     ) -> Self:
         """Make the base directory, open the registry, and put the rest together.
 
@@ -123,6 +125,7 @@ class Context:
             registry: An address or an object; wins over the settings.
             clock: What tells the time; the machine's if None.
             hooks: Callables that hear every event.
+            book: The rules; None: there are none.
 
         Raises:
             OSError: the base directory cannot be created.
@@ -141,7 +144,7 @@ class Context:
             if opened is not registry:
                 opened.close()
             raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks)
+        return cls._of(settings, directory, age, opened, clock, hooks, book)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
@@ -158,14 +161,14 @@ class Context:
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
+        book: Book | None = None,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storage = build(settings, base_dir, clock, guard.asof)
-        protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age))
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
@@ -175,7 +178,7 @@ class Context:
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
         # Without the history: there may be a session for each request, and nothing else would be left in there.
-        retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storage)
+        retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storages.forced)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -184,8 +187,7 @@ class Context:
             clock=clock,
             hooks=told,
             registry=registry,
-            storage=storage,
-            protecting=protecting,
+            storages=storages,
             clock_guard=guard,
             large_sweep_guard=large,
             history=history,
@@ -196,7 +198,9 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),
+            evictor=Evictor(
+                states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near
+            ),
             scheduler=scheduler,
         )
 
@@ -209,9 +213,13 @@ class Context:
         """Return what a cleanup now would take."""
         return Selection(self.clock.wall(), self.max_age, force)
 
-    def storage_for(self, *, protect_open: bool) -> Storage:
-        """Return what removes files, with or without a look at who has them open."""
-        return self.protecting if protect_open else self.storage
+    def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
+        """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""
+        return self.storages.choose(protect_open=protect_open, force=force)
+
+
+def _ruling(book: Book | None, age: MaxAge) -> Ruling | None:
+    return None if book is None else Ruling(book, lambda: age.value)
 
 
 def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:

@@ -280,7 +280,7 @@ class TempFileManager:
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
         context.closed.tell()
-        storage = context.storage_for(protect_open=protect_open)
+        storage = context.storage_for(protect_open=protect_open, force=force)
         report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
@@ -344,7 +344,7 @@ class TempFileManager:
                 self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind
                 self._context.closed.tell()
                 mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
-                self._context.sweeper.run(mine, Bounds(), self._context.storage)
+                self._context.sweeper.run(mine, Bounds(), self._context.storages.forced)
                 self._context.directories.remove(mine)
         finally:
             self.close()

@@ -36,6 +36,7 @@ from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_by
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Entry, Skip, Tree
 from temp_file_manager.storage.wrappers import overwrite
+from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.sweep import LEASE
 from temp_file_manager.testing import NOW, FakeClock
 from trees import DAY, LATER, make, snapshot, special
@@ -702,7 +703,7 @@ def replaced(path: str) -> None:
 def test_what_changes_before_its_removal_stays(tree: Path, act: Callable[[str], object], status: str) -> None:
     (file,) = make(tree, "file")
     plan = planned(tree, now=time.time() + LATER)
-    context = replace(Context.beside(Settings(protect_open=False)), storage=Between(act))
+    context = replace(Context.beside(Settings(protect_open=False)), storages=Storages.of(Between(act)))
     report = once.sweep_once(context, plan).report
     assert {str(outcome.status) for outcome in report.outcomes} == {status}
     assert file.exists()
@@ -728,7 +729,7 @@ class Hasty(LocalStorage):
 def test_what_there_was_no_time_for_comes_again(tree: Path) -> None:
     make(tree, *"abcd")
     storage = Hasty()
-    context = replace(Context.beside(Settings(protect_open=False)), storage=storage)
+    context = replace(Context.beside(Settings(protect_open=False)), storages=Storages.of(storage))
     report = once.sweep_once(context, planned(tree, now=time.time() + LATER)).report
     first, second = storage.chunks
     assert second == first[1:]

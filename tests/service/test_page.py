@@ -177,7 +177,7 @@ def test_sweeps_say_why(manager: TempFileManager, client: Client, visit: Visitor
     bad = make(manager, "bad", age=9000)
     busy = make(manager, "busy", age=9500)
     make(manager, "good", age=9000)
-    manager = removing_by(manager, FailingStorage(errno.EIO, [bad], storage=manager.context.protecting))
+    manager = removing_by(manager, FailingStorage(errno.EIO, [bad], storage=manager.context.storages.protecting))
     with open(busy, "rb"):
         report = manager.sweep(protect_open=True)
     assert (report.removed, report.kept, report.failed) == (1, 1, 1)

@@ -143,7 +143,7 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         for file in files:
             manager.register_file(file)
         assert len(manager.files) == 4
-        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
+        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storages.forced, clock)
         assert mount.hung.wait(PATIENCE)
         sweep.time_is_up()
         expected = zip(map(str, files), ("removed", "failed", "kept", "removed"), strict=True)
@@ -154,10 +154,10 @@ def test_a_sweep_goes_on_when_a_mount_hangs(tmp_path: Path, registry: str, clock
         manager.registry.patience = 0.01
         assert manager.register_files([files[1]]).registered == 0, "nothing could keep it"
         mount.release()
-        come_back(manager.context.storage)
+        come_back(manager.context.storages.forced)
         assert (mount.removed, set(manager.files)) == (["stuck"], {str(files[2])})
         mount.hung.clear()
-        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storage, clock)
+        sweep = Sweep(lambda: manager.sweep(force=True).outcomes, manager.context.storages.forced, clock)
         assert mount.hung.wait(PATIENCE)
         mount.release()
         assert sweep.told() == [(str(files[2]), "removed")]

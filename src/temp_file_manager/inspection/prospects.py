@@ -157,9 +157,9 @@ def _forecasts(
     if not known:
         return
     due, records = Selection(asof, context.max_age), list(known.values())
-    bare = protecting = _predicted(context, context.storage, records, looks and looks.files)
+    bare = protecting = _predicted(context, context.storages.bare, records, looks and looks.files)
     if context.settings.protect_open and not (looks and looks.files.lost):
-        protecting = _predicted(context, context.protecting, records, looks and looks.processes)
+        protecting = _predicted(context, context.storages.protecting, records, looks and looks.processes)
     claimed = context.registry.claimed([record.path for record in records], now=context.clock.elapsed())
     command_line, scheduled = (_Unattended(context, due, patient=patient) for patient in (False, True))
     ended = ends(context, records)
@@ -191,7 +191,7 @@ def _predicted(context: Context, storage: Storage, records: list[TempFile], pati
 
 
 def _foretold(context: Context, storage: Storage, records: list[TempFile]) -> list[Outcome]:
-    by_name = storage is context.storage
+    by_name = storage is context.storages.bare
     odd = [by_name and "\0" in record.path for record in records]
     told = iter(list(storage.predict(record for record, is_odd in zip(records, odd, strict=True) if not is_odd)))
     return [

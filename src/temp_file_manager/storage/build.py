@@ -2,19 +2,29 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from temp_file_manager.clock import Clock
+from temp_file_manager.records import Kind
+from temp_file_manager.rules.life import Action
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage.choice import Act, Chooser, Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.successors import Succession
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
+from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
+
+QUARANTINE = "quarantine"
+"""The name, in the package's own directory, of the folder of files that can be had back."""
 
 PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
@@ -34,26 +44,88 @@ WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
 """The innermost first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What storages are made with.
+
+    Attributes:
+        settings: Which there are to be, and how.
+        base_dir: Whose private folder may be used, and in which rewritten files stay on record.
+        clock: What tells the time.
+        asof: What ages are read at: the wall clock, unless that has jumped.
+        in_use: Makes what tells whether a file is in use; None: nobody asks.
+        succession: What keeps successors on record; None: records are in memory, and none is more than a path.
+    """
+
+    settings: Settings
+    base_dir: str
+    clock: Clock
+    asof: Callable[[], float]
+    in_use: Callable[[], InUse] | None
+    succession: Succession | None = None
+
+    def folder(self, name: str) -> str:
+        """Return the path of a folder of the package's own in the base directory."""
+        return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, name)
+
+    def plain(self, within: str | None = None) -> Storage:
+        """Return what removes files; in a folder of the package's own, or anywhere else."""
+        settings = self.settings
+        owner_check, base = settings.owner_check, self.base_dir
+        if settings.secure_delete:
+            return SecureStorage(
+                settings.cleanup_threads, self.in_use, owner_check=owner_check, base=base, within=within
+            )
+        # In such a folder nobody else can put one file in the place of another.
+        aside = self.folder(ASIDE) if settings.paranoid and within is None else None
+        return LocalStorage(self.in_use, owner_check=owner_check, aside=aside, base=base, within=within)
+
+
+def _from_quarantine(making: Making) -> Storage:
+    return making.plain(within=making.folder(QUARANTINE))
+
+
+KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({Kind.QUARANTINED: _from_quarantine})
+"""What removes records of a kind that are no plain files."""
+
+ACTS: Mapping[Action, Callable[[Making], Act]] = MappingProxyType({})
+"""What does what rules say but to keep or to remove."""
+
+
 def build(
-    settings: Settings, base_dir: str, clock: Clock, asof: Callable[[], float], *, protect_open: bool = False
+    settings: Settings,
+    base_dir: str,
+    clock: Clock,
+    asof: Callable[[], float],
+    *,
+    protect_open: bool = False,
+    ruling: Ruling | None = None,
+    succession: Succession | None = None,
 ) -> Storage:
     """Return what removes files as the settings say.
 
     Args:
         settings: Which wrappers there are to be.
-        base_dir: Whose private folder may be used, and in which rewritten files stay on record.
+        base_dir: As in ``Making``.
         clock: What tells the time.
-        asof: What ages are read at: the wall clock, unless that has jumped.
+        asof: As in ``Making``.
         protect_open: Keep files that somebody has open, or of which nothing can tell.
+        ruling: The rules that are asked; None: none is.
+        succession: As in ``Making``.
     """
     in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
-    storage: Storage
-    if settings.secure_delete:
-        storage = SecureStorage(settings.cleanup_threads, in_use, owner_check=settings.owner_check, base=base_dir)
-    else:
-        aside = _folder(base_dir) if settings.paranoid else None
-        storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside, base=base_dir)
-    return _wrapped(storage, settings, base_dir, clock)
+    making = Making(settings, base_dir, clock, asof, in_use, succession)
+    return _wrapped(_routed(making, ruling), settings, base_dir, clock)
+
+
+def _routed(making: Making, ruling: Ruling | None) -> Storage:
+    """Return what removes files, and does with each other record what is to be done; where there are none, the one."""
+    plain = making.plain()
+    if making.succession is not None:
+        kinds = {kind: make(making) for kind, make in KINDS.items()}
+        acts = {action: make(making) for action, make in ACTS.items()}
+        return Routed(plain, Chooser(kinds, acts, ruling, making.asof))
+    return plain if ruling is None else Routed(plain, Chooser({}, {}, ruling, making.asof))
 
 
 def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:

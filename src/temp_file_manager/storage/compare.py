@@ -38,9 +38,11 @@ class Directories:
     Args:
         owner_check: Keep files that belong to another user.
         base: A directory in which a file that was rewritten stays on record; None: nowhere.
+        within: As in ``LocalStorage``.
     """
 
-    def __init__(self, *, owner_check: bool = False, base: str | None = None) -> None:
+    def __init__(self, *, owner_check: bool = False, base: str | None = None, within: str | None = None) -> None:
+        self._within = within
         self._owner_check = owner_check
         self._base = base
         self._ours: dict[int, bool] = {}
@@ -117,12 +119,21 @@ class Directories:
         if descriptor == _NOWHERE:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(directory))
         assert self._look is not None  # noqa: S101 - see ``compared``
-        if is_in_own_directory(descriptor):
+        if not self._may_be_in(descriptor):
             refusal = Cause.OWN
         else:
             refusal = _why_other(identity, self._look(descriptor, b"."), descriptor)
         judged = self._judged[directory, identity.parent_inode, identity.parent_born] = _Directory(descriptor, refusal)
         return judged
+
+    def _may_be_in(self, descriptor: int) -> bool:
+        """Say whether files in an open directory are any of ours to remove."""
+        if self._within is None:
+            return not is_in_own_directory(descriptor)
+        try:
+            return os.path.samestat(os.lstat(self._within), os.fstat(descriptor))
+        except OSError:  # there is no such folder: then it lies elsewhere
+            return False
 
     def _refuse(self, place: Place, descriptor: int, seen: Seen, refusal: Cause) -> None:
         """Refuse what seems not to be what was registered, or not to lie where it was; return if it is all the same.

@@ -29,6 +29,8 @@ class LocalStorage:
         owner_check: Keep files that belong to another user.
         aside: A private folder; files with an identity are moved there and compared again before they go.
         base: A directory in which a file that was rewritten stays on record as it is now; None: nowhere.
+        within: The one folder of the package's own from which files are removed, and from nowhere else; None: from
+            everywhere else.
     """
 
     def __init__(
@@ -38,14 +40,16 @@ class LocalStorage:
         owner_check: bool = False,
         aside: str | None = None,
         base: str | None = None,
+        within: str | None = None,
     ) -> None:
+        self._within = within
         self._in_use = in_use
         self._aside = aside
         self._owner_check = owner_check
         self._base = base
 
     def _directories(self) -> Directories:
-        return Directories(owner_check=self._owner_check, base=self._base)
+        return Directories(owner_check=self._owner_check, base=self._base, within=self._within)
 
     def remove(self, removal: Removal) -> None:
         """Remove one file a record, in order, until all are done or it is enough; see ``Storage``."""

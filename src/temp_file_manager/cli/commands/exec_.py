@@ -70,5 +70,6 @@ def _run(manager: TempFileManager, words: list[str], ttl: float | None) -> tuple
         asof = context.clock_guard.read().asof
         if session.number in {one.number for one in end_over(registry, asof)}:  # nobody who inherited it lives on
             due = Selection(asof, context.max_age, force=True, session=session.number)
-            context.sweeper.run(due, Bounds(), context.storage_for(protect_open=context.settings.protect_open))
+            storage = context.storage_for(protect_open=context.settings.protect_open, force=True)
+            context.sweeper.run(due, Bounds(), storage)
     return code, session.number, path

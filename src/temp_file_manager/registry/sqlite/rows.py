@@ -302,7 +302,9 @@ class Taken(Chunk):
         except (TypeError, ValueError) as error:
             raise RegistryError(f"record {row[ID]} of the registry is damaged: {printable(str(error))}") from error
 
-    def uncommon(self) -> list[int]:  # noqa: D102 - see Chunk
+    def uncommon(self, *, ruled: bool) -> list[int]:  # noqa: D102 - see Chunk
+        if not ruled:
+            return [at for at, row in enumerate(self.rows) if row[_KIND]]
         return [at for at, row in enumerate(self.rows) if is_uncommon(row[_KIND], row[DUE_AT], row[_RULE])]
 
     def paths(self) -> list[str]:  # noqa: D102 - see Chunk

@@ -1,8 +1,8 @@
 """A storage that leaves each record to the storage that does what is to be done with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Outcome, TempFile
@@ -13,16 +13,32 @@ class Route(NamedTuple):
     """The way that a record goes.
 
     Attributes:
-        storage: What does what is to be done; None: nothing is.
-        kept: What becomes of the record then.
+        storage: What does what is to be done; None: what removes plain files, or nothing if it is ``kept``.
+        kept: What becomes of the record if nothing is to be done.
     """
 
     storage: Storage | None
     kept: Other | None = None
 
 
+PLAIN = Route(None)
+"""The way of a plain file, about which no rule says anything else."""
+
 Choose = Callable[[TempFile], Route]
 """Says which way a record goes."""
+
+
+class Choices(Protocol):
+    """What chooses ways.
+
+    Attributes:
+        ruled: Whether it is to be asked about whatever a rule may be about, or of what is no plain file alone.
+    """
+
+    ruled: bool
+
+    def begin(self) -> Choose:
+        """Return what chooses for records that are removed together."""
 
 
 class _Run(NamedTuple):
@@ -36,61 +52,61 @@ class _Run(NamedTuple):
 class Routed:
     """Removes plain files by one storage, and does with each other record what its own storage does.
 
-    Each storage gets what follows each other at once, so that what costs once a batch costs that here, too.
+    Each storage gets what follows each other at once, so that what costs once a batch costs that here, too. They are
+    told apart by ``==``.
 
     Args:
         plain: What removes files.
-        choose: Asked of records that are uncommon; see ``Chunk.uncommon``.
+        choices: What is asked about records that are uncommon; see ``Chunk.uncommon``.
     """
 
-    def __init__(self, plain: Storage, choose: Choose) -> None:
-        self._plain = Route(plain)
-        self._choose = choose
+    def __init__(self, plain: Storage, choices: Choices) -> None:
+        self._plain = plain
+        self._choices = choices
 
     def remove(self, removal: Removal) -> None:
         """Do with each record what is to be done with it, in order; see ``Storage``."""
-        uncommon = removal.records.uncommon()
+        uncommon = removal.records.uncommon(ruled=self._choices.ruled)
         if not uncommon:
-            self._storage_of(self._plain).remove(removal)
+            self._plain.remove(removal)
             return
-        for run in self._runs(removal, uncommon):
-            if not self._go(removal, run):
+        for run in self._runs(removal, set(uncommon)):
+            if not removal.goes_on or not self._go(removal, run):
                 return
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would make of each, as far as looking can tell."""
-        for record in records:
-            route = self._choose(record)
-            if route.storage is None and route.kept is not None:
-                yield Outcome(record, *route.kept)
+        choose = self._choices.begin()
+        for route, some in groupby(records, choose):
+            if route.kept is not None:
+                yield from (Outcome(record, *route.kept) for record in some)
             else:
-                yield from self._storage_of(route).predict((record,))
+                yield from (route.storage or self._plain).predict(some)
 
     def _go(self, removal: Removal, run: _Run) -> bool:
         """Go a way with records that follow each other; say whether they have come to its end."""
-        if run.route.storage is None and run.route.kept is not None:
-            for at in range(run.first, run.last):
-                removal.others[at] = run.route.kept
+        if run.route.kept is not None:
+            removal.others.update(dict.fromkeys(range(run.first, run.last), run.route.kept))
             removal.done = removal.begun = run.last
             return True
-        if not removal.goes_on:
-            return False
         end, removal.last = removal.last, run.last  # the same removal: whoever watches over it sees how far it has come
         try:
-            self._storage_of(run.route).remove(removal)
+            (run.route.storage or self._plain).remove(removal)
         finally:
             removal.last = end
         return removal.done == run.last
 
-    def _runs(self, removal: Removal, uncommon: Sequence[int]) -> Iterator[_Run]:
+    def _runs(self, removal: Removal, uncommon: set[int]) -> Iterator[_Run]:
         """Yield the runs that are left to do."""
-        left = range(removal.done, removal.last)
-        ways = {at: self._choose(removal.records[at]) for at in uncommon if at in left}
-        for route, positions in groupby(left, lambda at: ways.get(at, self._plain)):
-            run = list(positions)
-            yield _Run(route, run[0], run[-1] + 1)
+        choose, records, first = self._choices.begin(), removal.records, removal.done
 
-    def _storage_of(self, route: Route) -> Storage:
-        storage = route.storage or self._plain.storage
-        assert storage is not None  # noqa: S101 - the plain way has one
-        return storage
+        def way(at: int) -> Route:
+            if at not in uncommon:
+                return PLAIN
+            removal.begun = max(removal.begun, removal.done + 1)  # a look may hang: then this is the one that does
+            return choose(records[at])
+
+        for route, positions in groupby(range(first, removal.last), way):
+            last = first + sum(1 for _ in positions)
+            yield _Run(route, first, last)
+            first = last

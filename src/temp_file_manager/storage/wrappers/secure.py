@@ -32,7 +32,7 @@ class SecureStorage(LocalStorage):
 
     Args:
         threads: How many files are overwritten at once.
-        in_use, owner_check, base: As in ``LocalStorage``.
+        in_use, owner_check, base, within: As in ``LocalStorage``.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class SecureStorage(LocalStorage):
         *,
         owner_check: bool = False,
         base: str | None = None,
+        within: str | None = None,
     ) -> None:
-        super().__init__(in_use, owner_check=owner_check, base=base)
+        super().__init__(in_use, owner_check=owner_check, base=base, within=within)
         self._threads = threads
 
     def remove(self, removal: Removal) -> None:

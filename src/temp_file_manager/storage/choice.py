@@ -1,0 +1,105 @@
+"""The choice of what is done with a record that is no plain file, or that a rule may be about."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from temp_file_manager.causes import Cause
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import Kind, Status, TempFile
+from temp_file_manager.rules import due_at
+from temp_file_manager.rules.book import Book
+from temp_file_manager.rules.life import Action, Step, Used, step
+from temp_file_manager.rules.rule import By, Rule
+from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.wrappers.routed import PLAIN, Choose, Route
+from temp_file_manager.text import span
+
+
+class Ruling(NamedTuple):
+    """What rules there are, and what decides where none does.
+
+    Attributes:
+        book: The rules.
+        max_age: Says how many seconds a record may live that none is about.
+    """
+
+    book: Book
+    max_age: Callable[[], float]
+
+
+Act = Callable[[float], Storage]
+"""Returns what does something with files, given when what becomes of them is to be looked at next."""
+
+
+class Chooser:
+    """Chooses the way of each uncommon record: by its kind first, and then by the rule that decides about it now.
+
+    What has an end of its own, a ttl or that of its session, no rule is asked about.
+
+    Args:
+        kinds: What removes records of a kind, whatever rules say.
+        acts: What does what a rule says but to keep or to remove.
+        ruling: The rules; None: none is asked.
+        asof: What ages are read at.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[Kind, Storage],
+        acts: Mapping[Action, Act],
+        ruling: Ruling | None,
+        asof: Callable[[], float],
+    ) -> None:
+        self.ruled = ruling is not None
+        self._kinds = {kind: Route(storage) for kind, storage in kinds.items()}
+        self._acts = acts
+        self._ruling = ruling
+        self._asof = asof
+
+    def begin(self) -> Choose:
+        """Return what chooses for records that are removed together: at one moment for all."""
+        if self._ruling is None:
+            return lambda record: self._kinds.get(record.kind, PLAIN)
+        asof, max_age = self._asof(), self._ruling.max_age()
+        return lambda record: self._kinds.get(record.kind) or self._by_rule(record, asof, max_age)
+
+    def _by_rule(self, record: TempFile, asof: float, max_age: float) -> Route:
+        if self._ruling is None or record.session or (record.due_at is not None and not record.rule):
+            return PLAIN
+        rule = self._ruling.book.decide(record.origin or record.path, record.tags, record.room)
+        if rule is None:
+            end = due_at(record.registered_at, None, max_age)
+            return PLAIN if end <= asof else _kept(record, end, f"no rule is about it, and max_age is {span(max_age)}")
+        used = used_at(record.path) if rule.by is not By.REGISTRATION or rule.compress is not None else None
+        found = step(rule, record, used, asof, max_age)
+        if found.action is Action.KEEP:
+            return _kept(record, found.due_at, _why_kept(rule, found, asof))
+        if found.action is Action.REMOVE:
+            return PLAIN
+        act = self._acts.get(found.action)
+        if act is None:  # a rule that asks for what cannot be done is refused before; in doubt nothing is lost
+            return _kept(record, found.due_at, f'nothing here can {found.action} it, as rule "{rule.name}" says')
+        return Route(act(found.due_at))
+
+
+def used_at(path: str) -> Used | None:
+    """Return when a file was last used, of a link itself; None when nothing tells. The look moves no time of it."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):  # whoever removes it finds out why
+        return None
+    return Used(found.st_mtime, max(found.st_atime, found.st_mtime))
+
+
+def _kept(record: TempFile, end: float, why: str) -> Route:
+    # An end on record beside no rule would be taken for one of its own. Such a record is looked at again and again,
+    # until the rule is on record, too.
+    return Route(None, Other(Status.KEPT, Cause.RULE, why, due_at=end if record.rule else None))
+
+
+_SINCE = {By.REGISTRATION: "", By.WRITE: ", by its last writing", By.USE: ", by its last use"}
+
+
+def _why_kept(rule: Rule, found: Step, asof: float) -> str:
+    return f'rule "{rule.name}" lets it live for another {span(found.due_at - asof)}{_SINCE[rule.by]}'

@@ -1,0 +1,81 @@
+"""A manager's storages: with and without a look at who has files open, asking rules or not."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from temp_file_manager.clock import Clock
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.registry import Registry
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage.build import build
+from temp_file_manager.storage.choice import Ruling
+from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.successors import Row, Succession
+
+
+@dataclass(frozen=True, slots=True)
+class Storages:
+    """What removes files.
+
+    Attributes:
+        bare: Asks the rules, where there are any.
+        protecting: The same, but for files that somebody has open.
+        forced: Asks no rule, and removes for good.
+        forced_protecting: The same, but for files that somebody has open.
+    """
+
+    bare: Storage
+    protecting: Storage
+    forced: Storage
+    forced_protecting: Storage
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        base_dir: str,
+        registry: Registry,
+        clock: Clock,
+        asof: Callable[[], float],
+        ruling: Ruling | None,
+    ) -> Self:
+        """Put storages together; arguments as of ``build``."""
+        succession = succession_in(registry, clock) if registry.properties.keeps_identity else None
+        forced, forced_protecting = (
+            build(settings, base_dir, clock, asof, protect_open=protect, succession=succession)
+            for protect in (False, True)
+        )
+        if ruling is None:
+            return cls(forced, forced_protecting, forced, forced_protecting)
+        bare, protecting = (
+            build(settings, base_dir, clock, asof, protect_open=protect, ruling=ruling, succession=succession)
+            for protect in (False, True)
+        )
+        return cls(bare, protecting, forced, forced_protecting)
+
+    @classmethod
+    def of(cls, storage: Storage) -> Self:
+        """Return one storage for all that is to be removed."""
+        return cls(storage, storage, storage, storage)
+
+    def choose(self, *, protect_open: bool, force: bool = False) -> Storage:
+        """Return one of them."""
+        if force:
+            return self.forced_protecting if protect_open else self.forced
+        return self.protecting if protect_open else self.bare
+
+
+def succession_in(registry: Registry, clock: Clock) -> Succession:
+    """Return what keeps successors on record in a registry."""
+
+    def succeed(rows: Sequence[Row]) -> None:
+        natures = {file[0]: nature for file, nature in rows}
+        registry.add([file for file, _ in rows], clock.wall(), natures=natures)
+
+    def withdraw(paths: Sequence[str]) -> None:
+        with suppress(RegistryError):  # they are found gone when they are due
+            registry.forget(paths)
+
+    return Succession(succeed, withdraw)
