@@ -56,7 +56,13 @@ def described(record: TempFile, due: Selection) -> dict[str, object]:
         "due_in": json_number(due_at(record.registered_at, record.due_at, due.max_age) - due.asof),
         "reason": found.reason,
         "held": record.held,
+        **nature(record),
     }
+
+
+def nature(record: TempFile) -> dict[str, object]:
+    """Return which rule has set a record's end, what it stands for, and where that was, for JSON."""
+    return {"rule": record.rule or None, "kind": str(record.kind) or "file", "origin": record.origin or None}
 
 
 def identity(known: Identity | None) -> str:
@@ -79,6 +85,8 @@ def explanation(story: Explanation) -> dict[str, object]:
         "rule": story.rule,
         "asof": json_number(story.asof),
         **known,
+        "nature": None if record is None else nature(record),
+        "ruling": None if story.ruling is None else story.ruling.described(),
         "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),

@@ -10,6 +10,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
+from temp_file_manager.inspection.ruling import RuleAbout, Times, about, look
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
@@ -35,6 +36,7 @@ class Explanation(Prospects):
         same_file: Whether it is the file that was registered; None when nothing can tell.
         same_directory: Whether it lies in the directory it was registered in; None when nothing can tell.
         users: Which processes have it open, as far as they can be seen.
+        ruling: The rule about it; None when it is not registered.
         limits: Its place in the order of each limit that is about it; empty when it is due.
         last: What the last sweep that took it up made of it, as far as the registry keeps it: not the words.
         unanswered: What did not answer in time, so that of it nothing is known.
@@ -46,6 +48,7 @@ class Explanation(Prospects):
     same_file: bool | None
     same_directory: bool | None
     users: FileUsers
+    ruling: RuleAbout | None
     limits: tuple[LimitPlace, ...]
     last: str
     unanswered: tuple[Silent, ...]
@@ -77,10 +80,16 @@ def why(context: Context, path: AnyPath) -> Explanation:
         same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
         same_directory=None if known is None or found is None else _same_directory(known, found),
         users=users,
+        ruling=None if head.record is None else _ruling(context, head.record, looks.files),
         limits=() if head.record is None or head.scheduled.status is not None else places(context, head.record),
         last=_last(head.record),
         unanswered=tuple(what for what, lost in silent.items() if lost),
     )
+
+
+def _ruling(context: Context, record: TempFile, patience: Patience) -> RuleAbout:
+    times = patience.ask(lambda: look(record.path), Times()) if context.settings.rules else Times()
+    return about(context, record, times)
 
 
 def _last(record: TempFile | None) -> str:

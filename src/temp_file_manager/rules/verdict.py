@@ -47,12 +47,22 @@ def has_come(record: TempFile, due: Selection) -> bool:
 
 
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
-    """Say so of a record with an end of its own."""
+    """Say so of a record with an end of its own, or one that a rule has set."""
+    if record.rule:
+        what = f'rule "{record.rule}"'
+        left = span(abs(end - asof))
+        return (
+            Verdict(True, f"{what} made it due {left} ago") if end <= asof else Verdict(False, _looks(what, end, left))
+        )
     what = "its session" if record.session else "its ttl"
     if end <= asof:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
     lives = record.session and end == math.inf
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
+
+
+def _looks(rule: str, end: float, left: str) -> str:
+    return f"{rule} makes it due by no age" if end == math.inf else f"{rule} looks at it in {left}"
 
 
 def _kept(record: TempFile, due: Selection) -> str:

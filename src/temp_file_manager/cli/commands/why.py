@@ -20,6 +20,7 @@ ADVICE = {
     Rule.HOLD: "A process holds it; that ends when it lets go or ends, however it ends.",
     Rule.PIN: "Somebody pinned it; that ends at its end, or by unpin.",
     Rule.SESSION: "It goes when its session ends: with its owner, when its time is up, or by session end.",
+    Rule.RULE: "A rule of the settings decides; the command rules lists them, and a ttl of its own wins over each.",
     Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
     Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
@@ -80,11 +81,16 @@ def headline(story: Explanation) -> str:
         return "not registered" if story.kind != "nothing" else "not registered, and not there"
     if forecast.status is Status.REMOVED:
         return f"goes with the next sweep: {forecast.reason}"
+    if forecast.status in _MOVES:
+        return f"{_MOVES[forecast.status]} with the next sweep: {forecast.reason}"
     if forecast.status in (Status.GONE, Status.REPLACED):
         return f"its record goes with the next sweep: {forecast.reason}"
     if (place := _first_to_go(story)) is not None:
         return f"may go with the next sweep, before it is due: {place.words}"
     return f"stays{until(forecast, story.asof)}: {forecast.reason}"
+
+
+_MOVES = {Status.QUARANTINED: "goes into quarantine", Status.COMPRESSED: "is compressed"}
 
 
 def _first_to_go(story: Explanation) -> LimitPlace | None:
@@ -127,6 +133,7 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
         ("decided by", str(story.rule) if place is None else f'limit "{place.limit.name}"'),
         ("registered", f"{timestamp(record.registered_at)}, {span(story.asof - record.registered_at)} ago"),
         ("due", f"{_moment(due, story)}, by {_limit(story)}"),
+        *(() if story.ruling is None else story.ruling.rows()),
         ("cleanup()", _would(story.cleanup, place)),
         ("sweep", _would(story.command_line, place)),
         ("run", _would(story.scheduled, place)),
@@ -146,6 +153,8 @@ def _limit(story: Explanation) -> str:
         return f"max_age, {span(story.max_age)}"
     if record.session:
         return f"its session, number {record.session}"
+    if record.rule:
+        return f'rule "{record.rule}", which then looks at it'
     return f"its own ttl, {span(record.due_at - record.registered_at)}"
 
 

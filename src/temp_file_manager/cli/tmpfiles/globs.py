@@ -9,14 +9,11 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import product
 
+from temp_file_manager.rules.patterns import literal
+
 _TOKEN = re.compile(r"\\(?P<escaped>.)|(?P<star>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^\]]*\])|(?P<plain>.)", re.DOTALL)
 _MOST = 64
 """So many patterns at most for one glob."""
-
-
-def literal(path: str) -> str:
-    """Return the pattern that matches this path alone."""
-    return re.sub(r"[*?[]", r"[\g<0>]", path)
 
 
 def wide(glob: str) -> str:

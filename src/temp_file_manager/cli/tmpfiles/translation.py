@@ -8,6 +8,7 @@ from typing import NamedTuple
 from temp_file_manager.cli.tmpfiles import globs
 from temp_file_manager.cli.tmpfiles.ages import Age
 from temp_file_manager.cli.tmpfiles.lines import Line, Refused
+from temp_file_manager.rules.patterns import literal
 from temp_file_manager.rules.rule import By, Rule
 
 _DIRECTORIES = frozenset("dDevqQC")
@@ -108,7 +109,7 @@ def _contents(line: Line, age: Age | None) -> Iterator[Rule]:
         raise ValueError("it has braces, which patterns have not: give a line for each path")
     if line.varies and line.age is not None:
         raise ValueError("its path is another with each boot or version of the system, which rules outlive")
-    paths = globs.narrow(line.path) if line.is_glob else [globs.literal(line.path)]
+    paths = globs.narrow(line.path) if line.is_glob else [literal(line.path)]
     below = tuple(f"{path.rstrip('/')}/" for path in paths)
     inner = "*/" if age.inner else ""
     rule = Rule("", tuple(f"{path}{inner}**" for path in below))
@@ -131,11 +132,11 @@ def _inherited(line: Line, lines: Iterable[Line]) -> Age | None:
 
 
 def _wide(line: Line) -> str:
-    return globs.wide(line.path) if line.is_glob else globs.literal(line.path)
+    return globs.wide(line.path) if line.is_glob else literal(line.path)
 
 
 def _has_wildcards(line: Line) -> bool:
-    return _wide(line) != globs.literal(line.path)
+    return _wide(line) != literal(line.path)
 
 
 def _may_be_below(line: Line, one: Line) -> bool:

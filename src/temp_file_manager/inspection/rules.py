@@ -1,0 +1,142 @@
+"""Rules as they stand: how many records each decides about, and what makes one that is not what it seems."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from temp_file_manager.context import Context
+from temp_file_manager.rules.book import Book
+from temp_file_manager.rules.patterns import Scope, literal, scope
+from temp_file_manager.rules.rule import By, Rule
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.storage.kernel.mounts import Reading
+
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """A rule as it stands.
+
+    Attributes:
+        rule: Which.
+        place: Its place in the order; the first has 1.
+        records: How many records it decides about.
+        warnings: What is not as whoever wrote it may think, each in a sentence without the rule's name.
+    """
+
+    rule: Rule
+    place: int
+    records: int
+    warnings: tuple[str, ...]
+
+    def described(self) -> dict[str, object]:
+        """Return it for programs."""
+        return self.rule.described() | {
+            "place": self.place,
+            "records": self.records,
+            "words": self.rule.words(),
+            "warnings": list(self.warnings),
+        }
+
+
+def rules(context: Context, adopted: Iterable[str] = ()) -> tuple[RuleStatus, ...]:
+    """Return the rules as they stand, in their order.
+
+    Args:
+        context: Whose settings and records count.
+        adopted: Directories whose files are put on record by themselves; absolute.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
+    if not context.settings.rules:
+        return ()
+    counts = context.registry.rules()
+    some = context.registry.stats().records > 0
+    places = (context.base_dir, *adopted)
+    found = []
+    for place, rule in enumerate(context.settings.rules, 1):
+        known = counts.get(rule.name, 0)
+        told = [*_of_settings(context.settings.rules, place - 1, places, known)]
+        told += _of_tags(context, rule) if some and not known else ()
+        found.append(RuleStatus(rule, place, known, tuple(told)))
+    return tuple(found)
+
+
+def unread(rules: Sequence[Rule], base_dir: str, adopted: Iterable[str] = ()) -> tuple[RuleStatus, ...]:
+    """Return the rules with what can be said of them where there are no records yet; arguments as of ``rules``."""
+    places = (base_dir, *adopted)
+    return tuple(
+        RuleStatus(rule, place, 0, tuple(_of_settings(rules, place - 1, places, 0)))
+        for place, rule in enumerate(rules, 1)
+    )
+
+
+def _of_settings(rules: Sequence[Rule], at: int, places: Sequence[str], known: int) -> Iterator[str]:
+    """Yield what the rules alone say about one of them, at this position."""
+    rule = rules[at]
+    for place, before in enumerate(rules[:at], 1):
+        if _covers(before, rule, places[0]):
+            yield f'it decides about nothing: all that it is about comes under "{before.name}", rule {place}, before'
+            return
+    for pattern in () if known else rule.match:
+        if scope(pattern) is Scope.WHOLE and not any(_may_meet(pattern, place) for place in places):
+            yield f"{pattern} lies neither in the base directory nor in one that is adopted"
+    if rule.by is By.USE or rule.compress is not None:
+        if mounts.reading(places[0]) is Reading.NEVER:
+            yield f"it asks when files were read, and {Reading.NEVER.words}"
+
+
+def _of_tags(context: Context, rule: Rule) -> Iterator[str]:
+    for tag in rule.tags:
+        if not context.registry.sums((tag,)).records:
+            yield f"no file on record has the tag {tag}"
+
+
+# -- a rule behind another
+
+
+def _covers(wider: Rule, rule: Rule, base_dir: str) -> bool:
+    """Say whether all that a rule is about another one is about for sure."""
+    if wider.tags and not (rule.tags and set(rule.tags) <= set(wider.tags)):
+        return False
+    if wider.larger is not None and (rule.larger is None or rule.larger < wider.larger):
+        return False
+    if not wider.match:
+        return True
+    return bool(rule.match) and all(
+        any(_holds(other, pattern, base_dir) for other in wider.match) for pattern in rule.match
+    )
+
+
+def _holds(wider: str, pattern: str, base_dir: str) -> bool:
+    """Say whether a pattern matches whatever another one does, as far as that can be seen."""
+    if wider == pattern or wider in ("*", "**"):
+        return True
+    if scope(wider) is Scope.NAME:  # the last part of the other is then a name, if it has no wildcard
+        name = pattern.rpartition("/")[2]
+        return name == wider or (
+            not _WILD & set(name) and Book((Rule("", (wider,)),), "/").decide(f"/{name}") is not None
+        )
+    if scope(pattern) is Scope.NAME:
+        return False
+    folder = _absolute(wider, base_dir).removesuffix("/**")
+    return folder != _absolute(wider, base_dir) and _absolute(pattern, base_dir).startswith(f"{folder}/")
+
+
+def _absolute(pattern: str, base_dir: str) -> str:
+    return pattern if pattern.startswith("/") else f"{literal(base_dir.rstrip('/'))}/{pattern}"
+
+
+# -- a pattern where nothing is
+
+
+def _may_meet(pattern: str, directory: str) -> bool:
+    """Say whether a pattern of whole paths may match something in a directory."""
+    parts, names = pattern.split("/"), directory.rstrip("/").split("/")
+    for part, name in zip(parts[:-1], names, strict=False):
+        if _WILD & set(part):
+            return True
+        if part != name:
+            return False
+    return len(parts) > len(names) or "**" in parts[-1]
