@@ -82,9 +82,8 @@ def _of_settings(rules: Sequence[Rule], at: int, places: Sequence[str], known: i
     for pattern in () if known else rule.match:
         if scope(pattern) is Scope.WHOLE and not any(_may_meet(pattern, place) for place in places):
             yield f"{pattern} lies neither in the base directory nor in one that is adopted"
-    if rule.by is By.USE or rule.compress is not None:
-        if mounts.reading(places[0]) is Reading.NEVER:
-            yield f"it asks when files were read, and {Reading.NEVER.words}"
+    if (rule.by is By.USE or rule.compress is not None) and mounts.reading(places[0]) is Reading.NEVER:
+        yield f"it asks when files were read, and {Reading.NEVER.words}"
 
 
 def _of_tags(context: Context, rule: Rule) -> Iterator[str]:
@@ -115,9 +114,8 @@ def _holds(wider: str, pattern: str, base_dir: str) -> bool:
         return True
     if scope(wider) is Scope.NAME:  # the last part of the other is then a name, if it has no wildcard
         name = pattern.rpartition("/")[2]
-        return name == wider or (
-            not _WILD & set(name) and Book((Rule("", (wider,)),), "/").decide(f"/{name}") is not None
-        )
+        found = None if _WILD & set(name) else Book((Rule("", (wider,)),), "/").decide(f"/{name}")
+        return name == wider or found is not None
     if scope(pattern) is Scope.NAME:
         return False
     folder = _absolute(wider, base_dir).removesuffix("/**")

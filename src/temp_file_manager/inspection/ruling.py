@@ -117,10 +117,8 @@ class RuleAbout:
 
     def _goes(self) -> str:
         if self.end == math.inf:
-            kept = self.rule is not None and self.rule.keep_last is not None
-            return (
-                f"when {self.rule.keep_last:,} newer ones are on record" if kept and self.rule else "never by its age"
-            )
+            last = None if self.rule is None else self.rule.keep_last
+            return "never by its age" if last is None else f"when {last:,} newer ones are on record"
         return self._moment(self.end or 0.0)
 
     def _compressed(self) -> str:

@@ -49,11 +49,7 @@ def has_come(record: TempFile, due: Selection) -> bool:
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
     """Say so of a record with an end of its own, or one that a rule has set."""
     if record.rule:
-        what = f'rule "{record.rule}"'
-        left = span(abs(end - asof))
-        return (
-            Verdict(True, f"{what} made it due {left} ago") if end <= asof else Verdict(False, _looks(what, end, left))
-        )
+        return Verdict(end <= asof, _of_rule(f'rule "{record.rule}"', end - asof))
     what = "its session" if record.session else "its ttl"
     if end <= asof:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
@@ -61,8 +57,11 @@ def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
 
 
-def _looks(rule: str, end: float, left: str) -> str:
-    return f"{rule} makes it due by no age" if end == math.inf else f"{rule} looks at it in {left}"
+def _of_rule(rule: str, left: float) -> str:
+    """Say when a rule looks at a file, which it may find to have been used since."""
+    if left <= 0:
+        return f"{rule} made it due {span(-left)} ago"
+    return f"{rule} makes it due by no age" if left == math.inf else f"{rule} looks at it in {span(left)}"
 
 
 def _kept(record: TempFile, due: Selection) -> str:

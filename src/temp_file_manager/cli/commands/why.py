@@ -79,18 +79,21 @@ def headline(story: Explanation) -> str:
         return "not registered by this path, and it does not answer"
     if story.record is None:
         return "not registered" if story.kind != "nothing" else "not registered, and not there"
-    if forecast.status is Status.REMOVED:
-        return f"goes with the next sweep: {forecast.reason}"
-    if forecast.status in _MOVES:
-        return f"{_MOVES[forecast.status]} with the next sweep: {forecast.reason}"
-    if forecast.status in (Status.GONE, Status.REPLACED):
-        return f"its record goes with the next sweep: {forecast.reason}"
+    if forecast.status in _ENDS:
+        return f"{_ENDS[forecast.status]} with the next sweep: {forecast.reason}"
     if (place := _first_to_go(story)) is not None:
         return f"may go with the next sweep, before it is due: {place.words}"
     return f"stays{until(forecast, story.asof)}: {forecast.reason}"
 
 
-_MOVES = {Status.QUARANTINED: "goes into quarantine", Status.COMPRESSED: "is compressed"}
+_ENDS = {
+    Status.REMOVED: "goes",
+    Status.QUARANTINED: "goes into quarantine",
+    Status.COMPRESSED: "is compressed",
+    Status.GONE: "its record goes",
+    Status.REPLACED: "its record goes",
+}
+"""What becomes of a file that does not stay as it is."""
 
 
 def _first_to_go(story: Explanation) -> LimitPlace | None:
@@ -107,7 +110,7 @@ def until(forecast: Forecast, asof: float) -> str:
         forecast: What a sweep would do.
         asof: When that was asked, in seconds since the epoch.
     """
-    if forecast.at is None:
+    if forecast.at is None or (forecast.at == math.inf and forecast.rule is Rule.RULE):
         return ""
     if forecast.at == math.inf:
         return " until its session ends" if forecast.rule is Rule.SESSION else " for ever"
