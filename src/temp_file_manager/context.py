@@ -114,7 +114,6 @@ class Context:
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),
-        book: Book | None = None,
     ) -> Self:
         """Make the base directory, open the registry, and put the rest together.
 
@@ -125,7 +124,6 @@ class Context:
             registry: An address or an object; wins over the settings.
             clock: What tells the time; the machine's if None.
             hooks: Callables that hear every event.
-            book: The rules; None: there are none.
 
         Raises:
             OSError: the base directory cannot be created.
@@ -144,7 +142,7 @@ class Context:
             if opened is not registry:
                 opened.close()
             raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks, book)
+        return cls._of(settings, directory, age, opened, clock, hooks)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
@@ -161,14 +159,13 @@ class Context:
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
-        book: Book | None = None,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
         told = Hooks(hooks)
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age))
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(settings, base_dir, age))
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
@@ -218,8 +215,9 @@ class Context:
         return self.storages.choose(protect_open=protect_open, force=force)
 
 
-def _ruling(book: Book | None, age: MaxAge) -> Ruling | None:
-    return None if book is None else Ruling(book, lambda: age.value)
+def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
+    """Return the rules that are asked; None where there are none, which is cheaper."""
+    return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
 
 
 def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:
