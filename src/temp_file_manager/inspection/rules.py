@@ -1,6 +1,7 @@
 """Rules as they stand: how many records each decides about, and what makes one that is not what it seems."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from temp_file_manager.context import Context
@@ -9,6 +10,9 @@ from temp_file_manager.rules.patterns import Scope, literal, scope
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.mounts import Reading
+
+REST = 100
+"""So many times what it took an answer is good that looks at every record."""
 
 _WILD = frozenset("*?[")
 
@@ -34,9 +38,37 @@ class RuleStatus:
         return self.rule.described() | {
             "place": self.place,
             "records": self.records,
-            "words": self.rule.words(),
+            "about": self.rule.about,
+            "does": self.rule.does,
             "warnings": list(self.warnings),
         }
+
+
+class Counts:
+    """How many records each rule decides about. To know it all of them are looked at, so it is asked now and then.
+
+    Args:
+        context: Whose records count.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._found: dict[str, int] = {}
+        self._good_until = -math.inf
+
+    def read(self) -> Mapping[str, int]:
+        """Return them by the names of the rules, in the order of these; an answer is good for ``REST`` times its cost.
+
+        Raises:
+            RegistryError: the registry cannot be read.
+        """
+        clock = self._context.clock
+        if clock.elapsed() >= self._good_until:
+            began = clock.elapsed()
+            counts = self._context.registry.rules() if self._context.settings.rules else {}
+            self._found = {rule.name: counts.get(rule.name, 0) for rule in self._context.settings.rules}
+            self._good_until = clock.elapsed() + REST * (clock.elapsed() - began)
+        return self._found
 
 
 def rules(context: Context, adopted: Iterable[str] = ()) -> tuple[RuleStatus, ...]:

@@ -104,6 +104,7 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
         "renewSession": sessions.renew,
         "endSession": sessions.end,
         "listLimits": looks.limits,
+        "listRules": looks.rules,
         "overview": looks.overview,
         "outlook": looks.outlook,
         "samples": looks.samples,

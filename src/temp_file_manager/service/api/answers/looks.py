@@ -50,6 +50,8 @@ class Counts(Part):
     removed: Count
     gone: Count
     replaced: Count
+    quarantined: Count
+    compressed: Count
     failed: Count
     kept_in_use: Count
     kept_unknown: Count

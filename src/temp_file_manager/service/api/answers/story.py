@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, UnsetType
 from temp_file_manager.inspection.prospects import Rule
 from temp_file_manager.inspection.why import Silent
 from temp_file_manager.records import Status
-from temp_file_manager.service.api.answers.files import Identity
+from temp_file_manager.service.api.answers.files import Identity, Nature
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
+from temp_file_manager.service.api.answers.rules import Ruling
 from temp_file_manager.service.api.models import Path
 
 
@@ -55,6 +56,8 @@ class Story(Part):
     registered: bool
     rule: Rule
     asof: Number
+    nature: Nature | None
+    ruling: Annotated[Ruling | None, Meta(description="The rule about it; null: none is, or it is not registered.")]
     session: Annotated[Count | None, Meta(description="The number of the session that it was registered in.")]
     max_age: Number
     becomes_due_at: Number | None

@@ -31,6 +31,8 @@ class Counted(Part):
 class Report(Counted):
     """What a sweep did."""
 
+    quarantined: Count
+    compressed: Count
     evicted: Annotated[Count, Meta(description="How many of them were not due, and went for a limit.")]
     stopped: Literal["", "limit", "budget", "stopped"]
     dry_run: bool
