@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from temp_file_manager.context import Context
+from temp_file_manager.inspection.doctor import Check, Level
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.patterns import Scope, literal, scope
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.mounts import Reading
+from temp_file_manager.storage.paths import nearest_existing
 
 REST = 100
 """So many times what it took an answer is good that looks at every record."""
@@ -104,6 +106,29 @@ def unread(rules: Sequence[Rule], base_dir: str, adopted: Iterable[str] = ()) ->
     )
 
 
+def checks(found: Sequence[RuleStatus], base_dir: str) -> Iterator[Check]:
+    """Yield what ``doctor`` says of rules: what is doubtful about each, and whether the machine tells what they ask.
+
+    Args:
+        found: The rules.
+        base_dir: Where files are read whose times count; absolute.
+    """
+    for one in found:
+        if one.warnings:
+            follows, advice = "files go by the next rule, or by max_age", "see temp-file-manager rules test PATH"
+            yield Check(f'rule "{one.rule.name}"', Level.WARNING, "; ".join(one.warnings), follows, advice)
+    if any(_asks_for_reading(one.rule) for one in found):
+        reading = mounts.reading(nearest_existing(base_dir))
+        follows = "rules that go by use may be a day late or early" if reading is Reading.DAILY else ""
+        yield Check("reading", Level.OK, reading.words, follows)
+    elif found and not any(one.warnings for one in found):
+        yield Check("rules", Level.OK, f"{len(found)}, as they seem to be meant")
+
+
+def _asks_for_reading(rule: Rule) -> bool:
+    return rule.by is By.USE or rule.compress is not None
+
+
 def _of_settings(rules: Sequence[Rule], at: int, places: Sequence[str], known: int) -> Iterator[str]:
     """Yield what the rules alone say about one of them, at this position."""
     rule = rules[at]
@@ -114,7 +139,7 @@ def _of_settings(rules: Sequence[Rule], at: int, places: Sequence[str], known: i
     for pattern in () if known else rule.match:
         if scope(pattern) is Scope.WHOLE and not any(_may_meet(pattern, place) for place in places):
             yield f"{pattern} lies neither in the base directory nor in one that is adopted"
-    if (rule.by is By.USE or rule.compress is not None) and mounts.reading(places[0]) is Reading.NEVER:
+    if _asks_for_reading(rule) and mounts.reading(places[0]) is Reading.NEVER:
         yield f"it asks when files were read, and {Reading.NEVER.words}"
 
 

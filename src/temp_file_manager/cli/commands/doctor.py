@@ -1,11 +1,19 @@
 """The command ``doctor``: what this machine and file system let the package do, and what to grant or change."""
 
 import argparse
+import os
+from contextlib import suppress
 from dataclasses import asdict
 
+from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render
+from temp_file_manager.cli.open_manager import open_manager, registry_is_there
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.registry.schemes import SQLITE
+from temp_file_manager.settings import Settings
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -33,13 +41,24 @@ def execute(args: argparse.Namespace) -> int:
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
-    checks = examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open)
+    checks = (
+        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open),
+        *rules.checks(_rules(args, settings), directory),
+    )
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
         render.as_json({"directory": directory, "worst": worst, "checks": [asdict(check) for check in checks]})
     else:
         _tell(checks)
     return 1 if worst is Level.PROBLEM else 0
+
+
+def _rules(args: argparse.Namespace, settings: Settings) -> tuple[RuleStatus, ...]:
+    """Return the rules as they stand, with what records say where there is a registry already."""
+    if settings.rules and args.directory is None and registry_is_there(settings):
+        with suppress(RegistryError), open_manager(args) as manager:  # what is wrong with it is told beside
+            return rules.rules(manager.context, [one.directory for one in watched(manager.context)])
+    return rules.unread(settings.rules, os.path.abspath(args.directory or settings.base_dir))
 
 
 def _tell(checks: tuple[Check, ...]) -> None:
