@@ -115,11 +115,12 @@ def checks(found: Sequence[RuleStatus], base_dir: str) -> Iterator[Check]:
     """
     for one in found:
         if one.warnings:
-            follows, advice = "files go by the next rule, or by max_age", "see temp-file-manager rules test PATH"
+            follows = "what it was written for may go by another rule, or by max_age"
+            advice = "see what decides about a file: temp-file-manager rules test PATH"
             yield Check(f'rule "{one.rule.name}"', Level.WARNING, "; ".join(one.warnings), follows, advice)
     if any(_asks_for_reading(one.rule) for one in found):
         reading = mounts.reading(nearest_existing(base_dir))
-        follows = "rules that go by use may be a day late or early" if reading is Reading.DAILY else ""
+        follows = "a file that is read twice in a day may go up to a day early by a rule about its use" if reading is Reading.DAILY else ""
         yield Check("reading", Level.OK, reading.words, follows)
     elif found and not any(one.warnings for one in found):
         yield Check("rules", Level.OK, f"{len(found)}, as they seem to be meant")
