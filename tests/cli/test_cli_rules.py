@@ -50,6 +50,9 @@ keep = true
 """
 
 
+CHARTS = "compressed 10 min after its last use, goes 1 h after its last use, had back for 1 d"
+
+
 @pytest.fixture
 def ruled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The base directory, with rules."""
@@ -78,16 +81,17 @@ def test_without_rules(say: Say, manager: TempFileManager) -> None:
 
 def test_a_table_of_rules(say: Say, ruled: Path, manager: TempFileManager) -> None:
     put(manager, *files(ruled, "a.svg"), "charts", None)
-    assert say("rules").lines == [
-        "   RULE    RECORDS  ABOUT                            WHAT IT DOES",
-        "1  charts  1        charts/** or *.svg               compressed 10 min after its last use, "
-        "goes 1 h after its last use, had back for 1 d",
-        "2  large   0        with a tag of run, 1.0 MiB or more  goes 5 min after its registration",
-        "3  runs    0        with a tag of run                goes unless it is one of the newest 20",
-        "4  logs    0        logs/*.log                       goes 7 d after its last change",
-        "5  kept    0        kept/**                          stays",
-        'warning: rule "large": no file on record has the tag run',
-        'warning: rule "runs": no file on record has the tag run',
+    said = say("rules")
+    assert said.code == 0
+    assert [re.split(r"  +", line) for line in said.lines] == [
+        ["", "RULE", "RECORDS", "ABOUT", "WHAT IT DOES"],
+        ["1", "charts", "1", "charts/** or *.svg", CHARTS],
+        ["2", "large", "0", "with a tag of run, 1.0 MiB or more", "goes 5 min after its registration"],
+        ["3", "runs", "0", "with a tag of run", "goes unless it is one of the newest 20"],
+        ["4", "logs", "0", "logs/*.log", "goes 7 d after its last change"],
+        ["5", "kept", "0", "kept/**", "stays"],
+        ['warning: rule "large": no file on record has the tag run'],
+        ['warning: rule "runs": no file on record has the tag run'],
     ]
     told = json.loads(say("rules", "--json").out)
     assert [(one["name"], one["place"], one["records"], one["warnings"]) for one in told[:2]] == [
@@ -164,10 +168,7 @@ def test_what_is_on_record_has_its_own_tags_and_end(say: Say, ruled: Path, manag
         f"{own}: its own ttl decides",
         f"{mine}: its session decides",
     ]
-    assert (
-        said.lines[1] == "  file        on record, 4.0 KiB on the disk, with the tags run"
-        or "5 B on the disk" in said.out
-    )
+    assert re.fullmatch(r"  file        on record, .* on the disk, with the tags run", said.lines[1])
     assert '  rule        none is asked, as its own ttl decides; else "charts" (1st of 5) would' in said.lines
     assert json.loads(say("rules", "test", own, "--json").out)["instead"] == "its own ttl"
 
@@ -277,16 +278,12 @@ def test_why_names_the_rule_its_clock_and_what_happens_then(say: Say, ruled: Pat
     put(manager, path, "charts", now + 600)
     os.utime(path, (now - 60, now - 120))
     said = say("why", path)
-    assert (
-        'rule "charts" looks at it in 10 min' in said.lines[0] or 'rule "charts" looks at it in 9 min' in said.lines[0]
-    )
+    assert re.search(r'rule "charts" looks at it in (10 min|9 min 59 s)', said.lines[0])
     told = rows(said)
     assert told["decided by"] == "rule"
     assert told["due"].endswith(', by rule "charts", which then looks at it')
-    assert told["rule"] == (
-        '"charts" (1st of 5): compressed 10 min after its last use, goes 1 h after its last use, had back for 1 d'
-    )
-    assert re.match(r"last written .*, 2 min.* ago, last read .*, 1 min.* ago; reading is |each", told["used"])
+    assert told["rule"] == f'"charts" (1st of 5): {CHARTS}'
+    assert re.match(r"last written .*, 2 min.* ago, last read .*, 1 min.* ago; (reading is|each reading)", told["used"])
     assert told["goes"].endswith(("in 1 h", "in 59 min 59 s"))
     assert told["compressed"].endswith(("in 10 min", "in 9 min 59 s"))
     assert told["then"] == "in quarantine for 1 d, and had back by restore till then"

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -217,9 +216,7 @@ def test_of_what_is_not_there_nothing_tells(tmp_path: Path) -> None:
 def test_where_reading_is_not_noted_rules_about_use_say_so(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "reading", lambda _: Reading.NEVER)
     assert doubts(rule, Rule("b", ("x/y",))) == [
-        (
-            "it asks when files were read, and reading is not noted here (noatime), so it is the last writing that counts",
-        ),
+        (f"it asks when files were read, and {Reading.NEVER.words}",),
         ('it decides about nothing: all that it is about comes under "a", rule 1, before',),
     ]
     assert doubts(Rule("a", age=5, by=By.WRITE)) == [()]
