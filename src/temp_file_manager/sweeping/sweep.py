@@ -198,6 +198,8 @@ class Sweeper:
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
             replaced=tally.counts[Status.REPLACED],
+            quarantined=tally.counts[Status.QUARANTINED],
+            compressed=tally.counts[Status.COMPRESSED],
             kept=tally.counts[Status.KEPT],
             failed=tally.counts[Status.FAILED],
             skipped=tally.counts[Status.SKIPPED],
