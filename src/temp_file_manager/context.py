@@ -19,10 +19,10 @@ from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
-from temp_file_manager.storage.choice import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -36,6 +36,8 @@ from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
+from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
+from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
@@ -80,6 +82,7 @@ class Context:
         sessions: What begins sessions.
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
+        ruling: What puts rules in force.
         scheduler: What does jobs at intervals, once it is started.
     """
 
@@ -101,6 +104,7 @@ class Context:
     sessions: Sessions
     sweeper: Sweeper
     measuring: Measuring
+    ruling: RulesInForce
     evictor: Evictor
     scheduler: Scheduler
 
@@ -129,7 +133,7 @@ class Context:
             OSError: the base directory cannot be created.
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
-            SettingsError: a limit cannot be kept with this registry, or in this base directory.
+            SettingsError: a limit or a rule cannot be kept with this registry, or in this base directory.
         """
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
@@ -137,7 +141,10 @@ class Context:
         directory = BaseDirectory(base, durable=is_durable(wanted, base))
         directory.make()
         opened = open_registry(wanted, base, identify)
-        problems = list(refusals(settings.limits, opened.properties, lambda: mounts.kind(base)))
+        problems = [
+            *refusals(settings.limits, opened.properties, lambda: mounts.kind(base)),
+            *rule_refusals(settings.rules, opened.properties),
+        ]
         if problems:
             if opened is not registry:
                 opened.close()
@@ -165,12 +172,14 @@ class Context:
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(settings, base_dir, age))
+        ruling = _ruling(settings, base_dir, age)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling)
+        in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
-        registrar = Registrar(registry, guard, told, settings, limited)
+        registrar = Registrar(registry, guard, told, settings, limited, ruling)
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
@@ -194,7 +203,8 @@ class Context:
             directories=directories,
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
-            measuring=_measuring(settings, base_dir, registry, clock, told, closed),
+            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
+            ruling=in_force,
             evictor=Evictor(
                 states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near
             ),
@@ -230,8 +240,14 @@ def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], Non
 
 
 def _measuring(
-    settings: Settings, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, closed: ClosedFiles
+    settings: Settings,
+    base_dir: str,
+    registry: Registry,
+    clock: Clock,
+    hooks: Hooks,
+    closed: ClosedFiles,
+    ruling: RulesInForce,
 ) -> Measuring:
     """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
     gone = build_gone(settings, base_dir, clock)
-    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed)
+    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed, ruling.measured)

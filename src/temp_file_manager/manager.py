@@ -22,7 +22,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
-from temp_file_manager.sweeping.sessions import end_first
+from temp_file_manager.sweeping.preparation import prepare
 from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
@@ -276,7 +276,7 @@ class TempFileManager:
         context = self._context
         asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
         due = Selection(asof, self.max_age, force)
-        foretold = end_first(self.registry, due, dry_run=dry_run)
+        bounds, foretold = prepare(self.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
         if allow_large is not None and not dry_run:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
         context.closed.tell()

@@ -152,7 +152,7 @@ def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
         by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity, disk))
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
-        context.registry.add(rows, since, only_new=not again)
+        context.registrar.put(rows, since, only_new=not again)
     logs.registered_all(file.path for file in batch)
 
 

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from temp_file_manager.clock import Clock
 from temp_file_manager.records import Kind
 from temp_file_manager.rules.life import Action
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.choice import Act, Chooser, Ruling
+from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
