@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from temp_file_manager.context import Context
+from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, look
 from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
-from temp_file_manager.inspection.ruling import RuleAbout, Times, about, look
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users

@@ -10,9 +10,10 @@ from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.options import UsageError
 from temp_file_manager.cli.targets import nameable
+from temp_file_manager.inspection.deciding_rule import RuleAbout, Tried, tried
 from temp_file_manager.inspection.rules import RuleStatus, rules
-from temp_file_manager.inspection.ruling import RuleAbout, Tried, tried
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.sweeping.rule_notes import held
 from temp_file_manager.text import human_size
 
 FROM_TMPFILES = "from-tmpfiles"
@@ -29,7 +30,8 @@ def add_parser(commands: options.Commands) -> None:
         more="Rules are tables [[rule]] of the file that --config names, or of a file that the setting rules names "
         "(docs/rules.md). With test it says which of them decides about each path, whether it is on record or not, and "
         f"what becomes of the file when. With {FROM_TMPFILES} it prints tables for the lines of systemd's tmpfiles.d "
-        "files that give an age, and says on standard error which it could not translate: then the exit code is 1.",
+        "files that give an age, and says on standard error which it could not translate: then the exit code is 1. So "
+        "it is when a change of the rules is not in force, as it would take unusually many files.",
         json="print a JSON list of the rules; with test, an object a line",
     )
     # One that may be missing ("?", "*") is missing to argparse as soon as a flag comes before it.
@@ -48,7 +50,7 @@ def execute(args: argparse.Namespace) -> int:
     """List the rules, try them, or translate others.
 
     Returns:
-        1 where a path cannot be one, or a line could not be translated.
+        1 where rules are not in force, as they would take too much, a path cannot be one, or a line not be translated.
 
     Raises:
         TempFileError: a setting, a file or the registry cannot be used.
@@ -66,6 +68,7 @@ def execute(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     with open_manager(args) as manager:
         found = rules(manager.context, [one.directory for one in watched(manager.context)])
+        why_not = held(manager.registry)
     if args.json:
         render.as_json([one.described() for one in found])
     elif found:
@@ -75,7 +78,9 @@ def _list(args: argparse.Namespace) -> int:
                 render.line(f'warning: rule "{one.rule.name}": {warning}')
     else:
         render.line("There are no rules: write tables [[rule]], or name a file of them by the setting rules.")
-    return 0
+    if why_not:
+        render.problem(f"they are not in force: {why_not}")
+    return 1 if why_not else 0
 
 
 def _row(one: RuleStatus) -> tuple[str, ...]:

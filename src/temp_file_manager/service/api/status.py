@@ -15,6 +15,7 @@ from temp_file_manager.service.api.models import NoQuery, SamplesQuery, SweepsQu
 from temp_file_manager.service.http.cached import Shared
 from temp_file_manager.service.http.guard import READS
 from temp_file_manager.service.http.json import as_json
+from temp_file_manager.sweeping.rule_notes import held
 
 LEAST_REST = 5.0
 """Seconds for which an outlook is good at least."""
@@ -88,7 +89,11 @@ class Looks:
 
     def _all_rules(self) -> dict[str, object]:
         found = rules(self._context, [one.directory for one in watched(self._context)])
-        return {"asof": self._context.clock.wall(), "rules": [one.described() for one in found]}
+        return {
+            "asof": self._context.clock.wall(),
+            "held": held(self._context.registry),
+            "rules": [one.described() for one in found],
+        }
 
     async def outlook(self, request: Request) -> Response:
         """Answer what will be due when."""

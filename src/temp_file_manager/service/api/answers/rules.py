@@ -34,6 +34,7 @@ class Rules(Part):
     """The rules, in their order."""
 
     asof: Annotated[float, Meta(description="When they were looked at; files that come and go are counted later.")]
+    held: Annotated[str, Meta(description="Why a change of them is not in force; empty when it is.")]
     rules: list[RuleStatus]
 
 

@@ -4,11 +4,12 @@ import { keyed, make, one, say } from "./dom.js";
 import { count } from "./format.js";
 import { path, sentence } from "./names.js";
 
-export function showRules({ rules }) {
+export function showRules({ held, rules }) {
   one("#rules-panel").hidden = rules.length === 0;
   keyed(one("#rules"), rules, (rule) => rule.name, ruleRow, fill);
   const warned = rules.filter((rule) => rule.warnings.length).length;
-  say(one("#rules-note"), warned ? `${warned} of ${rules.length} to be looked at` : "");
+  const doubts = warned ? `${warned} of ${rules.length} to be looked at` : "";
+  say(one("#rules-note"), held ? `▲ not in force: ${sentence(held)}` : doubts);
 }
 
 function ruleRow(rule) {
