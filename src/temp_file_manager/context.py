@@ -15,6 +15,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.restore import Restorer
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
@@ -219,6 +220,11 @@ class Context:
     def due(self, *, force: bool = False) -> Selection:
         """Return what a cleanup now would take."""
         return Selection(self.clock.wall(), self.max_age, force)
+
+    @property
+    def restorer(self) -> Restorer:
+        """What gives files back that are in quarantine."""
+        return Restorer(self.registry, self.registrar, self.clock_guard, self.base_dir)
 
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""

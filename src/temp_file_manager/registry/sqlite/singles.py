@@ -10,7 +10,14 @@ from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import counts_as_new, know_directory, leads_elsewhere, new_room, take_out
+from temp_file_manager.registry.sqlite.inserts import (
+    counts_as_new,
+    know_directory,
+    leads_elsewhere,
+    new_room,
+    owner_of,
+    take_out,
+)
 from temp_file_manager.registry.sqlite.rows import place_of, stored
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -131,8 +138,7 @@ class Singles:
             directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
         _, due_at, size, tags, identity, disk = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
-        identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        nature = stored(single.nature)
+        identity, words, nature = identity or NOTHING, dumps(tags) if tags else None, single.nature
         row = (
             last + 1,
             bound[0],
@@ -143,10 +149,10 @@ class Singles:
             size,
             words,
             *identity,
-            owner,
+            owner_of(nature, transactions.owner),
             disk,
             0,
-            *nature,
+            *stored(nature),
         )
         if known:
             take_out(connection, sql, bound[0], (known,))
