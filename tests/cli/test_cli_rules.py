@@ -354,3 +354,24 @@ def test_run_says_it_once_at_the_start(
     told = [line for line in capsys.readouterr().err.splitlines() if "Rule " in line]
     assert len(told) == 2
     assert told[0].endswith('WARNING - Rule "large": no file on record has the tag run')
+
+
+def test_why_tells_where_a_file_in_quarantine_is(say: Say, ruled: Path, manager: TempFileManager) -> None:
+    (path,) = files(ruled, "a.svg")
+    put(manager, path, "charts", manager.context.clock.wall() - 5)
+    os.utime(path, (0, 0))
+    manager.files[path] -= 86400
+    due = say("why", path)
+    assert due.lines[0].startswith(f'{path}: goes into quarantine with the next sweep: rule "charts" made it due ')
+    assert say("sweep", "--quiet").code == 0
+    said = say("why", path)
+    assert said.code == 1
+    assert said.lines[0] == f"{path}: moved into quarantine"
+    told = rows(said)["in quarantine"]
+    assert re.fullmatch(r"had back by restore until .*, in .*, or until a limit needs the room; as (/.*)", told)
+    place = told.rpartition("; as ")[2]
+    story = json.loads(say("why", path, "--json").out)
+    assert [(one["path"], one["kind"]) for one in story["successors"]] == [(place, "quarantined")]
+    there = say("why", place)
+    assert rows(there)["was at"] == path
+    assert rows(there)["rule"].startswith("none is asked, as the end of its time in quarantine decides")

@@ -87,6 +87,9 @@ def explanation(story: Explanation) -> dict[str, object]:
         **known,
         "nature": None if record is None else nature(record),
         "ruling": None if story.ruling is None else story.ruling.described(),
+        "successors": [
+            {"path": one.path, "kind": str(one.kind), "due_at": json_number(one.due_at)} for one in story.successors
+        ],
         "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),

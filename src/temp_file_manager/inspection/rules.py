@@ -120,11 +120,8 @@ def checks(found: Sequence[RuleStatus], base_dir: str) -> Iterator[Check]:
             yield Check(f'rule "{one.rule.name}"', Level.WARNING, "; ".join(one.warnings), follows, advice)
     if any(_asks_for_reading(one.rule) for one in found):
         reading = mounts.reading(nearest_existing(base_dir))
-        follows = (
-            "a file that is read twice in a day may go up to a day early by a rule about its use"
-            if reading is Reading.DAILY
-            else ""
-        )
+        early = "a file that is read twice in a day may go up to a day early by a rule about its use"
+        follows = early if reading is Reading.DAILY else ""
         yield Check("reading", Level.OK, reading.words, follows)
     elif found and not any(one.warnings for one in found):
         yield Check("rules", Level.OK, f"{len(found)}, as they seem to be meant")

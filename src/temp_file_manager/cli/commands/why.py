@@ -11,7 +11,7 @@ from temp_file_manager.inspection.limits import LimitPlace
 from temp_file_manager.inspection.prospects import Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Status
+from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.storage.kernel.processes import FileUsers
 from temp_file_manager.text import human_size, span, timestamp
 
@@ -78,12 +78,19 @@ def headline(story: Explanation) -> str:
     if story.record is None and Silent.FILE in story.unanswered:
         return "not registered by this path, and it does not answer"
     if story.record is None:
-        return "not registered" if story.kind != "nothing" else "not registered, and not there"
+        return _unregistered(story)
     if forecast.status in _ENDS:
         return f"{_ENDS[forecast.status]} with the next sweep: {forecast.reason}"
     if (place := _first_to_go(story)) is not None:
         return f"may go with the next sweep, before it is due: {place.words}"
     return f"stays{until(forecast, story.asof)}: {forecast.reason}"
+
+
+def _unregistered(story: Explanation) -> str:
+    if story.kind != "nothing":
+        return "not registered"
+    kinds = {Kind.QUARANTINED: "moved into quarantine", Kind.COMPRESSED: "compressed"}
+    return kinds.get(story.successors[0].kind, "not there") if story.successors else "not registered, and not there"
 
 
 _ENDS = {
@@ -126,7 +133,7 @@ def _tell(story: Explanation) -> None:
 
 
 def _rows(story: Explanation) -> list[tuple[str, str]]:
-    there = [("there now", _there(story)), *_users(story)]
+    there = [("there now", _there(story)), *_users(story), *(_before(one, story) for one in story.successors)]
     record = story.record
     if record is None:
         return there
@@ -143,11 +150,20 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
         *(("limit", one.words) for one in story.limits),
         *there,
         ("was", f"{describe.identity(record.identity)}{_sameness(story)}"),
+        *((("was at", record.origin),) if record.origin else ()),
         ("size then", human_size(record.size)),
         ("tags", ", ".join(record.tags) or "none"),
         ("failures", str(record.failures)),
         ("last time", story.last or "no sweep has tried it yet"),
     ]
+
+
+def _before(one: TempFile, story: Explanation) -> tuple[str, str]:
+    """Return the row of what was there before, and stands elsewhere now."""
+    if one.kind is Kind.COMPRESSED:
+        return "compressed", f"is {one.path}, {human_size(one.room)}"
+    until = "" if one.due_at is None else f" until {_moment(one.due_at, story)},"
+    return "in quarantine", f"had back by restore{until} or until a limit needs the room; as {one.path}"
 
 
 def _limit(story: Explanation) -> str:

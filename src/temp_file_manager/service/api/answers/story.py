@@ -49,6 +49,14 @@ class LimitPlace(Part):
     kept: Annotated[str | None, Meta(description="What keeps it from going.")]
 
 
+class Successor(Part):
+    """What was at a path, and is in quarantine now, or compressed."""
+
+    path: Path
+    kind: Literal["quarantined", "compressed"]
+    due_at: Annotated[Number | None, Meta(description="Until when it can be had back, or its rule looks at it.")]
+
+
 class Story(Part):
     """What is on record of a file, if anything, and what is there."""
 
@@ -58,6 +66,7 @@ class Story(Part):
     asof: Number
     nature: Nature | None
     ruling: Annotated[Ruling | None, Meta(description="The rule about it; null: none is, or it is not registered.")]
+    successors: Annotated[list[Successor], Meta(description="What was here before; the last first.")]
     session: Annotated[Count | None, Meta(description="The number of the session that it was registered in.")]
     max_age: Number
     becomes_due_at: Number | None
