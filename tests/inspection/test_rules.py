@@ -39,6 +39,7 @@ def is_behind(rule: Rule, *before: Rule) -> bool:
         (Rule("a"), Rule("b", ("x/*",), ("t",), larger=5)),
         (Rule("a", ("**",)), Rule("b", ("/elsewhere/x",))),
         (Rule("a", ("*",)), Rule("b", ("x/**",))),
+        (Rule("a", ("/**",)), Rule("b", ("*.svg", "x/y"))),
         (Rule("a", ("x/**",)), Rule("b", ("x/**",))),
         (Rule("a", ("x/**",)), Rule("b", ("x/y/*.svg", "x/z"))),
         (Rule("a", ("x/**",)), Rule("b", (f"{BASE}/x/y",))),

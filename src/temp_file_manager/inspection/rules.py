@@ -169,7 +169,7 @@ def _covers(wider: Rule, rule: Rule, base_dir: str) -> bool:
 
 def _holds(wider: str, pattern: str, base_dir: str) -> bool:
     """Say whether a pattern matches whatever another one does, as far as that can be seen."""
-    if wider == pattern or wider in ("*", "**"):
+    if wider == pattern or wider in ("*", "**", "/**"):
         return True
     if scope(wider) is Scope.NAME:  # the last part of the other is then a name, if it has no wildcard
         name = pattern.rpartition("/")[2]
