@@ -169,8 +169,7 @@ class Context:
         hooks: Iterable[Hook],
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told = Hooks(hooks)
-        history = History(registry, clock)
+        told, history = Hooks(hooks), History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
         ruling = _ruling(settings, base_dir, age)
@@ -184,8 +183,8 @@ class Context:
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
-        # Without the history: there may be a session for each request, and nothing else would be left in there.
-        retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storages.forced)
+        evicting = storages.forced_protecting
+        retire = _retirement(registry, clock, told, settings, storages.forced)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -206,9 +205,7 @@ class Context:
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
             ruling=in_force,
-            evictor=Evictor(
-                states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near
-            ),
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near),
             scheduler=scheduler,
         )
 
@@ -236,8 +233,12 @@ def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
 
 
-def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:
+def _retirement(
+    registry: Registry, clock: Clock, hooks: Hooks, settings: Settings, storage: Storage
+) -> Callable[[Selection], None]:
     """Return what sweeps at the end of a session."""
+    # Without the history: there may be a session for each request, and nothing else would be left in there.
+    sweeper = Sweeper(registry, clock, hooks, chunk=settings.cleanup_batch_size)
 
     def retire(due: Selection) -> None:
         sweeper.run(due, Bounds(), storage)

@@ -64,9 +64,9 @@ def measure_job(context: Context) -> Job | None:
 
 
 def rules_job(context: Context) -> Job | None:
-    """Return the job that puts rules in force; None where there are none, and never have been."""
+    """Return the job that puts rules in force; None where there are none."""
     ruling = context.ruling
-    if not ruling.has_work:
+    if not ruling.has_rules:
         return None
     return Job(RULES, lambda: ruling.rest, ruling.slice, logs.rules_failed, patience=PATIENCE)
 

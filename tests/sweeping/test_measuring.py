@@ -24,6 +24,7 @@ from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.measuring import LONGEST, ROUND, SHARE, SHORTEST, SLICE, TURN, Measuring
 from temp_file_manager.sweeping.scheduler import MEASURE
 from temp_file_manager.sweeping.sweep import Sweeper
+from temp_file_manager.sweeping.walk import PAGE
 from temp_file_manager.testing import FakeClock, in_child
 
 

@@ -68,7 +68,7 @@ class Registrar:
         self._owner_check = settings.owner_check
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
-        self._ruling = ruling
+        self.ruling = ruling
         bare = self._mask is None and not self._owner_check and limits is None and ruling is None
         self._plain = bare and not registry.properties.keeps_identity
 
@@ -140,7 +140,7 @@ class Registrar:
         self, rows: Iterable[NewFile], at: float, session: int
     ) -> tuple[Iterable[NewFile], Mapping[str, Nature]]:
         """Return rows, and which of them come under a rule; in a session none does."""
-        return (rows, {}) if self._ruling is None or session else self._ruling.give(rows, at)
+        return (rows, {}) if self.ruling is None or session else self.ruling.give(rows, at)
 
     def tell(self, registered: Mapping[str, int | None]) -> tuple[str, ...]:
         """Tell the log and the hooks what was put on record, paths with sizes; return those that are too large."""

@@ -49,7 +49,7 @@ def has_come(record: TempFile, due: Selection) -> bool:
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
     """Say so of a record with an end of its own, or one that a rule has set."""
     if record.rule:
-        return Verdict(end <= asof, _of_rule(f'rule "{record.rule}"', end - asof))
+        return _of_rule(record.rule, end, asof)
     what = "its session" if record.session else "its ttl"
     if end <= asof:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
@@ -57,11 +57,12 @@ def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
 
 
-def _of_rule(rule: str, left: float) -> str:
-    """Say when a rule looks at a file, which it may find to have been used since."""
-    if left <= 0:
-        return f"{rule} made it due {span(-left)} ago"
-    return f"{rule} makes it due by no age" if left == math.inf else f"{rule} looks at it in {span(left)}"
+def _of_rule(rule: str, end: float, asof: float) -> Verdict:
+    """Say so of a record under a rule, which has the last word when a sweep looks at the file."""
+    if end <= asof:
+        return Verdict(True, f'rule "{rule}" made it due {span(asof - end)} ago')
+    stays = end == math.inf
+    return Verdict(False, f'rule "{rule}" keeps it' + ("" if stays else f" for another {span(end - asof)}, or longer"))
 
 
 def _kept(record: TempFile, due: Selection) -> str:

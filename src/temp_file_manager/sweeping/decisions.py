@@ -1,8 +1,8 @@
-"""Decisions: what rules say about records, and what would become due by them; pure, but for a look at a file's times."""
+"""Decisions that rules make about records, and how much would become due by them."""
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -104,6 +104,9 @@ class More:
         same: As in ``decided``.
         due: What a sweep would take.
         look: Asked where an age counts from a use: what is used is not due.
+
+    Attributes:
+        looked_at: How many records were looked at.
     """
 
     def __init__(self, ruling: Ruling | None, same: Collection[str], due: Selection, look: Look) -> None:
@@ -111,6 +114,7 @@ class More:
         self._same = same
         self._due = due
         self._look = look
+        self.looked_at = 0
         self._count = 0
         self._last: defaultdict[str, _Last] = defaultdict(_Last)
 
@@ -119,8 +123,9 @@ class More:
         """How many there are so far."""
         return self._count + sum(self._beyond(name, last) for name, last in self._last.items())
 
-    def add(self, records: Iterable[TempFile]) -> None:
+    def add(self, records: Sequence[TempFile]) -> None:
         """Count more records."""
+        self.looked_at += len(records)
         for found in (decided(self._ruling, record, self._same) for record in records):
             if found is None or verdict(found.record, self._due).due:
                 continue
@@ -153,10 +158,3 @@ class More:
         rule = self._named(name)
         kept = 0 if rule is None or rule.keep_last is None else rule.keep_last
         return max(0, last.total - max(kept, last.young))
-
-
-def pending(ruling: Ruling | None, records: Iterable[TempFile], same: Collection[str]) -> Iterator[TempFile]:
-    """Yield records as they will stand when rules are in force for them."""
-    for record in records:
-        found = decided(ruling, record, same)
-        yield record if found is None else as_decided(found)

@@ -1,4 +1,4 @@
-"""What is done before a sweep that somebody has asked for: sessions end, and rules are put in force."""
+"""The preparation of a sweep that somebody has asked for: sessions end, and rules are put in force."""
 
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry

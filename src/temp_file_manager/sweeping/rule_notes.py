@@ -43,8 +43,8 @@ def refusals(rules: Iterable[Rule], properties: Properties) -> Iterator[str]:
         told = [key for key, value in wants.items() if value is not None]
         if told:
             yield (
-                f'rule "{rule.name}": {properties.address} keeps no sizes, and does not know which file is meant, which '
-                f"{' and '.join(told)} needs: set registry to sqlite:"
+                f'rule "{rule.name}": {properties.address} keeps no sizes, and does not know which file is meant: set '
+                f"registry to sqlite: for {' and '.join(told)}"
             )
 
 

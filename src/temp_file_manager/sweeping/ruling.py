@@ -111,9 +111,9 @@ class RulesInForce:
         return bounds if bounds.budget is None else replace(bounds, budget=left)
 
     @property
-    def has_work(self) -> bool:
-        """Whether there are rules, or there may be others' that are to be put out of force."""
-        return self._ruling is not None or self._registry.properties.outlives_process
+    def has_rules(self) -> bool:
+        """Whether this process has rules."""
+        return self._ruling is not None
 
     def slice(self, stop: Stop) -> float:
         """Go on for a while, if no other process does; return ``rest``. A change that takes too much is held up.
@@ -192,11 +192,8 @@ class RulesInForce:
         bound = self._guard.bound(records, allow)
         more = work.more = work.more or More(self._ruling, work.same, due, used_at)
         walk = work.counted = work.counted or Walk(self._registry, 0, math.inf)
-        left = records
-        while more.count + left > bound:
-            page = walk.next(self._clock.elapsed())
-            more.add(page)
-            left -= len(page)
+        while more.count + records - more.looked_at > bound:
+            more.add(walk.next(self._clock.elapsed()))
             if more.count > bound:
                 raise LargeSweepError(held_message(bound, records, note.rules, work.rules), {})
             if walk.at_end:
