@@ -366,9 +366,9 @@ def test_why_tells_where_a_file_in_quarantine_is(say: Say, ruled: Path, manager:
     assert say("sweep", "--quiet").code == 0
     said = say("why", path)
     assert said.code == 1
-    assert said.lines[0] == f"{path}: moved into quarantine"
+    assert said.lines[0].startswith(f"{path}: in quarantine until ")
     told = rows(said)["in quarantine"]
-    assert re.fullmatch(r"had back by restore until .*, in .*, or until a limit needs the room; as (/.*)", told)
+    assert re.fullmatch(r"until .*, in .*, or until a limit needs the room; as (/.*)", told)
     place = told.rpartition("; as ")[2]
     story = json.loads(say("why", path, "--json").out)
     assert [(one["path"], one["kind"]) for one in story["successors"]] == [(place, "quarantined")]

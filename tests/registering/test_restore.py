@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from temp_file_manager.testing import FakeClock
 
 
 @pytest.fixture
-def manager(tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest) -> TempFileManager:
+def manager(tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
     manager = quarantining(tmp_path / "base", clock)
-    request.addfinalizer(manager.close)
-    return manager
+    yield manager
+    manager.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import errno
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -43,12 +43,18 @@ class Restorer(NamedTuple):
     clock: Wall
     base_dir: str
 
-    def restore(self, path: str, to: str | None = None) -> str:
+    @property
+    def folder(self) -> str:
+        """Where files in quarantine are."""
+        return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
+
+    def restore(self, path: str, to: str | None = None, *, inside: str | None = None) -> str:
         """Move a file back, put it on record anew with its tags, and return where it is.
 
         Args:
             path: Where it was before, or where it is in quarantine; absolute. Of several that were there, the last.
             to: Where it is to be instead of where it was, absolute.
+            inside: The one directory in which it may be, or below it; None: anywhere.
 
         Raises:
             InvalidArgumentError: nothing of that path is in quarantine, or it may not be moved there.
@@ -63,7 +69,7 @@ class Restorer(NamedTuple):
         try:
             if self.registry.get((record.path,)).get(record.path) is None:
                 raise _gone(path)
-            self._move(record, target)
+            self._move(record, target, inside)
             self.registry.forget((record,))
         finally:
             self.registry.release((record.path,), THIS_PROCESS)
@@ -78,10 +84,16 @@ class Restorer(NamedTuple):
         Raises:
             InvalidArgumentError: there is none.
         """
-        for record in (*self.registry.successors((path,)).get(path, ()), *self.registry.get((path,)).values()):
-            if record.kind is Kind.QUARANTINED and os.path.lexists(record.path):
-                return record
-        raise _gone(path)
+        records = (*self.last((path,)).values(), *filter(_can_be_had_back, self.registry.get((path,)).values()))
+        if not records:
+            raise _gone(path)
+        return records[0]
+
+    def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """Return the records of the last files that were at these paths, of those that can be had back."""
+        found = self.registry.successors(paths)
+        there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
+        return {path: record for path, record in there.items() if record is not None}
 
     def quarantined(self, page: int = PAGE) -> Iterator[TempFile]:
         """Yield the records of what is in quarantine, in the order in which it came there."""
@@ -93,8 +105,7 @@ class Restorer(NamedTuple):
             if cursor is None:
                 return
 
-    def _move(self, record: TempFile, target: str) -> None:
-        folder = os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
+    def _move(self, record: TempFile, target: str, inside: str | None) -> None:
         added: list[TempFile] = []
 
         def before(identity: Identity) -> None:
@@ -104,7 +115,7 @@ class Restorer(NamedTuple):
             added.extend(self.registry.get((target,)).values())
 
         try:
-            bring_back(folder, record, target, before)
+            bring_back(self.folder, record, target, before, inside)
         except NotThatFile as other:
             why = sentence(other.other.cause, other.other.detail)
             raise InvalidArgumentError(f"{record.path!r} in quarantine cannot be restored: {why}") from other
@@ -115,6 +126,10 @@ class Restorer(NamedTuple):
                 why = "it lies on another file system: restore it to its own place, and move it from there"
                 raise OSError(error.errno, why, target) from error
             raise
+
+
+def _can_be_had_back(record: TempFile) -> bool:
+    return record.kind is Kind.QUARANTINED and os.path.lexists(record.path)
 
 
 def _gone(path: str) -> InvalidArgumentError:

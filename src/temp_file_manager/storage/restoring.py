@@ -17,7 +17,7 @@ Before = Callable[[Identity], None]
 """Told which file will be in its place, just before it is moved there."""
 
 
-def bring_back(folder: str, record: TempFile, target: str, before: Before) -> None:
+def bring_back(folder: str, record: TempFile, target: str, before: Before, inside: str | None = None) -> None:
     """Move a file from a folder of the package's own to a place where nothing is.
 
     Args:
@@ -25,6 +25,7 @@ def bring_back(folder: str, record: TempFile, target: str, before: Before) -> No
         record: Of what is there.
         target: Where it is to be, absolute.
         before: Puts it on record.
+        inside: The one directory in which it may be, or below it; None: anywhere.
 
     Raises:
         NotThatFile: what is in the folder is not what is on record.
@@ -38,6 +39,8 @@ def bring_back(folder: str, record: TempFile, target: str, before: Before) -> No
         there = os.open(above, mounts.PATH_ONLY)
         try:
             refuse_directory(there, above, seen)
+            if inside is not None and not lies_within(there, inside):
+                raise InvalidArgumentError(f"{above!r} lies outside the base directory")
             if _is_there(there, name):
                 raise FileExistsError(errno.EEXIST, "something is in its place", target)
             before(Identity(seen.inode, seen.born, seen.changed, *parent_of(look, os.fsencode(above))))
@@ -60,6 +63,18 @@ def refuse_directory(directory: int, path: str, seen: Seen) -> None:
     found = os.fstat(directory)
     if seen.owner not in (os.geteuid(), found.st_uid) and not found.st_mode & stat.S_IWOTH:
         raise InvalidArgumentError(f"{path!r} belongs to another user than the file: name another directory")
+
+
+def lies_within(directory: int, above: str) -> bool:
+    """Say whether an open directory is another one or lies below it, whatever names lead there."""
+    top, path = os.stat(above), "."
+    here = os.stat(path, dir_fd=directory)
+    while not os.path.samestat(here, top):
+        path += "/.."
+        below, here = here, os.stat(path, dir_fd=directory)
+        if os.path.samestat(here, below):
+            return False
+    return True
 
 
 def _is_there(directory: int, name: str) -> bool:

@@ -8,7 +8,7 @@ from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.limits import LimitPlace
-from temp_file_manager.inspection.prospects import Forecast, Rule
+from temp_file_manager.inspection.prospects import NOT_REGISTERED, Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Kind, Status, TempFile
@@ -87,10 +87,12 @@ def headline(story: Explanation) -> str:
 
 
 def _unregistered(story: Explanation) -> str:
+    if story.scheduled.reason != NOT_REGISTERED:  # it is in quarantine
+        return story.scheduled.reason
     if story.kind != "nothing":
-        return "not registered"
-    kinds = {Kind.QUARANTINED: "moved into quarantine", Kind.COMPRESSED: "compressed"}
-    return kinds.get(story.successors[0].kind, "not there") if story.successors else "not registered, and not there"
+        return NOT_REGISTERED
+    compressed = story.successors and story.successors[0].kind is Kind.COMPRESSED
+    return f"compressed, as {story.successors[0].path}" if compressed else f"{NOT_REGISTERED}, and not there"
 
 
 _ENDS = {
@@ -162,8 +164,8 @@ def _before(one: TempFile, story: Explanation) -> tuple[str, str]:
     """Return the row of what was there before, and stands elsewhere now."""
     if one.kind is Kind.COMPRESSED:
         return "compressed", f"is {one.path}, {human_size(one.room)}"
-    until = "" if one.due_at is None else f" until {_moment(one.due_at, story)},"
-    return "in quarantine", f"had back by restore{until} or until a limit needs the room; as {one.path}"
+    until = "for ever" if one.due_at is None else f"until {_moment(one.due_at, story)}"
+    return "in quarantine", f"{until}, or until a limit needs the room; as {one.path}"
 
 
 def _limit(story: Explanation) -> str:

@@ -58,6 +58,7 @@ class Counts(Part):
     kept_unproven: Count
     freed_bytes: Count
     evicted: Count
+    restored: Count
 
 
 class Disk(Part):

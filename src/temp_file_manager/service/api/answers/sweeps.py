@@ -23,6 +23,8 @@ class Counted(Part):
     removed: Count
     gone: Count
     replaced: Count
+    quarantined: Count
+    compressed: Count
     kept: Count
     failed: Count
     skipped: Count
@@ -31,8 +33,6 @@ class Counted(Part):
 class Report(Counted):
     """What a sweep did."""
 
-    quarantined: Count
-    compressed: Count
     evicted: Annotated[Count, Meta(description="How many of them were not due, and went for a limit.")]
     stopped: Literal["", "limit", "budget", "stopped"]
     dry_run: bool
