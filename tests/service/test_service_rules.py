@@ -20,7 +20,7 @@ from temp_file_manager.settings import Settings
 __all__ = ["browser", "visit"]
 
 RULES = (
-    Rule("charts", ("charts/**", "*.svg"), age=3600, by=By.USE, compress=600, quarantine=86400),
+    Rule("charts", ("charts/**", "*.svg"), age=3600, by=By.USE, quarantine=86400),
     Rule("late", ("charts/a/*",), keep=True),
     Rule("kept", tags=("<b>\u202e", "other"), larger=1 << 20, keep_last=3),
 )
@@ -55,9 +55,9 @@ def test_each_rule_with_its_files_and_doubts(manager: TempFileManager, client: C
     charts, late, kept = told["rules"]
     assert charts == {
         "name": "charts", "place": 1, "match": ["charts/**", "*.svg"], "tags": [], "larger": None, "age": 3600,
-        "by": "use", "keep": False, "keep_last": None, "compress": 600, "quarantine": 86400, "records": 2,
+        "by": "use", "keep": False, "keep_last": None, "compress": None, "quarantine": 86400, "records": 2,
         "about": "charts/** or *.svg", "warnings": [],
-        "does": "compressed 10 min after its last use, goes 1 h after its last use, had back for 1 d",
+        "does": "goes 1 h after its last use, had back for 1 d",
     }  # fmt: skip
     assert late["warnings"] == ['it decides about nothing: all that it is about comes under "charts", rule 1, before']
     assert kept["warnings"] == ["no file on record has the tag <b>\u202e", "no file on record has the tag other"]

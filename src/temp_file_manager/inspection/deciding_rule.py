@@ -122,9 +122,13 @@ class RuleAbout:
         return self._moment(self.end or 0.0)
 
     def _compressed(self) -> str:
-        if self.rule is None or self.rule.compress is None or self.step is None or self.end == self.step.due_at:
+        if self.step is None:
             return ""
-        return "with the next sweep" if self.step.action is Action.COMPRESS else self._moment(self.step.due_at)
+        if self.step.action is Action.COMPRESS:
+            return "with the next sweep"
+        # What is kept is looked at when it is due, or before that, to be compressed.
+        sooner = self.step.action is Action.KEEP and self.step.due_at != self.end
+        return self._moment(self.step.due_at) if sooner else ""
 
     def _moment(self, when: float) -> str:
         left = when - self.asof
