@@ -39,6 +39,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "sessions": lives.sessions,
     "clean": measures.clean,
     "evicting": lives.evicting,
+    "quarantining": lives.quarantining,
     "waiting": waiting.waiting,
     "claimed": claimed.claimed,
 }
@@ -73,6 +74,7 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
         ("waiting", waiting),
         ("claimed", claimed),
         ("evicting", lives),
+        ("quarantining", lives),
         ("sessions", lives),
     ):
         if name in chosen:

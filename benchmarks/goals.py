@@ -29,6 +29,7 @@ _RATIOS = (
     ("evicting the oldest, SQLite / cleaning as many", "evicting", 1.1, lives.OLDEST, lives.CLEAN),
     ("evicting the least used, SQLite / cleaning as many", "evicting", 1.3, lives.LEAST_USED, lives.CLEAN),
     ("evicting the largest, SQLite / cleaning as many", "evicting", 2.7, lives.LARGEST, lives.CLEAN),
+    ("quarantining, SQLite / removing", "quarantining", 1.8, lives.QUARANTINED, lives.REMOVED),
     ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),
 )
 _RATES = (

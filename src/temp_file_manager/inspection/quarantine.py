@@ -1,4 +1,4 @@
-"""What is in quarantine: in words, as data, and what lies there that nobody knows of."""
+"""Files in quarantine: in words, as data, and strays that lie there and that nobody knows of."""
 
 import math
 import os

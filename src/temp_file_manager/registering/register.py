@@ -69,8 +69,9 @@ class Registrar:
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
         self.ruling = ruling
-        bare = self._mask is None and not self._owner_check and limits is None and ruling is None
-        self._plain = bare and not registry.properties.keeps_identity
+        self._plain = (
+            not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
+        )
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
@@ -86,6 +87,8 @@ class Registrar:
             return
         size = None if self._size_limit is None else size_of(path)
         plain = due_at is None and size is None and not tags
+        if plain and self.ruling is not None:
+            plain = self.ruling.book.decide(path) is None
         if not (plain and self._registry.add_one(path, now, settlements)):
             row = (path, due_at, size, labels(tags), None, None)
             if self._refused([row], now, settlements, self.look(_anything)):

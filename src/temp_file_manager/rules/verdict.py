@@ -48,7 +48,7 @@ def has_come(record: TempFile, due: Selection) -> bool:
 
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
     """Say so of a record with an end of its own, or one that a rule has set."""
-    if record.rule:
+    if record.rule and record.kind is not Kind.QUARANTINED:
         return _of_rule(record.rule, end, asof)
     what = "its session" if record.session else "its quarantine" if record.kind is Kind.QUARANTINED else "its ttl"
     if end <= asof:

@@ -139,24 +139,11 @@ class Singles:
         _, due_at, size, tags, identity, disk = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
         identity, words, nature = identity or NOTHING, dumps(tags) if tags else None, single.nature
-        row = (
-            last + 1,
-            bound[0],
-            directory,
-            bound[2],
-            single.now,
-            due_at,
-            size,
-            words,
-            *identity,
-            owner_of(nature, transactions.owner),
-            disk,
-            0,
-            *stored(nature),
-        )
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity)
+        whose = (owner_of(nature, transactions.owner), disk, 0, *stored(nature))
         if known:
             take_out(connection, sql, bound[0], (known,))
-        connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        connection.execute(sql["replace_file" if known else "add_new_file"], (*row, *whose))
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})
         larger = float(new_room(file)) - float(known_room or 0)
