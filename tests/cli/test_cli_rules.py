@@ -14,6 +14,7 @@ from temp_file_manager import TempFileManager, cli
 from temp_file_manager.records import Nature
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.rule_notes import HELD
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 
@@ -373,3 +374,11 @@ def test_why_tells_where_a_file_in_quarantine_is(say: Say, ruled: Path, manager:
     there = say("why", place)
     assert rows(there)["was at"] == path
     assert rows(there)["rule"].startswith("none is asked, as the end of its time in quarantine decides")
+
+
+def test_rules_that_are_not_in_force_are_told_and_an_exit_code(say: Say, ruled: Path, manager: TempFileManager) -> None:
+    manager.registry.write(HELD, "more than 1000 of 1200 would go", manager.context.clock.wall(), keep=1)
+    said = say("rules")
+    assert said.code == 1
+    assert "charts" in said.out
+    assert said.err == "temp-file-manager: they are not in force: more than 1000 of 1200 would go\n"

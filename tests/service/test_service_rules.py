@@ -16,6 +16,7 @@ from temp_file_manager.records import Nature
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.rule_notes import HELD
 
 __all__ = ["browser", "visit"]
 
@@ -52,6 +53,7 @@ def test_each_rule_with_its_files_and_doubts(manager: TempFileManager, client: C
     put(manager, "charts", "a.svg", "b.svg")
     told = client.get("/v1/rules").json
     assert told["asof"] > 0
+    assert told["held"] == ""
     charts, late, kept = told["rules"]
     assert charts == {
         "name": "charts", "place": 1, "match": ["charts/**", "*.svg"], "tags": [], "larger": None, "age": 3600,
@@ -128,6 +130,12 @@ def test_without_rules_the_page_has_no_place_for_them(tmp_path: Path, visit: Vis
         page = visit(client)
         expect(page.locator("#line")).to_have_text("live")
         expect(page.locator("#rules-panel")).to_be_hidden()
+
+
+def test_rules_that_are_not_in_force_are_told(manager: TempFileManager, client: Client, visit: Visitor) -> None:
+    manager.registry.write(HELD, "more would go", manager.context.clock.wall(), keep=1)
+    assert client.get("/v1/rules").json["held"] == "more would go"
+    expect(visit(client).locator("#rules-note")).to_have_text("▲ not in force: more would go")
 
 
 def test_on_a_phone_they_fit(client: Client, visit: Visitor) -> None:
