@@ -212,6 +212,11 @@ def limits_failed(error: Exception) -> None:
     logger.error(f"A look at the limits failed: {printable(str(error) or repr(error))}")
 
 
+def rule_doubtful(rule: str, reason: str) -> None:
+    """Say that a rule may not be what it was meant to be."""
+    logger.warning(f'Rule "{printable(rule)}": {printable(reason)}')
+
+
 def clock_distrusted(reason: str) -> None:
     """Say why the wall clock is not believed, and what comes of it."""
     logger.warning(f"The wall clock is not trusted: {reason}")

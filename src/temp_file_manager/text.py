@@ -73,6 +73,12 @@ def human_size(count: int | None) -> str:
     return f"{count / _STEP**power:.1f} {_UNITS[power - 1]}"
 
 
+def ordinal(number: int) -> str:
+    """Write a place in an order: ``1st``, ``22nd``, ``1,003rd``."""
+    teens = number % 100 in (11, 12, 13)
+    return f"{number:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def timestamp(seconds: float) -> str:
     """Return a time in UTC, as RFC 3339 writes it, or the bare number when no calendar has it."""
     from datetime import UTC, datetime  # noqa: PLC0415 - slow to import, and few print a moment

@@ -93,6 +93,15 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "help", "s") == ["status", "sweep", "session", "stats", "settings"]
 
 
+def test_bash_offers_words_first_and_then_files(bash: str, folder: Path) -> None:
+    files(folder, "from-a-file", "test-file")
+    assert completed(bash, folder, "tfm", "rules", "") == ["test", "from-tmpfiles"]
+    assert completed(bash, folder, "tfm", "rules", "f") == ["from-tmpfiles"]
+    assert completed(bash, folder, "tfm", "rules", "--ta") == ["--tag"]
+    assert completed(bash, folder, "tfm", "rules", "test", "f") == ["from-a-file"]
+    assert completed(bash, folder, "tfm", "rules", "test", "--tag", "") == []
+
+
 def test_bash_registers_it_for_both_names(bash: str, folder: Path) -> None:
     done = subprocess.run(
         ["bash", "--norc", "-c", f"source /dev/stdin <<< {shlex.quote(bash)}; complete -p tfm temp-file-manager"],

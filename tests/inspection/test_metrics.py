@@ -93,7 +93,7 @@ def parsed(text: bytes) -> dict[str, float]:
 
 
 def scraped(manager: TempFileManager) -> dict[str, float]:
-    return parsed(render(manager.context))
+    return parsed(render(ManagerCollector(manager.context)))
 
 
 def make(manager: TempFileManager, *names: str, text: str = "12345") -> list[str]:
@@ -111,7 +111,7 @@ def counts(found: dict[str, float], *names: str) -> list[float]:
 class TestNames:
     def test_the_specifications_are_there_as_it_spells_them(self, manager: TempFileManager) -> None:
         kinds = {}
-        for line in render(manager.context).decode().splitlines():
+        for line in render(ManagerCollector(manager.context)).decode().splitlines():
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ")
                 assert name not in kinds
@@ -123,7 +123,7 @@ class TestNames:
         make(manager, "secret-name")
         manager.files["/nowhere/secret-name"] = NOW
         manager.cleanup()
-        text = render(manager.context).decode()
+        text = render(ManagerCollector(manager.context)).decode()
         assert "secret-name" not in text
         assert manager.base_dir not in text
         assert "/nowhere" not in text

@@ -56,6 +56,7 @@ def described(record: TempFile, due: Selection) -> dict[str, object]:
         "due_in": json_number(due_at(record.registered_at, record.due_at, due.max_age) - due.asof),
         "reason": found.reason,
         "held": record.held,
+        **nature(record),
     }
 
 
@@ -84,6 +85,11 @@ def explanation(story: Explanation) -> dict[str, object]:
         "rule": story.rule,
         "asof": json_number(story.asof),
         **known,
+        "nature": None if record is None else nature(record),
+        "ruling": None if story.ruling is None else story.ruling.described(),
+        "successors": [
+            {"path": one.path, "kind": str(one.kind), "due_at": json_number(one.due_at)} for one in story.successors
+        ],
         "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
         "becomes_due_at": json_number(story.due_at),

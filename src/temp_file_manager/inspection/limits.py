@@ -19,6 +19,7 @@ from temp_file_manager.sweeping.limits import (
     value_of,
     wanted,
 )
+from temp_file_manager.text import ordinal
 
 MOST = 100_000
 """So many records are looked at; of the rest nothing is told but that there is more."""
@@ -208,7 +209,7 @@ class LimitPlace:
         if self.place is None:
             return f"for {name} it is beyond the first {MOST:,}"
         of = f"{self.of:,}" if self.complete else f"more than {self.of:,}"
-        before = f"for {name} it is the {_ordinal(self.place)} of {of} to go"
+        before = f"for {name} it is the {ordinal(self.place)} of {of} to go"
         if not self.more:
             return f"{before}, which is now"
         how = "registered" if measure in (Measure.BYTES, Measure.FILES) else "used"
@@ -268,8 +269,3 @@ def _more(limit: Limit, reading: Reading, before: float) -> float:
         before -= wanted(limit, reading)
         left = step
     return left + (before // step * step if step else before)
-
-
-def _ordinal(number: int) -> str:
-    teens = number % 100 in (11, 12, 13)
-    return f"{number:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

@@ -2,7 +2,7 @@
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
 adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: one
-holds the name of a limit.
+holds the name of a limit, one that of a rule.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
 whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
@@ -22,6 +22,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
 from temp_file_manager.inspection.limits import LimitReading, readings
+from temp_file_manager.inspection.rules import Counts
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -47,6 +48,7 @@ class _Seen(NamedTuple):
     limits: tuple[LimitReading, ...] = ()
     sessions: int | None = None
     measured_age: float | None = None
+    rules: Mapping[str, int] = {}
 
     def known(self, value: float) -> float | None:
         """Return what health says of the registry, if it could ask."""
@@ -68,6 +70,7 @@ class ManagerCollector(Collector):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._rules = Counts(context)
 
     def describe(self) -> Iterable[Metric]:
         """Yield the metrics without their values: registering a collector asks nothing and nobody."""
@@ -94,6 +97,7 @@ class ManagerCollector(Collector):
                 limits=readings(context),
                 sessions=len(context.registry.sessions()),
                 measured_age=context.measuring.age(),
+                rules=self._rules.read(),
             )
         except RegistryError:  # it has broken since its health was looked at, which the next scrape tells
             return seen
@@ -196,6 +200,10 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
         yield GaugeMetricFamily(name, about, seen and look(seen))
     for name, tell, about in _OF_LIMITS:
         yield _of_limits(name, tell, about, () if seen is None else seen.limits)
+    ruled = GaugeMetricFamily("temp_file_rule_records", "Files that a rule decides about", labels=["rule"])
+    for rule, records in () if seen is None else seen.rules.items():
+        ruled.add_metric([rule], records)
+    yield ruled
     about = "Scheduled sweeps of this process that ended in an error"
     yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
@@ -221,9 +229,9 @@ def _histogram(name: str, about: str, found: Histogram | None) -> HistogramMetri
     return HistogramMetricFamily(name, about, list(zip(bounds, found.counts, strict=True)), found.sum)
 
 
-def render(context: Context) -> bytes:
+def render(collector: ManagerCollector) -> bytes:
     """Return a manager's metrics and those of this process, in Prometheus's text format."""
     registry = CollectorRegistry()
-    registry.register(ManagerCollector(context))
+    registry.register(collector)
     ProcessCollector(registry=registry)
     return generate_latest(registry)

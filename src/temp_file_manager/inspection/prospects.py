@@ -34,6 +34,7 @@ class Rule(StrEnum):
     SESSION = "session"
     BACK_OFF = "back-off"
     TTL = "ttl"
+    RULE = "rule"
     MAX_AGE = "max_age"
     CLOCK = "clock"
     LARGE_SWEEP = "large sweep"
@@ -207,9 +208,13 @@ def _foretold(context: Context, storage: Storage, records: list[TempFile]) -> li
     ]
 
 
+_ACTS = (Status.REMOVED, Status.QUARANTINED, Status.COMPRESSED)
+"""What takes a file from its place."""
+
+
 def _hindered(outcome: Outcome) -> Outcome:
     record = outcome.record
-    why_not = obstacle(record.path) if outcome.status in (Status.REMOVED, Status.FAILED) else ""
+    why_not = obstacle(record.path) if outcome.status in (*_ACTS, Status.FAILED) else ""
     return Outcome(record, Status.FAILED, Cause.OBSTACLE, why_not) if why_not else outcome
 
 
@@ -232,7 +237,7 @@ class _Unattended:
         forecast = _forecast(record, self._former or self._due, outcome, claimed)
         if self._former is not None and not self._due.patient:
             return Forecast(None, Rule.LARGE_SWEEP, "a change of settings holds it up: it would remove nothing")
-        if forecast.status is None and forecast.rule in (Rule.SESSION, Rule.TTL, Rule.MAX_AGE):
+        if forecast.status is None and forecast.rule in (Rule.SESSION, Rule.TTL, Rule.RULE, Rule.MAX_AGE):
             if self._former is not None and verdict(record, self._due).due:
                 reason = "a change of settings would remove unusually many files at once: see sweep --dry-run"
                 return Forecast(None, Rule.LARGE_SWEEP, reason)
@@ -257,9 +262,9 @@ def _forecast(record: TempFile, due: Selection, outcome: Outcome, claimed: bool)
         return Forecast(None, rule, found.reason, None if rule is Rule.HOLD else _at(record, due))
     if claimed:
         return Forecast(None, Rule.CLAIM, "another sweep is at it just now")
-    if outcome.status is Status.REMOVED:
-        return Forecast(Status.REMOVED, rule, found.reason, _at(record, due), outcome.reason)
-    return Forecast(outcome.status, _other_rule(outcome), outcome.reason)
+    if outcome.status in _ACTS:
+        return Forecast(outcome.status, rule, found.reason, _at(record, due), outcome.reason)
+    return Forecast(outcome.status, _other_rule(outcome), outcome.reason, outcome.due_at)
 
 
 def _due_at(record: TempFile, max_age: float) -> float:
@@ -276,7 +281,7 @@ def _time_rule(record: TempFile, due: Selection) -> Rule:
         return Rule.BACK_OFF
     if record.session:
         return Rule.SESSION
-    return Rule.MAX_AGE if record.due_at is None else Rule.TTL
+    return Rule.RULE if record.rule else Rule.MAX_AGE if record.due_at is None else Rule.TTL
 
 
 _RULES = {
@@ -284,6 +289,7 @@ _RULES = {
     Cause.REPLACED: Rule.REPLACED,
     Cause.REWRITTEN: Rule.REWRITTEN,
     Cause.IN_USE: Rule.IN_USE,
+    Cause.RULE: Rule.RULE,
     Cause.USE_UNKNOWN: Rule.UNKNOWN,
     Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
     Cause.ABSENT_DIRECTORY: Rule.DIRECTORY_ABSENT,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from temp_file_manager.context import Context
+from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, look
 from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
@@ -35,6 +36,8 @@ class Explanation(Prospects):
         same_file: Whether it is the file that was registered; None when nothing can tell.
         same_directory: Whether it lies in the directory it was registered in; None when nothing can tell.
         users: Which processes have it open, as far as they can be seen.
+        ruling: The rule about it; None when it is not registered.
+        successors: Records of what was there and has been moved into quarantine or compressed, the last first.
         limits: Its place in the order of each limit that is about it; empty when it is due.
         last: What the last sweep that took it up made of it, as far as the registry keeps it: not the words.
         unanswered: What did not answer in time, so that of it nothing is known.
@@ -46,6 +49,8 @@ class Explanation(Prospects):
     same_file: bool | None
     same_directory: bool | None
     users: FileUsers
+    ruling: RuleAbout | None
+    successors: tuple[TempFile, ...]
     limits: tuple[LimitPlace, ...]
     last: str
     unanswered: tuple[Silent, ...]
@@ -77,10 +82,17 @@ def why(context: Context, path: AnyPath) -> Explanation:
         same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
         same_directory=None if known is None or found is None else _same_directory(known, found),
         users=users,
+        ruling=None if head.record is None else _ruling(context, head.record, looks.files),
+        successors=context.registry.successors((head.path,)).get(head.path, ()),
         limits=() if head.record is None or head.scheduled.status is not None else places(context, head.record),
         last=_last(head.record),
         unanswered=tuple(what for what, lost in silent.items() if lost),
     )
+
+
+def _ruling(context: Context, record: TempFile, patience: Patience) -> RuleAbout:
+    times = patience.ask(lambda: look(record.path), Times()) if context.settings.rules else Times()
+    return about(context, record, times)
 
 
 def _last(record: TempFile | None) -> str:

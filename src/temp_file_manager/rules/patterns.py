@@ -46,6 +46,11 @@ def why_not(pattern: str) -> str:
     return ""
 
 
+def literal(path: str) -> str:
+    """Return the pattern that matches this path alone."""
+    return re.sub(r"[*?[]", r"[\g<0>]", path)
+
+
 _TOKENS = re.compile(
     r"(?P<directories>(?:\A|(?<=/))\*\*/)|(?P<deep>\*\*+)|(?P<star>\*)|(?P<slash>/)|(?P<one>\?)"
     r"|\[(?P<but>[!^]?+)(?P<set>\][^\]/]*|[^\]/]+)\]|(?P<plain>.)",

@@ -51,13 +51,23 @@ class Rule:
 
     def words(self) -> str:
         """Return it in words: ``charts/** or *.svg, 100.0 MiB or more: goes 1 h after its last use``."""
+        return f"{self.about}: {self.does}"
+
+    @property
+    def about(self) -> str:
+        """What it is about, in words."""
         about = [" or ".join(self.match)] if self.match else []
         about += [f"with a tag of {', '.join(self.tags)}"] if self.tags else []
         about += [f"{human_size(self.larger)} or more"] if self.larger is not None else []
+        return ", ".join(about) or "every file"
+
+    @property
+    def does(self) -> str:
+        """What becomes of that, in words."""
         told = [f"compressed {_span(self.compress)} after its last use"] if self.compress is not None else []
         told += [self._end_words()]
         told += [f"had back for {_span(self.quarantine)}"] if self.quarantine is not None else []
-        return f"{', '.join(about) or 'every file'}: {', '.join(told)}"
+        return ", ".join(told)
 
     def _end_words(self) -> str:
         if self.keep:

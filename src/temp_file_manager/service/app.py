@@ -107,6 +107,7 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
         "listQuarantined": quarantine.listed,
         "restoreFile": quarantine.restore,
         "listLimits": looks.limits,
+        "listRules": looks.rules,
         "overview": looks.overview,
         "outlook": looks.outlook,
         "samples": looks.samples,

@@ -2,13 +2,19 @@
 
 import argparse
 import os
+from contextlib import suppress
 from dataclasses import asdict
 
+from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render
+from temp_file_manager.cli.open_manager import open_manager, registry_is_there
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.inspection.watched_directories import watching
 from temp_file_manager.registry.schemes import SQLITE, parse
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
 
 
@@ -37,9 +43,12 @@ def execute(args: argparse.Namespace) -> int:
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
-    checks = examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open)
     base = absolute(directory)
-    checks += tuple(watching(_watched(registry, base), base))
+    checks = (
+        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open),
+        *watching(_watched(registry, base), base),
+        *rules.checks(_rules(args, settings), directory),
+    )
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
         render.as_json({"directory": directory, "worst": worst, "checks": [asdict(check) for check in checks]})
@@ -61,6 +70,14 @@ def _watched(registry: str, base: str) -> list[str]:
     except RegistryError:
         return []
     return [mark.directory for mark in marks if mark.watch]
+
+
+def _rules(args: argparse.Namespace, settings: Settings) -> tuple[RuleStatus, ...]:
+    """Return the rules as they stand, with what records say where there is a registry already."""
+    if settings.rules and args.directory is None and registry_is_there(settings):
+        with suppress(RegistryError), open_manager(args) as manager:  # what is wrong with it is told beside
+            return rules.rules(manager.context, [one.directory for one in watched(manager.context)])
+    return rules.unread(settings.rules, os.path.abspath(args.directory or settings.base_dir))
 
 
 def _tell(checks: tuple[Check, ...]) -> None:

@@ -4,13 +4,15 @@ import argparse
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from temp_file_manager import logs
+from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render, service_extra, signals
 from temp_file_manager.cli.open_manager import address_of, logging_to
 from temp_file_manager.errors import RegistryError, RegistryGoneError
 from temp_file_manager.events import Hook, SweepFailed
+from temp_file_manager.inspection.rules import rules
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registry.schemes import SQLITE
 from temp_file_manager.settings import Settings
@@ -97,6 +99,7 @@ def _running(
             render.problem(f"cannot start sweeping: {error}")
             return None
         _started(manager, settings)
+        _doubts(manager)
         number = _arrived(pipe)
     if number == _GONE:
         logs.registry_gone()  # now, as the last word: no job logs any more
@@ -114,6 +117,14 @@ def _started(manager: TempFileManager, settings: Settings) -> None:
         f"a sweep every {settings.cleanup_interval} seconds. Records are in "
         f"{printable(address_of(settings).shown)}{_sharing(manager)}"
     )
+
+
+def _doubts(manager: TempFileManager) -> None:
+    """Say which rules may not be what they were meant to be."""
+    with suppress(RegistryError):  # sweeps say what is wrong with it, and go on
+        for one in rules(manager.context, [each.directory for each in watched(manager.context)]):
+            for warning in one.warnings:
+                logs.rule_doubtful(one.rule.name, warning)
 
 
 def _sharing(manager: TempFileManager) -> str:

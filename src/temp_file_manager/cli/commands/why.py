@@ -11,7 +11,7 @@ from temp_file_manager.inspection.limits import LimitPlace
 from temp_file_manager.inspection.prospects import NOT_REGISTERED, Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Status
+from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.storage.kernel.processes import FileUsers
 from temp_file_manager.text import human_size, span, timestamp
 
@@ -20,6 +20,7 @@ ADVICE = {
     Rule.HOLD: "A process holds it; that ends when it lets go or ends, however it ends.",
     Rule.PIN: "Somebody pinned it; that ends at its end, or by unpin.",
     Rule.SESSION: "It goes when its session ends: with its owner, when its time is up, or by session end.",
+    Rule.RULE: "A rule of the settings decides; the command rules lists them, and a ttl of its own wins over each.",
     Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
     Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
@@ -77,15 +78,31 @@ def headline(story: Explanation) -> str:
     if story.record is None and Silent.FILE in story.unanswered:
         return "not registered by this path, and it does not answer"
     if story.record is None:
-        there = forecast.reason != NOT_REGISTERED or story.kind != "nothing"
-        return forecast.reason if there else "not registered, and not there"
-    if forecast.status is Status.REMOVED:
-        return f"goes with the next sweep: {forecast.reason}"
-    if forecast.status in (Status.GONE, Status.REPLACED):
-        return f"its record goes with the next sweep: {forecast.reason}"
+        return _unregistered(story)
+    if forecast.status in _ENDS:
+        return f"{_ENDS[forecast.status]} with the next sweep: {forecast.reason}"
     if (place := _first_to_go(story)) is not None:
         return f"may go with the next sweep, before it is due: {place.words}"
     return f"stays{until(forecast, story.asof)}: {forecast.reason}"
+
+
+def _unregistered(story: Explanation) -> str:
+    if story.scheduled.reason != NOT_REGISTERED:  # it is in quarantine
+        return story.scheduled.reason
+    if story.kind != "nothing":
+        return NOT_REGISTERED
+    compressed = story.successors and story.successors[0].kind is Kind.COMPRESSED
+    return f"compressed, as {story.successors[0].path}" if compressed else f"{NOT_REGISTERED}, and not there"
+
+
+_ENDS = {
+    Status.REMOVED: "goes",
+    Status.QUARANTINED: "goes into quarantine",
+    Status.COMPRESSED: "is compressed",
+    Status.GONE: "its record goes",
+    Status.REPLACED: "its record goes",
+}
+"""What becomes of a file that does not stay as it is."""
 
 
 def _first_to_go(story: Explanation) -> LimitPlace | None:
@@ -102,7 +119,7 @@ def until(forecast: Forecast, asof: float) -> str:
         forecast: What a sweep would do.
         asof: When that was asked, in seconds since the epoch.
     """
-    if forecast.at is None:
+    if forecast.at is None or (forecast.at == math.inf and forecast.rule is Rule.RULE):
         return ""
     if forecast.at == math.inf:
         return " until its session ends" if forecast.rule is Rule.SESSION else " for ever"
@@ -118,7 +135,7 @@ def _tell(story: Explanation) -> None:
 
 
 def _rows(story: Explanation) -> list[tuple[str, str]]:
-    there = [("there now", _there(story)), *_users(story)]
+    there = [("there now", _there(story)), *_users(story), *(_before(one, story) for one in story.successors)]
     record = story.record
     if record is None:
         return there
@@ -128,17 +145,27 @@ def _rows(story: Explanation) -> list[tuple[str, str]]:
         ("decided by", str(story.rule) if place is None else f'limit "{place.limit.name}"'),
         ("registered", f"{timestamp(record.registered_at)}, {span(story.asof - record.registered_at)} ago"),
         ("due", f"{_moment(due, story)}, by {_limit(story)}"),
+        *(() if story.ruling is None else story.ruling.rows()),
         ("cleanup()", _would(story.cleanup, place)),
         ("sweep", _would(story.command_line, place)),
         ("run", _would(story.scheduled, place)),
         *(("limit", one.words) for one in story.limits),
         *there,
         ("was", f"{describe.identity(record.identity)}{_sameness(story)}"),
+        *((("was at", record.origin),) if record.origin else ()),
         ("size then", human_size(record.size)),
         ("tags", ", ".join(record.tags) or "none"),
         ("failures", str(record.failures)),
         ("last time", story.last or "no sweep has tried it yet"),
     ]
+
+
+def _before(one: TempFile, story: Explanation) -> tuple[str, str]:
+    """Return the row of what was there before, and stands elsewhere now."""
+    if one.kind is Kind.COMPRESSED:
+        return "compressed", f"is {one.path}, {human_size(one.room)}"
+    until = "for ever" if one.due_at is None else f"until {_moment(one.due_at, story)}"
+    return "in quarantine", f"{until}, or until a limit needs the room; as {one.path}"
 
 
 def _limit(story: Explanation) -> str:
@@ -147,6 +174,8 @@ def _limit(story: Explanation) -> str:
         return f"max_age, {span(story.max_age)}"
     if record.session:
         return f"its session, number {record.session}"
+    if record.rule:
+        return f'rule "{record.rule}", which then looks at it'
     return f"its own ttl, {span(record.due_at - record.registered_at)}"
 
 

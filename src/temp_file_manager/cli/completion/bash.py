@@ -8,7 +8,7 @@ from temp_file_manager.cli.completion.grammar import Command, Flag
 _SCRIPT = r"""# temp-file-manager and tfm for bash: source <(temp-file-manager completion bash)
 _temp_file_manager() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command=${{COMP_WORDS[1]}}
-    local flags= values= files= arguments= shared=false line
+    local flags= values= files= first= arguments= shared=false line
     local settings={settings}
     local setting_values={setting_values}
     local setting_files={setting_files}
@@ -33,6 +33,9 @@ _temp_file_manager() {{
     fi
     if (( COMP_CWORD == 1 )); then
         flags="$flags --version"
+    fi
+    if (( COMP_CWORD == 2 )) && [[ -n $first ]]; then
+        arguments=$first
     fi
     if [[ " $values " == *" $before "* ]]; then
         return
@@ -60,6 +63,7 @@ _CASE = """    {name})
         flags={flags}
         values={values}
         files={files}
+        first={first}
         arguments={arguments}
         shared={shared}
         ;;"""
@@ -86,6 +90,7 @@ def _case(command: Command) -> str:
         flags=_words(flags),
         values=_words(_with_values(flags)),
         files=_words(_with_files(flags)),
+        first=quote(" ".join(command.choices)) if command.files else "",
         shared="true" if len(flags) < len(command.flags) else "false",
         arguments="FILES" if command.files else quote(" ".join(command.choices)),
     )

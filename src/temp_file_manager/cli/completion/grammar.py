@@ -40,7 +40,7 @@ class Command:
         about: What it does, in a line.
         flags: Its flags.
         files: Whether its arguments are files.
-        choices: What its arguments may be, where that is a few words.
+        choices: What its arguments may be, where that is a few words; if some are files, what the first may be.
     """
 
     name: str

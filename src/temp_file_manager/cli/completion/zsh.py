@@ -43,10 +43,10 @@ def script(commands: Iterable[Command]) -> str:
 
 def _case(command: Command) -> str:
     specifications = [spec for flag in command.flags for spec in _flag(flag)]
+    if command.choices:
+        specifications.append(f":word:({' '.join(command.choices)})")
     if command.files:
         specifications.append("*:file:_files")
-    elif command.choices:
-        specifications.append(f":word:({' '.join(command.choices)})")
     lines = " \\\n".join(f"            {quote(spec)}" for spec in specifications)
     return f"    {command.name})\n        _arguments \\\n{lines}\n        ;;"
 

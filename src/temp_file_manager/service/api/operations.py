@@ -7,7 +7,17 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from temp_file_manager.service.api import models
-from temp_file_manager.service.api.answers import files, limits, looks, parts, quarantine, sessions, story, sweeps
+from temp_file_manager.service.api.answers import (
+    files,
+    limits,
+    looks,
+    parts,
+    quarantine,
+    rules,
+    sessions,
+    story,
+    sweeps,
+)
 from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -170,6 +180,11 @@ OPERATIONS = (
     Operation(
         "GET", "/v1/limits", "listLimits", "looks", "How far it is to each limit",
         {200: Answer("As of now.", (limits.Limits,))}, READ, (401, 503), query=models.NoQuery,
+    ),
+    Operation(
+        "GET", "/v1/rules", "listRules", "looks", "The rules, and how many files each decides about",
+        {200: Answer("In their order, as of some time ago at most: all files are looked at.", (rules.Rules,))},
+        READ, (401, 503), query=models.NoQuery,
     ),
     Operation(
         "GET", "/v1/overview", "overview", "looks", "Everything at a glance",

@@ -1,6 +1,7 @@
 """File systems that paths lie on, as the kernel lists them."""
 
 import os
+from enum import StrEnum
 
 NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "virtiofs", "afs", "coda", "ceph", "lustre", "gpfs",
@@ -33,6 +34,39 @@ PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) |
 """How to open a directory without any right to read it."""
 
 _MOUNTS = "/proc/self/mountinfo"
+
+
+class Reading(StrEnum):
+    """How a mount notes that a file is read."""
+
+    EXACT = "exact"
+    DAILY = "daily"  # relatime: when it was written since, or the last note is a day old
+    NEVER = "never"  # noatime
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """It in words."""
+        return _READING[self]
+
+
+_READING = {
+    Reading.EXACT: "each reading is noted here",
+    Reading.DAILY: "reading is noted once a day here (relatime)",
+    Reading.NEVER: "reading is not noted here (noatime), so it is the last writing that counts",
+    Reading.UNKNOWN: "nothing tells whether reading is noted here",
+}
+
+
+def reading(path: str) -> Reading:
+    """Return how reading is noted where a path lies."""
+    try:
+        flags = os.statvfs(path).f_flag
+        if flags & os.ST_NOATIME:
+            return Reading.NEVER
+        return Reading.DAILY if flags & os.ST_RELATIME else Reading.EXACT
+    except (OSError, ValueError, AttributeError):  # it is not there, or not Linux
+        return Reading.UNKNOWN
 
 
 def magic(descriptor: int) -> int:

@@ -1,6 +1,6 @@
 """Answers about files: what is on record, and the whole story of one."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -17,6 +17,19 @@ class Identity(Part):
     parent_inode: int
     parent_born: int
     volume: int
+
+
+Kind = Literal["file", "unit", "going", "quarantined", "compressed"]
+SetBy = Annotated[str | None, Meta(description="The rule that has set due_at.")]
+Origin = Annotated[Path | None, Meta(description="Where it was before it was moved away or compressed.")]
+
+
+class Nature(Part):
+    """What sets a record apart from that of a plain file."""
+
+    rule: SetBy
+    kind: Kind
+    origin: Origin
 
 
 class Item(Part):
@@ -41,6 +54,9 @@ class Record(Item):
     due_in: Number
     reason: str
     held: bool
+    rule: SetBy
+    kind: Kind
+    origin: Origin
 
 
 class Page(Part):

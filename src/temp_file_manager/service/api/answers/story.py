@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, UnsetType
 from temp_file_manager.inspection.prospects import Rule
 from temp_file_manager.inspection.why import Silent
 from temp_file_manager.records import Status
-from temp_file_manager.service.api.answers.files import Identity
+from temp_file_manager.service.api.answers.files import Identity, Nature
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
+from temp_file_manager.service.api.answers.rules import Ruling
 from temp_file_manager.service.api.models import Path
 
 
@@ -48,6 +49,14 @@ class LimitPlace(Part):
     kept: Annotated[str | None, Meta(description="What keeps it from going.")]
 
 
+class Successor(Part):
+    """What was at a path, and is in quarantine now, or compressed."""
+
+    path: Path
+    kind: Literal["quarantined", "compressed"]
+    due_at: Annotated[Number | None, Meta(description="Until when it can be had back, or its rule looks at it.")]
+
+
 class Story(Part):
     """What is on record of a file, if anything, and what is there."""
 
@@ -55,6 +64,9 @@ class Story(Part):
     registered: bool
     rule: Rule
     asof: Number
+    nature: Nature | None
+    ruling: Annotated[Ruling | None, Meta(description="The rule about it; null: none is, or it is not registered.")]
+    successors: Annotated[list[Successor], Meta(description="What was here before; the last first.")]
     session: Annotated[Count | None, Meta(description="The number of the session that it was registered in.")]
     max_age: Number
     becomes_due_at: Number | None

@@ -9,6 +9,7 @@ import { showLimits } from "./limits.js";
 import { listen } from "./live.js";
 import { askForToken, offerToSignOut } from "./login.js";
 import { read, Refusal } from "./read.js";
+import { showRules } from "./rules.js";
 import { showSessions } from "./sessions.js";
 import { showSweeps } from "./sweeps.js";
 
@@ -90,8 +91,10 @@ async function samples() {
   if (asked === range) chart.show(RANGES[asked], found.samples);
 }
 
+const rules = async () => showRules(await read("v1/rules"));
+
 // What fails here is told by the line, which is broken then, too, or in the forecast's place.
-const refresh = () => Promise.allSettled([outlook(), samples()]);
+const refresh = () => Promise.allSettled([outlook(), samples(), rules()]);
 
 /** Ask until the answer is newer than what there is to see: the service keeps answers that cost it much. */
 function soon(changed) {

@@ -1,0 +1,1 @@
+"""Translation of systemd's ``tmpfiles.d`` lines into rules."""
