@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from temp_file_manager.causes import Cause
@@ -24,6 +24,9 @@ QUARANTINE = "quarantine"
 """The folder's name, in the package's own directory."""
 
 NEEDED_BY = "a quarantine"
+
+TOGETHER = 100
+"""Files whose records are written in one step, and that are then moved without a look at the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,19 @@ class Quarantine:
     def remove(self, removal: Removal) -> None:
         """Move one file a record, in order, until all are done or it is enough; see ``Storage``."""
         column: Sequence[Place | str] = removal.records.places() or removal.records.paths()
-        with self._directories() as directories:
-            batch = None
-            try:
-                for at, where in removal.each(column):
-                    if batch is None:  # here: what all of them take is not counted
-                        batch = _Batch(self, removal, directories, self._opened())
-                        batch.prepare(column)
-                    batch.move(at, place_at(where))
-            except Exception as error:  # nothing can be moved there
-                if is_full(error):
-                    self.plain.remove(removal)
-                else:
-                    for at, _ in removal.each(column):
-                        removal.others[at] = failed(error)
-            finally:
-                if batch is not None:
-                    batch.close()
+        try:
+            with (
+                self._directories() as directories,
+                closing(_Batch(self, removal, directories, self._opened())) as batch,
+            ):
+                while removal.done < removal.last and removal.goes_on:
+                    batch.go(column, min(removal.done + TOGETHER, removal.last))
+        except Exception as error:  # nothing can be moved there
+            if is_full(error):
+                self.plain.remove(removal)
+            else:
+                for at, _ in removal.each(column):
+                    removal.others[at] = failed(error)
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would, as far as looking can tell: a disk that is full stays unseen."""
@@ -118,7 +117,24 @@ class _Batch:
         self._reach: dict[int, bool] = {}
         self._coming: dict[int, str] = {}
 
-    def prepare(self, column: Sequence[Place | str]) -> None:
+    def go(self, column: Sequence[Place | str], last: int) -> None:
+        """Move the next files, those before ``last``: what is prepared is done, or most would be prepared in vain.
+
+        Raises:
+            RegistryFullError: there is no room for their records.
+        """
+        removal = self._removal
+        removal.begun = max(removal.begun, removal.done + 1)  # a look may hang: then this is the one that does
+        self._prepare(column, last)
+        for at in range(removal.done, last):
+            if removal.over:
+                return
+            removal.begun = at + 1
+            self._move(at, place_at(column[at]))
+            removal.done = at + 1
+        self._withdraw()
+
+    def _prepare(self, column: Sequence[Place | str], last: int) -> None:
         """Put on record what is to come, as far as looking can tell what that is.
 
         Raises:
@@ -126,7 +142,7 @@ class _Batch:
         """
         parent = parent_of(self._look, os.fsencode(self._quarantine.folder))
         rows: dict[int, Row] = {}
-        for at in range(self._removal.done, self._removal.last):
+        for at in range(self._removal.done, last):
             with suppress(NotThatFile, OSError, TypeError, ValueError):  # told when it is its turn
                 rows[at] = self._row(self._removal.records[at], place_at(column[at]), parent)
         if rows:
@@ -139,7 +155,7 @@ class _Batch:
         nature = Nature(kind=Kind.QUARANTINED, origin=record.path)
         return successor(record, path, seen, parent, nature, self._quarantine.due_at)
 
-    def move(self, at: int, place: Place) -> None:
+    def _move(self, at: int, place: Place) -> None:
         """Move a file, and note what became of it."""
         removal, held = self._removal, None
         full = False
@@ -224,9 +240,13 @@ class _Batch:
     def close(self) -> None:
         """Forget what was to come and has not."""
         os.close(self._here)
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         # Whoever was abandoned forgets nothing: others have put the same on record again by now.
         if self._coming and not self._removal.over:
             self._quarantine.succession.withdraw(list(self._coming.values()))
+        self._coming = {}
 
 
 def refuse_unmovable(directory: int, seen: Seen) -> None:
