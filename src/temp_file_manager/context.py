@@ -168,7 +168,7 @@ class Context:
         history = History(registry, clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
         scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age))
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age), lambda: age.value)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))

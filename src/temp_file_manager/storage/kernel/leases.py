@@ -18,7 +18,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.records import Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
-from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
+from temp_file_manager.storage.kernel.statx import HERE, Listed, Seen, signed
 
 # Never waiting for anybody: not for the reader of a pipe put in its place, not for another's lease.
 _FLAGS = (
@@ -51,7 +51,7 @@ class InUse:
         at: int,
         directory: int,
         name: bytes,
-        seen: Seen,
+        seen: Seen | Listed,
         *,
         only_looking: bool = False,
     ) -> int | None:
@@ -86,7 +86,7 @@ class InUse:
         if descriptor is None:
             free = self.free_by_proc(seen.inode)
             foretold = free is None and is_ours and only_looking  # a sweep would lend itself the right, and ask
-            self._decide(records[at], foretold or free)
+            self.decide(records[at], foretold or free)
             return None
         alone: bool | None = None
         try:
@@ -96,10 +96,19 @@ class InUse:
                 os.close(descriptor)
         if alone:
             return descriptor
-        self._decide(records[at], self.free_by_proc(seen.inode) if alone is None else False)
+        self.decide(records[at], self.free_by_proc(seen.inode) if alone is None else False)
         return None
 
-    def _decide(self, record: TempFile, free: bool | None) -> None:
+    def decide(self, record: TempFile, free: bool | None) -> None:
+        """Return if what a record stands for may go.
+
+        Args:
+            record: Its age counts where nothing can tell.
+            free: Whether nobody uses it; None: nothing can tell.
+
+        Raises:
+            NotThatFile: it is in use, or nothing can tell.
+        """
         if free:
             return
         if free is None:
@@ -140,7 +149,7 @@ class InUse:
         return True if self._opened[1] and self._mapped[1] and processes.sees_all_processes() else None
 
 
-def _opened_unreadable(name: bytes, above: int | None, seen: Seen) -> int | None:
+def _opened_unreadable(name: bytes, above: int | None, seen: Seen | Listed) -> int | None:
     """Open a file of ours whose mode lets us not: its mode lets us for as long as that takes. None: it cannot be done.
 
     By way of a descriptor that only points: the mode of no other file is changed, whoever renames meanwhile.
