@@ -25,7 +25,8 @@ FLOORS = [
     {"registering", "sweeping", "storages"},
     {"context"},
     {"adopt", "inspection"},
-    {"manager", "jobs"},
+    {"cleanup", "jobs"},
+    {"manager"},
     {"__init__", "service", "testing", "integrations"},
     {"cli"},
 ]

@@ -16,6 +16,7 @@ from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
+from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
@@ -73,6 +74,7 @@ class Context:
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
         registrar: What puts files on record.
+        units: What puts directories on record that go as a whole.
         closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         evictor: What keeps limits.
@@ -95,6 +97,7 @@ class Context:
     large_sweep_guard: LargeSweepGuard
     history: History
     registrar: Registrar
+    units: UnitRegistrar
     closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
@@ -174,6 +177,7 @@ class Context:
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
         registrar = Registrar(registry, guard, told, settings, limited)
+        units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed = ClosedFiles(registry, clock)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         directories = MadeDirectories(directory, limited)
@@ -192,10 +196,11 @@ class Context:
             large_sweep_guard=large,
             history=history,
             registrar=registrar,
+            units=units,
             closed=closed,
             creator=creator,
             directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
             evictor=Evictor(

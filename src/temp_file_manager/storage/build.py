@@ -91,7 +91,6 @@ class Making:
         aside = self.folder(ASIDE) if settings.paranoid and within is None else None
         return LocalStorage(self.in_use, owner_check=owner_check, aside=aside, base=base, within=within)
 
-
     def removing(self) -> Removing:
         """Return what the removal of units works with."""
         assert self.succession is not None  # noqa: S101 - where there is none there are no units

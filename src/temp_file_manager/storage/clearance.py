@@ -179,5 +179,3 @@ def _names(directory: int) -> Iterator[tuple[str, bool]]:
     with os.scandir(directory) as listing:
         for found in listing:
             yield found.name, found.is_dir(follow_symlinks=False)
-
-
