@@ -59,17 +59,11 @@ class TempFileManager:
         hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._work_with(
-            Context.open(
-                settings or Settings(),
-                base_dir=os.fsdecode(base_dir),
-                max_age=None if max_age is DEFAULT_MAX_AGE else max_age,
-                registry=registry,
-                clock=clock,
-                hooks=hooks,
-            ),
-            os.fsdecode(base_dir),
+        base, age = os.fsdecode(base_dir), None if max_age is DEFAULT_MAX_AGE else max_age
+        parts = Context.open(
+            settings or Settings(), base_dir=base, max_age=age, registry=registry, clock=clock, hooks=hooks
         )
+        self._work_with(parts, base)
 
     def _work_with(self, context: Context, base_dir: str) -> None:
         self._context = context
@@ -180,18 +174,16 @@ class TempFileManager:
         """
         return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
 
-    def register_directory(
-        self, path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = (), until: Until | None = None
-    ) -> None:
+    def register_directory(self, path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
         """Put a directory in ``base_dir`` on record as a whole: it goes with all that is in it, or not at all.
 
         It counts from the latest change of anything in it. Whatever keeps something in it keeps all of it.
 
         Raises:
-            ValueError: it cannot go as a whole, and why; or as ``register_file``.
+            ValueError: it cannot go as a whole, and why; or ``ttl`` is negative or not a number.
             FileNotFoundError: it is not there.
         """
-        self._context.units.one(path, ttl, tags, self._context.sessions.until(until, ttl))
+        self._context.units.one(path, ttl, tags)
 
     def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
