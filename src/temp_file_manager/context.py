@@ -164,23 +164,20 @@ class Context:
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
-        book: Book | None = None,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told = Hooks(hooks)
-        history = History(registry, clock)
-        guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
-        scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(book, age), lambda: age.value)
+        told, history = Hooks(hooks), History(registry, clock)
+        guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
+        ruling = _ruling(settings, base_dir, age)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
         registrar = Registrar(registry, guard, told, settings, limited)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
-        closed = ClosedFiles(registry, clock)
+        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        directories = MadeDirectories(directory, limited)
         # Without the history: there may be a session for each request, and nothing else would be left in there.
         retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storages.forced)
         return cls(
@@ -223,8 +220,9 @@ class Context:
         return self.storages.choose(protect_open=protect_open, force=force)
 
 
-def _ruling(book: Book | None, age: MaxAge) -> Ruling | None:
-    return None if book is None else Ruling(book, lambda: age.value)
+def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
+    """Return the rules that are asked; None where there are none, which is cheaper."""
+    return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
 
 
 def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:

@@ -25,7 +25,7 @@ class UnitRegistrar:
         registry: Where the records go.
         clock: What tells the time that records carry.
         registrar: What tells the log and the hooks.
-        settings: ``owner_check``.
+        settings: ``owner_check``, ``secure_delete``.
         base_dir: Where units may lie.
     """
 
@@ -36,6 +36,7 @@ class UnitRegistrar:
         self._clock = clock
         self._registrar = registrar
         self._owner_check = settings.owner_check
+        self._destroys = settings.secure_delete
         self._base_dir = base_dir
 
     def one(self, path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
@@ -77,6 +78,8 @@ class UnitRegistrar:
         if not self._registry.properties.keeps_identity:
             # By its path alone, a whole directory must not be removed.
             return "records in memory do not say which directory is meant: use a durable registry, as sqlite:"
+        if self._destroys:
+            return "secure_delete overwrites what is registered file by file: register the files in it"
         try:
             return examine(path, within, now, owner_check=self._owner_check)
         except UnitRefusedError as reason:

@@ -96,7 +96,8 @@ class Making:
         assert self.succession is not None  # noqa: S101 - where there is none there are no units
         check = self.settings.owner_check
         terms = Terms(self.asof, self.max_age, self.in_use, self.kept_below, check)
-        return Removing(self.folder(GOING), terms, self.succession, self.clock.elapsed)
+        destroys = self.settings.secure_delete
+        return Removing(self.folder(GOING), terms, self.succession, self.clock.elapsed, destroys)
 
 
 def _from_quarantine(making: Making) -> Storage:

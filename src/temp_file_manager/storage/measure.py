@@ -24,9 +24,9 @@ def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gon
     """Look at files by their paths, and yield what each record is to know of its own; None where nothing can be told.
 
     A look is one system call, and moves no time of the file; at a unit it is one for each thing in it. Of a registered
-    link, the link itself is looked at. Each directory is looked at once: where it is absent, or another one than when the file was registered, nothing can be
-    told. ``GONE`` and ``REPLACED`` are no more than what one look said: what changes the record for it looks again,
-    with all the care that a removal takes.
+    link, the link itself is looked at. Each directory is looked at once: where it is absent, or another one than when
+    the file was registered, nothing can be told. ``GONE`` and ``REPLACED`` are no more than what one look said: what
+    changes the record for it looks again, with all the care that a removal takes.
 
     Args:
         records: Which.

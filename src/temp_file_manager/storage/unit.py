@@ -33,6 +33,11 @@ MOST = 2.0
 """Seconds of removing what is in a unit, while others may wait for its path. The rest of it waits for nobody."""
 
 
+_LEFT_TO_THE_DISK = Other(
+    Status.REMOVED, Cause.NOT_GUARANTEED, "what is in a directory that goes as a whole is not overwritten"
+)
+
+
 class Removing(NamedTuple):
     """What the removal of units works with.
 
@@ -41,12 +46,14 @@ class Removing(NamedTuple):
         terms: On which they go.
         succession: What keeps on record where they are then.
         elapsed: What tells the time; seconds on a clock that nobody sets.
+        destroys: Whether content is to be destroyed, which is not done to what is in units: their outcomes say so.
     """
 
     folder: str
     terms: Terms
     succession: Succession
     elapsed: Callable[[], float]
+    destroys: bool = False
 
 
 class Units:
@@ -62,6 +69,8 @@ class Units:
             for at, record in removal.each(removal.records):
                 with noted(removal, at), _Unit(record, directories) as unit:
                     _remove(removal, at, unit, question, folder)
+                if self._removing.destroys and at not in removal.others:
+                    removal.others[at] = _LEFT_TO_THE_DISK
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would make of each, as far as looking can tell."""
