@@ -117,7 +117,6 @@ class Context:
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),
-        book: Book | None = None,
     ) -> Self:
         """Make the base directory, open the registry, and put the rest together.
 
@@ -128,7 +127,6 @@ class Context:
             registry: An address or an object; wins over the settings.
             clock: What tells the time; the machine's if None.
             hooks: Callables that hear every event.
-            book: The rules; None: there are none.
 
         Raises:
             OSError: the base directory cannot be created.
@@ -147,7 +145,7 @@ class Context:
             if opened is not registry:
                 opened.close()
             raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks, book)
+        return cls._of(settings, directory, age, opened, clock, hooks)
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
