@@ -134,13 +134,12 @@ class Question:
         if in_use is None:
             return
         top = self._look(root, b".")
-        if many and mounts.magic(root) in mounts.LEASES_DECIDE:
-            busy = Busy.now((root,))
+        busy = self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
+        if many and busy.complete and mounts.magic(root) in mounts.LEASES_DECIDE:
             mapped, read = processes.mapped_inodes()
-            if busy.complete and read:
+            if read:
                 _refuse_listed(root, busy.inodes | mapped, top.mount, sign)
                 return
-        self._busy = Busy(processes.working_directories()[0], self._busy.complete)
         asker = _Asker(self, record, top.mount, in_use, None)
         asker.refuse_busy(top, "it")
         asker.walk(root, sign, lend=not self._only_looking)
