@@ -1,4 +1,4 @@
-"""Units while others act: kills at each step, renames, openers and mounts in between, other sweeps, readers, cleaners."""
+"""Units while others act: kills at each step, and renamers, openers, mounts, sweeps and cleaners in between."""
 
 import fcntl
 import os
@@ -146,9 +146,7 @@ def test_much_is_removed_over_several_sweeps(
     clock.advance(2 * AGE)
     assert manager.sweep(protect_open=True, limit=1).removed == 1
     assert not made.exists()
-    page = manager.registry.page(
-        Selection(0.0, 0.0, order=Order.ADDED, kind=Kind.GOING), now=clock.elapsed(), limit=9
-    )
+    page = manager.registry.page(Selection(0.0, 0.0, order=Order.ADDED, kind=Kind.GOING), now=clock.elapsed(), limit=9)
     (left,) = page.records
     assert (left.origin, Path(left.path).parent) == (str(made), folder(manager))
     clock.advance(1)

@@ -44,6 +44,7 @@ class Rule(StrEnum):
     DOUBT = "nothing can tell whether it is the file"
     GONE = "gone"
     OBSTACLE = "cannot be removed"
+    WITHIN = "something in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ _RULES = {
     Cause.REWRITTEN: Rule.REWRITTEN,
     Cause.IN_USE: Rule.IN_USE,
     Cause.USE_UNKNOWN: Rule.UNKNOWN,
+    Cause.KEPT_WITHIN: Rule.WITHIN,
     Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
     Cause.ABSENT_DIRECTORY: Rule.DIRECTORY_ABSENT,
 }

@@ -11,9 +11,11 @@ from temp_file_manager.storage.base_rules import why_no_unit
 from temp_file_manager.storage.below import WITHIN, Below
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import parent_of
-from temp_file_manager.storage.kernel.statx import Listed, listed_looker, looker
+from temp_file_manager.storage.kernel.statx import HERE, Listed, listed_looker, looker
 from temp_file_manager.storage.own_files import OURS, OWN_DIRECTORY, is_own
+from temp_file_manager.storage.paths import nearest_existing
 from temp_file_manager.storage.permissions import foreign
+from temp_file_manager.storage.tree import is_locked
 from temp_file_manager.text import printable
 
 
@@ -71,6 +73,34 @@ def examine(path: str, within: str, asof: float, *, owner_check: bool = False) -
         return _examined(root, path, asof)
     finally:
         os.close(root)
+
+
+def has_lock(path: str) -> bool:
+    """Say whether somebody has a directory locked, who thereby asks cleaners to leave it alone.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    root = os.open(path, WITHIN)
+    try:
+        return is_locked(root)
+    finally:
+        os.close(root)
+
+
+def why_out_of_reach(directory: str, base: str) -> str:
+    """Say why units in a directory could not be moved to the private folder of a base; nothing if they can be.
+
+    Raises:
+        OSError: one of them cannot be looked at.
+    """
+    look = listed_looker()
+    there, here = (look(HERE, os.fsencode(path) + b"/.").mount for path in (nearest_existing(base), directory))
+    if there == here:
+        return ""
+    return (
+        f"it lies on another file system or mount than the base directory {printable(base)}, where units go by way of"
+    )
 
 
 def _examined(root: int, path: str, asof: float) -> FoundUnit:

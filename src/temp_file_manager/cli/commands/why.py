@@ -32,6 +32,7 @@ ADVICE = {
     Rule.DIRECTORY_ABSENT: "It is kept until what its directory lies on is back; if that never will be: forget it.",
     Rule.DOUBT: "It is kept, lest another's file be removed. If it is yours: register it again, or forget it.",
     Rule.GONE: "Somebody else removed it; the record is forgotten.",
+    Rule.WITHIN: "It goes as a whole or not at all: what keeps something in it keeps all of it.",
     Rule.OBSTACLE: "It is tried again by later sweeps, when what stands in the way is gone.",
 }
 
