@@ -188,7 +188,7 @@ class TestMeasured:
         assert abs(found.used_at - time.time()) < 60
         clock.set(wall=time.time())
         manager.context.measuring.slice(lambda: False)
-        assert manager.registry.stats().size == disk(made)
+        assert manager.registry.stats().bytes == disk(made)
 
     def test_a_limit_takes_it_whole(self, tmp_path: Path, clock: FakeClock) -> None:
         limit = Limit("room", Measure.BYTES, Mark(300_000), Mark(200_000), order=Order.OLDEST, spare=0.0)
@@ -203,4 +203,4 @@ class TestMeasured:
             report = manager.sweep(protect_open=True)
             assert report.evicted == 2
             assert [unit.exists() for unit in units] == [False, False, True]
-            assert manager.registry.stats().size == disk(units[-1])
+            assert manager.registry.stats().bytes == disk(units[-1])

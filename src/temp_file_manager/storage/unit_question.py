@@ -22,7 +22,7 @@ from temp_file_manager.text import printable, span
 MANY = 1000
 """With more in it a look at all processes costs less than a second lease on each file."""
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_MAY_ENTER = stat.S_IXGRP | stat.S_IXOTH
 
 KeptBelow = Callable[[str], str]
 """Says what of the records below a directory has to stay, and why; nothing if all may go."""
@@ -108,8 +108,7 @@ class Question:
             self._refuse_young(record, age, totals)
         if in_use is not None:
             asker.refuse_busy(top, "it")
-            open_to_others = top.mode & _OTHERS and around.mode & _OTHERS
-            in_use.decide(record, None if open_to_others and not self._busy.complete else True)
+            in_use.decide(record, True if self._busy.complete or _is_closed(record.path) else None)
         return totals
 
     def after(self, record: TempFile, root: int, path: str, sign: Callable[[], object], *, many: bool) -> None:
@@ -249,6 +248,16 @@ class _Asker:
         assert self._below is not None  # noqa: S101 - see _visit
         where = printable(self._below.where(name))
         return NotThatFile(other.status, other.cause, f"{where} in it: {sentence(other.cause, other.detail)}")
+
+
+def _is_closed(path: str) -> bool:
+    """Say whether nobody but this user, whose processes can be seen, and root can enter a directory."""
+    real = os.path.realpath(path)
+    while real != "/":
+        if not os.stat(real).st_mode & _OTHERS_MAY_ENTER:
+            return True
+        real = os.path.dirname(real)
+    return False
 
 
 def _refuse_listed(root: int, used: set[int], mount: int, sign: Callable[[], object]) -> None:
