@@ -28,6 +28,7 @@ class Other(NamedTuple):
     detail: str = ""
     found: Rewritten | None = None
     due_at: float | None = None
+    saved: int = 0
 
     @property
     def lasting(self) -> str:

@@ -17,10 +17,12 @@ from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.restore import Restorer
 from temp_file_manager.registering.session import Parts, Sessions
+from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage import zstd
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.choice import Ruling
@@ -74,6 +76,7 @@ class Context:
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
         registrar: What puts files on record.
+        units: What puts directories on record that go as a whole.
         closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         evictor: What keeps limits.
@@ -96,6 +99,7 @@ class Context:
     large_sweep_guard: LargeSweepGuard
     history: History
     registrar: Registrar
+    units: UnitRegistrar
     closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
@@ -138,7 +142,10 @@ class Context:
         directory = BaseDirectory(base, durable=is_durable(wanted, base))
         directory.make()
         opened = open_registry(wanted, base, identify)
-        problems = list(refusals(settings.limits, opened.properties, lambda: mounts.kind(base)))
+        problems = [
+            *refusals(settings.limits, opened.properties, lambda: mounts.kind(base)),
+            *zstd.refusals(settings.rules),
+        ]
         if problems:
             if opened is not registry:
                 opened.close()
@@ -162,19 +169,18 @@ class Context:
         hooks: Iterable[Hook],
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told = Hooks(hooks)
-        history = History(registry, clock)
-        guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
-        scheduler = Scheduler(clock)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, _ruling(settings, base_dir, age))
+        told, history = Hooks(hooks), History(registry, clock)
+        guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
+        ruling = _ruling(settings, base_dir, age)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
         registrar = Registrar(registry, guard, told, settings, limited)
-        closed = ClosedFiles(registry, clock)
+        units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
+        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        directories = MadeDirectories(directory, limited)
         # Without the history: there may be a session for each request, and nothing else would be left in there.
         retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storages.forced)
         return cls(
@@ -190,10 +196,11 @@ class Context:
             large_sweep_guard=large,
             history=history,
             registrar=registrar,
+            units=units,
             closed=closed,
             creator=creator,
             directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
             evictor=Evictor(

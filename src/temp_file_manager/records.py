@@ -239,6 +239,7 @@ class Outcome(NamedTuple):
         detail: What more there is to say of the cause; see ``Cause``.
         found: What is there instead, where the record is to stand for that from now on; then it is ``SKIPPED``.
         due_at: When to look at it again, where a rule keeps it until then; then it is ``KEPT``.
+        saved: Bytes of the disk that compressing it has freed.
     """
 
     record: TempFile
@@ -247,6 +248,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     found: Rewritten | None = None
     due_at: float | None = None
+    saved: int = 0
 
     @property
     def retired(self) -> bool:
