@@ -8,6 +8,7 @@ from time import perf_counter
 
 from benchmarks import (
     claimed,
+    compression,
     concurrency,
     footprint,
     goals,
@@ -37,9 +38,11 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "secure": secure.secure,
     "looking": lives.looking,
     "sessions": lives.sessions,
+    "compressing": compression.compressing,
     "clean": measures.clean,
     "evicting": lives.evicting,
     "quarantining": lives.quarantining,
+    "units": lives.units,
     "waiting": waiting.waiting,
     "claimed": claimed.claimed,
 }
@@ -79,6 +82,7 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
     ):
         if name in chosen:
             trees += [tree for tree in module.trees(plan) if tree not in trees]
+    trees += lives.unit_trees(plan) if "units" in chosen else []
     if "register" in chosen or "concurrency" in chosen:
         trees.append(("register", 0, plan.files))
     return trees

@@ -1,14 +1,14 @@
-"""Limits and sessions: evicting files beside cleaning as many, a look at limits, and the end of a session."""
+"""Limits, sessions and units: evicting beside cleaning, looks at limits, ends of sessions, whole directories."""
 
 import gc
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from time import perf_counter
 
-from benchmarks import durable
+from benchmarks import durable, peers
 from benchmarks.measures import Plan, timed
 from benchmarks.tables import Table, compared, interleaved
 from benchmarks.trees import Tree
@@ -37,6 +37,9 @@ KINDS = ((Measure.FILES, 1e12), (Measure.BYTES, 1e15))
 REMOVED = "removing what is due"
 QUARANTINED = "quarantining what is due"
 RULED: dict[str, tuple[Rule, ...]] = {REMOVED: (), QUARANTINED: (Rule("undo", age=0.0, quarantine=3600.0),)}
+UNIT, RM = "a unit, asking who has anything in it open", "rm -rf"
+UNIT_CPU, RM_CPU = f"{UNIT}: its processor time", f"{RM}: its processor time"
+UNIT_FILES = 20_000
 
 
 def look_name(records: int) -> str:
@@ -48,6 +51,11 @@ def trees(plan: Plan) -> list[tuple[str, int, int]]:
     """Return the trees this measure wants."""
     names = dict.fromkeys((CLEAN, *ORDERS, *RULED), plan.files) | {SESSION: min(plan.files, 10_000)}
     return [(name, turn, count) for name, count in names.items() for turn in range(plan.rounds)]
+
+
+def unit_trees(plan: Plan) -> list[tuple[str, int, int]]:
+    """Return those that ``units`` wants."""
+    return [(name, turn, min(plan.files, UNIT_FILES)) for name in (UNIT, RM) for turn in range(plan.rounds)]
 
 
 TEN = tuple(
@@ -129,6 +137,37 @@ def quarantining(plan: Plan) -> Table:
         assert not tree.left()
     title = f"Sweeping {plan.files:,} files on record in SQLite"
     return compared("quarantining", title, "µs a file", samples, dict.fromkeys(samples, ""), ours=QUARANTINED)
+
+
+def units(plan: Plan) -> Table:
+    """Remove a directory of files that is one record, and one by a program that asks nobody."""
+    rows = {UNIT: UNIT_CPU, RM: RM_CPU}
+    samples: dict[str, list[float | None]] = {name: [None] * plan.rounds for name in (*rows, *rows.values())}
+    for turn, name in interleaved(list(rows), plan.rounds):
+        tree = plan.forest.tree(name, turn)
+        wall, processor = _unit(plan, tree) if name == UNIT else _both(peers.rm, tree)
+        samples[name][turn], samples[rows[name]][turn] = wall / tree.count * 1e6, processor / tree.count * 1e6
+    title = f"A directory of {min(plan.files, UNIT_FILES):,} files as one record in SQLite"
+    return compared("units", title, "µs a file", samples, {RM: "a process of its own"}, ours=UNIT)
+
+
+def _unit(plan: Plan, tree: Tree) -> tuple[float, float]:
+    """Return the seconds, and those of a processor, that a sweep takes which removes a tree as a unit."""
+    with durable.opened(plan.scratch) as manager:
+        unit = os.path.join(manager.base_dir, "unit")
+        os.rename(tree.directory, unit)
+        manager.register_directory(unit)
+        return _both(_sweep, manager)
+
+
+def _sweep(manager: TempFileManager) -> None:
+    manager.sweep(force=True, protect_open=True)
+
+
+def _both(call: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    before = os.times()
+    wall = timed(call, *arguments)
+    return wall, sum(os.times()[:4]) - sum(before[:4])
 
 
 def sessions(plan: Plan) -> Table:

@@ -25,7 +25,8 @@ FLOORS = [
     {"registering", "sweeping", "storages"},
     {"context"},
     {"adopt", "inspection"},
-    {"manager", "jobs"},
+    {"cleanup", "jobs"},
+    {"manager"},
     {"__init__", "service", "testing", "integrations"},
     {"cli"},
 ]
@@ -203,7 +204,7 @@ def test_signals_are_set_by_the_command_line_alone() -> None:
 
 def test_the_manager_stays_small() -> None:
     names = {name for name in dir(TempFileManager) if not name.startswith("_")} | {"base_dir"}
-    assert len(names) <= 31
+    assert len(names) <= 31  # 28, and those for directories, for what is compressed, and for what is quarantined
 
 
 @pytest.mark.parametrize("module", ["temp_file_manager", "temp_file_manager.cli", "aiecs.tools.temp_file_manager"])

@@ -2,6 +2,7 @@
 
 from temp_file_manager.errors import (
     BaseDirectoryError,
+    DamagedFileError,
     InvalidArgumentError,
     LargeSweepError,
     LimitError,
@@ -34,6 +35,7 @@ __version__ = VERSION
 
 __all__ = [
     "BaseDirectoryError",
+    "DamagedFileError",
     "Event",
     "FileStatus",
     "FilesRegistered",

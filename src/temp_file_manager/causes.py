@@ -24,6 +24,8 @@ class Cause(StrEnum):
     USE_UNKNOWN = "use unknown"
     FOREIGN = "foreign"  # another user's
     OWN = "own"  # this package's
+    NOT_COMPRESSED = "not compressed"  # it is better left as it is, for now or until it is due; the detail says why
+    KEPT_WITHIN = "kept within"  # something in a directory that goes as a whole is to stay; the detail says what
     RULE = "rule"  # a rule lets it live longer; the detail says which, and why
     # Why its removal did not come about.
     NOT_REGULAR = "not regular"

@@ -29,6 +29,7 @@ class Other(NamedTuple):
     found: Rewritten | None = None
     due_at: float | None = None
     rule: str = ""
+    saved: int = 0
 
     @property
     def lasting(self) -> str:

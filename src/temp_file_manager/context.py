@@ -17,11 +17,13 @@ from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.restore import Restorer
 from temp_file_manager.registering.session import Parts, Sessions
+from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage import zstd
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.changes.changes import Changes
@@ -77,6 +79,7 @@ class Context:
         large_sweep_guard: What asks before a change of settings removes much.
         history: What was done, and how much there was.
         registrar: What puts files on record.
+        units: What puts directories on record that go as a whole.
         closed: What measures files that were made here when they are closed.
         creator: What makes files that are on record.
         evictor: What keeps limits.
@@ -101,6 +104,7 @@ class Context:
     large_sweep_guard: LargeSweepGuard
     history: History
     registrar: Registrar
+    units: UnitRegistrar
     closed: ClosedFiles
     creator: Creator
     directories: MadeDirectories
@@ -148,6 +152,7 @@ class Context:
         problems = [
             *refusals(settings.limits, opened.properties, lambda: mounts.kind(base)),
             *rule_refusals(settings.rules, opened.properties),
+            *zstd.refusals(settings.rules),
         ]
         if problems:
             if opened is not registry:
@@ -173,19 +178,18 @@ class Context:
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
         told, history = Hooks(hooks), History(registry, clock)
-        guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
-        scheduler = Scheduler(clock)
+        guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
         ruling = _ruling(settings, base_dir, age)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling)
+        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
         registrar = Registrar(registry, guard, told, settings, limited, ruling)
-        closed = ClosedFiles(registry, clock)
+        units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
+        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        directories = MadeDirectories(directory, limited)
         evicting = storages.forced_protecting
         retire = _retirement(registry, clock, told, settings, storages.forced)
         return cls(
@@ -201,10 +205,11 @@ class Context:
             large_sweep_guard=large,
             history=history,
             registrar=registrar,
+            units=units,
             closed=closed,
             creator=creator,
             directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
+            sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
             ruling=in_force,

@@ -11,6 +11,7 @@
     │   ├── RegistryBusyError                        this very thread is in the middle of using it
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
+    ├── DamagedFileError       (also an OSError)     a compressed file that is cut short or damaged
     ├── LimitError             (also an OSError)     a limit is passed that is to refuse new files
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
@@ -83,6 +84,13 @@ class LimitError(TempFileError, OSError):
 
     def __init__(self, message: str) -> None:
         super().__init__(errno.ENOSPC, message)
+
+
+class DamagedFileError(TempFileError, OSError):
+    """A compressed file that cannot be read to its end: it stays as it is. ``filename`` is its path."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(errno.EIO, f"{why}, and stays as it is", path)
 
 
 class BaseDirectoryError(TempFileError, OSError):

@@ -184,8 +184,13 @@ def _kept_for_good(outcomes: Outcomes) -> None:
 
 def swept(report: SweepReport, force: bool) -> None:
     """Say what a sweep did; an idle one says nothing."""
-    if report.retired or report.failed or report.replaced:
-        others = {"failed": report.failed, "replaced": report.replaced, "kept": report.kept}
+    if report.retired or report.failed or report.replaced or report.compressed:
+        others = {
+            "compressed": report.compressed,
+            "failed": report.failed,
+            "replaced": report.replaced,
+            "kept": report.kept,
+        }
         more = "".join(f", {count} {what}" for what, count in others.items() if count)
         logger.info(f"Cleaned up {report.retired} temporary files (force={force}){more}")
 

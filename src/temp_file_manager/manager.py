@@ -6,23 +6,21 @@ from threading import Lock
 from typing import IO, Any, Self
 
 from temp_file_manager import logs
-from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.arguments import seconds
+from temp_file_manager.cleanup import Demand, clean_up, clean_up_own
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
-from temp_file_manager.records import Selection
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.on_record import recorded_path, statuses
 from temp_file_manager.registering.pin import pin, unpin
+from temp_file_manager.registering.reopen import reopen
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
-from temp_file_manager.sweeping.preparation import prepare
-from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
@@ -60,17 +58,11 @@ class TempFileManager:
         hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._work_with(
-            Context.open(
-                settings or Settings(),
-                base_dir=os.fsdecode(base_dir),
-                max_age=None if max_age is DEFAULT_MAX_AGE else max_age,
-                registry=registry,
-                clock=clock,
-                hooks=hooks,
-            ),
-            os.fsdecode(base_dir),
+        base, age = os.fsdecode(base_dir), None if max_age is DEFAULT_MAX_AGE else max_age
+        parts = Context.open(
+            settings or Settings(), base_dir=base, max_age=age, registry=registry, clock=clock, hooks=hooks
         )
+        self._work_with(parts, base)
 
     def _work_with(self, context: Context, base_dir: str) -> None:
         self._context = context
@@ -181,6 +173,17 @@ class TempFileManager:
         """
         return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
 
+    def register_directory(self, path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
+        """Put a directory in ``base_dir`` on record as a whole: it goes with all that is in it, or not at all.
+
+        It counts from the latest change of anything in it. Whatever keeps something in it keeps all of it.
+
+        Raises:
+            ValueError: it cannot go as a whole, and why; or ``ttl`` is negative or not a number.
+            FileNotFoundError: it is not there.
+        """
+        self._context.units.one(path, ttl, tags)
+
     def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
@@ -274,22 +277,8 @@ class TempFileManager:
             ValueError: ``limit`` or ``budget`` is negative or not a number.
             LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
         """
-        bounds = Bounds.of(limit, budget, stop)
-        context = self._context
-        due = Selection(context.clock.wall() if trust_clock else context.clock_guard.read().asof, self.max_age, force)
-        bounds, foretold = prepare(self.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
-        if allow_large is not None and not dry_run:
-            context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
-        context.closed.tell()
-        storage = context.storage_for(protect_open=protect_open, force=force)
-        report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
-        if allow_large is not None:
-            context.large_sweep_guard.completed(due, report)
-        bounds, evict = bounds.after(report), context.evictor.evict
-        report += evict(due, bounds, allow=allow_large, swept_by=storage, dry_run=dry_run, foretold=foretold)
-        if not dry_run:
-            context.directories.remove(due)
-        return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
+        demand = Demand(force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop)
+        return clean_up(self._context, demand)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.
@@ -305,13 +294,26 @@ class TempFileManager:
         """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
         return self._context.creator.open(mode, suffix, ttl, encoding)
 
-    def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
+    def reopen(self, file_path: AnyPath, mode: str = "rb", *, encoding: str | None = None) -> IO[Any]:
+        """Open a registered file to read it, also when it has been compressed; it is held until that is closed.
+
+        Raises:
+            OSError: it is not there, or its compressed form is damaged.
+            ValueError: it is not registered, or ``mode`` is none of ``"rb"`` and ``"r"``.
+        """
+        return reopen(self.registry, file_path, mode, encoding, self._context.clock)
+
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, ttl: float | None = None) -> str:
         """Create a directory in ``base_dir`` with mode 0700 and return its path.
 
-        Register the files you put in it. This manager's sweeps remove it once it is empty, and nothing came into it or
-        went from it for ``max_age`` seconds; leaving the ``with`` block removes it if it is empty.
+        As a ``unit`` it is on record, as ``register_directory`` says, for ``ttl`` seconds or ``max_age`` after its last
+        change. Else register the files you put in it: this manager's sweeps remove it once it is empty, and nothing
+        came or went for ``max_age`` seconds; leaving the ``with`` block removes it if it is empty.
         """
-        return self._context.directories.create(suffix, prefix)
+        made = self._context.directories
+        if unit:
+            return made.create_unit(suffix, prefix, lambda path: self._context.units.one(path, ttl, ()))
+        return made.create(suffix, prefix)
 
     def start(self) -> None:
         """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
@@ -342,9 +344,6 @@ class TempFileManager:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
                 self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind
-                self._context.closed.tell()
-                mine = Selection(self._context.clock.wall(), self.max_age, force=True, mine=True)
-                self._context.sweeper.run(mine, Bounds(), self._context.storages.forced)
-                self._context.directories.remove(mine)
+                clean_up_own(self._context)
         finally:
             self.close()

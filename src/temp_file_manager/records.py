@@ -242,6 +242,7 @@ class Outcome(NamedTuple):
         found: What is there instead, where the record is to stand for that from now on; then it is ``SKIPPED``.
         due_at: When to look at it again, where a rule keeps it until then; then it is ``KEPT``.
         rule: The name of that rule. Empty: rules keep it no more, ``max_age`` decides, and ``due_at`` is not noted.
+        saved: Bytes of the disk that compressing it has freed.
     """
 
     record: TempFile
@@ -251,6 +252,7 @@ class Outcome(NamedTuple):
     found: Rewritten | None = None
     due_at: float | None = None
     rule: str = ""
+    saved: int = 0
 
     @property
     def retired(self) -> bool:

@@ -1,5 +1,7 @@
 """A manager's storages: with and without a look at who has files open, asking rules or not."""
 
+import functools
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,12 +9,14 @@ from typing import Self
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.records import TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.successors import Row, Succession
+from temp_file_manager.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,29 @@ class Storages:
         clock: Clock,
         asof: Callable[[], float],
         ruling: Ruling | None,
+        max_age: Callable[[], float],
     ) -> Self:
         """Put storages together; arguments as of ``build``."""
         succession = succession_in(registry, clock) if registry.properties.keeps_identity else None
+        kept = functools.partial(kept_below, registry, asof)
         forced, forced_protecting = (
-            build(settings, base_dir, clock, asof, protect_open=protect, succession=succession)
+            build(settings, base_dir, clock, asof, protect_open=protect, succession=succession, kept_below=kept)
             for protect in (False, True)
         )
-        if ruling is None:
+        if ruling is None and succession is None:
             return cls(forced, forced_protecting, forced, forced_protecting)
         bare, protecting = (
-            build(settings, base_dir, clock, asof, protect_open=protect, ruling=ruling, succession=succession)
+            build(
+                settings,
+                base_dir,
+                clock,
+                asof,
+                protect_open=protect,
+                ruling=ruling,
+                succession=succession,
+                kept_below=kept,
+                max_age=max_age,
+            )
             for protect in (False, True)
         )
         return cls(bare, protecting, forced, forced_protecting)
@@ -67,15 +83,27 @@ class Storages:
         return self.protecting if protect_open else self.bare
 
 
+def kept_below(registry: Registry, asof: Callable[[], float], directory: str) -> str:
+    """Say what of the records below a directory has to stay, by whichever of its paths; nothing if all may go."""
+    now = asof()
+    for path in dict.fromkeys((directory, os.path.realpath(directory))):
+        found = registry.kept_below(path, now)
+        if found is not None:
+            why = "is held" if found.held else "is pinned" if found.pinned_until else "is in a session that lives"
+            return f"{printable(os.path.relpath(found.path, path))} in it {why}"
+    return ""
+
+
 def succession_in(registry: Registry, clock: Clock) -> Succession:
     """Return what keeps successors on record in a registry."""
 
-    def succeed(rows: Sequence[Row]) -> None:
+    def succeed(rows: Sequence[Row], registered_at: float | None = None, *, only_new: bool = False) -> None:
         natures = {file[0]: nature for file, nature in rows}
-        registry.add([file for file, _ in rows], clock.wall(), natures=natures)
+        now = clock.wall() if registered_at is None else registered_at
+        registry.add([file for file, _ in rows], now, only_new=only_new, natures=natures)
 
-    def withdraw(paths: Sequence[str]) -> None:
+    def withdraw(what: Sequence[str | TempFile]) -> None:
         with suppress(RegistryError):  # they are found gone when they are due
-            registry.forget(paths)
+            registry.forget(what)
 
-    return Succession(succeed, withdraw)
+    return Succession(succeed, withdraw, registry.get)

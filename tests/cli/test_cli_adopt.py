@@ -165,3 +165,30 @@ def test_directories_that_cannot_be_are_refused_before_anything_is_made(say: Say
     for flags in ([], ["--yes"], ["--yes", "--once", "--max-age", "0"]):
         assert say("adopt", *flags, directory).code == 2
     assert os.listdir(folder) == []
+
+
+class TestUnits:
+    """``--units``: each directory in one goes as a whole."""
+
+    def test_they_are_put_on_record(self, say: Say, tree: Path) -> None:
+        make(tree, "profile/a", "profile/b/c", "other/d", "young/e", "file")
+        special(tree / "link", "link")
+        code, out, _ = say("adopt", str(tree), "--units", "--exclude", "young", "--yes")
+        assert code == 0
+        assert out.splitlines()[0].startswith(f"{tree}: 2 directories, ")
+        assert {"  Passed by: 1 excluded", "  Passed by: 2 no directory"} <= set(out.splitlines())
+        assert out.splitlines()[-1].startswith("2 directories put on record, ")
+        assert "Passed by: 2 already on record" in say("adopt", str(tree), "--units", "--exclude", "young").out
+        assert "2 removed" in say("sweep", "--all").out
+        assert sorted(os.listdir(tree)) == ["file", "link", "young"]
+
+    def test_a_plan_changes_nothing(self, say: Say, folder: Path, tree: Path) -> None:
+        make(tree, "profile/a")
+        before = snapshot(folder)
+        out = say("adopt", str(tree), "--units").out
+        assert "With --yes these directories are put on record." in out
+        assert snapshot(folder) == before
+
+    @pytest.mark.parametrize("flag", ["--once", "--keep-adopting", "--forget"])
+    def test_not_with(self, say: Say, tree: Path, flag: str) -> None:
+        assert say("adopt", str(tree), "--units", flag).code == 2

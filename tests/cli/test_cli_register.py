@@ -194,3 +194,17 @@ def test_a_time_is_seconds_or_a_text(say: Say, folder: Path, manager: TempFileMa
     say("register", path, "--ttl", text)
     record = manager.registry.get([path])[path]
     assert record.due_at == record.registered_at + lives
+
+
+def test_directories_are_put_on_record_as_a_whole(say: Say, folder: Path, manager: TempFileManager) -> None:
+    base = Path(manager.base_dir)
+    for name in ("one", "two"):
+        (base / name).mkdir()
+        (base / name / "file").touch()
+    code, out, err = say("register", "--unit", str(base / "one"), str(base / "two"), str(folder))
+    assert (code, out) == (1, "2 directories registered, 1 refused.\n")
+    assert "lies outside" in err or "holds, the base directory" in err
+    kinds = {record.kind for record in manager.registry.get([str(base / "one"), str(base / "two")]).values()}
+    assert kinds == {"unit"}
+    assert "2 removed" in say("sweep", "--all").out
+    assert not (base / "one").exists()

@@ -46,6 +46,8 @@ OF_THE_REGISTRY = {
     "temp_files_kept_unknown_total",
     "temp_files_kept_unproven_total",
     "temp_files_freed_bytes_total",
+    "temp_files_compressed_total",
+    "temp_files_compressed_saved_bytes_total",
     "temp_files_evicted_total",
     "temp_files_active",
     "temp_file_sessions",

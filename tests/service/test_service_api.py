@@ -651,3 +651,17 @@ def test_another_page_of_the_same_time_and_size_is_another(
             os.utime(tmp_path / "index.html", (0, 0))
             tags.add(client.get("/").headers["etag"])
         assert len(tags) == 2
+
+
+def test_a_directory_is_registered_as_a_whole(client: Client, manager: TempFileManager, tmp_path: Path) -> None:
+    unit, outside = Path(manager.base_dir, "unit"), tmp_path / "outside"
+    for directory in (unit, outside):
+        directory.mkdir()
+        (directory / "file").touch()
+    answer = client.post("/v1/files", {"paths": [str(unit), str(outside), manager.base_dir], "unit": True}).json
+    if not manager.registry.properties.keeps_identity:
+        assert answer["registered"] == 0
+        return
+    assert answer["registered"] == 1, answer
+    assert {one["path"] for one in answer["refused"]} == {str(outside), manager.base_dir}
+    assert manager.registry.get([str(unit)])[str(unit)].kind == "unit"

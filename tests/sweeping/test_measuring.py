@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contexts import MakeManager, jobs_of
-from temp_file_manager import TempFileManager
-from temp_file_manager.causes import Cause
 from temp_file_manager import TempFileManager, jobs
+from temp_file_manager.causes import Cause
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.events import Event, RecordsSettled
 from temp_file_manager.records import Measured, Selection, Status, TempFile
@@ -23,8 +22,6 @@ from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.measuring import LONGEST, ROUND, SHARE, SHORTEST, SLICE, TURN, Measuring
-from temp_file_manager.sweeping.scheduler import MEASURE
-from temp_file_manager.sweeping.measuring import LONGEST, PAGE, ROUND, SHARE, SHORTEST, SLICE, TURN, Measuring
 from temp_file_manager.sweeping.scheduler import MEASURE, WATCH
 from temp_file_manager.sweeping.sweep import Sweeper
 from temp_file_manager.sweeping.walk import PAGE

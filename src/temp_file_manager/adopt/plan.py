@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from temp_file_manager import logs
 from temp_file_manager.adopt.survey import TAG, Chosen, Known, Survey, Wanted, wanted
+from temp_file_manager.adopt.units import UnitSurvey
 from temp_file_manager.arguments import seconds
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
-from temp_file_manager.records import NewFile
+from temp_file_manager.records import Kind, Nature, NewFile
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.storage.paths import AnyPath
 from temp_file_manager.storage.tree import WHOLE, Part
@@ -90,7 +91,7 @@ def plan(
     """
     what = directory if isinstance(directory, Wanted) else wanted(directory, exclude)
     limit = seconds("max_age", max_age) if what.ttl is None else what.ttl
-    survey = Survey(what, known, now, renew=renew)
+    survey = UnitSurvey(what, known, now, renew=renew) if what.units else Survey(what, known, now, renew=renew)
     files = size = again = due = due_size = 0
     oldest, since = "", now
     for batch in survey.batches(BATCH):
@@ -137,12 +138,13 @@ def adopt_wanted(
         raise InvalidArgumentError("records in memory do not say which file is meant: adopt into a durable registry")
     context.clock_guard.wall()  # the line comes down before records carry an earlier time
     what = replace(what, spared=(*what.spared, *context.registry.properties.files))
-    survey = Survey(what, functools.partial(on_record, context.registry), now, recent=recent, part=part)
+    known = functools.partial(on_record, context.registry)
+    survey = UnitSurvey(what, known, now) if what.units else Survey(what, known, now, recent=recent, part=part)
     registered = size = again = 0
     stopped = False
     with closing(survey.batches(BATCH)) as batches:
         for batch in batches:
-            _record(context, batch, what.ttl)
+            _record(context, batch, what)
             registered += len(batch)
             size += sum(file.size for file in batch)
             again += sum(file.again for file in batch)
@@ -152,19 +154,24 @@ def adopt_wanted(
     return Adoption(what.directory, registered, size, again, survey.skipped, stopped)
 
 
-def _record(context: Context, batch: list[Chosen], ttl: float | None) -> None:
+def _record(context: Context, batch: list[Chosen], what: Wanted) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
+    natures = {file.path: Nature(kind=Kind.UNIT) for file in batch} if what.units else {}
     for path, since, size, identity, again, disk, fresh in batch:
         if fresh:
             # The rest of the record is its application's, if that has registered it since it was looked at.
             with suppress(RecordClaimedError):  # a sweep is at it
                 context.registry.amend(path, since)
             continue
-        due_at = None if ttl is None else since + ttl
-        by_time.setdefault((since, again), []).append((path, due_at, size, (TAG,), identity, disk))
+        due_at = None if what.ttl is None else since + what.ttl
+        row = (path, due_at, None if what.units else size, (TAG,), identity, disk)
+        by_time.setdefault((since, again), []).append(row)
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
-        context.registrar.put(rows, since, only_new=not again)
+        if what.units:
+            context.registry.add(rows, since, only_new=not again, natures=natures)
+        else:
+            context.registrar.put(rows, since, only_new=not again)
     logs.registered_all(file.path for file in batch if not file.fresh)
 
 

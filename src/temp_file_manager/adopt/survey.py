@@ -47,6 +47,7 @@ class Wanted:
         spared: Absolute paths of files that this program itself works with, and what begins like them and a ``-``.
         place: The directory's inode and birth; another that takes its place is not meant. None: whatever is there.
         watch: Whether what comes to be there is adopted at once, where anything tells of it.
+        units: Not files are meant, but each directory directly in it, as a whole.
     """
 
     directory: str
@@ -55,6 +56,7 @@ class Wanted:
     spared: tuple[str, ...] = ()
     place: tuple[int, int] | None = None
     watch: bool = False
+    units: bool = False
 
     def opened(self, spared: Callable[[str], Skip | None], skip: Callable[[str, Skip], None]) -> Tree:
         """Return the directory held open, as ``Tree`` takes the rest.
@@ -158,7 +160,7 @@ class Survey:
         self._renew = renew
         self._latest = (now - recent) * 1e9 if recent else math.inf
         self._to_come = (now + _AHEAD) * 1e9
-        self._excluded = _matcher(what.exclude)
+        self._excluded = matcher(what.exclude)
         self._base = what.directory.rstrip("/")
         self._own = OwnFiles(what.spared)
 
@@ -257,7 +259,8 @@ def registered_at(latest: int, now: float) -> float:
     return min(float(-(-latest // 1_000_000_000)), now)
 
 
-def _matcher(globs: Iterable[str]) -> Callable[[str], bool] | None:
+def matcher(globs: Iterable[str]) -> Callable[[str], bool] | None:
+    """Return what says whether a relative path matches one of these patterns; None where there are none."""
     pattern = "|".join(map(fnmatch.translate, globs))
     if not pattern:
         return None

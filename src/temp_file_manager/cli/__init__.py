@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from temp_file_manager.cli import render, top
 from temp_file_manager.cli.commands import (
     adopt,
+    cat,
     check,
     completion,
     config,
@@ -53,6 +54,7 @@ COMMANDS = (
     session,
     exec_,
     forget,
+    cat,
     adopt,
     stats,
     limits,

@@ -13,7 +13,7 @@ def tell(plan: Plan, args: argparse.Namespace) -> None:
         render.as_json(_plan(plan, args), indent=None)
         return
     render.line(
-        f"{plan.wanted.directory}: {render.count(plan.files, 'file')}, {human_size(plan.size)}, can be adopted."
+        f"{plan.wanted.directory}: {render.count(plan.files, _what(args))}, {human_size(plan.size)}, can be adopted."
     )
     if plan.again:
         render.line(f"  {plan.again} of them were adopted before and have been touched since: their age starts anew.")
@@ -33,7 +33,7 @@ def adopted(done: Adoption, args: argparse.Namespace) -> None:
         numbers = {"registered": done.registered, "bytes": done.size, "again": done.again}
         render.as_json(numbers | {"keep_adopting": args.keep_adopting, "watch": args.watch}, indent=None)
         return
-    render.line(f"{render.count(done.registered, 'file')} put on record, {human_size(done.size)}.")
+    render.line(f"{render.count(done.registered, _what(args))} put on record, {human_size(done.size)}.")
     if args.keep_adopting:
         when = ", as soon as it is there," if args.watch else ""
         render.line(f"From now on run adopts what is new there{when} until adopt --forget {done.directory}")
@@ -63,6 +63,12 @@ def _intent(args: argparse.Namespace) -> str:
     later = ", and at every sweep of run what is new" if args.keep_adopting else ""
     later += ", or as soon as it is there" if args.watch else ""
     return f"With --yes these files are put on record{later}."
+    what = "directories" if args.units else "files"
+    return f"With --yes these {what} are put on record{later}."
+
+
+def _what(args: argparse.Namespace) -> str:
+    return "directory" if args.units else "file"
 
 
 def _by_number(plan: Plan) -> list[tuple[str, int]]:

@@ -47,8 +47,9 @@ def beginning(raw: bytes) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """Return ``1 file``, ``2 files``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """Return ``1 file``, ``2 files``, ``2 directories``."""
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"
 
 
 def on_terminal() -> bool:

@@ -6,7 +6,7 @@ from temp_file_manager.cli import render
 from temp_file_manager.events import Event, RecordsSettled
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.reports import SweepReport
-from temp_file_manager.text import span
+from temp_file_manager.text import human_size, span
 
 _NOTEWORTHY = (Status.FAILED, Status.KEPT, Status.REPLACED)
 
@@ -60,6 +60,7 @@ class Teller:
             if self._as_json:
                 render.as_json({"outcome": status, "path": path, "reason": reason}, indent=None)
             else:
+                reason = reason or (f"{human_size(outcome.saved)} saved" if outcome.saved else "")
                 render.line(f"{before}{status} {path}{f': {reason}' if reason else ''}")
 
 

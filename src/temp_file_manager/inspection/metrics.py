@@ -120,6 +120,8 @@ _COUNTERS = (
         counters.FREED_BYTES,
         "Bytes that the removed files took on the disk, when last looked at",
     ),
+    ("temp_files_compressed", "compressed", "Files that were compressed"),
+    ("temp_files_compressed_saved_bytes", counters.COMPRESSED_SAVED_BYTES, "Bytes of the disk that this has freed"),
     ("temp_files_evicted", counters.EVICTED, "Files that were removed before their time because of a limit"),
     ("temp_files_quarantined", "quarantined", "Files that were due, and were moved to where they can be had back"),
     ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),

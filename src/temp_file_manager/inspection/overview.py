@@ -89,6 +89,7 @@ def counted(stats: Stats) -> dict[str, float | None]:
         counters.KEPT_UNKNOWN: _whole(stats.counters, counters.KEPT_UNKNOWN),
         counters.KEPT_UNPROVEN: _whole(stats.counters, counters.KEPT_UNPROVEN),
         counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
+        counters.COMPRESSED_SAVED_BYTES: _whole(stats.counters, counters.COMPRESSED_SAVED_BYTES),
         counters.EVICTED: _whole(stats.counters, counters.EVICTED),
         counters.RESTORED: _whole(stats.counters, counters.RESTORED),
     }

@@ -39,6 +39,7 @@ class Rule(StrEnum):
     CLOCK = "clock"
     LARGE_SWEEP = "large sweep"
     CLAIM = "another sweep"
+    NOT_COMPRESSED = "not compressed"
     IN_USE = "in use"
     UNKNOWN = "nothing can tell whether it is in use"
     REPLACED = "replaced"
@@ -48,6 +49,7 @@ class Rule(StrEnum):
     DOUBT = "nothing can tell whether it is the file"
     GONE = "gone"
     OBSTACLE = "cannot be removed"
+    WITHIN = "something in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +290,11 @@ _RULES = {
     Cause.GONE: Rule.GONE,
     Cause.REPLACED: Rule.REPLACED,
     Cause.REWRITTEN: Rule.REWRITTEN,
+    Cause.NOT_COMPRESSED: Rule.NOT_COMPRESSED,
     Cause.IN_USE: Rule.IN_USE,
     Cause.RULE: Rule.RULE,
     Cause.USE_UNKNOWN: Rule.UNKNOWN,
+    Cause.KEPT_WITHIN: Rule.WITHIN,
     Cause.OTHER_DIRECTORY: Rule.DIRECTORY_REPLACED,
     Cause.ABSENT_DIRECTORY: Rule.DIRECTORY_ABSENT,
 }

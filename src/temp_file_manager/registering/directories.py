@@ -1,7 +1,8 @@
-"""Directories for callers, which go with the sweeps of the manager that made them, or with their session."""
+"""Directories for callers: on record as a whole, or gone with the manager or the session that made them, when empty."""
 
 import math
 import os
+from collections.abc import Callable
 from typing import Self
 
 from temp_file_manager import logs
@@ -13,7 +14,7 @@ from temp_file_manager.sweeping.limit_states import LimitStates
 
 
 class MadeDirectories:
-    """What ``TempFileManager.mkdtemp`` made. They are on no record: what a dead process made stays.
+    """What ``TempFileManager.mkdtemp`` made. All but units are on no record: what a dead process made stays.
 
     Args:
         directory: Where they are made.
@@ -37,18 +38,39 @@ class MadeDirectories:
         Raises:
             LimitError: a limit is passed that is to refuse new files.
         """
+        path = self._created(suffix, prefix)
+        self._made[path] = mark(path)
+        return path
+
+    def create_unit(self, suffix: str, prefix: str, register: Callable[[str], None]) -> str:
+        """Create one that goes as a whole by its record; nothing is left if it cannot be put on record.
+
+        Killed in between, it leaves an empty directory.
+        """
+        path = self._created(suffix, prefix)
+        try:
+            register(path)
+        except BaseException:
+            remove_empty(path, mark(path), math.inf)
+            raise
+        return path
+
+    def _created(self, suffix: str, prefix: str) -> str:
         if self._limits is not None:
             self._limits.admit()
         path = self._directory.within(lambda: create_directory(self._directory.path, prefix, suffix))
-        self._made[path] = mark(path)
         if self._locks is not None:
             self._locks += locked(path)
         return path
 
-    def leave_to(self, others: "MadeDirectories") -> None:
-        """Let go of all, remove those that are empty, and leave the rest to others: they go when they are empty."""
+    def let_go(self) -> None:
+        """Unlock them: others may have them, and sweeps may remove them."""
         while self._locks:
             os.close(self._locks.pop())
+
+    def leave_to(self, others: "MadeDirectories") -> None:
+        """Let go of all, remove those that are empty, and leave the rest to others: they go when they are empty."""
+        self.let_go()
         self.remove(Selection(0.0, 0.0, force=True))
         others.take(self._made)
         self._made.clear()

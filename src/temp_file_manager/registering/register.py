@@ -30,11 +30,13 @@ Judge = Callable[[str, Identity | None], str]
 Look = Callable[[str], Found | str | None]
 """Says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
 
-_SWEPT = "removed by a sweep while it was being registered"
-_CLAIMED = "a sweep is at work on it, and has not come to an end in time"
+SWEPT = "removed by a sweep while it was being registered"
+
+CLAIMED = "a sweep is at work on it, and has not come to an end in time"
 
 
-def _anything(path: str, identity: Identity | None) -> str:
+def anything(path: str, identity: Identity | None) -> str:
+    """Be a ``Judge`` that has nothing against any."""
     del path, identity
     return ""
 
@@ -91,7 +93,7 @@ class Registrar:
             plain = self.ruling.book.decide(path) is None
         if not (plain and self._registry.add_one(path, now, settlements)):
             row = (path, due_at, size, labels(tags), None, None)
-            if self._refused([row], now, settlements, self.look(_anything)):
+            if self._refused([row], now, settlements, self.look(anything)):
                 return
         logs.registered(path)
         oversized = self._oversized(path, size)
@@ -103,7 +105,7 @@ class Registrar:
         file_paths: Iterable[AnyPath],
         ttl: float | None,
         tags: Iterable[str],
-        judge: Judge = _anything,
+        judge: Judge = anything,
         session: int = 0,
     ) -> RegisterReport:
         """Register many files in one step; those that ``judge`` has something against are refused."""
@@ -212,7 +214,7 @@ class Registrar:
         def again(rows: Sequence[NewFile]) -> list[NewFile]:
             gone.clear()
             found = [(row, look(row[0])) for row in rows]
-            gone.update((row[0], _SWEPT) for row, file in found if not isinstance(file, tuple))
+            gone.update((row[0], SWEPT) for row, file in found if not isinstance(file, tuple))
             return [(*row[:2], file[0], row[3], *file[1:]) for row, file in found if isinstance(file, tuple)]
 
         while rows:
@@ -221,7 +223,7 @@ class Registrar:
                 self._registry.add(ruled, now, looked=Looked(settlements, again), session=session, natures=natures)
                 break
             except RecordClaimedError as error:
-                claimed |= dict.fromkeys(error.paths, _CLAIMED)
+                claimed |= dict.fromkeys(error.paths, CLAIMED)
                 rows = [row for row in rows if row[0] not in claimed]
         for path, reason in (claimed | gone).items():
             logs.refused(path, reason)

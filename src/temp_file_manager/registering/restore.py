@@ -12,6 +12,7 @@ from temp_file_manager.clock import Wall
 from temp_file_manager.errors import InvalidArgumentError, RegistryError, RegistryFullError
 from temp_file_manager.records import Identity, Kind, Nature, Order, Selection, TempFile
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.unpack import unpacked
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.registry.counters import RESTORED
 from temp_file_manager.storage.contract import NotThatFile
@@ -25,7 +26,7 @@ _EVERY = Selection(0.0, 0.0, order=Order.ADDED, kind=Kind.QUARANTINED)
 
 
 class Restorer(NamedTuple):
-    """Gives files back that are in quarantine.
+    """Gives files back that are in quarantine, or compressed.
 
     It goes as every move does: a record of where the file will be comes first, then the move, and then the record of
     where it was goes. Killed anywhere, it leaves the file in one of the two places, and on record there; the other
@@ -49,7 +50,7 @@ class Restorer(NamedTuple):
         return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
 
     def restore(self, path: str, to: str | None = None, *, inside: str | None = None) -> str:
-        """Move a file back, put it on record anew with its tags, and return where it is.
+        """Move a file back, or uncompress it, put it on record anew with its tags, and return where it is.
 
         Args:
             path: Where it was before, or where it is in quarantine; absolute. Of several that were there, the last.
@@ -57,12 +58,18 @@ class Restorer(NamedTuple):
             inside: The one directory in which it may be, or below it; None: anywhere.
 
         Raises:
-            InvalidArgumentError: nothing of that path is in quarantine, or it may not be moved there.
+            InvalidArgumentError: nothing of that path can be had back, or it may not be moved there.
             OSError: it cannot be moved; FileExistsError if something is in its place, FileNotFoundError if its
                 directory is gone.
             RegistryError: it cannot be put on record, or a sweep is at it.
         """
         record = self.found(path)
+        if record.kind is Kind.COMPRESSED:
+            if to is not None:
+                raise InvalidArgumentError(
+                    f"{record.path!r} is compressed: it can be had back where it was, and moved then"
+                )
+            return unpacked(self.registry, self.registrar, self.clock, record, inside)
         target = to or record.origin
         if not self.registry.keep((record.path,), math.inf, THIS_PROCESS):  # waits for the sweep that is at it
             raise _gone(path)
@@ -79,20 +86,20 @@ class Restorer(NamedTuple):
         return target
 
     def found(self, path: str) -> TempFile:
-        """Return the record of the last file that was at a path, or is in quarantine there, and can be had back.
+        """Return the record of the last file that was at a path and can be had back, by where it was or where it is.
 
         Raises:
             InvalidArgumentError: there is none.
         """
-        records = (*self.last((path,)).values(), *filter(_can_be_had_back, self.registry.get((path,)).values()))
-        if not records:
-            raise _gone(path)
-        return records[0]
+        others = self.registry.successors((path,)).get(path, ())
+        for record in filter(_can_be_had_back, (*others, *self.registry.get((path,)).values())):
+            return record
+        raise _gone(path)
 
     def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
-        """Return the records of the last files that were at these paths, of those that can be had back."""
+        """Return the records of the last files that were at these paths, of those in quarantine."""
         found = self.registry.successors(paths)
-        there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
+        there = {path: next(filter(_is_in_quarantine, records), None) for path, records in found.items()}
         return {path: record for path, record in there.items() if record is not None}
 
     def quarantined(self, page: int = PAGE) -> Iterator[TempFile]:
@@ -129,8 +136,12 @@ class Restorer(NamedTuple):
 
 
 def _can_be_had_back(record: TempFile) -> bool:
+    return record.kind in (Kind.QUARANTINED, Kind.COMPRESSED) and os.path.lexists(record.path)
+
+
+def _is_in_quarantine(record: TempFile) -> bool:
     return record.kind is Kind.QUARANTINED and os.path.lexists(record.path)
 
 
 def _gone(path: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"nothing that was at {path!r} is in quarantine: see list --quarantined")
+    return InvalidArgumentError(f"nothing that was at {path!r} is in quarantine, or compressed: see list --quarantined")

@@ -15,6 +15,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.storage.paths import AnyPath, absolute
@@ -30,6 +31,7 @@ class Parts(NamedTuple):
         registry: Where records are.
         clock: What tells the time that records carry.
         registrar: What puts files on record.
+        units: What puts directories on record as a whole.
         creator: What makes files that are on record.
         directories: What removes directories that a session has left behind.
         retire: Sweeps what a selection says.
@@ -38,6 +40,7 @@ class Parts(NamedTuple):
     registry: Registry
     clock: Wall
     registrar: Registrar
+    units: UnitRegistrar
     creator: Creator
     directories: MadeDirectories
     retire: Callable[[Selection], object]
@@ -108,13 +111,20 @@ class ManagedSession:
         """Create and open a file, as the manager's ``open`` does; its path is its ``name``."""
         return self._parts.creator.open(mode, suffix, None, encoding, self.number)
 
-    def mkdtemp(self, suffix: str = "", prefix: str = "tmp") -> str:
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False) -> str:
         """Create a directory with mode 0700 and return its path. It goes with the session, if it is empty by then.
 
-        As long as the session lives it is locked, so that cleaners that heed such locks (systemd-tmpfiles) leave it.
-        Register the files you put in it.
+        As a ``unit`` it goes with all that is in it, links, sockets and pipes, too. Else register the files you put in
+        it. As long as the session lives it is locked, so that cleaners that heed such locks (systemd-tmpfiles) leave
+        it.
         """
+        if unit:
+            return self._directories.create_unit(suffix, prefix, self.register_directory)
         return self._directories.create(suffix, prefix)
+
+    def register_directory(self, path: AnyPath, *, tags: Iterable[str] = ()) -> None:
+        """Put a directory on record as a whole, as the manager's ``register_directory`` does."""
+        self._parts.units.one(path, None, tags, self.number)
 
     def register_file(self, file_path: AnyPath, *, tags: Iterable[str] = ()) -> None:
         """Put a file on record, as the manager's ``register_file`` does; what was on record moves into this session."""
@@ -163,6 +173,7 @@ class ManagedSession:
             if self._number:  # where it cannot be ended, on a full disk, it may be ended again
                 self._parts.registry.end((self._number,), now)
             self._over = True
+        self._directories.let_go()  # what is locked stays
         if self._number:
             self._parts.retire(Selection(now, 0.0, force=True, session=self._number))
         self._directories.leave_to(self._parts.directories)

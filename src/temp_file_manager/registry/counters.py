@@ -17,6 +17,7 @@ from temp_file_manager.records import Status
 REGISTERED = "registered"
 RESTORED = "restored"
 FREED_BYTES = "freed_bytes"
+COMPRESSED_SAVED_BYTES = "compressed_saved_bytes"
 EVICTED = "evicted"
 EVICTED_BYTES = "evicted_bytes"
 KEPT_IN_USE = "kept_in_use"
@@ -66,6 +67,7 @@ def of_settled(ages: Sequence[float], freed: float, others: Iterable[Other]) -> 
             more[str(Status.REMOVED)] -= 1
         if status is not Status.SKIPPED and status is not Status.REMOVED:
             more[str(status)] += 1
+        more[COMPRESSED_SAVED_BYTES] += other.saved
         if status is Status.KEPT and cause in _KEPT:
             more[_KEPT[cause]] += 1
     more[FREED_BYTES] = float(freed)

@@ -31,3 +31,15 @@ class Natures(Protocol):
     @abstractmethod
     def successors(self, origins: Iterable[str]) -> dict[str, tuple[TempFile, ...]]:
         """Return the records with these origins, those added last first; of what has none there is no entry."""
+
+    @abstractmethod
+    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+        """Return a record below a directory, at whatever depth, that has to stay; None if none has to.
+
+        One that is pinned, held, or in a session that lives. The cost is that of what is on record below it. Waits for
+        nobody. It goes by paths: what is below it by another spelling is not found.
+
+        Args:
+            directory: Absolute, as paths on record are.
+            asof: Seconds since the epoch; pins that have ended by then do not count.
+        """

@@ -110,6 +110,8 @@ def wrong(rules: Iterable[Rule], *, secure_delete: bool = False) -> Iterator[str
         yield from _of(rule)
         if secure_delete and rule.quarantine is not None:
             yield f'rule "{rule.name}": quarantine leaves the content, and secure_delete is on: choose one'
+        if secure_delete and rule.compress is not None:
+            yield f'rule "{rule.name}": compress leaves what the file was on, and secure_delete is on: choose one'
 
 
 def _of(rule: Rule) -> list[str]:

@@ -97,6 +97,27 @@ def refuse_unsafe(base: str) -> None:
         raise BaseDirectoryError(errno.EPERM, f"not to be used as a base directory{leads}: {reason}", base)
 
 
+def why_no_unit(real: str, base: str) -> str:
+    """Say why a directory in a base cannot be one that goes as a whole, and what to do; nothing if it can.
+
+    What is asked of a base directory is asked of it, but that it may lie in one: in ``base``.
+
+    Args:
+        real: Absolute, with links resolved.
+        base: Likewise.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    facts = here()
+    for directory in _up_from(os.path.dirname(real)):
+        if directory == base:
+            break
+        if _is_a_base(directory, facts):
+            return f"it lies in another base directory, {printable(directory)}"
+    return _by_name(real, facts) or why_unsafe_above(real) or _by_owner_and_mode(real, facts)
+
+
 def refuse_foreign_private(path: str) -> None:
     """Raise if the package's own folder is there and is not this user's own.
 

@@ -13,12 +13,17 @@ from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.going import Going
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.packing import Packing
+from temp_file_manager.storage.packing_plan import plans
 from temp_file_manager.storage.quarantine import QUARANTINE, Quarantine
 from temp_file_manager.storage.successors import Succession
+from temp_file_manager.storage.unit import GOING, Removing, Units
+from temp_file_manager.storage.unit_question import KeptBelow, Terms
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
@@ -43,6 +48,10 @@ WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
 """The innermost first."""
 
 
+def _nothing(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
     """What storages are made with.
@@ -54,6 +63,9 @@ class Making:
         asof: What ages are read at: the wall clock, unless that has jumped.
         in_use: Makes what tells whether a file is in use; None: nobody asks.
         succession: What keeps successors on record; None: records are in memory, and none is more than a path.
+        kept_below: Says what below a directory has to stay.
+        max_age: Says how old units may get that have no ttl; None: they go whatever their age.
+        ruling: The rules that are asked; None: none is.
     """
 
     settings: Settings
@@ -62,6 +74,9 @@ class Making:
     asof: Callable[[], float]
     in_use: Callable[[], InUse] | None
     succession: Succession | None = None
+    kept_below: KeptBelow = _nothing
+    max_age: Callable[[], float] | None = None
+    ruling: Ruling | None = None
 
     def folder(self, name: str) -> str:
         """Return the path of a folder of the package's own in the base directory."""
@@ -79,6 +94,14 @@ class Making:
         aside = self.folder(ASIDE) if settings.paranoid and within is None else None
         return LocalStorage(self.in_use, owner_check=owner_check, aside=aside, base=base, within=within)
 
+    def removing(self) -> Removing:
+        """Return what the removal of units works with."""
+        assert self.succession is not None  # noqa: S101 - where there is none there are no units
+        check = self.settings.owner_check
+        terms = Terms(self.asof, self.max_age, self.in_use, self.kept_below, check)
+        destroys = self.settings.secure_delete
+        return Removing(self.folder(GOING), terms, self.succession, self.clock.elapsed, destroys)
+
 
 def _from_quarantine(making: Making) -> Storage:
     return making.plain(within=making.folder(QUARANTINE))
@@ -91,10 +114,30 @@ def _to_quarantine(making: Making) -> Act:
     return functools.partial(Quarantine, folder, making.succession, plain, making.in_use, owner_check, base)
 
 
-KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({Kind.QUARANTINED: _from_quarantine})
+def _compressing(making: Making) -> Act:
+    assert making.succession is not None  # noqa: S101 - see ``_routed``
+    packing = Packing(
+        making.succession,
+        plans(making.ruling, making.asof),
+        functools.partial(InUse, None, making.asof),
+        owner_check=making.settings.owner_check,
+        aside=making.folder(ASIDE) if making.settings.paranoid else None,
+        base=making.base_dir,
+    )
+    return lambda _: packing  # what is next it finds out of each: so files whose ends differ go together
+
+
+KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({
+    Kind.QUARANTINED: _from_quarantine,
+    Kind.UNIT: lambda making: Units(making.removing()),
+    Kind.GOING: lambda making: Going(making.removing()),
+})  # fmt: skip
 """What removes records of a kind that are no plain files."""
 
-ACTS: Mapping[Action, Callable[[Making], Act]] = MappingProxyType({Action.QUARANTINE: _to_quarantine})
+ACTS: Mapping[Action, Callable[[Making], Act]] = MappingProxyType({
+    Action.QUARANTINE: _to_quarantine,
+    Action.COMPRESS: _compressing,
+})  # fmt: skip
 """What does what rules say but to keep or to remove."""
 
 
@@ -107,6 +150,8 @@ def build(
     protect_open: bool = False,
     ruling: Ruling | None = None,
     succession: Succession | None = None,
+    kept_below: KeptBelow = _nothing,
+    max_age: Callable[[], float] | None = None,
 ) -> Storage:
     """Return what removes files as the settings say.
 
@@ -118,15 +163,17 @@ def build(
         protect_open: Keep files that somebody has open, or of which nothing can tell.
         ruling: The rules that are asked; None: none is.
         succession: As in ``Making``.
+        kept_below: As in ``Making``.
+        max_age: As in ``Making``.
     """
     in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
-    making = Making(settings, base_dir, clock, asof, in_use, succession)
-    return _wrapped(_routed(making, ruling), settings, base_dir, clock)
+    making = Making(settings, base_dir, clock, asof, in_use, succession, kept_below, max_age, ruling)
+    return _wrapped(_routed(making), settings, base_dir, clock)
 
 
-def _routed(making: Making, ruling: Ruling | None) -> Storage:
+def _routed(making: Making) -> Storage:
     """Return what removes files, and does with each other record what is to be done; where there are none, the one."""
-    plain = making.plain()
+    plain, ruling = making.plain(), making.ruling
     if making.succession is not None:
         kinds = {kind: make(making) for kind, make in KINDS.items()}
         acts = {action: make(making) for action, make in ACTS.items()}

@@ -7,6 +7,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
+from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.life import Action, Step, Used, step
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.rules.ruling import Ruling
@@ -53,12 +54,11 @@ class Chooser:
     def _by_rule(self, record: TempFile, asof: float, max_age: float) -> Route:
         if self._ruling is None or record.session or (record.due_at is not None and not record.rule):
             return PLAIN
-        rule = self._ruling.book.decide(record.origin or record.path, record.tags, record.room)
-        if rule is None:
+        decided = decide(self._ruling.book, record, asof, max_age)
+        if decided is None:
             end = due_at(record.registered_at, None, max_age)
             return PLAIN if end <= asof else _kept(end, f"no rule is about it, and max_age is {span(max_age)}")
-        used = used_at(record.path) if rule.by is not By.REGISTRATION or rule.compress is not None else None
-        found = step(rule, record, used, asof, max_age)
+        rule, found = decided
         if found.action is Action.KEEP:
             return _kept(found.due_at, _why_kept(rule, found, asof), rule)
         if found.action is Action.REMOVE:
@@ -67,6 +67,15 @@ class Chooser:
         if act is None:  # a rule that asks for what cannot be done is refused before; in doubt nothing is lost
             return _kept(found.due_at, f'nothing here can {found.action} it, as rule "{rule.name}" says', rule)
         return Route(act(found.due_at))
+
+
+def decide(book: Book, record: TempFile, asof: float, max_age: float) -> tuple[Rule, Step] | None:
+    """Return the rule that is about a record, and what it says is to be done now; None if none is. See ``step``."""
+    rule = book.decide(record.origin or record.path, record.tags, record.room)
+    if rule is None:
+        return None
+    used = used_at(record.path) if rule.by is not By.REGISTRATION or rule.compress is not None else None
+    return rule, step(rule, record, used, asof, max_age)
 
 
 def used_at(path: str) -> Used | None:

@@ -1,7 +1,7 @@
 """Successors: records of where the content of a file will be, which are put on record before it is moved there."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from temp_file_manager.records import Identity, Nature, NewFile, TempFile
 from temp_file_manager.storage.kernel.statx import Seen
@@ -9,16 +9,31 @@ from temp_file_manager.storage.kernel.statx import Seen
 Row = tuple[NewFile, Nature]
 """A successor: its record, and what sets that apart."""
 
-Succeed = Callable[[Sequence[Row]], None]
-"""Puts successors on record in one step; RegistryFullError if there is no room for them.
 
-Killed after that, a sweep leaves records of files that are not there, which are found gone when they are due. Killed
-after the move, it leaves the records before, which are found gone by the next sweep. No content is ever in two places,
-or in none, or in one of which no record tells.
-"""
+class Succeed(Protocol):
+    """Puts successors on record in one step; RegistryFullError if there is no room for them.
 
-Withdraw = Callable[[Sequence[str]], None]
-"""Forgets, by their paths, successors whose files did not come; at most they are left to be found gone."""
+    Killed after that, a sweep leaves records of files that are not there, which are found gone when they are due.
+    Killed after the move, it leaves the records before, which are found gone by the next sweep. No content is ever in
+    two places, or in none, or in one of which no record tells.
+    """
+
+    def __call__(self, rows: Sequence[Row], registered_at: float | None = None, *, only_new: bool = False) -> None:
+        """Put these on record.
+
+        Args:
+            rows: Which.
+            registered_at: When they were registered, seconds since the epoch; None: now.
+            only_new: Leave what is on record at one of these paths as it is.
+        """
+
+
+Withdraw = Callable[[Sequence[str | TempFile]], None]
+"""Forgets, by their paths or their records, successors whose files did not come; or they are left to be found gone."""
+
+
+Known = Callable[[Sequence[str]], Mapping[str, TempFile]]
+"""Returns the records of those paths that have one."""
 
 
 class Succession(NamedTuple):
@@ -26,6 +41,7 @@ class Succession(NamedTuple):
 
     succeed: Succeed
     withdraw: Withdraw
+    known: Known
 
 
 def successor(

@@ -82,7 +82,7 @@ class History:
         In memory, of those that somebody asks for only the duration is kept: applications clean up so after each file,
         and have the report.
         """
-        found = report.retired or report.replaced or report.kept or report.failed
+        found = report.retired or report.replaced or report.compressed or report.kept or report.failed
         asked_in_vain = not scheduled and not found
         if report.dry_run or asked_in_vain:
             return

@@ -59,7 +59,7 @@ class Bounds:
 
     def after(self, report: SweepReport) -> "Bounds":
         """Return what they leave to what comes after a sweep; one that was stopped leaves nothing."""
-        handled = report.retired + report.replaced + report.kept + report.failed
+        handled = report.retired + report.replaced + report.compressed + report.kept + report.failed
         limit = None if self.limit is None else max(0, self.limit - handled)
         budget = None if self.budget is None else max(0.0, self.budget - report.duration)
         return Bounds(0 if report.stopped else limit, budget, self.stop)

@@ -5,6 +5,7 @@ import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.adopt import once, survey
@@ -16,6 +17,7 @@ from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.context import Context
 from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage.unit_rules import why_out_of_reach
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -25,11 +27,12 @@ def add_parser(commands: options.Commands) -> None:
         "adopt",
         "put on record the files of a directory that nobody registered",
         execute,
-        words="[--yes] [--exclude GLOB] [--once [--prune] | --keep-adopting [--watch] | --forget] DIR",
+        words="[--yes] [--exclude GLOB] [--units | --once [--prune] | --keep-adopting [--watch] | --forget] DIR",
         more="Without --yes it prints what it would do, and does nothing. It adopts only regular files of this "
         "user that have one name, on the directory's own mount, and follows no links. A file's age counts "
         "from its last change or its birth, whichever is later. With --max-age given here, these files keep "
-        "that age as their ttl.",
+        "that age as their ttl. With --units each directory directly in DIR is adopted as a whole: it goes with all "
+        "that is in it or not at all, and is as old as the latest change of anything in it.",
         json="print JSON objects, one a line: the plan, then what was done",
     )
     parser.add_argument("directory", metavar="DIR", help="the directory to look in, and below")
@@ -41,6 +44,7 @@ def add_parser(commands: options.Commands) -> None:
         metavar="GLOB",
         help="leave out what matches by its name or by its path in DIR, and all below it; may be repeated",
     )
+    parser.add_argument("--units", action="store_true", help="adopt each directory in DIR as a whole, and no files")
     parser.add_argument("--once", action="store_true", help="remove at once what is due, and put nothing on record")
     parser.add_argument("--prune", action="store_true", help="with --once: remove directories that this leaves empty")
     parser.add_argument(
@@ -68,6 +72,8 @@ def execute(args: argparse.Namespace) -> int:
         return _forget(args, settings)
     ttl = None if args.max_age is None else settings.max_age
     what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=_own_files(args, settings), watch=args.watch)
+    if args.units:
+        what = _of_units(what, settings)
     teller = Teller(as_json=args.json, quiet=False)
     with _opened(args, settings, teller) as context:
         now, known = context.clock.wall(), functools.partial(on_record, context.registry)
@@ -82,8 +88,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
-    if args.once + args.keep_adopting + args.forget > 1:
-        raise options.UsageError("--once, --keep-adopting and --forget exclude each other")
+    if args.units + args.once + args.keep_adopting + args.forget > 1:
+        raise options.UsageError("--units, --once, --keep-adopting and --forget exclude each other")
     if args.prune and not args.once:
         raise options.UsageError("--prune goes with --once: later sweeps remove no directories")
     if args.watch and not args.keep_adopting:
@@ -94,6 +100,15 @@ def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
         raise options.UsageError(
             "records in memory would end with this command: use --once, or a registry that stays, such as sqlite:"
         )
+
+
+def _of_units(what: survey.Wanted, settings: Settings) -> survey.Wanted:
+    reason = why_out_of_reach(what.directory, settings.base_dir)
+    if reason:
+        raise options.UsageError(f"--units cannot be had for {what.directory}: {reason}")
+    if settings.secure_delete:
+        raise options.UsageError("--units and secure_delete exclude each other: what is in a unit is not overwritten")
+    return replace(what, units=True)
 
 
 def _adopt(args: argparse.Namespace, context: Context, planned: Plan) -> None:

@@ -1,6 +1,7 @@
 """The command ``register``: files put on record."""
 
 import argparse
+import functools
 import math
 
 from temp_file_manager import logs
@@ -18,12 +19,14 @@ def add_parser(commands: options.Commands) -> None:
         "register",
         "put files on record, to be removed when they are due",
         execute,
-        words="[-0] [--ttl TIME | --session NAME | --until-exit PID] [--tag TAG] PATH...",
+        words="[-0] [--unit] [--ttl TIME | --session NAME | --until-exit PID] [--tag TAG] PATH...",
         more="Registering a file again restarts its age. A file that is refused is told on standard error, with "
-        "the reason, and makes the exit code 1.",
+        "the reason, and makes the exit code 1. With --unit the paths are directories in the base directory; each goes "
+        "with all that is in it or not at all, and counts from the latest change of anything in it.",
         json="print the counts as a JSON object",
     )
     paths.add_paths(parser)
+    parser.add_argument("--unit", action="store_true", help="register directories, each as a whole")
     parser.add_argument(
         "--ttl", type=options.seconds, metavar="TIME", help="how long these files may live, instead of max_age"
     )
@@ -48,10 +51,12 @@ def execute(args: argparse.Namespace) -> int:
 
     def register(manager: TempFileManager, batch: list[str]) -> Answer:
         session = _session(manager, args)
-        report = manager.context.registrar.many(batch, args.ttl, args.tags, session=session)
+        registrar = manager.context.units if args.unit else manager.context.registrar
+        report = registrar.many(batch, args.ttl, args.tags, session=session)
         return Answer(report.registered, report.refused, oversized=report.oversized)
 
-    return work_through(args, register, _summary, unlogged=(logs.refused,))
+    what = "directory" if args.unit else "file"
+    return work_through(args, register, functools.partial(_summary, what), unlogged=(logs.refused,))
 
 
 def _session(manager: TempFileManager, args: argparse.Namespace) -> int:
@@ -80,7 +85,7 @@ def _session(manager: TempFileManager, args: argparse.Namespace) -> int:
     return registry.begin(f"process {owner.pid}", now=now, ends_at=math.inf, owner=owner).number
 
 
-def _summary(total: Total) -> tuple[dict[str, object], str]:
+def _summary(what: str, total: Total) -> tuple[dict[str, object], str]:
     counts: dict[str, object] = {
         "registered": total.done,
         "refused": total.refused,
@@ -88,4 +93,4 @@ def _summary(total: Total) -> tuple[dict[str, object], str]:
     }
     more = {"refused": total.refused, "larger than size_limit": total.oversized}
     but = "".join(f", {number} {what}" for what, number in more.items() if number)
-    return counts, f"{render.count(total.done, 'file')} registered{but}."
+    return counts, f"{render.count(total.done, what)} registered{but}."

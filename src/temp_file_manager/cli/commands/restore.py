@@ -1,4 +1,4 @@
-"""The command ``restore``: files had back from quarantine."""
+"""The command ``restore``: files had back from quarantine, or from their compressed form."""
 
 import argparse
 
@@ -14,12 +14,13 @@ def add_parser(commands: options.Commands) -> None:
     parser = options.add_command(
         commands,
         "restore",
-        "bring files back from quarantine",
+        "bring files back from quarantine, or from their compressed form",
         execute,
         words="[-0] [--to PATH] PATH...",
-        more="A PATH is where the file was, or where it is in quarantine; of several that were there, the last is "
-        "brought back. It is on record anew, and its age begins anew. Nothing is overwritten. What can be "
-        "brought back is what list --quarantined prints. The exit code is 1 if any of them could not be brought back.",
+        more="A PATH is where the file was, or where it is now; of several that were there, the last is brought back. "
+        "It is on record anew, and its age begins anew. Nothing is overwritten. What is in quarantine is what list "
+        "--quarantined prints; what is compressed is beside where it was. The exit code is 1 if any of them could not "
+        "be brought back.",
         json="print one JSON object a file",
     )
     paths.add_paths(parser)

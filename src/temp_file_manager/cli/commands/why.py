@@ -25,6 +25,7 @@ ADVICE = {
     Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
     Rule.CLAIM: "Look again in a moment.",
+    Rule.NOT_COMPRESSED: "A rule would have it compressed, and it is better left as it is; the rule goes on to decide.",
     Rule.IN_USE: "It goes with the first sweep after whoever has it open has closed it; sweep --even-if-open takes it.",
     Rule.UNKNOWN: "The command doctor says what to grant, so that it can be told.",
     Rule.REPLACED: "It is another file now: that one stays, and the record is forgotten. If it is yours: register it.",
@@ -33,6 +34,7 @@ ADVICE = {
     Rule.DIRECTORY_ABSENT: "It is kept until what its directory lies on is back; if that never will be: forget it.",
     Rule.DOUBT: "It is kept, lest another's file be removed. If it is yours: register it again, or forget it.",
     Rule.GONE: "Somebody else removed it; the record is forgotten.",
+    Rule.WITHIN: "It goes as a whole or not at all: what keeps something in it keeps all of it.",
     Rule.OBSTACLE: "It is tried again by later sweeps, when what stands in the way is gone.",
 }
 

@@ -45,6 +45,14 @@ class MemoryNatures(Changes):
                 found[nature.origin] = (self._queue.record(stamp), *found.get(nature.origin, ()))
         return found
 
+    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+        """See ``Natures.kept_below``."""
+        below = f"{directory.rstrip('/')}/"
+        for stamp in self.stamps():
+            if stamp.path.startswith(below) and (self._queue.is_kept(stamp.path, asof) or _is_in_session(stamp, asof)):
+                return self._queue.record(stamp)
+        return None
+
     def stamps(self) -> list[Stamp]:
         """Return all records as they are held, in the order in which they were put on record."""
         return self._inside.do(lambda: list(self._queue.files.values()))  # type: ignore[arg-type]  # they are Stamps
@@ -53,6 +61,12 @@ class MemoryNatures(Changes):
         """Return those that are not plain."""
         found = [(stamp, stamp.details.nature) for stamp in self.stamps() if stamp.details is not None]
         return [(stamp, nature) for stamp, nature in found if nature != PLAIN]
+
+
+def _is_in_session(stamp: Stamp, asof: float) -> bool:
+    """Say whether a record is in a session that lives."""
+    details = stamp.details
+    return details is not None and bool(details.session) and details.due_at is not None and details.due_at > asof
 
 
 def _rule(queue: DueQueue, found: Ruled) -> None:

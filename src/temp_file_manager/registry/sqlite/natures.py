@@ -46,6 +46,17 @@ class SqliteNatures(Natures):
             found = {path: connection.execute(sql, (scope, os.fsencode(path))).fetchall() for path in wanted}
             return {path: tuple(map(record_of, rows)) for path, rows in found.items() if rows}
 
+    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+        """See ``Natures.kept_below``."""
+        transactions, path = self._transactions, os.fsencode(directory.rstrip("/"))
+        with transactions.reading() as connection:
+            holders = connection.execute(transactions.sql["holders"]).fetchall()
+            dead = dumps([holder for (holder,) in holders if not transactions.owners.alive(holder)])
+            # All that begins with a slash more: a zero is what comes after that.
+            bound = {"scope": transactions.scope, "path": path, "first": path + b"/", "behind": path + b"0"}
+            row = connection.execute(transactions.sql["kept_below"], bound | {"asof": asof, "dead": dead}).fetchone()
+        return None if row is None else record_of(row)
+
 
 def _rule(transactions: Transactions, connection: Connection, found: Sequence[Ruled]) -> int:
     """Write what rules decide about those records that are still the same, and claimed by nobody; return how many."""

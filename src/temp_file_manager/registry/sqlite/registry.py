@@ -121,6 +121,10 @@ class SqliteRegistry(StoredRegistry):
         """See ``Natures.successors``."""
         return self._natures.successors(origins)
 
+    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+        """See ``Natures.kept_below``."""
+        return self._natures.kept_below(directory, asof)
+
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """See ``Registry.exclusive``."""
         return self.transactions.exclusive(name)

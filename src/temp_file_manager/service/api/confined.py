@@ -5,13 +5,14 @@ downwards without following a link, and kept open; what is about to be put on re
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from temp_file_manager.context import Context
 from temp_file_manager.records import Identity
+from temp_file_manager.registering.register import Judge
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.storage.identity import same_directory
 from temp_file_manager.storage.kernel.statx import Seen, looker
@@ -118,7 +119,13 @@ def lies_in(base_dir: str, path: str) -> bool:
 
 
 def register(
-    context: Context, paths: Iterable[str], ttl: float | None, tags: Iterable[str], session: int = 0
+    context: Context,
+    paths: Iterable[str],
+    ttl: float | None,
+    tags: Iterable[str],
+    session: int = 0,
+    *,
+    unit: bool = False,
 ) -> RegisterReport:
     """Put those of ``paths`` on record that lie in the base directory; the others are refused.
 
@@ -129,6 +136,7 @@ def register(
         ttl: Seconds, or None.
         tags: As ``TempFileManager.register_files`` takes them.
         session: The number of the living session that they are to be in; 0: none.
+        unit: Whether they are directories, each to go as a whole; they lie in the base, and are not it.
 
     Raises:
         InvalidArgumentError: there is no such session, or not any more.
@@ -140,7 +148,12 @@ def register(
         directory, _, name = path.rpartition("/")
         by_parent.setdefault(directory, {})[name] = path
     words = tuple(tags)
-    reports = [_registered(context, some, ttl, words, session) for some in _parts(by_parent)]
+    put = (context.units if unit else context.registrar).many
+
+    def register_some(places: Iterable[str], judge: Judge) -> RegisterReport:
+        return put(places, ttl, words, judge, session)
+
+    reports = [_registered(context.base_dir, some, register_some) for some in _parts(by_parent)]
     return RegisterReport(
         sum(report.registered for report in reports),
         sum(report.oversized for report in reports),
@@ -155,11 +168,11 @@ def _parts(by_parent: dict[str, dict[str, str]]) -> Iterator[dict[str, dict[str,
 
 
 def _registered(
-    context: Context, by_parent: dict[str, dict[str, str]], ttl: float | None, tags: tuple[str, ...], session: int
+    base_dir: str, by_parent: dict[str, dict[str, str]], register_some: Callable[[Iterable[str], Judge], RegisterReport]
 ) -> RegisterReport:
     places: dict[str, Place] = {}  # by the path on record
     refused: list[tuple[str, str]] = []
-    with Base(context.base_dir) as base:
+    with Base(base_dir) as base:
         for directory, names in by_parent.items():
             try:
                 parent = base.opened(directory)
@@ -178,7 +191,7 @@ def _registered(
             same = base.is_still(parent) if identity is None else same_directory(identity, parent.seen)
             return "" if same else SWAPPED
 
-        report = context.registrar.many(places, ttl, tags, judge, session=session)
+        report = register_some(places, judge)
     refused += [(asked, reason) for path, reason in report.refused for asked in places[path].asked]
     return RegisterReport(report.registered, report.oversized, tuple(refused))
 

@@ -80,7 +80,7 @@ class Files:
     def _registered(self, asked: Registration) -> RegisterReport:
         context = self._manager.context
         session = 0 if asked.session is None else living(context, asked.session).number
-        return confined.register(context, asked.paths, asked.ttl, asked.tags, session)
+        return confined.register(context, asked.paths, asked.ttl, asked.tags, session, unit=asked.unit)
 
     async def status(self, request: Request) -> Response:
         """Answer what is known about files."""

@@ -99,6 +99,10 @@ class Registration(Paths, frozen=True):
         Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)] | None,
         Meta(description="The number of a living session: these files live as long as it does, and have no ttl."),
     ] = None
+    unit: Annotated[
+        bool,
+        Meta(description="The paths are directories, each of which goes with all that is in it, or not at all."),
+    ] = False
 
     schema_extra = {"anyOf": [_is_null("ttl"), _is_null("session")]}
 

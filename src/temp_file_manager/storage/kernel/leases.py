@@ -13,12 +13,13 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from temp_file_manager.causes import Cause
 from temp_file_manager.records import Status, TempFile
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
-from temp_file_manager.storage.kernel.statx import HERE, Seen, signed
+from temp_file_manager.storage.kernel.statx import HERE, Listed, Seen, signed
 
 # Never waiting for anybody: not for the reader of a pipe put in its place, not for another's lease.
 _FLAGS = (
@@ -51,7 +52,7 @@ class InUse:
         at: int,
         directory: int,
         name: bytes,
-        seen: Seen,
+        seen: Seen | Listed,
         *,
         only_looking: bool = False,
     ) -> int | None:
@@ -86,7 +87,7 @@ class InUse:
         if descriptor is None:
             free = self.free_by_proc(seen.inode)
             foretold = free is None and is_ours and only_looking  # a sweep would lend itself the right, and ask
-            self._decide(records[at], foretold or free)
+            self.decide(records[at], foretold or free)
             return None
         alone: bool | None = None
         try:
@@ -96,10 +97,19 @@ class InUse:
                 os.close(descriptor)
         if alone:
             return descriptor
-        self._decide(records[at], self.free_by_proc(seen.inode) if alone is None else False)
+        self.decide(records[at], self.free_by_proc(seen.inode) if alone is None else False)
         return None
 
-    def _decide(self, record: TempFile, free: bool | None) -> None:
+    def decide(self, record: TempFile, free: bool | None) -> None:
+        """Return if what a record stands for may go.
+
+        Args:
+            record: Its age counts where nothing can tell.
+            free: Whether nobody uses it; None: nothing can tell.
+
+        Raises:
+            NotThatFile: it is in use, or nothing can tell.
+        """
         if free:
             return
         if free is None:
@@ -140,7 +150,7 @@ class InUse:
         return True if self._opened[1] and self._mapped[1] and processes.sees_all_processes() else None
 
 
-def _opened_unreadable(name: bytes, above: int | None, seen: Seen) -> int | None:
+def _opened_unreadable(name: bytes, above: int | None, seen: Seen | Listed) -> int | None:
     """Open a file of ours whose mode lets us not: its mode lets us for as long as that takes. None: it cannot be done.
 
     By way of a descriptor that only points: the mode of no other file is changed, whoever renames meanwhile.
@@ -184,6 +194,35 @@ def take_lease(descriptor: int) -> bool | None:
             return False
         return None  # another's file without CAP_LEASE, or a file system without leases
     return True
+
+
+def let_read(descriptor: int) -> bool:
+    """Turn a lease into one that only writers wait for; say whether that could be done.
+
+    ``take_lease`` turns it back, while nobody else has the file open.
+    """
+    from fcntl import F_RDLCK, F_SETLEASE, fcntl  # noqa: PLC0415 - who has a lease has these
+
+    try:
+        fcntl(descriptor, F_SETLEASE, F_RDLCK)
+    except OSError:  # somebody waits already
+        return False
+    return True
+
+
+def end_lease(descriptor: int) -> None:
+    """End a lease, which closing does not do where a forked child has the descriptor, too."""
+    from fcntl import F_SETLEASE, F_UNLCK, fcntl  # noqa: PLC0415 - as in ``let_read``
+
+    with suppress(OSError):  # it has none
+        fcntl(descriptor, F_SETLEASE, F_UNLCK)
+
+
+def writer_waits(descriptor: int) -> bool:
+    """Say whether a lease is gone, or somebody waits for its end who is to write. Readers may wait as well."""
+    from fcntl import F_GETLEASE, F_UNLCK, fcntl  # noqa: PLC0415 - as in ``let_read``
+
+    return fcntl(descriptor, F_GETLEASE) == F_UNLCK
 
 
 @functools.cache

@@ -117,6 +117,16 @@ def kind_among(mounts: str, path: str) -> str:
     return found
 
 
+def point_below(path: str) -> str:
+    """Return a place below a directory, absolute and with links resolved, where something is mounted; empty if none."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            points = [_unescaped(line.split(" ")[4]) for line in file]
+    except (OSError, IndexError):
+        return ""
+    return next((point for point in points if point.startswith(f"{path}/")), "")
+
+
 def _unescaped(field: str) -> str:
     # The kernel writes these four, and no others, as octal.
     for character in " \t\n":

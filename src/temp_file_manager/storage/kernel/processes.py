@@ -6,7 +6,7 @@ there is no ``/proc``, psutil is asked, if it is installed: it tells paths alone
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -204,10 +204,20 @@ def _shown(words: list[str]) -> str:
     return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
 
 
-def open_inodes() -> tuple[set[int], bool]:
-    """Return the inodes that any process has open, and whether every process could be read."""
+def open_inodes(but: Container[int] = ()) -> tuple[set[int], bool]:
+    """Return the inodes that any process has open, and whether every process could be read.
+
+    Args:
+        but: Descriptors of this process's own that do not count.
+    """
+    look, own = opened_looker(), f"/proc/{os.getpid()}"
+    return _inodes(lambda process: _open_in(process, look, but if process == own else ()), psutil_look.opened)
+
+
+def working_directories() -> tuple[set[int], bool]:
+    """Return the inodes of the directories that processes work in, or have for their root; the rest as above."""
     look = opened_looker()
-    return _inodes(lambda process: _open_in(process, look), psutil_look.opened)
+    return _inodes(lambda process: _working_in(process, look), psutil_look.working)
 
 
 def mapped_inodes() -> tuple[set[int], bool]:
@@ -238,10 +248,16 @@ def _inodes(
     return (found, complete) if names else (psutil_look.inodes(others()), False)
 
 
-def _open_in(process: str, look: OpenedLook) -> Iterator[int]:
+def _open_in(process: str, look: OpenedLook, but: Container[int]) -> Iterator[int]:
     for name in os.listdir(f"{process}/fd"):
         with suppress(FileNotFoundError):  # closed meanwhile
-            yield look(os.fsencode(f"{process}/fd/{name}")).inode
+            if int(name) not in but:
+                yield look(os.fsencode(f"{process}/fd/{name}")).inode
+
+
+def _working_in(process: str, look: OpenedLook) -> Iterator[int]:
+    for name in ("cwd", "root"):
+        yield look(os.fsencode(f"{process}/{name}")).inode
 
 
 def _mapped_in(process: str) -> Iterator[int]:

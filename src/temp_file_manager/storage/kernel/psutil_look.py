@@ -49,6 +49,11 @@ def mapped() -> Iterator[Found]:
     return _each(lambda process: [region.path for region in process.memory_maps() if region.path.startswith("/")])
 
 
+def working() -> Iterator[Found]:
+    """Yield each process with the directory that it works in; none without psutil."""
+    return _each(lambda process: [process.cwd()])
+
+
 def inodes(found: Iterator[Found]) -> set[int]:
     """Return the inodes at the paths that any process has. It asks their file systems."""
     paths = {path for process in found for path in process.paths or ()}

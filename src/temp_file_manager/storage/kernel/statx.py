@@ -20,6 +20,7 @@ _NOT_FOLLOWED, _NOT_MOUNTED, _OR_DESCRIPTOR = (
 _NOT_ASKED = 0x4000  # AT_STATX_DONT_SYNC: what the kernel knows, without a question to a server
 BORN, _MOUNT = 0x800, 0x1000  # STATX_BTIME and, since Linux 5.8, STATX_MNT_ID: in the answer, what was told
 _SIZE_OF_STATX = 256
+_TYPE, _DIRECTORY = 0o170000, 0o040000
 _NS = 1_000_000_000
 _BLOCK = 512  # bytes; whatever the file system's own blocks have
 
@@ -77,7 +78,7 @@ class Listed(NamedTuple):
         mount: Equal for what lies on the same mount; where no kernel tells, on the same device.
         born: As ``Seen.born``.
         written: Its last writing, nanoseconds since the epoch.
-        disk: As ``Seen.disk``.
+        disk: As ``Seen.disk``; of a directory all that it takes, as those in it are no names of it for others.
     """
 
     mode: int
@@ -167,7 +168,8 @@ def listed_looker() -> ListedLook:
         born = (b * _NS + b_ns if mask & BORN else 0) or mark(directory, name)
         if not mask & _MOUNT:
             mount = major << 32 | minor
-        changed, written, disk = c * _NS + c_ns, m * _NS + m_ns, _disk(blocks, links)
+        changed, written = c * _NS + c_ns, m * _NS + m_ns
+        disk = _BLOCK * blocks if mode & _TYPE == _DIRECTORY else _disk(blocks, links)
         return _new(Listed, (mode, links, owner, mount, inode, size, born, changed, written, disk))
 
     return look
@@ -322,7 +324,8 @@ def opened_by_stat(link: bytes) -> Opened:
 def listed_by_stat(directory: int, name: bytes) -> Listed:
     """Be a ``ListedLook`` by what Python has everywhere."""
     s = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    inode, changed, written, disk = signed(s.st_ino), s.st_ctime_ns, s.st_mtime_ns, _disk(s.st_blocks, s.st_nlink)
+    inode, changed, written = signed(s.st_ino), s.st_ctime_ns, s.st_mtime_ns
+    disk = _BLOCK * s.st_blocks if s.st_mode & _TYPE == _DIRECTORY else _disk(s.st_blocks, s.st_nlink)
     return Listed(s.st_mode, s.st_nlink, s.st_uid, s.st_dev, inode, s.st_size, _born(s), changed, written, disk)
 
 

@@ -1,7 +1,7 @@
 """A storage that leaves each record to the storage that does what is to be done with it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple, Protocol
 
 from temp_file_manager.chunks import Other
@@ -39,6 +39,11 @@ class Choices(Protocol):
 
     def begin(self) -> Choose:
         """Return what chooses for records that are removed together."""
+
+
+MANY = 64
+"""Records that what is no plain removal gets at once. A chunk has hundreds, and time for few that are compressed: to
+find out again and again what is to be done with the others took half as long as to compress."""
 
 
 class _Run(NamedTuple):
@@ -107,6 +112,7 @@ class Routed:
             return choose(records[at])
 
         for route, positions in groupby(range(first, removal.last), way):
-            last = first + sum(1 for _ in positions)
-            yield _Run(route, first, last)
-            first = last
+            most = None if route.storage is None else MANY
+            while count := sum(1 for _ in islice(positions, most)):
+                yield _Run(route, first, first + count)
+                first += count

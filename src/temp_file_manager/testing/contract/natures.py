@@ -306,3 +306,37 @@ class NaturesContract(RegistryWords):
         assert not self.registry.files
         counted = {name: value for name, value in self.counters.items() if name in set(Status)}
         assert counted == {"quarantined": 1, "compressed": 1}
+
+    # -- what keeps a directory whole
+
+    def kept_below(self, directory: str, asof: float = NOW) -> str:
+        """Return the path of a record below a directory that has to stay; empty if none has to."""
+        found = self.registry.kept_below(directory, asof)
+        return "" if found is None else found.path
+
+    def test_what_is_kept_below_a_directory(self) -> None:
+        """By a pin that has not ended, a hold, or a session that lives; at whatever depth."""
+        self.add("/c/unit/a", "/c/unit/deep/er/b", "/c/unit/c")
+        assert self.kept_below("/c/unit") == ""
+        self.registry.keep(("/c/unit/a",), NOW + 5)
+        assert self.kept_below("/c/unit", NOW + 4) == "/c/unit/a"
+        assert self.kept_below("/c/unit/", NOW + 4) == "/c/unit/a"
+        assert self.kept_below("/c/unit", NOW + 5) == ""
+        self.registry.keep(("/c/unit/deep/er/b",), math.inf, THIS_PROCESS)
+        assert self.kept_below("/c/unit", NOW + 5) == "/c/unit/deep/er/b" == self.kept_below("/c", NOW + 5)
+        self.registry.release(("/c/unit/deep/er/b",), THIS_PROCESS)
+        session = self.registry.begin("s", now=NOW, ends_at=NOW + 50, owner=THIS_PROCESS)
+        self.registry.add([("/c/unit/c", None, None, (), None, None)], NOW, session=session.number)
+        assert self.kept_below("/c/unit", NOW + 5) == "/c/unit/c"
+        self.registry.end((session.number,), NOW + 6)
+        assert self.kept_below("/c/unit", NOW + 7) == ""
+
+    def test_what_is_kept_beside_a_directory(self) -> None:
+        """Its own record is not below it, nor is what has a name that begins as its does."""
+        beside = ("/c/unit", "/c/unit-2/a", "/c/unit.bak", "/c/unit0/a", "/c/uni/t", "/c/a")
+        self.add(*beside, "/c/unit/a")
+        self.registry.keep(beside, math.inf)
+        assert self.kept_below("/c/unit") == ""
+        found = self.registry.kept_below("/c", NOW)
+        assert found is not None
+        assert found.pinned_until == math.inf

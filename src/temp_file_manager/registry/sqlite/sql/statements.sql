@@ -325,6 +325,19 @@ FROM files INDEXED BY files_by_origin JOIN directories ON directories.id = files
 WHERE files.scope = ? AND origin = ?
 ORDER BY files.id DESC
 
+-- name: kept_below
+SELECT {file}, {kept}
+FROM (
+    SELECT id FROM directories WHERE scope = :scope AND path = :path
+    UNION ALL
+    SELECT id FROM directories WHERE scope = :scope AND path > :first AND path < :behind
+) AS below CROSS JOIN files ON files.directory = below.id JOIN directories ON directories.id = files.directory
+WHERE session <> 0 AND due_at > :asof OR EXISTS (
+    SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
+      AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
+)
+LIMIT 1
+
 -- name: rules
 SELECT rule, count(*) FROM files WHERE scope = :scope AND rule IS NOT NULL GROUP BY rule
 

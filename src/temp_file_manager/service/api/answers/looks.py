@@ -57,6 +57,7 @@ class Counts(Part):
     kept_unknown: Count
     kept_unproven: Count
     freed_bytes: Count
+    compressed_saved_bytes: Count
     evicted: Count
     restored: Count
 

@@ -1,0 +1,58 @@
+"""A sweep that somebody asks for: what is due goes, then what limits take, and the report says what became of each."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from temp_file_manager.adopt.scratch import clear_left
+from temp_file_manager.context import Context
+from temp_file_manager.records import Selection
+from temp_file_manager.reports import SweepReport
+from temp_file_manager.sweeping.preparation import prepare
+from temp_file_manager.sweeping.sweep import Bounds
+
+
+class Demand(NamedTuple):
+    """What somebody asks for; the fields are the arguments of ``TempFileManager.sweep``."""
+
+    force: bool
+    dry_run: bool
+    limit: int | None
+    budget: float | None
+    protect_open: bool
+    trust_clock: bool
+    allow_large: int | None
+    stop: Callable[[], bool]
+
+
+def clean_up(context: Context, demand: Demand) -> SweepReport:
+    """Do what ``TempFileManager.sweep`` does.
+
+    Raises:
+        InvalidArgumentError: ``limit`` or ``budget`` is negative or not a number.
+        LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
+    """
+    force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop = demand
+    bounds = Bounds.of(limit, budget, stop)
+    asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
+    due = Selection(asof, context.max_age, force)
+    bounds, foretold = prepare(context.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
+    if allow_large is not None and not dry_run:
+        context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
+    context.closed.tell()
+    storage = context.storage_for(protect_open=protect_open, force=force)
+    report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
+    if allow_large is not None:
+        context.large_sweep_guard.completed(due, report)
+    bounds, evict = bounds.after(report), context.evictor.evict
+    report += evict(due, bounds, allow=allow_large, swept_by=storage, dry_run=dry_run, foretold=foretold)
+    if not dry_run:
+        context.directories.remove(due)
+    return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
+
+
+def clean_up_own(context: Context) -> None:
+    """Remove what was registered through a context's own registry object, whatever its age."""
+    context.closed.tell()
+    mine = Selection(context.clock.wall(), context.max_age, force=True, mine=True)
+    context.sweeper.run(mine, Bounds(), context.storages.forced)
+    context.directories.remove(mine)

@@ -1,0 +1,287 @@
+"""The question whether a directory may go as a whole: asked before it is moved away, and once more after that."""
+
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple
+
+from temp_file_manager.causes import Cause, sentence
+from temp_file_manager.chunks import Other
+from temp_file_manager.records import Rewritten, Status, TempFile
+from temp_file_manager.rules import is_too_old
+from temp_file_manager.storage.below import Below, Totals
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.kernel import mounts, processes
+from temp_file_manager.storage.kernel.leases import InUse
+from temp_file_manager.storage.kernel.statx import Listed, listed_looker
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.permissions import foreign
+from temp_file_manager.storage.tree import is_locked
+from temp_file_manager.text import printable, span
+
+MANY = 1000
+"""With more in it a look at all processes costs less than a second lease on each file."""
+
+_OTHERS_MAY_ENTER = stat.S_IXGRP | stat.S_IXOTH
+
+KeptBelow = Callable[[str], str]
+"""Says what of the records below a directory has to stay, and why; nothing if all may go."""
+
+
+class Terms(NamedTuple):
+    """The terms on which units go.
+
+    Attributes:
+        asof: Says what ages are read at, seconds since the epoch.
+        max_age: Says how old those may get that have no ttl, in seconds; None: they go whatever their age.
+        in_use: Makes what tells whether a file is in use; None: nobody asks.
+        kept_below: As above.
+        owner_check: Keep what belongs to another user, or in which anything does.
+    """
+
+    asof: Callable[[], float]
+    max_age: Callable[[], float] | None
+    in_use: Callable[[], InUse] | None
+    kept_below: KeptBelow
+    owner_check: bool = False
+
+
+class Busy(NamedTuple):
+    """Directories that processes work in or have open.
+
+    Attributes:
+        inodes: Their numbers, among others.
+        complete: Whether every process of the machine could be asked.
+    """
+
+    inodes: set[int]
+    complete: bool
+
+    @classmethod
+    def now(cls, but: tuple[int, ...] = ()) -> "Busy":
+        """Look at all processes; descriptors of our own in ``but`` do not count."""
+        working, seen = processes.working_directories()
+        opened, read = processes.open_inodes(but)
+        return cls(working | opened, seen and read and processes.sees_all_processes())
+
+
+class Question:
+    """Asks about one unit after the other. For one thread, and one batch.
+
+    Args:
+        terms: On which they go.
+        only_looking: Whether nothing may be changed, not even for a moment.
+    """
+
+    def __init__(self, terms: Terms, *, only_looking: bool = False) -> None:
+        self._terms = terms
+        self._only_looking = only_looking
+        self._look = listed_looker()
+        self._asof = terms.asof()
+        # Before any unit is open here.
+        self._busy = Busy(set(), complete=True) if terms.in_use is None else Busy.now()
+
+    def before(self, record: TempFile, above: int, root: int, sign: Callable[[], object]) -> Totals:
+        """Return what is in a unit that may go. From then on it is locked, as cleaners do it.
+
+        Args:
+            record: Its record.
+            above: The directory that it is in, open.
+            root: It, open.
+            sign: Called now and then.
+
+        Raises:
+            NotThatFile: it is to stay, and why.
+            OSError: it cannot be looked at.
+        """
+        top, around, terms = self._look(root, b"."), self._look(above, b"."), self._terms
+        if top.mount != around.mount:
+            raise NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, "something is mounted there")
+        if is_locked(root):
+            raise NotThatFile(Status.KEPT, Cause.IN_USE, "somebody has it locked (flock)")
+        self._refuse_kept(record)
+        in_use = None if terms.in_use is None else terms.in_use()
+        age = self._age(record)
+        asker = _Asker(self, record, top.mount, in_use, None if age is None else int((self._asof - age) * 1e9))
+        totals = asker.walk(root, sign, lend=not self._only_looking)
+        if age is not None:
+            self._refuse_young(record, age, totals)
+        if in_use is not None:
+            asker.refuse_busy(top, "it")
+            in_use.decide(record, True if self._busy.complete or _is_closed(record.path) else None)
+        return totals
+
+    def after(self, record: TempFile, root: int, path: str, sign: Callable[[], object], *, many: bool) -> None:
+        """Return if a unit may still go that was moved where nobody finds it by its name.
+
+        Args:
+            record: Its record.
+            root: It, open.
+            path: Where it is now, absolute and with links resolved.
+            sign: Called now and then.
+            many: Whether much is in it.
+
+        Raises:
+            NotThatFile: it is to stay, and why.
+            OSError: it cannot be looked at.
+        """
+        self._refuse_kept(record)
+        point = mounts.point_below(path)
+        if point:
+            raise _mounted(os.path.relpath(point, path))
+        in_use = None if self._terms.in_use is None else self._terms.in_use()
+        if in_use is None:
+            return
+        top = self._look(root, b".")
+        busy = self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
+        if many and busy.complete and mounts.magic(root) in mounts.LEASES_DECIDE:
+            mapped, read = processes.mapped_inodes()
+            if read:
+                _refuse_listed(root, busy.inodes | mapped, top.mount, sign)
+                return
+        asker = _Asker(self, record, top.mount, in_use, None)
+        asker.refuse_busy(top, "it")
+        asker.walk(root, sign, lend=not self._only_looking)
+
+    @property
+    def busy(self) -> set[int]:
+        """The numbers of what processes work in or have open."""
+        return self._busy.inodes
+
+    @property
+    def only_looking(self) -> bool:
+        """Whether nothing may be changed."""
+        return self._only_looking
+
+    @property
+    def owner_check(self) -> bool:
+        """Whether what is another user's stays."""
+        return self._terms.owner_check
+
+    @property
+    def asof(self) -> float:
+        """What ages are read at."""
+        return self._asof
+
+    def _age(self, record: TempFile) -> float | None:
+        """Return how old a unit may get, in seconds; None if its age does not matter."""
+        if self._terms.max_age is None or record.session:
+            return None
+        return self._terms.max_age() if record.due_at is None else record.due_at - record.registered_at
+
+    def _refuse_young(self, record: TempFile, age: float, totals: Totals) -> None:
+        newest = totals.newest / 1e9
+        old = is_too_old(newest, self._asof, age) if record.due_at is None else newest + age <= self._asof
+        if old or record.identity is None:
+            return
+        what = f"{printable(totals.where)} in it" if totals.where else "it"
+        detail = f"{what} was changed {span(max(0.0, self._asof - newest))} ago, and it counts from then"
+        found = Rewritten(record.identity, newest, 0, totals.disk)
+        raise NotThatFile(Status.SKIPPED, Cause.REWRITTEN, detail, found)
+
+    def _refuse_kept(self, record: TempFile) -> None:
+        kept = self._terms.kept_below(record.path)
+        if kept:
+            raise NotThatFile(Status.KEPT, Cause.KEPT_WITHIN, kept)
+
+
+class _Asker:
+    """Asks about all that is in one unit.
+
+    Args:
+        question: What is asked.
+        record: The unit's.
+        mount: What it lies on.
+        in_use: Tells whether a file is in use; None: nobody asks.
+        bar: What has changed since then is too new, nanoseconds since the epoch: then nobody asks any more who uses
+            what, which is a question for another time.
+    """
+
+    def __init__(self, question: Question, record: TempFile, mount: int, in_use: InUse | None, bar: int | None) -> None:
+        self._question = question
+        self._record = record
+        self._mount = mount
+        self._in_use = in_use
+        self._bar = bar
+        self._owner_check = question.owner_check
+        self._below: Below | None = None
+
+    def walk(self, root: int, sign: Callable[[], object], *, lend: bool) -> Totals:
+        """Walk through it; see ``Below.totals``."""
+        self._below = Below(root, self._visit, sign=sign, lend=lend)
+        return self._below.totals(self._question.asof)
+
+    def refuse_busy(self, facts: Listed, where: str) -> None:
+        """Return if no process is known to work in a directory, or to have it open."""
+        if facts.inode in self._question.busy:
+            raise NotThatFile(Status.KEPT, Cause.IN_USE, f"a process works in {where}, or has it open")
+
+    def _visit(self, directory: int, name: str, facts: Listed) -> None:
+        below, in_use = self._below, self._in_use
+        assert below is not None  # noqa: S101 - it is what calls this
+        if facts.mount != self._mount:
+            raise _mounted(below.where(name))
+        if name == OWN_DIRECTORY:
+            raise _base(below.where(name))
+        if self._owner_check and (reason := foreign(facts.owner)):
+            raise NotThatFile(Status.KEPT, Cause.FOREIGN, f"{printable(below.where(name))} in it: {reason}")
+        if in_use is None:
+            return
+        if self._bar is not None and below.newest >= self._bar:
+            below.lend = False
+            return
+        if stat.S_ISREG(facts.mode):
+            self._refuse_used(in_use, directory, name, facts)
+        elif not stat.S_ISLNK(facts.mode):
+            self.refuse_busy(facts, f"{printable(below.where(name))} in it")
+
+    def _refuse_used(self, in_use: InUse, directory: int, name: str, facts: Listed) -> None:
+        looking = self._question.only_looking
+        try:
+            held = in_use.secured((self._record,), 0, directory, os.fsencode(name), facts, only_looking=looking)
+        except NotThatFile as other:
+            raise self._within(other.other, name) from other
+        if held is not None:
+            os.close(held)
+
+    def _within(self, other: Other, name: str) -> NotThatFile:
+        assert self._below is not None  # noqa: S101 - see _visit
+        where = printable(self._below.where(name))
+        return NotThatFile(other.status, other.cause, f"{where} in it: {sentence(other.cause, other.detail)}")
+
+
+def _is_closed(path: str) -> bool:
+    """Say whether nobody but this user, whose processes can be seen, and root can enter a directory."""
+    real = os.path.realpath(path)
+    while real != "/":
+        if not os.stat(real).st_mode & _OTHERS_MAY_ENTER:
+            return True
+        real = os.path.dirname(real)
+    return False
+
+
+def _refuse_listed(root: int, used: set[int], mount: int, sign: Callable[[], object]) -> None:
+    """Return if nothing in a directory is used, by the numbers that its listings tell."""
+    look = listed_looker()
+    below = Below(root, lambda *_: None, sign=sign, lend=True)
+    for here, level in below.directories():
+        sign()
+        if look(here, b".").mount != mount:
+            raise _mounted(below.where())
+        with os.scandir(here) as listing:
+            for found in listing:
+                if found.inode() in used:
+                    where = printable(below.where(found.name))
+                    raise NotThatFile(Status.KEPT, Cause.IN_USE, f"{where} in it: {sentence(Cause.IN_USE)}")
+                if found.is_dir(follow_symlinks=False):
+                    if found.name == OWN_DIRECTORY:
+                        raise _base(below.where(found.name))
+                    level.below.append((found.name, False))
+
+
+def _mounted(where: str) -> NotThatFile:
+    return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, f"something is mounted at {printable(where)} in it")
+
+
+def _base(where: str) -> NotThatFile:
+    return NotThatFile(Status.KEPT, Cause.OWN, f"{printable(where)} in it is this package's own: a base directory is")
