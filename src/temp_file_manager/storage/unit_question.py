@@ -13,7 +13,7 @@ from temp_file_manager.storage.below import Below, Totals
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse
-from temp_file_manager.storage.kernel.statx import Listed, listed_looker
+from temp_file_manager.storage.kernel.statx import Listed, Seen, listed_looker, signed
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.permissions import foreign
 from temp_file_manager.storage.tree import is_locked
@@ -133,15 +133,14 @@ class Question:
         if in_use is None:
             return
         top = self._look(root, b".")
-        busy = self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
-        if many and busy.complete and mounts.magic(root) in mounts.LEASES_DECIDE:
-            mapped, read = processes.mapped_inodes()
-            if read:
-                _refuse_listed(root, busy.inodes | mapped, top.mount, sign)
-                return
+        self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
         asker = _Asker(self, record, top.mount, in_use, None)
         asker.refuse_busy(top, "it")
-        asker.walk(root, sign, lend=not self._only_looking)
+        if mounts.magic(root) not in mounts.LEASES_DECIDE:
+            asker.walk(root, sign, lend=not self._only_looking)
+            return
+        mapped, read = processes.mapped_inodes() if many and self._busy.complete else (set[int](), False)
+        asker.list(root, sign, self._busy.inodes | mapped, leases=not read)
 
     @property
     def busy(self) -> set[int]:
@@ -211,6 +210,34 @@ class _Asker:
         self._below = Below(root, self._visit, sign=sign, lend=lend)
         return self._below.totals(self._question.asof)
 
+    def list(self, root: int, sign: Callable[[], object], used: set[int], *, leases: bool) -> None:
+        """Return if nothing in it is used, by the numbers that listings tell, which on some file systems are those.
+
+        Args:
+            root: It, open.
+            sign: Called now and then.
+            used: The numbers of what is.
+            leases: Whether each file is asked about as well.
+        """
+        look = listed_looker()
+        self._below = below = Below(root, self._visit, sign=sign, lend=not self._question.only_looking)
+        for here, level in below.directories():
+            sign()
+            if look(here, b".").mount != self._mount:
+                raise _mounted(below.where())
+            with os.scandir(here) as listing:
+                for found in listing:
+                    name, number = found.name, signed(found.inode())
+                    if number in used:
+                        raise _in_use(below.where(name))
+                    if found.is_dir(follow_symlinks=False):
+                        if name == OWN_DIRECTORY:
+                            raise _base(below.where(name))
+                        level.below.append((name, False))
+                    elif leases and self._in_use is not None and found.is_file(follow_symlinks=False):
+                        seen = Seen(stat.S_IFREG, number, 0, 1, 0, os.geteuid())
+                        self._refuse_used(self._in_use, here, name, seen)
+
     def refuse_busy(self, facts: Listed, where: str) -> None:
         """Return if no process is known to work in a directory, or to have it open."""
         if facts.inode in self._question.busy:
@@ -235,7 +262,7 @@ class _Asker:
         elif not stat.S_ISLNK(facts.mode):
             self.refuse_busy(facts, f"{printable(below.where(name))} in it")
 
-    def _refuse_used(self, in_use: InUse, directory: int, name: str, facts: Listed) -> None:
+    def _refuse_used(self, in_use: InUse, directory: int, name: str, facts: Seen | Listed) -> None:
         looking = self._question.only_looking
         try:
             held = in_use.secured((self._record,), 0, directory, os.fsencode(name), facts, only_looking=looking)
@@ -260,23 +287,8 @@ def _is_closed(path: str) -> bool:
     return False
 
 
-def _refuse_listed(root: int, used: set[int], mount: int, sign: Callable[[], object]) -> None:
-    """Return if nothing in a directory is used, by the numbers that its listings tell."""
-    look = listed_looker()
-    below = Below(root, lambda *_: None, sign=sign, lend=True)
-    for here, level in below.directories():
-        sign()
-        if look(here, b".").mount != mount:
-            raise _mounted(below.where())
-        with os.scandir(here) as listing:
-            for found in listing:
-                if found.inode() in used:
-                    where = printable(below.where(found.name))
-                    raise NotThatFile(Status.KEPT, Cause.IN_USE, f"{where} in it: {sentence(Cause.IN_USE)}")
-                if found.is_dir(follow_symlinks=False):
-                    if found.name == OWN_DIRECTORY:
-                        raise _base(below.where(found.name))
-                    level.below.append((found.name, False))
+def _in_use(where: str) -> NotThatFile:
+    return NotThatFile(Status.KEPT, Cause.IN_USE, f"{printable(where)} in it: {sentence(Cause.IN_USE)}")
 
 
 def _mounted(where: str) -> NotThatFile:
