@@ -18,7 +18,8 @@ from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.successors import Succession
-from temp_file_manager.storage.unit import GOING, Removing, Units
+from temp_file_manager.storage.unit import Units
+from temp_file_manager.storage.unit_folder import GOING, Removing
 from temp_file_manager.storage.unit_question import KeptBelow, Terms
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
