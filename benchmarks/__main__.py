@@ -40,6 +40,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "clean": measures.clean,
     "evicting": lives.evicting,
     "units": lives.units,
+    "quarantining": lives.quarantining,
     "waiting": waiting.waiting,
     "claimed": claimed.claimed,
 }
@@ -74,6 +75,7 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
         ("waiting", waiting),
         ("claimed", claimed),
         ("evicting", lives),
+        ("quarantining", lives),
         ("sessions", lives),
     ):
         if name in chosen:

@@ -31,6 +31,7 @@ _RATIOS = (
     ("evicting the largest, SQLite / cleaning as many", "evicting", 2.7, lives.LARGEST, lives.CLEAN),
     ("a unit, time / rm -rf", "units", 2.0, lives.UNIT, lives.RM),
     ("a unit, processor time / rm -rf", "units", 3.5, lives.UNIT_CPU, lives.RM_CPU),
+    ("quarantining, SQLite / removing", "quarantining", 1.8, lives.QUARANTINED, lives.REMOVED),
     ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),
 )
 _RATES = (

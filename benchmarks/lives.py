@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import perf_counter
 
 from benchmarks import durable, peers
@@ -15,6 +15,7 @@ from benchmarks.trees import Tree
 from temp_file_manager import TempFileManager
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Measured, Order, Selection
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import Settings
 
 AS_MANY = 10
@@ -36,6 +37,9 @@ KINDS = ((Measure.FILES, 1e12), (Measure.BYTES, 1e15))
 UNIT, RM = "a unit, asking who has anything in it open", "rm -rf"
 UNIT_CPU, RM_CPU = f"{UNIT}: its processor time", f"{RM}: its processor time"
 UNIT_FILES = 20_000
+REMOVED = "removing what is due"
+QUARANTINED = "quarantining what is due"
+RULED: dict[str, tuple[Rule, ...]] = {REMOVED: (), QUARANTINED: (Rule("undo", age=0.0, quarantine=3600.0),)}
 
 
 def look_name(records: int) -> str:
@@ -45,7 +49,7 @@ def look_name(records: int) -> str:
 
 def trees(plan: Plan) -> list[tuple[str, int, int]]:
     """Return the trees this measure wants."""
-    names = dict.fromkeys((CLEAN, *ORDERS), plan.files) | {SESSION: min(plan.files, 10_000)}
+    names = dict.fromkeys((CLEAN, *ORDERS, *RULED), plan.files) | {SESSION: min(plan.files, 10_000)}
     return [(name, turn, count) for name, count in names.items() for turn in range(plan.rounds)]
 
 
@@ -148,6 +152,22 @@ def _both(call: Callable[..., object], *arguments: object) -> tuple[float, float
     before = os.times()
     wall = timed(call, *arguments)
     return wall, sum(os.times()[:4]) - sum(before[:4])
+
+
+def quarantining(plan: Plan) -> Table:
+    """Sweep a tree of files, each contestant its own: for good, or by a rule that lets them be had back."""
+    samples: dict[str, list[float | None]] = {name: [None] * plan.rounds for name in RULED}
+    for turn, name in interleaved(list(samples), plan.rounds):
+        tree = plan.forest.tree(name, turn)
+        base = tempfile.mkdtemp(prefix="undo-", dir=plan.scratch)
+        settings = Settings(base_dir=base, registry="sqlite:", max_age=0.0, rules=RULED[name])
+        with closing(TempFileManager.from_settings(settings)) as manager:
+            manager.register_files(tree.paths())
+            os.sync()  # its write-back belongs to the registering
+            samples[name][turn] = timed(manager.cleanup) / tree.count * 1e6
+        assert not tree.left()
+    title = f"Sweeping {plan.files:,} files on record in SQLite"
+    return compared("quarantining", title, "µs a file", samples, dict.fromkeys(samples, ""), ours=QUARANTINED)
 
 
 def sessions(plan: Plan) -> Table:

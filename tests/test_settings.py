@@ -69,6 +69,8 @@ BAD = [
     ("TEMP_FILE_MAX_BYTES", "10 %", "20 GiB"),
     ("TEMP_FILE_MIN_FREE", "101 %", "10 %"),
     ("TEMP_FILE_MIN_FREE", "0.1", "10 %"),
+    ("TEMP_FILE_RULES", "/no/such/file", "a file that can be read"),
+    ("TEMP_FILE_RULES", "/dev/null", "head each with [[rule]]"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
     ("TEMP_FILE_REGISTRY", "/var/lib/registry.db", "memory: or sqlite:"),
@@ -91,6 +93,7 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "api_token_file": None,
         "max_bytes": None,
         "min_free": None,
+        "rules": (),
         "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
@@ -161,6 +164,7 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "size_limit": lambda value: value is None or (type(value) is int and value >= 1),
     "max_bytes": lambda value: value is None or (type(value) is int and 1 <= value < 2**63),
     "min_free": lambda value: value is None or (0 < value.value <= 1 if value.share else 1 <= value.value < 2**63),
+    "rules": lambda value: value == (),  # no such file is there
     "cleanup_batch_size": lambda value: type(value) is int and 1 <= value <= 10_000,
     "cleanup_threads": lambda value: type(value) is int and 1 <= value <= 64,
     "cleanup_timeout": lambda value: value is None or 0 < float(value) < math.inf,

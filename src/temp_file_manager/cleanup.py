@@ -7,7 +7,7 @@ from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
-from temp_file_manager.sweeping.sessions import end_first
+from temp_file_manager.sweeping.preparation import prepare
 from temp_file_manager.sweeping.sweep import Bounds
 
 
@@ -35,7 +35,7 @@ def clean_up(context: Context, demand: Demand) -> SweepReport:
     bounds = Bounds.of(limit, budget, stop)
     asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
     due = Selection(asof, context.max_age, force)
-    foretold = end_first(context.registry, due, dry_run=dry_run)
+    bounds, foretold = prepare(context.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
     if allow_large is not None and not dry_run:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
     context.closed.tell()

@@ -15,15 +15,16 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.restore import Restorer
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
-from temp_file_manager.storage.choice import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
@@ -37,6 +38,8 @@ from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.readings import Readings
+from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
+from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.scheduler import LIMITS, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
@@ -82,6 +85,7 @@ class Context:
         sessions: What begins sessions.
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
+        ruling: What puts rules in force.
         scheduler: What does jobs at intervals, once it is started.
     """
 
@@ -104,6 +108,7 @@ class Context:
     sessions: Sessions
     sweeper: Sweeper
     measuring: Measuring
+    ruling: RulesInForce
     evictor: Evictor
     scheduler: Scheduler
 
@@ -132,7 +137,7 @@ class Context:
             OSError: the base directory cannot be created.
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
-            SettingsError: a limit cannot be kept with this registry, or in this base directory.
+            SettingsError: a limit or a rule cannot be kept with this registry, or in this base directory.
         """
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
@@ -140,7 +145,10 @@ class Context:
         directory = BaseDirectory(base, durable=is_durable(wanted, base))
         directory.make()
         opened = open_registry(wanted, base, identify)
-        problems = list(refusals(settings.limits, opened.properties, lambda: mounts.kind(base)))
+        problems = [
+            *refusals(settings.limits, opened.properties, lambda: mounts.kind(base)),
+            *rule_refusals(settings.rules, opened.properties),
+        ]
         if problems:
             if opened is not registry:
                 opened.close()
@@ -168,16 +176,17 @@ class Context:
         guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
         ruling = _ruling(settings, base_dir, age)
         storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value)
+        in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near = states if settings.limits else None, Near(base_dir)
-        registrar = Registrar(registry, guard, told, settings, limited)
+        registrar = Registrar(registry, guard, told, settings, limited, ruling)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        # Without the history: there may be a session for each request, and nothing else would be left in there.
-        retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storages.forced)
+        evicting = storages.forced_protecting
+        retire = _retirement(registry, clock, told, settings, storages.forced)
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -197,10 +206,9 @@ class Context:
             directories=directories,
             sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
-            measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=Evictor(
-                states, readings, registry, clock, large, sweeper, storages.forced_protecting, told, measure, near
-            ),
+            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
+            ruling=in_force,
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near),
             scheduler=scheduler,
         )
 
@@ -213,6 +221,11 @@ class Context:
         """Return what a cleanup now would take."""
         return Selection(self.clock.wall(), self.max_age, force)
 
+    @property
+    def restorer(self) -> Restorer:
+        """What gives files back that are in quarantine."""
+        return Restorer(self.registry, self.registrar, self.clock_guard, self.base_dir)
+
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""
         return self.storages.choose(protect_open=protect_open, force=force)
@@ -223,8 +236,12 @@ def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
 
 
-def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:
+def _retirement(
+    registry: Registry, clock: Clock, hooks: Hooks, settings: Settings, storage: Storage
+) -> Callable[[Selection], None]:
     """Return what sweeps at the end of a session."""
+    # Without the history: there may be a session for each request, and nothing else would be left in there.
+    sweeper = Sweeper(registry, clock, hooks, chunk=settings.cleanup_batch_size)
 
     def retire(due: Selection) -> None:
         sweeper.run(due, Bounds(), storage)
@@ -233,8 +250,14 @@ def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], Non
 
 
 def _measuring(
-    settings: Settings, base_dir: str, registry: Registry, clock: Clock, hooks: Hooks, closed: ClosedFiles
+    settings: Settings,
+    base_dir: str,
+    registry: Registry,
+    clock: Clock,
+    hooks: Hooks,
+    closed: ClosedFiles,
+    ruling: RulesInForce,
 ) -> Measuring:
     """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
     gone = build_gone(settings, base_dir, clock)
-    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed)
+    return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed, ruling.measured)

@@ -11,7 +11,7 @@ from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, SAMPLE, SWEEP, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, RULES, SAMPLE, SWEEP, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -63,7 +63,15 @@ def measure_job(context: Context) -> Job | None:
     return Job(MEASURE, lambda: measuring.rest, measuring.slice, logs.measure_failed, patience=PATIENCE)
 
 
-JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job, measure_job)
+def rules_job(context: Context) -> Job | None:
+    """Return the job that puts rules in force; None where there are none."""
+    ruling = context.ruling
+    if not ruling.has_rules:
+        return None
+    return Job(RULES, lambda: ruling.rest, ruling.slice, logs.rules_failed, patience=PATIENCE)
+
+
+JOBS: tuple[Callable[[Context], Job | None], ...] = (sweep_job, limits_job, sample_job, measure_job, rules_job)
 """Each row makes a job for a context that has work for it."""
 
 
@@ -80,6 +88,7 @@ def sweep(context: Context, stop: Stop) -> SweepReport:
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     end_over(context.registry, due.asof)
+    context.ruling.slice(stop)
     clear_left(context, stop)
     try:
         context.large_sweep_guard.check(due, now=context.clock.elapsed(), stop=stop)

@@ -206,6 +206,21 @@ def sweep_held(error: Exception) -> None:
     logger.warning(f"Scheduled sweep goes on by the former settings: {printable(str(error))}")
 
 
+def rules_in_force(names: tuple[str, ...]) -> None:
+    """Say which rules are in force from now on, as they have changed."""
+    logger.info(f"Rules in force: {', '.join(map(printable, names)) or 'none'}")
+
+
+def rules_held(error: Exception) -> None:
+    """Say that new rules would take too much, and the former ones stay in force."""
+    logger.warning(f"The former rules stay in force: {printable(str(error))}")
+
+
+def rules_failed(error: Exception) -> None:
+    """Say that putting rules in force has failed."""
+    logger.error(f"Putting rules in force has failed: {printable(str(error))}")
+
+
 def sweep_failed(error: Exception) -> None:
     """Say that a scheduled sweep ended in an error."""
     if isinstance(error, TempFileError):  # it says what to do, which no traceback does

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from threading import Lock
-from types import TracebackType
 from typing import IO, Any, Self
 
 from temp_file_manager import logs
@@ -24,7 +23,6 @@ from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
-
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
 
 
@@ -233,6 +231,10 @@ class TempFileManager:
         """
         unpin(self.registry, absolute(file_path))
 
+    def restore(self, file_path: AnyPath, *, to: AnyPath | None = None) -> str:
+        """Move a file back from quarantine, by the path where it was, and return where it is; see ``Restorer``."""
+        return self._context.restorer.restore(absolute(file_path), None if to is None else absolute(to))
+
     def cleanup(self, force: bool = False) -> int:
         """Remove files older than ``max_age`` or their ttl, or every one with ``force``.
 
@@ -328,9 +330,7 @@ class TempFileManager:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             if os.getpid() == self._pid:  # in a forked child the files are still the parent's
                 self.stop()  # first: what a scheduled sweep has claimed, and then keeps, would stay behind

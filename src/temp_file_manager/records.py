@@ -186,6 +186,7 @@ class Selection:
         session: Only what belongs to the session of this number, in an order of the registry's own; 0: of whatever one.
         tags: Of what has one of these tags alone; for pages in an order of their own.
         kind: Of this kind alone; for pages in the order of ``ADDED``. None: of each.
+        since: What has a later generation alone; for pages in the order of ``ADDED``, where the registry keeps those.
     """
 
     asof: float
@@ -198,6 +199,7 @@ class Selection:
     session: int = 0
     tags: tuple[str, ...] = ()
     kind: Kind | None = None
+    since: int = 0
 
 
 class Status(StrEnum):

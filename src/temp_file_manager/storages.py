@@ -10,9 +10,9 @@ from typing import Self
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry import Registry
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build
-from temp_file_manager.storage.choice import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.successors import Row, Succession
 from temp_file_manager.text import printable

@@ -118,7 +118,7 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
     assert "=[]" not in script
     assert "==SUPPRESS==" not in script
     assert "'*--tag=[a word of your own]:TAG: '" in script
-    about = r"a TOML file with settings in its table \[manager\] and limits in tables \[\[limit\]\]"
+    about = r"a TOML file with settings in its table \[manager\], limits in tables \[\[limit\]\], rules in \[\[rule\]\]"
     assert f"'(--config)--config=[{about}]:FILE:_files'" in script
     zsh = shutil.which("zsh")
     if zsh is None:

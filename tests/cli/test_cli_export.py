@@ -218,7 +218,9 @@ def test_one_step_for_those_of_one_time(
     added = []
     add = type(manager.registry).add
     monkeypatch.setattr(
-        type(manager.registry), "add", lambda self, rows, now: (added.append(len(rows)), add(self, rows, now))
+        type(manager.registry),
+        "add",
+        lambda self, rows, now, **how: (added.append(len(rows)), add(self, rows, now, **how)),
     )
     assert say("import", stdin=out.encode()).code == 0
     assert added == [2, 2, 1, 2], "what is pinned first as what is pending"

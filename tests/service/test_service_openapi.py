@@ -157,6 +157,7 @@ def test_real_answers_are_what_the_document_says(lively: Client, manager: TempFi
         ("/v1/sessions", "POST", {"body": {"name": "x", "ttl": 0.5}}),
         ("/v1/files", "POST", {"body": {"paths": [f"{base}/new"], "session": number}}),
         *((f"/v1/{name}", "GET", {}) for name in ("overview", "outlook", "sweeps", "samples", "limits", "sessions")),
+        ("/v1/quarantine", "GET", {"query": {"limit": 1}}),
         ("/health", "GET", {}),
         ("/v1/sessions/{number}/renew", "POST", {"body": {"ttl": 10}} | numbered),
         ("/v1/sessions/{number}", "DELETE", numbered),

@@ -155,17 +155,22 @@ class TestSwept:
     def test_it_is_told_as_it_was(self, history: History, clock: FakeClock) -> None:
         """The newest first, names that no encoding holds among them."""
         reasons = (Reason("failed", "no ß\n'\"", 3, "/f/\udcff"), Reason("kept", "in use", 1, "/f/b"))
-        one = SweepReport(1, 2, 3, 4, 5, 6, (), reasons, "budget", False, 0.25)
+        one = SweepReport(1, 2, 3, 4, 5, 6, (), reasons, "budget", False, 0.25, quarantined=7, compressed=8)
         history.swept(one, scheduled=True)
         clock.advance(5)
         history.swept(SweepReport(), scheduled=True)
         last, first = history.sweeps(9)
         assert (last.at, first.at) == (1000 * DAY + 5, 1000 * DAY)
         assert (last.removed, last.reasons, last.stopped) == (0, (), "")
-        assert tuple(first)[1:] == (True, 0.25, 1, 2, 3, 4, 5, 6, "budget", reasons)
+        assert tuple(first)[1:] == (True, 0.25, 1, 2, 3, 4, 5, 6, "budget", reasons, 7, 8)
         assert first.reasons[0].example == "/f/\udcff"
         assert json.loads(json.dumps(first.described()))["reasons"][1]["reason"] == "in use"
         assert len(history.sweeps(1)) == 1
+
+    def test_lines_of_before_there_was_a_quarantine_are_read(self, history: History, registry: Registry) -> None:
+        registry.write("sweeps", json.dumps([5.0, True, 0.25, 1, 2, 3, 4, 5, 6, "", []]), 5.0, keep=9)
+        (sweep,) = history.sweeps(9)
+        assert (sweep.removed, sweep.quarantined, sweep.compressed) == (1, 0, 0)
 
     def test_so_many_stay(self, history: History) -> None:
         for number in range(SWEEPS + 3):

@@ -21,9 +21,10 @@ from temp_file_manager.registry import Page
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.contract import Removal, Storage
-from temp_file_manager.sweeping.measuring import LONGEST, PAGE, ROUND, SHARE, SHORTEST, SLICE, TURN, Measuring
+from temp_file_manager.sweeping.measuring import LONGEST, ROUND, SHARE, SHORTEST, SLICE, TURN, Measuring
 from temp_file_manager.sweeping.scheduler import MEASURE
 from temp_file_manager.sweeping.sweep import Sweeper
+from temp_file_manager.sweeping.walk import PAGE
 from temp_file_manager.testing import FakeClock, in_child
 
 

@@ -156,7 +156,10 @@ def _record(context: Context, batch: list[Chosen], what: Wanted) -> None:
         by_time.setdefault((since, again), []).append(row)
     for (since, again), rows in by_time.items():
         # What its application has registered since it was looked at is the application's.
-        context.registry.add(rows, since, only_new=not again, natures=natures)
+        if what.units:  # of which no rule is asked
+            context.registry.add(rows, since, only_new=not again, natures=natures)
+        else:
+            context.registrar.put(rows, since, only_new=not again)
     logs.registered_all(file.path for file in batch)
 
 

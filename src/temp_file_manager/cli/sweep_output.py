@@ -64,7 +64,7 @@ class Teller:
 
 
 def _handled(report: SweepReport) -> int:
-    return report.retired + report.replaced + report.kept + report.failed + report.skipped
+    return report.retired + report.replaced + report.compressed + report.kept + report.failed + report.skipped
 
 
 def _numbers(report: SweepReport) -> dict[str, object]:
@@ -78,7 +78,14 @@ def _numbers(report: SweepReport) -> dict[str, object]:
 
 
 def _totals(report: SweepReport) -> str:
-    counts = {"already gone": report.gone, "replaced": report.replaced, "kept": report.kept, "skipped": report.skipped}
+    counts = {
+        "quarantined": report.quarantined,
+        "compressed": report.compressed,
+        "already gone": report.gone,
+        "replaced": report.replaced,
+        "kept": report.kept,
+        "skipped": report.skipped,
+    }
     rest = "".join(f", {number} {what}" for what, number in counts.items() if number)
     before = "Dry run: " if report.dry_run else ""
     after = f"; stopped by its {report.stopped}, more may be due" if report.stopped else ""

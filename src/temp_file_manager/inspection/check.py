@@ -1,11 +1,13 @@
 """Traces of a crash: found, explained, and put right on request. No file of anybody's is removed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RecordClaimedError
-from temp_file_manager.records import Outcome, Status, TempFile
+from temp_file_manager.inspection.quarantine import strays
+from temp_file_manager.records import Kind, Outcome, Status, TempFile
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
@@ -42,7 +44,12 @@ def check(context: Context, *, fix: bool = False) -> tuple[Finding, ...]:
     now = context.clock.elapsed()
     # The registry first: what it ends may be about records that are looked at next. Then what was set aside: put back,
     # it is no record's missing file any more.
-    return (*context.registry.check(now=now, fix=fix), *_set_aside(context.base_dir, fix), *_records(context, now, fix))
+    return (
+        *context.registry.check(now=now, fix=fix),
+        *_set_aside(context.base_dir, fix),
+        *_records(context, now, fix),
+        *strays(context),
+    )
 
 
 def _set_aside(base_dir: str, fix: bool) -> Iterator[Finding]:
@@ -60,12 +67,20 @@ def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:
     cursor: object | None = None
     while True:
         page = context.registry.page(None, now=now, limit=PAGE, after=cursor)
-        for outcome in LocalStorage(base=context.base_dir).predict(page.records):
+        for outcome in _predicted(context, page.records):
             if outcome.status in _KINDS:
                 yield _finding(context, outcome, fix)
         cursor = page.cursor
         if cursor is None:
             return
+
+
+def _predicted(context: Context, records: Iterable[TempFile]) -> Iterator[Outcome]:
+    """Yield what becomes of records, as far as looking can tell; of what is in quarantine, there."""
+    plain = LocalStorage(base=context.base_dir)
+    apart = {Kind.QUARANTINED: LocalStorage(base=context.base_dir, within=context.restorer.folder)}
+    for storage, some in groupby(records, lambda record: apart.get(record.kind, plain)):
+        yield from storage.predict(some)
 
 
 def _finding(context: Context, outcome: Outcome, fix: bool) -> Finding:

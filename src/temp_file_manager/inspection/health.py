@@ -33,6 +33,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.space import Room, room
+from temp_file_manager.sweeping.rule_notes import held
 from temp_file_manager.sweeping.watermark import Reading
 from temp_file_manager.text import printable, span
 
@@ -73,6 +74,7 @@ class Facts:
         clock_doubt: Why the clock is not trusted; empty when it is.
         scheduler_alive: None when this process runs none.
         unmet: The limits that cannot be kept, by their names, and why.
+        rules_held: Why rules that are new are not in force; empty when they are.
     """
 
     base_dir: str
@@ -89,6 +91,7 @@ class Facts:
     clock_doubt: str = ""
     scheduler_alive: bool | None = None
     unmet: Mapping[str, str] = field(default_factory=dict)
+    rules_held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield _overdue(facts.late, facts.overdue)
     for name, why in facts.unmet.items():
         yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
+    if facts.rules_held:
+        yield f"new rules are not in force: {printable(facts.rules_held)}"
     if facts.clock_doubt:
         yield f"the clock is not trusted: {facts.clock_doubt}"
     room = facts.room
@@ -279,6 +284,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
         late=late,
         clock_doubt=reading.reason if not reading.trusted else "",
         unmet=unmet(context),
+        rules_held=held(registry),
     )
 
 

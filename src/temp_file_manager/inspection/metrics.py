@@ -114,6 +114,8 @@ _COUNTERS = (
         "Bytes that the removed files took on the disk, when last looked at",
     ),
     ("temp_files_evicted", counters.EVICTED, "Files that were removed before their time because of a limit"),
+    ("temp_files_quarantined", "quarantined", "Files that were due, and were moved to where they can be had back"),
+    ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),
 )
 
 _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (

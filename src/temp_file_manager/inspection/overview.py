@@ -90,6 +90,7 @@ def counted(stats: Stats) -> dict[str, float | None]:
         counters.KEPT_UNPROVEN: _whole(stats.counters, counters.KEPT_UNPROVEN),
         counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
         counters.EVICTED: _whole(stats.counters, counters.EVICTED),
+        counters.RESTORED: _whole(stats.counters, counters.RESTORED),
     }
 
 

@@ -11,6 +11,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, LargeSweepError
 from temp_file_manager.inspection.patience import Patience
+from temp_file_manager.inspection.quarantine import had_back
 from temp_file_manager.inspection.sessions import ends
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registering.on_record import on_record, reached
@@ -20,6 +21,8 @@ from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.paths import AnyPath, absolute
 from temp_file_manager.sweeping.sessions import as_swept
+
+NOT_REGISTERED = "not registered"
 
 
 class Rule(StrEnum):
@@ -119,7 +122,9 @@ def prospects(context: Context, names: Sequence[str], looks: Looks | None = None
     asof, max_age = context.clock.wall(), context.max_age
     forecasts = dict(zip(known, _forecasts(context, known, asof, looks), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
-    nobody = (Forecast(None, Rule.NOT_REGISTERED, "not registered"),) * 3
+    nobody = (Forecast(None, Rule.NOT_REGISTERED, NOT_REGISTERED),) * 3
+    for name, words in had_back(context, [name for name in names if name not in known], asof).items():
+        forecasts[name] = (Forecast(None, Rule.NOT_REGISTERED, words),) * 3
     return [
         Prospects(name, asof, known.get(name), max_age, due.get(name), *forecasts.get(name, nobody)) for name in names
     ]

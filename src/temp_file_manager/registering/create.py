@@ -168,6 +168,6 @@ class Creator:
         now = self._clock.wall()
         due_at = None if life.ttl is None else now + life.ttl
         while True:
-            self._registry.add(((path, due_at, 0, (), identity, 0),), now, session=life.session)
+            self._registrar.put(((path, due_at, 0, (), identity, 0),), now, session=life.session)
             if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

@@ -8,9 +8,10 @@ from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.events import FilesRegistered, Hooks
-from temp_file_manager.records import Identity, NewFile
+from temp_file_manager.records import Identity, Nature, NewFile
 from temp_file_manager.registry import Looked, Registry
 from temp_file_manager.reports import RegisterReport
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
@@ -49,10 +50,17 @@ class Registrar:
         hooks: Who hears of it.
         settings: ``size_limit``, ``permission_mask`` and ``owner_check``.
         limits: What counts how much was registered; None where there are no limits.
+        ruling: The rules that are asked; None where there are none.
     """
 
     def __init__(
-        self, registry: Registry, clock: Wall, hooks: Hooks, settings: Settings, limits: LimitStates | None = None
+        self,
+        registry: Registry,
+        clock: Wall,
+        hooks: Hooks,
+        settings: Settings,
+        limits: LimitStates | None = None,
+        ruling: Ruling | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
@@ -62,9 +70,9 @@ class Registrar:
         self._owner_check = settings.owner_check
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
-        self._plain = (
-            not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
-        )
+        self.ruling = ruling
+        bare = self._mask is None and not self._owner_check and limits is None and ruling is None
+        self._plain = bare and not registry.properties.keeps_identity
 
     def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
@@ -120,6 +128,21 @@ class Registrar:
         refused += lost.items()
         kept = {row[0]: row[2] for row in rows if row[0] not in lost}
         return RegisterReport(len(kept), len(self.tell(kept)), tuple(refused))
+
+    def put(self, rows: Iterable[NewFile], at: float, *, only_new: bool = False, session: int = 0) -> None:
+        """Put files on record that were registered at a time, under the rules that are about them; tells nobody.
+
+        Raises:
+            RecordClaimedError: as ``Records.add``, whose arguments these are.
+        """
+        rows, natures = self._under_rules(rows, at, session)
+        self._registry.add(rows, at, only_new=only_new, session=session, natures=natures)
+
+    def _under_rules(
+        self, rows: Iterable[NewFile], at: float, session: int
+    ) -> tuple[Iterable[NewFile], Mapping[str, Nature]]:
+        """Return rows, and which of them come under a rule; in a session none does."""
+        return (rows, {}) if self.ruling is None or session else self.ruling.give(rows, at)
 
     def tell(self, registered: Mapping[str, int | None]) -> tuple[str, ...]:
         """Tell the log and the hooks what was put on record, paths with sizes; return those that are too large."""
@@ -192,8 +215,9 @@ class Registrar:
             return [(*row[:2], file[0], row[3], *file[1:]) for row, file in found if isinstance(file, tuple)]
 
         while rows:
+            ruled, natures = self._under_rules(rows, now, session)
             try:
-                self._registry.add(rows, now, looked=Looked(settlements, again), session=session)
+                self._registry.add(ruled, now, looked=Looked(settlements, again), session=session, natures=natures)
                 break
             except RecordClaimedError as error:
                 claimed |= dict.fromkeys(error.paths, CLAIMED)

@@ -15,6 +15,7 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.records import Status
 
 REGISTERED = "registered"
+RESTORED = "restored"
 FREED_BYTES = "freed_bytes"
 EVICTED = "evicted"
 EVICTED_BYTES = "evicted_bytes"

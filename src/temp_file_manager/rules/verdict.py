@@ -7,7 +7,7 @@ A registry may find due records by an index, but what it finds must be what ``ve
 import math
 from typing import NamedTuple
 
-from temp_file_manager.records import Rewritten, Selection, TempFile
+from temp_file_manager.records import Kind, Rewritten, Selection, TempFile
 from temp_file_manager.reports import FileStatus
 from temp_file_manager.text import span
 
@@ -47,12 +47,22 @@ def has_come(record: TempFile, due: Selection) -> bool:
 
 
 def _of_own_end(record: TempFile, end: float, asof: float) -> Verdict:
-    """Say so of a record with an end of its own."""
-    what = "its session" if record.session else "its ttl"
+    """Say so of a record with an end of its own, or one that a rule has set."""
+    if record.rule:
+        return _of_rule(record.rule, end, asof)
+    what = "its session" if record.session else "its quarantine" if record.kind is Kind.QUARANTINED else "its ttl"
     if end <= asof:
         return Verdict(True, f"{what} ended {span(asof - end)} ago")
     lives = record.session and end == math.inf
     return Verdict(False, "its session lives" if lives else f"{what} ends in {span(end - asof)}")
+
+
+def _of_rule(rule: str, end: float, asof: float) -> Verdict:
+    """Say so of a record under a rule, which has the last word when a sweep looks at the file."""
+    if end <= asof:
+        return Verdict(True, f'rule "{rule}" made it due {span(asof - end)} ago')
+    stays = end == math.inf
+    return Verdict(False, f'rule "{rule}" keeps it' + ("" if stays else f" for another {span(end - asof)}, or longer"))
 
 
 def _kept(record: TempFile, due: Selection) -> str:

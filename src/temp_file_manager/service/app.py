@@ -13,6 +13,7 @@ from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.events import Live
 from temp_file_manager.service.api.files import Files
 from temp_file_manager.service.api.operations import OPERATIONS, PROBES, Operation
+from temp_file_manager.service.api.quarantine import Quarantine
 from temp_file_manager.service.api.sessions import Sessions
 from temp_file_manager.service.api.status import Looks, Probes
 from temp_file_manager.service.http.guard import Admission, Careful, Guard
@@ -89,7 +90,7 @@ def _probes(context: Context) -> Handlers:
 
 
 def _api(context: Context, files: Files, live: Live) -> Handlers:
-    looks, sessions = Looks(context), Sessions(context)
+    looks, sessions, quarantine = Looks(context), Sessions(context), Quarantine(context)
     return {
         "health": looks.health,
         "listFiles": files.page,
@@ -103,6 +104,8 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
         "beginSession": sessions.begin,
         "renewSession": sessions.renew,
         "endSession": sessions.end,
+        "listQuarantined": quarantine.listed,
+        "restoreFile": quarantine.restore,
         "listLimits": looks.limits,
         "overview": looks.overview,
         "outlook": looks.outlook,

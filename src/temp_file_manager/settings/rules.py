@@ -1,6 +1,5 @@
 """Rules as a settings file has them, or a file of their own: a table ``[[rule]]`` each, in their order."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -61,43 +60,32 @@ def rules(raw: object) -> tuple[Rule, ...]:
 
 
 def _of_file(path: str) -> tuple[Rule, ...]:
-    document = load(path)
-    found, problems = read(document.get(TABLE, []), path)
-    others = [f"{path}: {unknown(key, (TABLE,), 'table of rules')}" for key in document if key != TABLE]
+    import tomllib  # noqa: PLC0415 - slow to import, and few have such a file
+
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error
+    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+        raise SettingsError([f"give a file that is TOML: {error}"]) from error
+    found, problems = read(document.get(TABLE, []))
+    problems += [unknown(key, (TABLE,), "table of rules") for key in document if key != TABLE]
     if not document:
-        others = [f"{path} has no rules: head each with [[rule]]"]
-    if others or problems:
-        raise SettingsError([*others, *problems])
+        problems.append("it has no rules: head each with [[rule]]")
+    if problems:
+        raise SettingsError(problems)
     return found
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a TOML file says.
-
-    Raises:
-        SettingsError: it cannot be read or is no TOML.
-    """
-    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
-
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
-        raise SettingsError([f"{name} is no TOML: {error}"]) from error
-
-
-def read(tables: object, where: str) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+def read(tables: object) -> tuple[tuple[Rule, ...], list[str]]:
     """Return the rules that tables of a file describe, and every problem with them.
 
     Args:
         tables: What TOML made of ``[[rule]]``.
-        where: The file's name, for the problems.
     """
     if not are_tables(tables):
-        return (), (f"{where}: rule is a list of tables: head each with [[rule]]",)
+        return (), ["rule is a list of tables: head each with [[rule]]"]
     found, problems = [], []
     for number, table in enumerate(tables, 1):
         one = Table(table, TABLE, number)
@@ -106,8 +94,7 @@ def read(tables: object, where: str) -> tuple[tuple[Rule, ...], tuple[str, ...]]
         rule = Rule(one.name, **given)
         problems += one.problems or _of(rule)
         found.append(rule)
-    problems += alike(TABLE, (rule.name for rule in found if rule.name))
-    return tuple(found), tuple(f"{where}: {problem}" for problem in problems)
+    return tuple(found), [*problems, *alike(TABLE, (rule.name for rule in found if rule.name))]
 
 
 def wrong(rules: Iterable[Rule], *, secure_delete: bool = False) -> Iterator[str]:

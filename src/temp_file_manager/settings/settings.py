@@ -14,7 +14,6 @@ from temp_file_manager.limits import Limit, Mark
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import limits, rules, values
 from temp_file_manager.settings.mistakes import nearest, unknown
-from temp_file_manager.settings.rules import load
 from temp_file_manager.settings.rules import rules as read_rules
 from temp_file_manager.text import masked
 
@@ -165,7 +164,7 @@ class Settings:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
                 except SettingsError as error:
-                    problems += error.problems
+                    problems += _problems(f, f.name, value, error)
                 except (ValueError, KeyError, OverflowError):
                     problems.append(_problem(f, f.name, value))
         named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
@@ -253,8 +252,16 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     Raises:
         SettingsError: the file cannot be read or is no TOML.
     """
+    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
+
     name = os.fspath(path)
-    document = load(path)
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
+    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+        raise SettingsError([f"{name} is no TOML: {error}"]) from error
     table = document.get("manager", {})
     near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
     if document and not near and not document.keys() & set(_TABLES):
@@ -266,8 +273,8 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
     # Other programs' tables may stand beside; a misspelt one of ours must not pass.
     problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
     if "rule" in document:
-        ruled, wrong = rules.read(document["rule"], name)
-        problems += wrong
+        ruled, mistakes = rules.read(document["rule"])
+        problems += [f"{name}: {mistake}" for mistake in mistakes]
         if "rules" in table:
             problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
         entries["rules"] = Entry("rule", ruled, f"file {name}")
@@ -301,7 +308,7 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
             try:
                 values[name] = FIELDS[name].metadata["parse"](entry.raw)
             except SettingsError as error:
-                problems += error.problems
+                problems += _problems(FIELDS[name], entry.name, entry.raw, error)
             except (ValueError, KeyError, OverflowError):
                 problems.append(_problem(FIELDS[name], entry.name, entry.raw))
             sources[name] = entry.source
@@ -311,5 +318,14 @@ def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
 
 
 def _problem(known: Field[Any], name: str, raw: object) -> str:
+    return f"{_what(known, name, raw)}: give {known.metadata['allowed']}"
+
+
+def _problems(known: Field[Any], name: str, raw: object, error: SettingsError) -> list[str]:
+    """Return what is wrong with a value that names what has problems of its own."""
+    return [f"{_what(known, name, raw)}: {problem}" for problem in error.problems]
+
+
+def _what(known: Field[Any], name: str, raw: object) -> str:
     what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
-    return f"{name} {what}: give {known.metadata['allowed']}"
+    return f"{name} {what}"

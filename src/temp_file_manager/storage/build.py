@@ -9,14 +9,16 @@ from types import MappingProxyType
 from temp_file_manager.clock import Clock
 from temp_file_manager.records import Kind
 from temp_file_manager.rules.life import Action
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.choice import Act, Chooser, Ruling
+from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.going import Going
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.quarantine import QUARANTINE, Quarantine
 from temp_file_manager.storage.successors import Succession
 from temp_file_manager.storage.unit import Units
 from temp_file_manager.storage.unit_folder import GOING, Removing
@@ -26,9 +28,6 @@ from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
-
-QUARANTINE = "quarantine"
-"""The name, in the package's own directory, of the folder of files that can be had back."""
 
 PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
@@ -105,6 +104,13 @@ def _from_quarantine(making: Making) -> Storage:
     return making.plain(within=making.folder(QUARANTINE))
 
 
+def _to_quarantine(making: Making) -> Act:
+    assert making.succession is not None  # noqa: S101 - see ``_routed``
+    settings, folder = making.settings, making.folder(QUARANTINE)
+    plain, owner_check, base = making.plain(), settings.owner_check, making.base_dir
+    return functools.partial(Quarantine, folder, making.succession, plain, making.in_use, owner_check, base)
+
+
 KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({
     Kind.QUARANTINED: _from_quarantine,
     Kind.UNIT: lambda making: Units(making.removing()),
@@ -112,7 +118,7 @@ KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({
 })  # fmt: skip
 """What removes records of a kind that are no plain files."""
 
-ACTS: Mapping[Action, Callable[[Making], Act]] = MappingProxyType({})
+ACTS: Mapping[Action, Callable[[Making], Act]] = MappingProxyType({Action.QUARANTINE: _to_quarantine})
 """What does what rules say but to keep or to remove."""
 
 

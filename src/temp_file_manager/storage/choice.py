@@ -2,31 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
-from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.life import Action, Step, Used, step
 from temp_file_manager.rules.rule import By, Rule
+from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.wrappers.routed import PLAIN, Choose, Route
 from temp_file_manager.text import span
-
-
-class Ruling(NamedTuple):
-    """What rules there are, and what decides where none does.
-
-    Attributes:
-        book: The rules.
-        max_age: Says how many seconds a record may live that none is about.
-    """
-
-    book: Book
-    max_age: Callable[[], float]
-
 
 Act = Callable[[float], Storage]
 """Returns what does something with files, given when what becomes of them is to be looked at next."""

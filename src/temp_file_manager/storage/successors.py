@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from temp_file_manager.records import Identity, Nature, NewFile, TempFile
-from temp_file_manager.storage.identity import parent_of
-from temp_file_manager.storage.kernel.statx import Look, Seen
+from temp_file_manager.storage.kernel.statx import Seen
 
 Row = tuple[NewFile, Nature]
 """A successor: its record, and what sets that apart."""
@@ -29,36 +28,23 @@ class Succession(NamedTuple):
     withdraw: Withdraw
 
 
-Parent = tuple[int, int, int]
-"""What identities say of a directory: its number, birth and volume."""
-
-
-def directory_of(look: Look, directory: bytes) -> Parent:
-    """Return what identities are to say of a directory that files are to be moved to.
-
-    Raises:
-        OSError: it cannot be looked at.
-    """
-    return parent_of(look, directory)
-
-
 def successor(
-    record: TempFile, path: str, seen: Seen, parent: Parent, nature: Nature, due_at: float | None = None
-) -> Row | None:
-    """Return the successor of a record whose file is to be renamed; None where nothing could tell the file again.
-
-    A rename keeps a file's number and its birth. It moves its change time, which is all that tells one from another
-    where there are no births.
+    record: TempFile,
+    path: str,
+    seen: Seen,
+    parent: tuple[int, int, int],
+    nature: Nature,
+    due_at: float | None = None,
+) -> Row:
+    """Return the successor of a record whose file is to be renamed, which keeps its number and its birth.
 
     Args:
         record: The record before.
         path: Where the file will be, absolute.
         seen: What a look at it has found.
-        parent: What identities say of the directory that it will be in.
+        parent: What identities say of the directory that it will be in; see ``parent_of``.
         nature: What sets the successor apart.
         due_at: When that is due, seconds since the epoch.
     """
-    if not seen.born:
-        return None
     identity = Identity(seen.inode, seen.born, seen.changed, *parent)
     return (path, due_at, record.size, record.tags, identity, record.disk), nature

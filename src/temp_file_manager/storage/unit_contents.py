@@ -1,4 +1,4 @@
-"""What is asked about all that is in one unit: who uses it, what is mounted in it, and whose it is."""
+"""Questions about all that is in one unit: who uses it, what is mounted in it, and whose it is."""
 
 import os
 import stat

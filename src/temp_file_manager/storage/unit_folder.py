@@ -12,9 +12,10 @@ from temp_file_manager.records import Kind, Nature, Status, TempFile
 from temp_file_manager.storage.below import WITHIN, make_accessible
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.identity import parent_of
 from temp_file_manager.storage.kernel import renames
 from temp_file_manager.storage.kernel.statx import Seen, looker
-from temp_file_manager.storage.successors import Succession, directory_of, successor
+from temp_file_manager.storage.successors import Succession, successor
 from temp_file_manager.storage.unit_question import Terms
 from temp_file_manager.storage.wrappers.set_aside import opened
 from temp_file_manager.text import printable
@@ -117,12 +118,12 @@ class Folder:
         here = self._opened()
         # With the number of the directory: two registries of one base directory use the same generations.
         name = f"{unit.record.generation}-{unit.seen.inode & (1 << 64) - 1}".encode()
-        parent = directory_of(self._look, os.fsencode(self._removing.folder))
+        parent = parent_of(self._look, os.fsencode(self._removing.folder))
         nature = Nature(kind=Kind.GOING, origin=unit.record.path)
         due_at = self._removing.terms.asof()
-        row = successor(unit.record, self.path(name), unit.seen, parent, nature, due_at)
-        if row is None:
+        if not unit.seen.born:  # a rename moves the one time that is left to tell it by
             raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
+        row = successor(unit.record, self.path(name), unit.seen, parent, nature, due_at)
         self._removing.succession.succeed((row,))
         self._done.append(self.path(name))
         try:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.limits import Limit, Measure
-from temp_file_manager.records import Measured, Order, Selection, TempFile
+from temp_file_manager.records import Kind, Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import GONE, Gone
 from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
@@ -64,8 +64,9 @@ class _AnythingMoved(Exception):  # noqa: N818 - no error: it ends a reading, so
 class Candidates:
     """Reads what may go for a limit, a page at a time, while others go on registering and using files.
 
-    In the order of use, files are looked at when it is their turn: one that was used since goes back to the place that
-    it has by now. So what comes first is always what has not been used for the longest time.
+    What is in quarantine goes before all else: nobody uses it any more. In the order of use, files are looked at when
+    it is their turn: one that was used since goes back to the place that it has by now. So what comes first is always
+    what has not been used for the longest time.
 
     Args:
         registry: The source.
@@ -77,6 +78,8 @@ class Candidates:
         gone: Paths that are left out.
         note: Whether what the looks find is noted in the registry.
         most: Records that are read at most, a page more or less.
+        moved: What will be in quarantine by then, though nothing on record says so yet.
+        quarantined: Whether nothing may go but what is in quarantine.
 
     Attributes:
         protected: What was passed over, by what keeps it.
@@ -95,7 +98,11 @@ class Candidates:
         *,
         note: bool = False,
         most: float = math.inf,
+        moved: Sequence[TempFile] = (),
+        quarantined: bool = False,
     ) -> None:
+        self._moved = moved
+        self._all_there_is = quarantined
         self._registry = registry
         self._limit = limit
         self._due = due
@@ -141,7 +148,9 @@ class Candidates:
         return Amount(files, gained)
 
     def _all(self) -> Iterator[Candidate]:
-        for tags in (self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,):
+        yield from self._quarantined()
+        orders = (self._limit.first, self._limit.tags) if self._limit.first else (self._limit.tags,)
+        for tags in () if self._all_there_is else orders:
             again = True
             while again:
                 again = False
@@ -151,10 +160,17 @@ class Candidates:
                     again = True
         self.complete = self._left > 0
 
+    def _quarantined(self) -> Iterator[Candidate]:
+        wanted = Selection(self._due.asof, self._due.max_age, order=Order.ADDED, kind=Kind.QUARANTINED)
+        for page in self._pages(wanted):
+            fresh = [record for record in page if measured(record, self._limit) and record.path not in self._gone]
+            yield from self._seen([record for record in fresh if self._is_free(record)])
+        yield from (Candidate(record, record) for record in self._moved if measured(record, self._limit))
+
     def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
         """Yield what has one of these tags, each at its place by what a look at it has found."""
         order, waiting = self._limit.order, _Waiting(self._most_used())
-        for page in self._pages(tags):
+        for page in self._pages(Selection(self._due.asof, self._due.max_age, order=order, tags=tags)):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
             for candidate in self._seen([record for record in fresh if self._is_free(record)]):
                 if order is not Order.LEAST_USED:
@@ -180,15 +196,14 @@ class Candidates:
         """Say whether a record is of this limit's, and has not come up before."""
         if not measured(record, self._limit) or record.generation in self._passed or record.generation in waiting:
             return False
-        if record.path in self._gone:
+        if record.path in self._gone or record.kind is Kind.QUARANTINED:
             return False
         return first or set(self._limit.first).isdisjoint(record.tags)
 
     def _most_used(self) -> float:
         return MOST_USED if self._note else math.inf
 
-    def _pages(self, tags: tuple[str, ...]) -> Iterator[Sequence[TempFile]]:
-        wanted = Selection(self._due.asof, self._due.max_age, order=self._limit.order, tags=tags)
+    def _pages(self, wanted: Selection) -> Iterator[Sequence[TempFile]]:
         cursor = None
         while self._left > 0:
             page = self._registry.page(wanted, now=self._now(), limit=PAGE, after=cursor)

@@ -5,17 +5,16 @@ a time; before each chunk it asks the measure again.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
 from temp_file_manager.events import Hooks, LimitUnmet
 from temp_file_manager.limits import Limit
-from temp_file_manager.records import RETIRED, Selection, Status
+from temp_file_manager.records import RETIRED, Selection, Status, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
 from temp_file_manager.reports import SweepReport
@@ -27,35 +26,13 @@ from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
 from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Sweeper
+from temp_file_manager.sweeping.turn import Turn
 
 NAME = "evict"
 """Nobody else who shares the registry evicts at the same time."""
 
 UNMET = "limits_unmet"
 """The journal of which limits could not be kept at the last try of whoever shares the registry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One time that limits are kept.
-
-    Attributes:
-        due: What the sweep before has taken; in a dry run, would have.
-        bounds: How far to go.
-        allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
-        dry_run: Whether nothing is to change.
-        scheduled: Whether nobody has asked.
-        foretold: The paths of what a dry run has foretold to go, so far.
-        gains: What that takes off the measure, by limit.
-    """
-
-    due: Selection
-    bounds: Bounds
-    allow: int | None
-    dry_run: bool
-    scheduled: bool
-    foretold: set[str] = field(default_factory=set)
-    gains: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 class Evictor:
@@ -165,6 +142,8 @@ class Evictor:
         gone: Container[str] = (),
         note: bool = False,
         most: float = math.inf,
+        moved: Sequence[TempFile] = (),
+        quarantined: bool = False,
     ) -> Candidates:
         """Return what may go for a limit, in order, what is due not among it.
 
@@ -174,9 +153,11 @@ class Evictor:
             gone: Paths that are left out.
             note: Whether what looks at files find is noted in the registry.
             most: Records that are read at most.
+            moved: As in ``Candidates``.
+            quarantined: As in ``Candidates``.
         """
-        now = self._clock.elapsed
-        return Candidates(self._registry, limit, due, now, self._look, self._near, gone, note=note, most=most)
+        parts = self._registry, limit, due, self._clock.elapsed, self._look, self._near, gone
+        return Candidates(*parts, note=note, most=most, moved=moved, quarantined=quarantined)
 
     # -- one limit
 
@@ -193,8 +174,10 @@ class Evictor:
         if shortage.reason:
             report = SweepReport(dry_run=turn.dry_run)
         else:
-            candidates = self._in_turn(limit, turn, note=not turn.dry_run)
+            beyond = self._beyond(limit, turn, reading)
+            candidates = self._in_turn(limit, turn, note=not turn.dry_run, quarantined=bool(beyond.reason))
             report, shortage = self._swept(limit, turn, candidates)
+            shortage = beyond if shortage.reason and beyond.reason else shortage
         if not turn.dry_run:
             self._told(limit, turn, report, shortage)
         return report
@@ -232,7 +215,7 @@ class Evictor:
         part = self._sweeper.part(chosen, bounds, self._storage, dry_run=turn.dry_run)
         gone = _gone(chunk, part)
         if turn.dry_run:
-            self._foretell(turn, gone)
+            turn.foretell(gone, self.states.limits, self._near)
         elif gone:
             counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
             with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
@@ -244,11 +227,12 @@ class Evictor:
             return CHUNK
         return min(CHUNK, bounds.after(report).limit or 0)
 
-    def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
-        return self.candidates(limit, turn.due, gone=turn.foretold, note=note)
+    def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False, quarantined: bool = False) -> Candidates:
+        moved = list(turn.moved.values())
+        return self.candidates(limit, turn.due, gone=turn.foretold, note=note, moved=moved, quarantined=quarantined)
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
-        """Say why nothing may go for a limit but what is due; nothing when it may."""
+        """Say why nothing may go for a limit until somebody has been asked; nothing when it may."""
         more = wanted(limit, reading)
         if turn.allow is not None and not turn.dry_run:
             records = self.readings.records(limit)
@@ -264,12 +248,17 @@ class Evictor:
                 if not turn.scheduled:
                     raise
                 return Shortage(str(error))
+        return NO_SHORTAGE
+
+    def _beyond(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
+        """Say why nothing may go for a limit but what is quarantined or due; nothing when it may."""
+        more = wanted(limit, reading)
         if limit.measure.is_room:
             candidates = self._in_turn(limit, turn)
             gain = candidates.gain(more).weight
             found = self._shortage(limit, reading, more, candidates) if gain < more else NO_SHORTAGE
             if found.reason and gain + candidates.kept_by(Protection.NEW) < more:
-                why = f"all that may go would not do, so only what is due goes: {found.reason}"
+                why = f"all that may go would not do, so only what is quarantined or due goes: {found.reason}"
                 return found._replace(reason=why)
         return NO_SHORTAGE
 
@@ -283,19 +272,13 @@ class Evictor:
             return reading
         return reading._replace(value=reading.value + (gain if limit.measure.is_room else -gain))
 
-    def _foretell(self, turn: Turn, gone: Iterable[Candidate]) -> None:
-        for one in gone:
-            turn.foretold.add(one.record.path)
-            for limit in self.states.limits:
-                turn.gains[limit.name] += one.weight(limit, self._near)
-
     def _foretell_sweep(self, turn: Turn, storage: Storage) -> None:
         """Foretell what the sweep before takes."""
         cursor = None
         while True:
             page = self._registry.page(turn.due, now=self._clock.elapsed(), limit=PAGE, after=cursor)
-            outcomes = self._sweeper.foretold(turn.due, storage, page.records)
-            self._foretell(turn, [Candidate(one.record, one.record) for one in outcomes if one.status in RETIRED])
+            outcomes = list(self._sweeper.foretold(turn.due, storage, page.records))
+            turn.foretell_sweep(outcomes, self.states.limits, self._near)
             cursor = page.cursor
             if cursor is None:
                 return

@@ -42,6 +42,8 @@ class Sweep(NamedTuple):
     skipped: int
     stopped: str
     reasons: tuple[Reason, ...]
+    quarantined: int = 0
+    compressed: int = 0
 
     def described(self) -> dict[str, object]:
         """Return it for programs."""
@@ -133,12 +135,12 @@ def _samples(step: int) -> str:
 
 
 def _told(report: SweepReport) -> dict[str, Any]:
-    names = ("removed", "gone", "replaced", "kept", "failed", "skipped", "stopped", "reasons")
-    return {name: getattr(report, name) for name in names}
+    names = "removed gone replaced kept failed skipped stopped reasons quarantined compressed"
+    return {name: getattr(report, name) for name in names.split()}
 
 
 def _sweep(note: Note) -> Sweep:
     from json import loads  # noqa: PLC0415 - as above
 
-    *told, reasons = loads(note.text)
-    return Sweep._make([*told, tuple(Reason(*reason) for reason in reasons)])
+    told = Sweep(*loads(note.text))  # of a version that quarantined nothing: without what follows the reasons
+    return told._replace(reasons=tuple(Reason(*reason) for reason in told.reasons))

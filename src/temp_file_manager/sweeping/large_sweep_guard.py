@@ -51,6 +51,10 @@ class LargeSweepGuard:
         self._latest: dict[str, float] = {}  # when a sweep by each settings was noted last
         self._kept: dict[str, float] = {}  # and when each limit was
 
+    def bound(self, records: int, allow: int = 0) -> int:
+        """Return how many of so many records may always go, or may as somebody has said so."""
+        return max(self._files, int(records * self._share), allow)
+
     def check(self, due: Selection, *, now: float, allow: int = 0, stop: Callable[[], bool] = lambda: False) -> None:
         """Return if the sweep may begin.
 
@@ -76,7 +80,7 @@ class LargeSweepGuard:
             return
         former = _former(notes[0].text)
         records = self._registry.stats().records
-        bound = max(self._files, int(records * self._share), allow)
+        bound = self.bound(records, allow)
         if self._exceeds(bound, records, due, replace(due, max_age=former["max_age"]), now, stop):
             raise LargeSweepError(_message(bound, records, former, _settings(due)), former)
 
@@ -107,7 +111,7 @@ class LargeSweepGuard:
         notes = self._registry.read(LIMITS, limit=KEPT)
         if any(asof - note.at < IN_FORCE and _is_as_strict(note.text, limit) for note in notes):
             return
-        bound = max(self._files, int(records * self._share), allow)
+        bound = self.bound(records, allow)
         if count(bound + 1) > bound:
             raise LargeSweepError(_limit_message(bound, records, limit), {})
 

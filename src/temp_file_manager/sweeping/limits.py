@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from temp_file_manager.limits import Limit, Mark, Measure
-from temp_file_manager.records import Order, Selection, TempFile
+from temp_file_manager.records import Kind, Order, Selection, TempFile
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.rules import has_come, waits
 
@@ -70,7 +70,7 @@ def size_of(record: TempFile) -> int:
     return (record.size if record.disk is None else record.disk) or 0
 
 
-def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | None:
+def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | None:  # noqa: PLR0911 - one a reason
     """Return what keeps a record from going for a limit; None when it may go.
 
     A session's records are due from its end on: one that is not due is in a living one.
@@ -91,6 +91,8 @@ def protection(record: TempFile, limit: Limit, due: Selection) -> Protection | N
         return Protection.DUE
     if record.session:
         return Protection.SESSION
+    if record.kind is Kind.QUARANTINED:
+        return None  # whoever wanted it has had its time, where it was
     age = due.asof - record.registered_at
     young = Protection.NEW if age < 0 else Protection.YOUNG
     return young if age < limit.spare or age < 0 else None

@@ -3,11 +3,13 @@
 import itertools
 import math
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import Measured, Order, Selection, TempFile
+from temp_file_manager.records import Measured, Selection, TempFile
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.journal import last_line
@@ -15,9 +17,7 @@ from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.measure import GONE, REPLACED, measure
 from temp_file_manager.sweeping.scheduler import Stop
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
-
-PAGE = 500
-"""Files looked at between two questions whether to stop: not more than one claim takes, should all of them be gone."""
+from temp_file_manager.sweeping.walk import Walk
 
 SLICE = 0.05
 """Seconds after which no other page is begun with."""
@@ -38,38 +38,12 @@ _MEASURED, _TURN = "measured", "measure"
 """Journals of one line each: when the last complete round began, and whose turn it is until when."""
 
 
-class _Walk:
-    """A walk over all records, in the order in which they were put on record; at its end it waits for more.
+class _Round(NamedTuple):
+    """A walk, and when it began: seconds since the epoch, and on the clock that nobody sets."""
 
-    Args:
-        registry: Where they are.
-        began: When, seconds since the epoch.
-        since: When, on the clock that nobody sets.
-        upto: The generation that it ends with; what comes later is for another walk.
-
-    Attributes:
-        last: The generation of the last record that it has come to.
-        at_end: Whether it has come to its end, or to the last record that there is.
-    """
-
-    def __init__(self, registry: Registry, began: float, since: float, upto: float) -> None:
-        self._registry = registry
-        self._cursor: object | None = None
-        self._upto = upto
-        self.last = 0
-        self.began = began
-        self.since = since
-        self.at_end = False
-
-    def next(self, now: float) -> tuple[TempFile, ...]:
-        """Return the next records; ``now`` as of ``Records.page``."""
-        page = self._registry.page(Selection(0.0, 0.0, order=Order.ADDED), now=now, limit=PAGE, after=self._cursor)
-        # The last page has no cursor, and is read once more, for what has come to it.
-        records = tuple(record for record in page.records if record.generation > self.last)
-        self.last = records[-1].generation if records else self.last
-        self._cursor = self._cursor if page.cursor is None else page.cursor
-        self.at_end = page.cursor is None or self.last >= self._upto
-        return records
+    walk: Walk
+    began: float
+    since: float
 
 
 class Measuring:
@@ -85,22 +59,30 @@ class Measuring:
         sweeper: Sweeps over the registry.
         storage: Removes nothing, and notes which files are gone or rewritten; see ``storage.build.build_gone``.
         closed: Files that were made here and have been closed.
+        tell: Told what looks have found.
 
     Attributes:
         rest: Seconds to wait before the next slice, so that all of them take no more than ``SHARE`` of the time.
     """
 
     def __init__(
-        self, registry: Registry, clock: Clock, sweeper: Sweeper, storage: Storage, closed: ClosedFiles
+        self,
+        registry: Registry,
+        clock: Clock,
+        sweeper: Sweeper,
+        storage: Storage,
+        closed: ClosedFiles,
+        tell: Callable[[Sequence[Measured]], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._sweeper = sweeper
         self._storage = storage
         self._closed = closed
+        self._tell = tell
         self._name = os.urandom(8).hex()
-        self._newest: _Walk | None = None
-        self._round: _Walk | None = None  # none until the newest have all been looked at once, which is a round, too
+        self._newest: _Round | None = None
+        self._round: _Round | None = None  # none until the newest have all been looked at once, which is a round, too
         self._next_round = math.inf
         self.rest = SHORTEST
 
@@ -149,22 +131,22 @@ class Measuring:
         return 0.0
 
     def _work(self, until: float, stop: Stop) -> None:
-        newest = self._newest = self._newest or self._walk(math.inf)
+        newest = self._newest = self._newest or self._begun(math.inf)
         first = self._next_round == math.inf
         # Where files come faster than they are looked at, half of the time is for those that were there before.
-        come = self._come_to_end(newest, until if first else until - SLICE / 2, stop)
+        come = self._come_to_end(newest.walk, until if first else until - SLICE / 2, stop)
         if first and come:
             self._complete(newest)
         if self._round is None and self._clock.elapsed() >= self._next_round:
-            self._round = self._walk(newest.last)
-        if self._round is not None and self._come_to_end(self._round, until, stop):
+            self._round = self._begun(newest.walk.last)
+        if self._round is not None and self._come_to_end(self._round.walk, until, stop):
             self._complete(self._round)
             self._round = None
 
-    def _walk(self, upto: float) -> _Walk:
-        return _Walk(self._registry, self._clock.wall(), self._clock.elapsed(), upto)
+    def _begun(self, upto: float) -> _Round:
+        return _Round(Walk(self._registry, 0, upto), self._clock.wall(), self._clock.elapsed())
 
-    def _come_to_end(self, walk: _Walk, until: float, stop: Stop) -> bool:
+    def _come_to_end(self, walk: Walk, until: float, stop: Stop) -> bool:
         """Go on with a walk, by a page at least; say whether it has come to its end."""
         while not stop():
             self._look(walk.next(self._clock.elapsed()), stop)
@@ -172,16 +154,18 @@ class Measuring:
                 return walk.at_end
         return False
 
-    def _complete(self, walk: _Walk) -> None:
-        self._next_round = walk.since + ROUND
+    def _complete(self, done: _Round) -> None:
+        self._next_round = done.since + ROUND
         with suppress(RegistryFullError):  # the next round will tell
-            self._registry.write(_MEASURED, repr(walk.began), self._clock.wall(), keep=1)
+            self._registry.write(_MEASURED, repr(done.began), self._clock.wall(), keep=1)
 
     def _look(self, records: tuple[TempFile, ...], stop: Stop) -> None:
         asof = self._clock.wall()
         looks = list(measure(records, asof))
+        found = [look for look in looks if isinstance(look, Measured)]
         with suppress(RegistryFullError):  # the next round looks again
-            self._registry.measured([look for look in looks if isinstance(look, Measured)])
+            self._registry.measured(found)
+        self._tell(found)
         missing = tuple(record for record, look in zip(records, looks, strict=True) if look in (GONE, REPLACED))
         if missing:
             # One claim and no more: what is skipped, as it came back, is free at once for this very sweep.

@@ -9,7 +9,7 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
-SWEEP, SAMPLE, MEASURE, LIMITS = "sweep", "sample", "measure", "limits"
+SWEEP, SAMPLE, MEASURE, LIMITS, RULES = "sweep", "sample", "measure", "limits", "rules"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]

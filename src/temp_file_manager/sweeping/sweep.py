@@ -6,7 +6,7 @@ other way round.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
@@ -125,6 +125,31 @@ class _Hand:
         return Settlement(claim, removal.done, removal.others, at)
 
 
+class Foreseen(Protocol):
+    """What a dry run knows of what the sweep would do first."""
+
+    def as_swept(self, records: Sequence[TempFile]) -> Sequence[TempFile]:
+        """Return records that are due as they would be then, without those that would not be due."""
+
+    def others(self) -> Iterator[Sequence[TempFile]]:
+        """Yield what is not due yet, and would be, as it would be then."""
+
+
+class Foretold(NamedTuple):
+    """What a dry run is to foretell beside what is due.
+
+    Attributes:
+        selections: What would be due, too.
+        foreseen: How records would be then; None: as they are.
+    """
+
+    selections: tuple[Selection, ...] = ()
+    foreseen: Foreseen | None = None
+
+
+NO_MORE = Foretold()
+
+
 class Source(Claims, Protocol):
     """Where a sweep's records come from: a registry, or what is found in a directory."""
 
@@ -159,7 +184,7 @@ class Sweeper:
         storage: Storage,
         *,
         dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
+        foretold: Foretold = NO_MORE,
         scheduled: bool = False,
     ) -> SweepReport:
         """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
@@ -186,18 +211,21 @@ class Sweeper:
         storage: Storage,
         *,
         dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
+        foretold: Foretold = NO_MORE,
     ) -> SweepReport:
         """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
         tally = _Tally()
         began = self._clock.elapsed()
-        stopped = "" if dry_run else self._removed(due, bounds, storage, tally, began)
-        for wanted in (due, *foretold) if dry_run else ():
-            stopped = stopped or self._planned(wanted, bounds, storage, tally, began)
+        if dry_run:
+            stopped = self._foretell(due, bounds, storage, tally, began, foretold)
+        else:
+            stopped = self._removed(due, bounds, storage, tally, began)
         return SweepReport(
             removed=tally.counts[Status.REMOVED],
             gone=tally.counts[Status.GONE],
             replaced=tally.counts[Status.REPLACED],
+            quarantined=tally.counts[Status.QUARANTINED],
+            compressed=tally.counts[Status.COMPRESSED],
             kept=tally.counts[Status.KEPT],
             failed=tally.counts[Status.FAILED],
             skipped=tally.counts[Status.SKIPPED],
@@ -215,17 +243,35 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _planned(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
-        cursor = None
-        while not (stopped := self._stopped(bounds, tally.handled, began)):
-            size = self._size(bounds, tally)
-            page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            outcomes = list(self.foretold(due, storage, page.records))
-            tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
-            cursor = page.cursor
-            if cursor is None:
-                break
-        return stopped
+    def _foretell(
+        self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float, foretold: Foretold
+    ) -> str:
+        """Tell what would become of what is due, or would be; return why that was stopped."""
+        foreseen = foretold.foreseen
+        for wanted in (due, *foretold.selections):
+            cursor, more = None, True
+            while more:
+                if stopped := self._stopped(bounds, tally.handled, began):
+                    return stopped
+                size = self._size(bounds, tally)
+                page = self._registry.page(wanted, now=self._clock.elapsed(), limit=size, after=cursor)
+                self._plan(
+                    wanted, storage, tally, page.records if foreseen is None else foreseen.as_swept(page.records)
+                )
+                cursor, more = page.cursor, page.cursor is not None
+        for records in () if foreseen is None else foreseen.others():
+            left = records
+            while left:
+                if stopped := self._stopped(bounds, tally.handled, began):
+                    return stopped
+                size = self._size(bounds, tally)
+                self._plan(due, storage, tally, left[:size])
+                left = left[size:]
+        return ""
+
+    def _plan(self, due: Selection, storage: Storage, tally: _Tally, records: Sequence[TempFile]) -> None:
+        outcomes = list(self.foretold(due, storage, records))
+        tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
 
     def foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""

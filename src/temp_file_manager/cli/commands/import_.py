@@ -72,7 +72,7 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
             manager.registry.add([(path, math.inf, 0, (), PENDING, 0) for path in unknown], 0.0)
             manager.registry.keep(unknown, until)
     for registered_at, those in rows.items():
-        manager.registry.add(those, registered_at)
+        manager.context.registrar.put(those, registered_at)
     return len(accepted)
 
 

@@ -6,12 +6,12 @@ from itertools import islice
 
 from temp_file_manager.cli import options, pages, render
 from temp_file_manager.cli.open_manager import open_manager
-from temp_file_manager.inspection import describe
+from temp_file_manager.inspection import describe, quarantine
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.rules import due_at
 from temp_file_manager.storage.paths import absolute
-from temp_file_manager.text import human_size
+from temp_file_manager.text import human_size, timestamp
 
 _WIDTHS = (12, 14, 10)
 _HEADER = ("age", "due", "size", "path")
@@ -26,7 +26,7 @@ def add_parser(commands: options.Commands) -> None:
         "list",
         "print what is on record",
         execute,
-        words="[--due] [--tag TAG] [--under DIR] [--older-than TIME] [--failed] [--kept] [--limit N]",
+        words="[--due] [--tag TAG] [--under DIR] [--older-than TIME] [--failed] [--kept] [--quarantined] [--limit N]",
         more="The oldest come first; after them those with a ttl, the one that ends next first. With --due "
         "those that wait the longest come first. A terminal gets a table. Otherwise each record is a line: its age in "
         "seconds, when it is due (now, the seconds until then, pinned or held), its bytes or -, and its "
@@ -48,6 +48,9 @@ def add_parser(commands: options.Commands) -> None:
     )
     parser.add_argument("--failed", action="store_true", help="only files that could not be removed so far")
     parser.add_argument("--kept", action="store_true", help="only files that a pin or a hold keeps from sweeps")
+    parser.add_argument(
+        "--quarantined", action="store_true", help="what can be had back by restore: until when, bytes, where it was"
+    )
     parser.add_argument("--limit", type=options.whole, metavar="N", help="at most so many")
     options.add_settings(parser)
 
@@ -60,10 +63,24 @@ def execute(args: argparse.Namespace) -> int:
     """
     with open_manager(args) as manager:
         due = manager.context.due()
+        if args.quarantined:
+            _list_quarantined(args, manager, due)
+            return 0
         write = _writer(due, as_json=args.json)
         for record in islice(_wanted(args, manager, due), args.limit):
             write(record)
     return 0
+
+
+def _list_quarantined(args: argparse.Namespace, manager: TempFileManager, due: Selection) -> None:
+    filters = list(_filters(args, due))
+    found = (record for record in manager.context.restorer.quarantined() if all(wanted(record) for wanted in filters))
+    for record in islice(found, args.limit):
+        if args.json:
+            render.as_json(quarantine.described(record, due.asof), indent=None)
+        else:
+            until = "-" if record.due_at is None else timestamp(record.due_at)
+            render.line(f"{until} {'-' if record.size is None else record.size} {record.origin}")
 
 
 def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Selection) -> Iterator[TempFile]:
@@ -77,7 +94,7 @@ def _filters(args: argparse.Namespace, due: Selection) -> Iterator[Filter]:
         yield lambda record: set(args.tags) <= set(record.tags)
     if args.under is not None:
         above = absolute(args.under).rstrip("/") + "/"
-        yield lambda record: record.path.startswith(above)
+        yield lambda record: (record.origin or record.path).startswith(above)
     if args.older_than is not None:
         yield lambda record: due.asof - record.registered_at > args.older_than
     if args.failed:

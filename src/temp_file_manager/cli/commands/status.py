@@ -53,7 +53,7 @@ def _tell(found: Prospects, *, as_json: bool) -> None:
         known = {} if record is None else describe.described(record, due) | {"if_swept_now": would}
         render.as_json({"path": found.path, "registered": record is not None} | known, indent=None)
         return
-    render.line(found.path if record else f"{found.path}: not registered")
+    render.line(found.path if record else f"{found.path}: {found.command_line.reason}")
     for name, value in [] if record is None else [*_explained(record, due), ("if swept now", would)]:
         render.line(f"  {name:<15}{value}")
 

@@ -8,7 +8,7 @@ from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.targets import Answer, nameable, work_through
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.limits import LimitPlace
-from temp_file_manager.inspection.prospects import Forecast, Rule
+from temp_file_manager.inspection.prospects import NOT_REGISTERED, Forecast, Rule
 from temp_file_manager.inspection.why import Explanation, Silent, why
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Status
@@ -78,7 +78,8 @@ def headline(story: Explanation) -> str:
     if story.record is None and Silent.FILE in story.unanswered:
         return "not registered by this path, and it does not answer"
     if story.record is None:
-        return "not registered" if story.kind != "nothing" else "not registered, and not there"
+        there = forecast.reason != NOT_REGISTERED or story.kind != "nothing"
+        return forecast.reason if there else "not registered, and not there"
     if forecast.status is Status.REMOVED:
         return f"goes with the next sweep: {forecast.reason}"
     if forecast.status in (Status.GONE, Status.REPLACED):

@@ -161,7 +161,11 @@ def swept(sweeps: Sequence[Mapping[str, Any]]) -> Iterator[Swept]:
 
 
 def _is_idle(sweep: Mapping[str, Any]) -> bool:
-    return sweep["scheduled"] and not sweep["stopped"] and not sum(sweep[name] for name in (*COUNTS, "skipped"))
+    return (
+        sweep["scheduled"]
+        and not sweep["stopped"]
+        and not sum(sweep[name] for name in (*COUNTS, "skipped", "quarantined", "compressed"))
+    )
 
 
 def _row(sweep: Mapping[str, Any]) -> Swept:

@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple
 
-from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
+from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Kind, Nature, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
 
@@ -150,7 +150,15 @@ def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
     if not natures:
         return {}
     found = {path: nature._replace(rule="") if whose.session else nature for path, nature in natures.items()}
-    return {path: whose._replace(nature=nature) for path, nature in found.items()}
+    return {path: whose._replace(owner=owner_of(nature, whose.owner), nature=nature) for path, nature in found.items()}
+
+
+def owner_of(nature: Nature, owner: int) -> int:
+    """Return who owns a record that somebody adds: nobody what is in quarantine, or its undo would end with a block."""
+    return _NOBODY if nature.kind is Kind.QUARANTINED else owner
+
+
+_NOBODY = 0
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:

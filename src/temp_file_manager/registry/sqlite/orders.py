@@ -73,7 +73,8 @@ def in_order(transactions: Transactions, selection: Selection, after: object | N
     if selection.order in scans:
         return _scanned(transactions, scans[selection.order], selection, after, limit)
     by = _INDEXED[selection.order] if selection.kind is None else _OF_A_KIND
-    place = after if isinstance(after, Following) else by.start
+    start = by.start._replace(number=selection.since) if selection.order is Order.ADDED else by.start
+    place = after if isinstance(after, Following) else start
     with transactions.reading() as connection:
         bound: dict[str, Any] = {"scope": transactions.scope, "after": place.value, "after_id": place.number}
         bound |= {"limit": limit, "kind": selection.kind}

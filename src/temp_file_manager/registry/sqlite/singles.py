@@ -10,7 +10,14 @@ from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile
 from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
-from temp_file_manager.registry.sqlite.inserts import counts_as_new, know_directory, leads_elsewhere, new_room, take_out
+from temp_file_manager.registry.sqlite.inserts import (
+    counts_as_new,
+    know_directory,
+    leads_elsewhere,
+    new_room,
+    owner_of,
+    take_out,
+)
 from temp_file_manager.registry.sqlite.rows import place_of, stored
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
@@ -131,26 +138,12 @@ class Singles:
             directory = connection.execute(sql["add_directory"], bound[:2]).lastrowid
         _, due_at, size, tags, identity, disk = file
         know_directory(connection, sql, bound[0], directory, before, identity or NOTHING)
-        identity, words, owner = identity or NOTHING, dumps(tags) if tags else None, transactions.owner
-        nature = stored(single.nature)
-        row = (
-            last + 1,
-            bound[0],
-            directory,
-            bound[2],
-            single.now,
-            due_at,
-            size,
-            words,
-            *identity,
-            owner,
-            disk,
-            0,
-            *nature,
-        )
+        identity, words, nature = identity or NOTHING, dumps(tags) if tags else None, single.nature
+        row = (last + 1, bound[0], directory, bound[2], single.now, due_at, size, words, *identity)
+        whose = (owner_of(nature, transactions.owner), disk, 0, *stored(nature))
         if known:
             take_out(connection, sql, bound[0], (known,))
-        connection.execute(sql["replace_file" if known else "add_new_file"], row)
+        connection.execute(sql["replace_file" if known else "add_new_file"], (*row, *whose))
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})
         larger = float(new_room(file)) - float(known_room or 0)

@@ -167,6 +167,22 @@ class PathQuery(Model, frozen=True):
         check_path(self.path)
 
 
+class QuarantineQuery(Model, frozen=True):
+    """How much of what is in quarantine is asked for."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_RECORDS, description="How many at most.")] = 100
+
+
+class PathToRestore(Model, frozen=True):
+    """Which file is to come back from quarantine."""
+
+    path: Annotated[Path, Meta(description="Where it was, in the base directory, or where it is in quarantine.")]
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        check_path(self.path)
+
+
 class SamplesQuery(Model, frozen=True):
     """Which samples are asked for."""
 

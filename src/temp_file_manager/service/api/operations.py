@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from temp_file_manager.service.api import models
-from temp_file_manager.service.api.answers import files, limits, looks, parts, sessions, story, sweeps
+from temp_file_manager.service.api.answers import files, limits, looks, parts, quarantine, sessions, story, sweeps
 from temp_file_manager.service.page.assets import KINDS, OTHER_KIND
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -154,6 +154,18 @@ OPERATIONS = (
         "DELETE", "/v1/sessions/{number}", "endSession", "sessions", "End a session",
         {200: Answer("Its files are due now: the next sweep removes them.", (sessions.Ended,))},
         CHANGE, (401, 404, 503, 507),
+    ),
+    Operation(
+        "GET", "/v1/quarantine", "listQuarantined", "quarantine", "What can be had back",
+        {200: Answer("Files that were due, and are kept for a while.", (quarantine.Quarantined,))},
+        READ, (401, 503), query=models.QuarantineQuery,
+    ),
+    Operation(
+        "POST", "/v1/quarantine/restore", "restoreFile", "quarantine", "Bring a file back",
+        {200: Answer("It is where it was, and on record anew.", (quarantine.Restored,))},
+        CHANGE, (401, 409, 503, 507), body=models.PathToRestore,
+        description="To where it was, if that lies in the base directory; of several that were there, the last. "
+        "Nothing is overwritten.",
     ),
     Operation(
         "GET", "/v1/limits", "listLimits", "looks", "How far it is to each limit",

@@ -23,8 +23,10 @@ ASIDE = "aside"
 ORIGINS = "origins"
 """The name, in a batch's directory, of the file that says where everything in it comes from."""
 
+NEEDED_BY = "a paranoid removal"
+
 OPEN = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Aside:
@@ -84,22 +86,14 @@ class Aside:
             os.rename(name, number, src_dir_fd=directory, dst_dir_fd=here)  # nobody else has a name there
         except OSError as error:
             if error.errno == errno.EXDEV:
-                raise _out_of_reach(self._folder) from error
+                raise out_of_reach(self._folder, NEEDED_BY) from error
             raise
         same = same_file(identity, self._look(here, number))
         if same:
             os.unlink(number, dir_fd=here)
             return
-        try:
-            renames.move(number, here, name, directory)
-        except OSError as error:
-            kept = os.path.join(self._folder, self._batch, number.decode())
-            detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
-            raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
-        if same is None:
-            raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
-        detail = "another file was put in its place at that moment, and is back there"
-        raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
+        give_back(name, directory, number, here, os.path.join(self._folder, self._batch))
+        raise not_moved(same)
 
     def _opened(self) -> int:
         if self._above is None:
@@ -117,13 +111,35 @@ class Aside:
         except FileNotFoundError:
             return None  # empty and not locked yet, it was tidied away
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 raise
             # A disk that is full is what sweeps are for. Killed now, a sweep leaves a file of which nothing tells
             # where it was: ``check`` shows it.
             self._prefix = f"{batch}-"
             return above
         return here
+
+
+def give_back(name: bytes, directory: int, number: bytes, here: int, folder: str) -> None:
+    """Move an entry back that was moved to a folder, open as ``here``, and is not the registered file.
+
+    Raises:
+        NotThatFile: it cannot be, as something has taken its place; the detail says where it is.
+    """
+    try:
+        renames.move(number, here, name, directory)
+    except OSError as error:
+        kept = os.path.join(folder, os.fsdecode(number))
+        detail = f"another file was in its place, cannot be put back there ({error.strerror}), and is {kept}"
+        raise NotThatFile(Status.REPLACED, Cause.REPLACED, detail) from error
+
+
+def not_moved(same: bool | None) -> NotThatFile:
+    """Return why what was moved is back in its place; ``same`` is what ``same_file`` has said of it."""
+    if same is None:
+        return NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
+    detail = "another file was put in its place at that moment, and is back there"
+    return NotThatFile(Status.REPLACED, Cause.REPLACED, detail)
 
 
 def opened(folder: str) -> int:
@@ -156,8 +172,13 @@ def opened_in(above: int, name: str, path: str) -> int:
     return here
 
 
-def foretell(folder: str, directory: int) -> None:
+def foretell(folder: str, directory: int, needed_by: str = NEEDED_BY) -> None:
     """Return if the entries of a directory can be moved to a folder, as far as looking can tell. Makes none.
+
+    Args:
+        folder: Where it will be, if it is not there yet.
+        directory: An open one.
+        needed_by: What it is for, in words.
 
     Raises:
         NotThatFile: they lie on another mount.
@@ -167,7 +188,7 @@ def foretell(folder: str, directory: int) -> None:
     try:
         look = listed_looker()
         if _mount(look(there, b"."), there) != _mount(look(directory, b"."), directory):
-            raise _out_of_reach(folder)
+            raise out_of_reach(folder, needed_by)
     finally:
         os.close(there)
 
@@ -177,8 +198,9 @@ def _mount(found: Listed, descriptor: int) -> tuple[int, int]:
     return found.mount, os.fstat(descriptor).st_dev
 
 
-def _out_of_reach(folder: str) -> NotThatFile:
-    detail = f"it lies on another file system or mount than {folder}, which a paranoid removal needs"
+def out_of_reach(folder: str, needed_by: str) -> NotThatFile:
+    """Return why a file is left where it is that cannot be moved to a folder by a rename."""
+    detail = f"it lies on another file system or mount than {folder}, which {needed_by} needs"
     return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, detail)
 
 

@@ -175,6 +175,16 @@ class NaturesContract(RegistryWords):
         assert paths_of(self.pages(away, 2)) == [f"/c/{number}" for number in range(5)]
         assert self.pages(Selection(NOW, 0.0, order=Order.ADDED, kind=Kind.UNIT), 2) == []
 
+    def test_pages_go_on_behind_a_record(self) -> None:
+        """Where records have numbers: so what came since is found without a walk through all."""
+        self.add("/c/a", "/c/b")
+        for number in range(5):
+            self.add(f"/c/{number}")
+        if self.registry.properties.keeps_identity:
+            since = self.record("/c/b").generation
+            found = self.pages(Selection(NOW, 0.0, order=Order.ADDED, since=since), 2)
+            assert paths_of(found) == [f"/c/{number}" for number in range(5)]
+
     def test_what_was_moved_away_or_compressed_is_forgotten(self) -> None:
         """The one counts as cleaned up, the other does not."""
         self.add("/c/a", "/c/b", at=NOW - 200)

@@ -50,12 +50,15 @@ class Counts(Part):
     removed: Count
     gone: Count
     replaced: Count
+    quarantined: Count
+    compressed: Count
     failed: Count
     kept_in_use: Count
     kept_unknown: Count
     kept_unproven: Count
     freed_bytes: Count
     evicted: Count
+    restored: Count
 
 
 class Disk(Part):

@@ -23,6 +23,8 @@ class Counted(Part):
     removed: Count
     gone: Count
     replaced: Count
+    quarantined: Count
+    compressed: Count
     kept: Count
     failed: Count
     skipped: Count

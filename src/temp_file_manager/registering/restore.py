@@ -1,0 +1,136 @@
+"""Restoring: files in quarantine, listed and had back."""
+
+import errno
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from temp_file_manager.causes import sentence
+from temp_file_manager.clock import Wall
+from temp_file_manager.errors import InvalidArgumentError, RegistryError, RegistryFullError
+from temp_file_manager.records import Identity, Kind, Nature, Order, Selection, TempFile
+from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registry import THIS_PROCESS, Registry
+from temp_file_manager.registry.counters import RESTORED
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.own_files import OWN_DIRECTORY
+from temp_file_manager.storage.quarantine import QUARANTINE
+from temp_file_manager.storage.restoring import bring_back
+
+PAGE = 500
+
+_EVERY = Selection(0.0, 0.0, order=Order.ADDED, kind=Kind.QUARANTINED)
+
+
+class Restorer(NamedTuple):
+    """Gives files back that are in quarantine.
+
+    It goes as every move does: a record of where the file will be comes first, then the move, and then the record of
+    where it was goes. Killed anywhere, it leaves the file in one of the two places, and on record there; the other
+    record is found gone.
+
+    Attributes:
+        registry: Where records live.
+        registrar: What puts on record anew what is back.
+        clock: What tells the time.
+        base_dir: Whose quarantine it is.
+    """
+
+    registry: Registry
+    registrar: Registrar
+    clock: Wall
+    base_dir: str
+
+    @property
+    def folder(self) -> str:
+        """Where files in quarantine are."""
+        return os.path.join(os.path.abspath(self.base_dir), OWN_DIRECTORY, QUARANTINE)
+
+    def restore(self, path: str, to: str | None = None, *, inside: str | None = None) -> str:
+        """Move a file back, put it on record anew with its tags, and return where it is.
+
+        Args:
+            path: Where it was before, or where it is in quarantine; absolute. Of several that were there, the last.
+            to: Where it is to be instead of where it was, absolute.
+            inside: The one directory in which it may be, or below it; None: anywhere.
+
+        Raises:
+            InvalidArgumentError: nothing of that path is in quarantine, or it may not be moved there.
+            OSError: it cannot be moved; FileExistsError if something is in its place, FileNotFoundError if its
+                directory is gone.
+            RegistryError: it cannot be put on record, or a sweep is at it.
+        """
+        record = self.found(path)
+        target = to or record.origin
+        if not self.registry.keep((record.path,), math.inf, THIS_PROCESS):  # waits for the sweep that is at it
+            raise _gone(path)
+        try:
+            if self.registry.get((record.path,)).get(record.path) is None:
+                raise _gone(path)
+            self._move(record, target, inside)
+            self.registry.forget((record,))
+        finally:
+            self.registry.release((record.path,), THIS_PROCESS)
+        self.registrar.many((target,), None, record.tags)
+        with suppress(RegistryFullError):  # it is back
+            self.registry.write(RESTORED, None, self.clock.wall(), keep=1, counters={RESTORED: 1.0})
+        return target
+
+    def found(self, path: str) -> TempFile:
+        """Return the record of the last file that was at a path, or is in quarantine there, and can be had back.
+
+        Raises:
+            InvalidArgumentError: there is none.
+        """
+        records = (*self.last((path,)).values(), *filter(_can_be_had_back, self.registry.get((path,)).values()))
+        if not records:
+            raise _gone(path)
+        return records[0]
+
+    def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
+        """Return the records of the last files that were at these paths, of those that can be had back."""
+        found = self.registry.successors(paths)
+        there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
+        return {path: record for path, record in there.items() if record is not None}
+
+    def quarantined(self, page: int = PAGE) -> Iterator[TempFile]:
+        """Yield the records of what is in quarantine, in the order in which it came there."""
+        cursor = None
+        while True:
+            found = self.registry.page(_EVERY, now=0.0, limit=page, after=cursor)
+            yield from found.records
+            cursor = found.cursor
+            if cursor is None:
+                return
+
+    def _move(self, record: TempFile, target: str, inside: str | None) -> None:
+        added: list[TempFile] = []
+
+        def before(identity: Identity) -> None:
+            file = (target, None, record.size, record.tags, identity, record.disk)
+            # That of a file that is known: it counts as registered when it is back.
+            self.registry.add([file], self.clock.wall(), natures={target: Nature(origin=record.path)})
+            added.extend(self.registry.get((target,)).values())
+
+        try:
+            bring_back(self.folder, record, target, before, inside)
+        except NotThatFile as other:
+            why = sentence(other.other.cause, other.other.detail)
+            raise InvalidArgumentError(f"{record.path!r} in quarantine cannot be restored: {why}") from other
+        except OSError as error:
+            with suppress(RegistryError):
+                self.registry.forget(added)
+            if error.errno == errno.EXDEV:
+                why = "it lies on another file system: restore it to its own place, and move it from there"
+                raise OSError(error.errno, why, target) from error
+            raise
+
+
+def _can_be_had_back(record: TempFile) -> bool:
+    return record.kind is Kind.QUARANTINED and os.path.lexists(record.path)
+
+
+def _gone(path: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"nothing that was at {path!r} is in quarantine: see list --quarantined")
