@@ -19,7 +19,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Kind, Order, Selection, Status
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage import below, clearance, unit
+from temp_file_manager.storage import below, clearance, unit, unit_folder
 from temp_file_manager.storage.kernel import renames
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.hostile.attacks import openers, swapper
@@ -71,7 +71,7 @@ def before_move(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> N
             left.pop()()
         moved(name, source, new_name, target)
 
-    monkeypatch.setattr(unit.renames, "move", move)
+    monkeypatch.setattr(unit_folder.renames, "move", move)
 
 
 def after_move(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
@@ -83,7 +83,7 @@ def after_move(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> No
         if left:
             left.pop()()
 
-    monkeypatch.setattr(unit.renames, "move", move)
+    monkeypatch.setattr(unit_folder.renames, "move", move)
 
 
 # -- killed
@@ -96,7 +96,7 @@ STEPS = (
 KILLED = """
 import os, signal, sys
 from temp_file_manager import TempFileManager
-from temp_file_manager.storage import unit
+from temp_file_manager.storage import unit_folder
 from temp_file_manager.storage.kernel import renames
 base, when, what = sys.argv[1], *sys.argv[2].split()
 manager = TempFileManager(base, 0.0, registry="sqlite:")
@@ -112,7 +112,7 @@ def dying(function):
 
 registry = type(manager.registry)
 owner, name = {"succeed": (registry, "add"), "withdraw": (registry, "forget"), "move": (renames, "move"),
-               "unlink": (os, "unlink"), "rmdir": (os, "rmdir"), "drop": (unit._Folder, "drop")}[what]
+               "unlink": (os, "unlink"), "rmdir": (os, "rmdir"), "drop": (unit_folder.Folder, "drop")}[what]
 setattr(owner, name, dying(getattr(owner, name)))
 manager.sweep(protect_open=True)
 print("not killed")

@@ -22,7 +22,8 @@ from temp_file_manager.storage.packing import Packing
 from temp_file_manager.storage.packing_plan import plans
 from temp_file_manager.storage.quarantine import QUARANTINE, Quarantine
 from temp_file_manager.storage.successors import Succession
-from temp_file_manager.storage.unit import GOING, Removing, Units
+from temp_file_manager.storage.unit import Units
+from temp_file_manager.storage.unit_folder import GOING, Removing
 from temp_file_manager.storage.unit_question import KeptBelow, Terms
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.put_back import PuttingBack

@@ -5,18 +5,16 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from temp_file_manager.causes import Cause, sentence
-from temp_file_manager.chunks import Other
+from temp_file_manager.causes import Cause
 from temp_file_manager.records import Rewritten, Status, TempFile
 from temp_file_manager.rules import is_too_old
-from temp_file_manager.storage.below import Below, Totals
+from temp_file_manager.storage.below import Totals
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.leases import InUse
-from temp_file_manager.storage.kernel.statx import Listed, listed_looker
-from temp_file_manager.storage.own_files import OWN_DIRECTORY
-from temp_file_manager.storage.permissions import foreign
+from temp_file_manager.storage.kernel.statx import listed_looker
 from temp_file_manager.storage.tree import is_locked
+from temp_file_manager.storage.unit_contents import Asker, Given, mounted_at
 from temp_file_manager.text import printable, span
 
 MANY = 1000
@@ -102,7 +100,7 @@ class Question:
         self._refuse_kept(record)
         in_use = None if terms.in_use is None else terms.in_use()
         age = self._age(record)
-        asker = _Asker(self, record, top.mount, in_use, None if age is None else int((self._asof - age) * 1e9))
+        asker = Asker(self._given(), record, top.mount, in_use, None if age is None else int((self._asof - age) * 1e9))
         totals = asker.walk(root, sign, lend=not self._only_looking)
         if age is not None:
             self._refuse_young(record, age, totals)
@@ -128,40 +126,22 @@ class Question:
         self._refuse_kept(record)
         point = mounts.point_below(path)
         if point:
-            raise _mounted(os.path.relpath(point, path))
+            raise mounted_at(os.path.relpath(point, path))
         in_use = None if self._terms.in_use is None else self._terms.in_use()
         if in_use is None:
             return
         top = self._look(root, b".")
-        busy = self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
-        if many and busy.complete and mounts.magic(root) in mounts.LEASES_DECIDE:
-            mapped, read = processes.mapped_inodes()
-            if read:
-                _refuse_listed(root, busy.inodes | mapped, top.mount, sign)
-                return
-        asker = _Asker(self, record, top.mount, in_use, None)
+        self._busy = Busy.now((root,))  # anew: whoever lists it has it open, and would see half of it
+        asker = Asker(self._given(), record, top.mount, in_use, None)
         asker.refuse_busy(top, "it")
-        asker.walk(root, sign, lend=not self._only_looking)
+        if mounts.magic(root) not in mounts.LEASES_DECIDE:
+            asker.walk(root, sign, lend=not self._only_looking)
+            return
+        mapped, read = processes.mapped_inodes() if many and self._busy.complete else (set[int](), False)
+        asker.list(root, sign, self._busy.inodes | mapped, leases=not read)
 
-    @property
-    def busy(self) -> set[int]:
-        """The numbers of what processes work in or have open."""
-        return self._busy.inodes
-
-    @property
-    def only_looking(self) -> bool:
-        """Whether nothing may be changed."""
-        return self._only_looking
-
-    @property
-    def owner_check(self) -> bool:
-        """Whether what is another user's stays."""
-        return self._terms.owner_check
-
-    @property
-    def asof(self) -> float:
-        """What ages are read at."""
-        return self._asof
+    def _given(self) -> Given:
+        return Given(self._busy.inodes, self._asof, self._terms.owner_check, self._only_looking)
 
     def _age(self, record: TempFile) -> float | None:
         """Return how old a unit may get, in seconds; None if its age does not matter."""
@@ -185,71 +165,6 @@ class Question:
             raise NotThatFile(Status.KEPT, Cause.KEPT_WITHIN, kept)
 
 
-class _Asker:
-    """Asks about all that is in one unit.
-
-    Args:
-        question: What is asked.
-        record: The unit's.
-        mount: What it lies on.
-        in_use: Tells whether a file is in use; None: nobody asks.
-        bar: What has changed since then is too new, nanoseconds since the epoch: then nobody asks any more who uses
-            what, which is a question for another time.
-    """
-
-    def __init__(self, question: Question, record: TempFile, mount: int, in_use: InUse | None, bar: int | None) -> None:
-        self._question = question
-        self._record = record
-        self._mount = mount
-        self._in_use = in_use
-        self._bar = bar
-        self._owner_check = question.owner_check
-        self._below: Below | None = None
-
-    def walk(self, root: int, sign: Callable[[], object], *, lend: bool) -> Totals:
-        """Walk through it; see ``Below.totals``."""
-        self._below = Below(root, self._visit, sign=sign, lend=lend)
-        return self._below.totals(self._question.asof)
-
-    def refuse_busy(self, facts: Listed, where: str) -> None:
-        """Return if no process is known to work in a directory, or to have it open."""
-        if facts.inode in self._question.busy:
-            raise NotThatFile(Status.KEPT, Cause.IN_USE, f"a process works in {where}, or has it open")
-
-    def _visit(self, directory: int, name: str, facts: Listed) -> None:
-        below, in_use = self._below, self._in_use
-        assert below is not None  # noqa: S101 - it is what calls this
-        if facts.mount != self._mount:
-            raise _mounted(below.where(name))
-        if name == OWN_DIRECTORY:
-            raise _base(below.where(name))
-        if self._owner_check and (reason := foreign(facts.owner)):
-            raise NotThatFile(Status.KEPT, Cause.FOREIGN, f"{printable(below.where(name))} in it: {reason}")
-        if in_use is None:
-            return
-        if self._bar is not None and below.newest >= self._bar:
-            below.lend = False
-            return
-        if stat.S_ISREG(facts.mode):
-            self._refuse_used(in_use, directory, name, facts)
-        elif not stat.S_ISLNK(facts.mode):
-            self.refuse_busy(facts, f"{printable(below.where(name))} in it")
-
-    def _refuse_used(self, in_use: InUse, directory: int, name: str, facts: Listed) -> None:
-        looking = self._question.only_looking
-        try:
-            held = in_use.secured((self._record,), 0, directory, os.fsencode(name), facts, only_looking=looking)
-        except NotThatFile as other:
-            raise self._within(other.other, name) from other
-        if held is not None:
-            os.close(held)
-
-    def _within(self, other: Other, name: str) -> NotThatFile:
-        assert self._below is not None  # noqa: S101 - see _visit
-        where = printable(self._below.where(name))
-        return NotThatFile(other.status, other.cause, f"{where} in it: {sentence(other.cause, other.detail)}")
-
-
 def _is_closed(path: str) -> bool:
     """Say whether nobody but this user, whose processes can be seen, and root can enter a directory."""
     real = os.path.realpath(path)
@@ -258,30 +173,3 @@ def _is_closed(path: str) -> bool:
             return True
         real = os.path.dirname(real)
     return False
-
-
-def _refuse_listed(root: int, used: set[int], mount: int, sign: Callable[[], object]) -> None:
-    """Return if nothing in a directory is used, by the numbers that its listings tell."""
-    look = listed_looker()
-    below = Below(root, lambda *_: None, sign=sign, lend=True)
-    for here, level in below.directories():
-        sign()
-        if look(here, b".").mount != mount:
-            raise _mounted(below.where())
-        with os.scandir(here) as listing:
-            for found in listing:
-                if found.inode() in used:
-                    where = printable(below.where(found.name))
-                    raise NotThatFile(Status.KEPT, Cause.IN_USE, f"{where} in it: {sentence(Cause.IN_USE)}")
-                if found.is_dir(follow_symlinks=False):
-                    if found.name == OWN_DIRECTORY:
-                        raise _base(below.where(found.name))
-                    level.below.append((found.name, False))
-
-
-def _mounted(where: str) -> NotThatFile:
-    return NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, f"something is mounted at {printable(where)} in it")
-
-
-def _base(where: str) -> NotThatFile:
-    return NotThatFile(Status.KEPT, Cause.OWN, f"{printable(where)} in it is this package's own: a base directory is")
