@@ -205,6 +205,22 @@ def test_another_file_in_its_place_at_that_moment_is_put_back(
     assert (sorted(one.origin for one in away(manager)), strays(manager)) == ([str(files[0]), str(files[2])], set())
 
 
+def test_what_is_found_gone_before_it_is_moved_is_on_record_all_the_same(
+    make: Make, clock: FakeClock, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another process, which looks at all files in turn."""
+    manager, other, move = make(), make(), renames.move
+
+    def found_gone(name: bytes, *others: object) -> None:
+        if name == b"b":
+            other.registry.forget([one.path for one in away(other)])
+        move(name, *others)  # type: ignore[arg-type]  # passed on as they come
+
+    monkeypatch.setattr(renames, "move", found_gone)
+    sweep_when_due(manager, clock, files)
+    assert (sorted(one.origin for one in away(manager)), strays(manager)) == (list(map(str, files)), set())
+
+
 def test_renamers_in_the_directory_lose_nothing(make: Make, clock: FakeClock, tmp_path: Path) -> None:
     """Somebody exchanges files all the time: what is not the registered file is never gone from its place."""
     manager = make()

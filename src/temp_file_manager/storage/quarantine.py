@@ -115,7 +115,8 @@ class _Batch:
         self._look: Look = looker()
         self._in_use = quarantine.in_use() if quarantine.in_use else None
         self._reach: dict[int, bool] = {}
-        self._coming: dict[int, str] = {}
+        self._coming: dict[int, Row] = {}
+        self._come: list[Row] = []
 
     def go(self, column: Sequence[Place | str], last: int) -> None:
         """Move the next files, those before ``last``: what is prepared is done, or most would be prepared in vain.
@@ -132,6 +133,7 @@ class _Batch:
             removal.begun = at + 1
             self._move(at, place_at(column[at]))
             removal.done = at + 1
+        self._keep_on_record()
         self._withdraw()
 
     def _prepare(self, column: Sequence[Place | str], last: int) -> None:
@@ -146,7 +148,7 @@ class _Batch:
             with suppress(NotThatFile, OSError, TypeError, ValueError):  # told when it is its turn
                 rows[at] = self._row(self._removal.records[at], place_at(column[at]), parent)
         if rows:
-            self._coming = {at: file[0] for at, (file, _) in rows.items()}
+            self._coming = rows
             self._quarantine.succession.succeed(list(rows.values()))
 
     def _row(self, record: TempFile, place: Place, parent: tuple[int, int, int]) -> Row:
@@ -201,10 +203,10 @@ class _Batch:
             NotThatFile: it was another; that one is back in its place, or the reason says where it is.
             OSError: it cannot be moved.
         """
-        folder, path = self._quarantine.folder, self._coming.get(at)
-        if path is None:
+        folder, row = self._quarantine.folder, self._coming.get(at)
+        if row is None:
             raise NotThatFile(Status.KEPT, Cause.CHANGING)
-        identity, number = Identity(seen.inode, seen.born, seen.changed, 0, 0), os.fsencode(os.path.basename(path))
+        identity, number = Identity(seen.inode, seen.born, seen.changed, 0, 0), os.fsencode(os.path.basename(row[0][0]))
         try:
             renames.move(name, directory, number, self._here)
         except FileExistsError:
@@ -217,7 +219,7 @@ class _Batch:
         if not same:
             give_back(name, directory, number, self._here, folder)
             raise not_moved(same)
-        del self._coming[at]
+        self._come.append(self._coming.pop(at))
         self._removal.note(at, Status.QUARANTINED, Cause.NONE)
 
     def _end_move(self, name: bytes, directory: int, number: bytes, identity: Identity) -> None:
@@ -240,12 +242,22 @@ class _Batch:
     def close(self) -> None:
         """Forget what was to come and has not."""
         os.close(self._here)
+        self._keep_on_record()
         self._withdraw()
+
+    def _keep_on_record(self) -> None:
+        """Put on record once more what somebody has found gone between its record and its move."""
+        rows = {file[0]: (file, nature) for file, nature in self._come}
+        known = self._quarantine.succession.known(list(rows)) if rows else {}
+        lost = [row for path, row in rows.items() if path not in known]
+        if lost:
+            self._quarantine.succession.succeed(lost, only_new=True)
+        self._come = []
 
     def _withdraw(self) -> None:
         # Whoever was abandoned forgets nothing: others have put the same on record again by now.
         if self._coming and not self._removal.over:
-            self._quarantine.succession.withdraw(list(self._coming.values()))
+            self._quarantine.succession.withdraw([file[0] for file, _ in self._coming.values()])
         self._coming = {}
 
 
