@@ -54,7 +54,7 @@ def test_it_takes_the_token(client: Client, manager: TempFileManager, clock: Fak
 
 def test_it_is_refused_with_the_reason(client: Client, manager: TempFileManager, clock: FakeClock) -> None:
     (file,) = made(Path(manager.base_dir), "a")
-    for path, status in ((str(file), 422), ("relative", 422)):
+    for path, status in ((str(file), 404), ("relative", 422)):
         assert client.post("/v1/quarantine/restore", {"path": path}).status == status
     quarantined(manager, clock, file)
     file.write_text("new")

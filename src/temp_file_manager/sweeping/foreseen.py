@@ -1,4 +1,4 @@
-"""What a dry run is to foretell: what is due, and what would be by the time that the same sweep comes to it."""
+"""A dry run's foresight: which records would be due by the time that the same sweep came to them, and which no more."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol

@@ -173,7 +173,7 @@ OPERATIONS = (
     Operation(
         "POST", "/v1/quarantine/restore", "restoreFile", "quarantine", "Bring a file back",
         {200: Answer("It is where it was, and on record anew.", (quarantine.Restored,))},
-        CHANGE, (401, 409, 503, 507), body=models.PathToRestore,
+        CHANGE, (401, 404, 409, 503, 507), body=models.PathToRestore,
         description="To where it was, if that lies in the base directory; of several that were there, the last. "
         "Nothing is overwritten.",
     ),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from temp_file_manager.context import Context
+from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.inspection import quarantine
 from temp_file_manager.service.api import requests
 from temp_file_manager.service.api.models import PathToRestore, QuarantineQuery
@@ -41,6 +42,10 @@ class Quarantine:
 
     def _restored(self, path: str) -> str:
         context = self._context
+        try:
+            context.restorer.found(path)
+        except InvalidArgumentError as error:
+            raise Problem(404, str(error)) from error
         try:
             return context.restorer.restore(path, inside=context.base_dir)
         except FileExistsError as error:
