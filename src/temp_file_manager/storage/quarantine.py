@@ -247,12 +247,9 @@ class _Batch:
 
     def _keep_on_record(self) -> None:
         """Put on record once more what somebody has found gone between its record and its move."""
-        rows = {file[0]: (file, nature) for file, nature in self._come}
-        known = self._quarantine.succession.known(list(rows)) if rows else {}
-        lost = [row for path, row in rows.items() if path not in known]
-        if lost:
-            self._quarantine.succession.succeed(lost, only_new=True)
-        self._come = []
+        if self._come:
+            self._quarantine.succession.succeed(self._come, only_new=True)
+            self._come = []
 
     def _withdraw(self) -> None:
         # Whoever was abandoned forgets nothing: others have put the same on record again by now.
