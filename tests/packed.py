@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from temp_file_manager import Settings, TempFileManager
-from temp_file_manager.records import Ruled, TempFile
-from temp_file_manager.rules.life import first_look
+from temp_file_manager.records import TempFile
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.storage.zstd import library
 from temp_file_manager.testing import FakeClock
@@ -44,15 +43,7 @@ class Folder:
     def register(self, manager: TempFileManager, path: Path, **how: Any) -> None:
         """Register a file that is idle from now on."""
         manager.register_file(path, **how)
-        self.rule(manager)
         self.clock.advance(IDLE + 1)
-
-    def rule(self, manager: TempFileManager) -> None:
-        page = manager.registry.page(None, now=0.0, limit=1000).records
-        rule = manager.context.settings.rules[0]
-        manager.registry.ruled(
-            [Ruled(r, "logs", first_look(rule, r.registered_at, 1)) for r in page if r.due_at is None]
-        )
 
     def left(self) -> list[str]:
         """Return the names of what lies there."""

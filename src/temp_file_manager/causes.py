@@ -56,6 +56,8 @@ _SENTENCES = {
     Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
     Cause.OWN: "it is one of this package's own files",
     Cause.RULE: "a rule lets it live longer",
+    Cause.NOT_COMPRESSED: "it is better left as it is than compressed",
+    Cause.KEPT_WITHIN: "something in it is kept",
     Cause.NOT_REGULAR: "it is no regular file",
     Cause.DIRECTORY: "it is a directory",
     Cause.CLAIM_ENDED: "registered again, forgotten or touched meanwhile",

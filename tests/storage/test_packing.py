@@ -132,7 +132,6 @@ def test_many_go_together_and_each_is_what_it_was(folder: Folder, manager: TempF
     for name, text in texts.items():
         (folder.base / name).write_bytes(text)
     manager.register_files([folder.base / name for name in texts])
-    folder.rule(manager)
     folder.clock.advance(IDLE + 1)
     assert {one.status for one in swept(manager)} == {Status.COMPRESSED}
     assert folder.left() == [f"{name}.zst" for name in texts]
@@ -254,8 +253,8 @@ def test_held_and_pinned_files_are_left(folder: Folder, manager: TempFileManager
     assert swept(manager)[0].status is Status.COMPRESSED
 
 
-def test_a_rule_that_nobody_has_noted_leaves_no_end(folder: Folder, manager: TempFileManager) -> None:
-    """A record that was registered without rules: an end of its own would keep every rule from it."""
+def test_a_rule_that_nobody_has_noted_is_noted_with_its_end(folder: Folder, manager: TempFileManager) -> None:
+    """A record that was registered without rules: alone the end would be taken for one of its own."""
     plain = TempFileManager(folder.base, 100, registry="sqlite:", clock=folder.clock)
     path = folder.base / "a"
     small(path)
@@ -263,7 +262,8 @@ def test_a_rule_that_nobody_has_noted_leaves_no_end(folder: Folder, manager: Tem
     folder.clock.advance(IDLE + 1)
     manager.max_age = 100
     outcome = Meanwhile(manager, path)(lambda: None)
-    assert (outcome.cause, outcome.due_at) == (Cause.NOT_COMPRESSED, None)
+    assert (outcome.cause, outcome.rule) == (Cause.NOT_COMPRESSED, "logs")
+    assert (record(manager, path).due_at, record(manager, path).rule) == (outcome.due_at, "logs")
     plain.close()
 
 

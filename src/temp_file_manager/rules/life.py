@@ -42,16 +42,17 @@ class Used(NamedTuple):
     used_at: float
 
 
-def first_look(rule: Rule, registered_at: float, max_age: float) -> float:
+def first_look(rule: Rule, registered_at: float, max_age: float, kind: Kind = Kind.FILE) -> float:
     """Return when a file is to be looked at that comes under a rule: its ``due_at`` until then.
 
     Args:
         rule: Which.
         registered_at: Seconds since the epoch.
         max_age: Seconds; the age of rules that give none.
+        kind: What it is; only files are compressed.
     """
     end = _end(rule, registered_at, None, max_age)
-    return end if rule.compress is None else min(end, registered_at + rule.compress)
+    return end if rule.compress is None or kind is not Kind.FILE else min(end, registered_at + rule.compress)
 
 
 def step(rule: Rule, record: TempFile, used: Used | None, asof: float, max_age: float) -> Step:

@@ -75,7 +75,7 @@ def decided(ruling: Ruling | None, record: TempFile, same: Collection[str]) -> R
         return Ruled(record, "", None) if record.rule else None
     if record.rule == rule.name and rule.name in same:
         return None
-    end = first_look(rule, record.registered_at, ruling.max_age())
+    end = first_look(rule, record.registered_at, ruling.max_age(), record.kind)
     return None if (record.rule, record.due_at) == (rule.name, end) else Ruled(record, rule.name, end)
 
 
