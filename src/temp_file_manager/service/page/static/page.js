@@ -8,6 +8,7 @@ import { showEmptiness, showFigures, showHealth, showOldHealth } from "./glance.
 import { showLimits } from "./limits.js";
 import { listen } from "./live.js";
 import { askForToken, offerToSignOut } from "./login.js";
+import { MOST, showQuarantine } from "./quarantine.js";
 import { read, Refusal } from "./read.js";
 import { showRules } from "./rules.js";
 import { showSessions } from "./sessions.js";
@@ -21,6 +22,7 @@ const line = one("#line");
 let base = "";
 let range = "hour";
 let records = null;
+let moved = null; // how many files have come into quarantine, or gone from somewhere
 let refreshing = 0;
 let fresh = false; // whether what is asked for now and then has been since the line is there
 let broken = null; // since when the line is
@@ -40,6 +42,10 @@ function heard(overview) {
   // Files that come or go are news; their ages alone can wait.
   if (fresh && records !== overview.stats.records) soon(overview.at);
   records = overview.stats.records;
+  const { quarantined, restored, removed } = overview.stats;
+  const were = moved;
+  moved = quarantined + restored + removed;
+  if (fresh && were !== moved) quarantine().catch(() => {});
   if (!fresh) refresh();
   fresh = true;
 }
@@ -93,8 +99,10 @@ async function samples() {
 
 const rules = async () => showRules(await read("v1/rules"));
 
+const quarantine = async () => showQuarantine(await read(`v1/quarantine?limit=${MOST + 1}`), base, quarantine);
+
 // What fails here is told by the line, which is broken then, too, or in the forecast's place.
-const refresh = () => Promise.allSettled([outlook(), samples(), rules()]);
+const refresh = () => Promise.allSettled([outlook(), samples(), rules(), quarantine()]);
 
 /** Ask until the answer is newer than what there is to see: the service keeps answers that cost it much. */
 function soon(changed) {
