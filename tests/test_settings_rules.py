@@ -193,7 +193,7 @@ def test_config_shows_where_they_came_from(tmp_path: Path, capsys: pytest.Captur
     ("rule", "words"),
     [
         (CHARTS, "charts/** or *.svg, with a tag of charts, 100.0 MiB or more: compressed 10 min after its last use, "
-         "goes 1 h after its last use, had back for 1 d"),
+         "goes 1 h after its last use, can be had back for 1 d"),
         (Rule("x"), "every file: goes max_age after its registration"),
         (Rule("x", tags=("a", "b"), age=90, by=By.WRITE),
          "with a tag of a, b: goes 1 min 30 s after its last change"),

@@ -91,7 +91,7 @@ def watch_failed(error: Exception) -> None:
 
 def watching(root: str, directories: int, source: str) -> None:
     """Say that files are found as soon as they are there."""
-    logger.info(f"Watching {printable(root)} by {source}: {directories} directories now")
+    logger.info(f"Watching {printable(root)} by {source}: directories now: {directories}")
 
 
 def not_watched(reason: str, advice: str) -> None:
@@ -117,6 +117,11 @@ def refused(path: str, reason: str = "") -> None:
     """Say that a path was not registered."""
     because = f" ({reason})" if reason else ""
     logger.warning(f"Attempted to register non-existent file: {printable(path)}{because}")
+
+
+def directory_refused(path: str, reason: str) -> None:
+    """Say that a directory was not registered as a whole."""
+    logger.warning(f"Not registered as a directory that goes as a whole: {printable(path)} ({reason})")
 
 
 def mode_left(path: str, mask: int, reason: str) -> None:

@@ -107,7 +107,7 @@ def test_keep_adopting_marks_and_forget_unmarks(say: Say, folder: Path, tree: Pa
 def test_watching_is_remembered_with_the_mark(say: Say, folder: Path, tree: Path) -> None:
     make(tree, "a")
     planned = say("adopt", str(tree), "--keep-adopting", "--watch")
-    assert "and at every sweep of run what is new, or as soon as it is there." in planned.out
+    assert "and from then on run adopts what is new there as soon as it is there." in planned.out
     told = say("adopt", str(tree), "--keep-adopting", "--watch", "--yes")
     assert f"From now on run adopts what is new there, as soon as it is there, until adopt --forget {tree}" in told.out
     assert [mark.watch for mark in marks(folder)] == [True]

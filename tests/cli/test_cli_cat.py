@@ -78,3 +78,14 @@ def test_whoever_reads_may_have_enough(base: Path) -> None:
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 1
+
+
+def test_status_and_why_say_that_it_is_compressed(base: Path) -> None:
+    known = environment(TEMP_FILE_BASE_DIR=str(base), TEMP_FILE_REGISTRY="sqlite:")
+    for command in ("status", "why"):
+        said = subprocess.run([*MODULE, command, str(base / "packed")], env=known, capture_output=True, check=False)
+        told = said.stdout.decode().splitlines()
+        assert said.returncode == 1
+        assert told[0] == (f"{base}/packed: what was there is compressed: tfm cat reads it, tfm restore brings it back")
+        assert "Nobody registered it" not in said.stdout.decode()
+    assert told[-1].strip().startswith(f"compressed     is {base}/packed.zst, ")

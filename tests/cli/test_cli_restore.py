@@ -85,6 +85,7 @@ def test_status_and_why_say_how_to_have_it_back(say: Say, away: str) -> None:
         assert code == 1
         assert f"{away}: in quarantine until " in out
         assert "tfm restore brings it back" in out
+        assert "Nobody registered it" not in out
     assert "not registered" in say("why", away + "x").out
 
 

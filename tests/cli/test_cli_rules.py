@@ -1,6 +1,7 @@
 """The command ``rules``, and what ``why``, ``doctor``, ``run``, ``list`` and ``status`` say of rules."""
 
 import json
+import math
 import os
 import re
 from contextlib import closing
@@ -50,7 +51,7 @@ keep = true
 """
 
 
-CHARTS = "goes 1 h after its last use, had back for 1 d"
+CHARTS = "goes 1 h after its last use, can be had back for 1 d"
 
 
 @pytest.fixture
@@ -285,11 +286,40 @@ def test_why_names_the_rule_its_clock_and_what_happens_then(say: Say, ruled: Pat
     assert told["rule"] == f'"charts" (1st of 5): {CHARTS}'
     assert re.match(r"last written .*, 2 min.* ago, last read .*, 1 min.* ago; (reading is|each reading)", told["used"])
     assert told["goes"].endswith(("in 1 h", "in 59 min 59 s"))
-    assert told["then"] == "in quarantine for 1 d, and had back by restore till then"
+    assert told["then"] == "in quarantine for 1 d: till then restore brings it back"
     story = json.loads(say("why", path, "--json").out)
     assert (story["rule"], story["nature"]["rule"]) == ("rule", "charts")
     ruling = story["ruling"]
     assert (ruling["name"], ruling["action"], ruling["used_at"]) == ("charts", "keep", pytest.approx(now - 60, abs=1))
+
+
+def test_status_says_that_a_rule_decides_and_no_ttl(say: Say, ruled: Path, manager: TempFileManager) -> None:
+    charts, kept = files(ruled, "a.svg", "b")
+    put(manager, charts, "charts", manager.context.clock.wall() + 600)
+    put(manager, kept, "kept", math.inf)
+    assert 'ttl            none: rule "charts" decides' in say("status", charts).out
+    assert rows(say("why", kept))["due"] == 'never, by rule "kept"'
+
+
+def test_why_and_status_know_what_is_not_among_the_last(say: Say, ruled: Path, manager: TempFileManager) -> None:
+    """As ``sweep --dry-run`` does, before a sweep has given it an end."""
+    paths = files(ruled, *(f"run {number:02}" for number in range(21)))
+    for number, path in enumerate(paths):
+        put(manager, path, "runs", math.inf, "run")
+        manager.files[path] = manager.context.clock.wall() - 100 + number
+    assert say("sweep", "--dry-run").lines[0] == f"dry run: removed {paths[0]}"
+    assert say("why", paths[0]).lines[0].startswith(f'{paths[0]}: goes with the next sweep: rule "runs" made it due')
+    assert "if swept now   removed" in say("status", paths[0]).out
+    assert say("why", paths[1]).lines[0] == f'{paths[1]}: stays: rule "runs" keeps it'
+
+
+def test_of_directories_that_go_as_a_whole_no_rule_is_asked(say: Say, ruled: Path) -> None:
+    (ruled / "kept" / "unit").mkdir(parents=True)
+    assert say("register", "--unit", str(ruled / "kept" / "unit")).code == 0
+    said = say("rules", "test", str(ruled / "kept" / "unit"))
+    assert said.lines[0].endswith("kept/unit: max_age (for what goes as a whole) decides")
+    told = rows(say("why", str(ruled / "kept" / "unit")))["rule"]
+    assert told == 'none is asked, as max_age (for what goes as a whole) decides; else "kept" (5th of 5) would'
 
 
 def test_why_says_that_an_own_end_wins(say: Say, ruled: Path, manager: TempFileManager) -> None:

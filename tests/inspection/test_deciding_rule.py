@@ -59,7 +59,7 @@ def test_what_is_compressed_is_not_compressed_again() -> None:
 def test_quarantine_comes_after() -> None:
     told = rows(found("a", tags=("cache",)))
     assert told["goes"].endswith("in 59 min 40 s")
-    assert told["then"] == "in quarantine for 1 d, and had back by restore till then"
+    assert told["then"] == "in quarantine for 1 d: till then restore brings it back"
 
 
 def test_what_nothing_tells_counts_from_the_registration() -> None:
@@ -89,6 +89,8 @@ def test_a_rule_that_counts_from_the_registration_asks_for_no_times() -> None:
         ({"session": 7, "due_at": math.inf}, "its session"),
         ({"kind": Kind.GOING, "due_at": NOW}, "its removal, which has begun,"),
         ({"kind": Kind.QUARANTINED, "due_at": NOW + 5}, "the end of its time in quarantine"),
+        ({"kind": Kind.UNIT}, "max_age (for what goes as a whole)"),
+        ({"kind": Kind.UNIT, "due_at": NOW + 5}, "its own ttl"),
         ({"due_at": NOW + 5, "rule": "plain"}, ""),
     ],
 )

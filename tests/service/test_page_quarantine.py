@@ -65,6 +65,7 @@ def test_it_is_shown_as_it_comes_and_is_brought_back(
     first, second = quarantined(manager, clock, "a", HOSTILE)
     expect(page.get_by_role("heading", name="Quarantine")).to_be_visible()
     assert names(page) == ["a", SHOWN]
+    expect(page.locator("#sweeps .tag", has_text="2 quarantined")).to_be_visible()
     expect(page.locator("#quarantined .until").first).to_have_text("in 2 min")
 
     restore(page, str(second).replace(HOSTILE, SHOWN))

@@ -59,7 +59,7 @@ def test_each_rule_with_its_files_and_doubts(manager: TempFileManager, client: C
         "name": "charts", "place": 1, "match": ["charts/**", "*.svg"], "tags": [], "larger": None, "age": 3600,
         "by": "use", "keep": False, "keep_last": None, "compress": None, "quarantine": 86400, "records": 2,
         "about": "charts/** or *.svg", "warnings": [],
-        "does": "goes 1 h after its last use, had back for 1 d",
+        "does": "goes 1 h after its last use, can be had back for 1 d",
     }  # fmt: skip
     assert late["warnings"] == ['it decides about nothing: all that it is about comes under "charts", rule 1, before']
     assert kept["warnings"] == ["no file on record has the tag <b>\u202e", "no file on record has the tag other"]
@@ -115,7 +115,7 @@ def test_the_page_has_them(manager: TempFileManager, client: Client, visit: Visi
     expect(rows).to_have_count(3)
     expect(rows.nth(0).locator("th")).to_have_text("charts")
     expect(rows.nth(0).locator(".about")).to_have_text("charts/** or *.svg")
-    expect(rows.nth(0).locator(".does")).to_contain_text("goes 1 h after its last use, had back for 1 d")
+    expect(rows.nth(0).locator(".does")).to_contain_text("goes 1 h after its last use, can be had back for 1 d")
     expect(rows.nth(0).locator(".files")).to_have_text("2")
     expect(rows.nth(0).locator(".doubt")).to_have_text("")
     expect(rows.nth(1).locator(".doubt")).to_contain_text("▲ it decides about nothing")

@@ -60,10 +60,10 @@ def forgotten(found: bool, args: argparse.Namespace) -> None:
 def _intent(args: argparse.Namespace) -> str:
     if args.once:
         return "With --yes what is due now is removed."
-    later = ", and at every sweep of run what is new" if args.keep_adopting else ""
-    later += ", or as soon as it is there" if args.watch else ""
+    later = ", and from then on run adopts what is new there" if args.keep_adopting else ""
+    when = " as soon as it is there" if args.watch else " at every sweep" if args.keep_adopting else ""
     what = "directories" if args.units else "files"
-    return f"With --yes these {what} are put on record{later}."
+    return f"With --yes these {what} are put on record{later}{when}."
 
 
 def _what(args: argparse.Namespace) -> str:

@@ -84,7 +84,7 @@ class RuleAbout:
         rows += [("goes", self._goes())] if self.end is not None else []
         rows += [("compressed", words)] if (words := self._compressed()) else []
         if self.rule.quarantine is not None:
-            rows.append(("then", f"in quarantine for {_span(self.rule.quarantine)}, and had back by restore till then"))
+            rows.append(("then", f"in quarantine for {_span(self.rule.quarantine)}: till then restore brings it back"))
         return rows
 
     def described(self) -> dict[str, object] | None:
@@ -193,7 +193,9 @@ def _instead(record: TempFile) -> str:
         return "its session"
     if record.kind in _ENDS:
         return _ENDS[record.kind]
-    return "its own ttl" if record.due_at is not None and not record.rule else ""
+    if record.due_at is not None and not record.rule:
+        return "its own ttl"
+    return "max_age (for what goes as a whole)" if record.kind is Kind.UNIT else ""
 
 
 _ENDS = {Kind.GOING: "its removal, which has begun,", Kind.QUARANTINED: "the end of its time in quarantine"}

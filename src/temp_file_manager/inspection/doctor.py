@@ -219,7 +219,8 @@ class _Examination:
             return Check(name, Level.OK, found, "whoever has a file open can be named")
         follows = "why cannot always name who has a file open"
         if isinstance(self._probe, Probe) and self._probe.leased and self._probe.decides:
-            return Check(name, Level.OK, found, f"{follows}; whether somebody has, leases tell")
+            follows += "; whether somebody has, leases tell (of directories that go as a whole /proc alone does)"
+            return Check(name, Level.OK, found, follows)
         return self._graded(name, found, follows, _SHOW_PROCESSES)
 
     def _without_proc(self, name: str) -> Check:

@@ -20,6 +20,7 @@ from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
 from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.sweeping.decisions import as_beyond
 from temp_file_manager.sweeping.sessions import as_swept
 
 NOT_REGISTERED = "not registered"
@@ -122,6 +123,7 @@ def prospects(context: Context, names: Sequence[str], looks: Looks | None = None
     """
     known = records_of(context.registry, names, looks.files) if looks else on_record(context.registry, names)
     asof, max_age = context.clock.wall(), context.max_age
+    known = as_beyond(context.registry, context.settings.rules, known, asof)
     forecasts = dict(zip(known, _forecasts(context, known, asof, looks), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
     nobody = (Forecast(None, Rule.NOT_REGISTERED, NOT_REGISTERED),) * 3

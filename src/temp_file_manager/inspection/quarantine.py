@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterator, Sequence
 
 from temp_file_manager.context import Context
-from temp_file_manager.records import TempFile
+from temp_file_manager.records import Kind, TempFile
 from temp_file_manager.reports import Finding
 from temp_file_manager.text import json_number, span, timestamp
 
 
 def had_back(context: Context, paths: Sequence[str], asof: float) -> dict[str, str]:
-    """Say of paths whose files are in quarantine until when they can be had back; of the others there is nothing.
+    """Say of paths whose files are in quarantine, or compressed, how to have them back; of others there is nothing.
 
     Args:
         context: Whose records count.
@@ -24,7 +24,9 @@ def had_back(context: Context, paths: Sequence[str], asof: float) -> dict[str, s
 
 
 def until(record: TempFile, asof: float) -> str:
-    """Return in words until when a file can be had back that is in quarantine."""
+    """Return in words how a file can be had back, and of one in quarantine until when."""
+    if record.kind is Kind.COMPRESSED:
+        return "what was there is compressed: tfm cat reads it, tfm restore brings it back"
     end = math.inf if record.due_at is None else record.due_at
     when = "for ever" if end == math.inf else f"until {timestamp(end)}, for {span(max(end - asof, 0))}"
     return f"in quarantine {when}: tfm restore brings it back"

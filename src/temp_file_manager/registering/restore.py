@@ -97,9 +97,9 @@ class Restorer(NamedTuple):
         raise _gone(path)
 
     def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
-        """Return the records of the last files that were at these paths, of those in quarantine."""
+        """Return the records of the last files that were at these paths and can be had back."""
         found = self.registry.successors(paths)
-        there = {path: next(filter(_is_in_quarantine, records), None) for path, records in found.items()}
+        there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
         return {path: record for path, record in there.items() if record is not None}
 
     def quarantined(self, page: int = PAGE) -> Iterator[TempFile]:
@@ -137,10 +137,6 @@ class Restorer(NamedTuple):
 
 def _can_be_had_back(record: TempFile) -> bool:
     return record.kind in (Kind.QUARANTINED, Kind.COMPRESSED) and os.path.lexists(record.path)
-
-
-def _is_in_quarantine(record: TempFile) -> bool:
-    return record.kind is Kind.QUARANTINED and os.path.lexists(record.path)
 
 
 def _gone(path: str) -> InvalidArgumentError:

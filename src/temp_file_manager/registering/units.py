@@ -68,7 +68,7 @@ class UnitRegistrar:
             reason = self._refusal(path, due_at, words, now, judge, session)
             if reason:
                 refused.append((path, reason))
-                logs.refused(path, reason)
+                logs.directory_refused(path, reason)
             else:
                 self._registrar.tell({path: None})
         return RegisterReport(len(wanted) - len(refused), 0, tuple(refused))

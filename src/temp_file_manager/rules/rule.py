@@ -66,7 +66,7 @@ class Rule:
         """What becomes of that, in words."""
         told = [f"compressed {_span(self.compress)} after its last use"] if self.compress is not None else []
         told += [self._end_words()]
-        told += [f"had back for {_span(self.quarantine)}"] if self.quarantine is not None else []
+        told += [f"can be had back for {_span(self.quarantine)}"] if self.quarantine is not None else []
         return ", ".join(told)
 
     def _end_words(self) -> str:

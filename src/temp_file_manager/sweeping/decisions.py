@@ -2,11 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from temp_file_manager.records import Kind, Ruled, Selection, TempFile
+from temp_file_manager.registry import Registry
 from temp_file_manager.rules import verdict
 from temp_file_manager.rules.life import Action, Used, first_look, step
 from temp_file_manager.rules.rule import By, Rule
@@ -87,6 +88,24 @@ def as_decided(found: Ruled) -> TempFile:
 def end_beyond(rule: Rule, record: TempFile, asof: float) -> float:
     """Return the end of a record that is not among the newest of its rule any more; seconds since the epoch."""
     return max(asof, record.registered_at + (rule.age or 0.0))
+
+
+def as_beyond(
+    registry: Registry, rules: Iterable[Rule], records: Mapping[str, TempFile], asof: float
+) -> dict[str, TempFile]:
+    """Return records with the ends that a sweep would first give to those not among the newest of their rule."""
+    found = dict(records)
+    for rule in (rule for rule in rules if rule.keep_last is not None):
+        spared = {path: one for path, one in records.items() if one.rule == rule.name and one.due_at == math.inf}
+        last = registry.beyond(rule.name, (rule.keep_last or 0) - 1, 1) if spared else ()
+        for path, one in spared.items():
+            if last and _newness(one) < _newness(last[0]):
+                found[path] = one._replace(due_at=end_beyond(rule, one, asof))
+    return found
+
+
+def _newness(record: TempFile) -> tuple[float, int]:
+    return record.registered_at, record.generation
 
 
 class _Last(NamedTuple):

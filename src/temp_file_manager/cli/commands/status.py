@@ -88,4 +88,6 @@ def _life(record: TempFile, due: Selection) -> str:
         return "its session's"
     if record.due_at is None:
         return f"max_age, {span(due.max_age)}"
+    if record.rule:
+        return f'none: rule "{record.rule}" decides'
     return f"its own, {span(record.due_at - record.registered_at)}"

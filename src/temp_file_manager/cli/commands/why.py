@@ -89,12 +89,9 @@ def headline(story: Explanation) -> str:
 
 
 def _unregistered(story: Explanation) -> str:
-    if story.scheduled.reason != NOT_REGISTERED:  # it is in quarantine
+    if story.scheduled.reason != NOT_REGISTERED:  # it is in quarantine, or compressed
         return story.scheduled.reason
-    if story.kind != "nothing":
-        return NOT_REGISTERED
-    compressed = story.successors and story.successors[0].kind is Kind.COMPRESSED
-    return f"compressed, as {story.successors[0].path}" if compressed else f"{NOT_REGISTERED}, and not there"
+    return f"{NOT_REGISTERED}, and not there" if story.kind == "nothing" else NOT_REGISTERED
 
 
 _ENDS = {
@@ -130,7 +127,7 @@ def until(forecast: Forecast, asof: float) -> str:
 
 def _tell(story: Explanation) -> None:
     render.line(f"{story.path}: {headline(story)}")
-    if story.rule in ADVICE:
+    if story.rule in ADVICE and not story.successors:  # which is no matter of nobody's having registered it
         render.line(f"  {ADVICE[story.rule]}")
     for name, value in _rows(story):
         render.line(f"  {name:<15}{value}")
@@ -177,7 +174,8 @@ def _limit(story: Explanation) -> str:
     if record.session:
         return f"its session, number {record.session}"
     if record.rule:
-        return f'rule "{record.rule}", which then looks at it'
+        looks = "" if record.due_at == math.inf else ", which then looks at it"
+        return f'rule "{record.rule}"{looks}'
     return f"its own ttl, {span(record.due_at - record.registered_at)}"
 
 

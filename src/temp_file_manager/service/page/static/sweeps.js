@@ -6,6 +6,7 @@ import { path, sentence } from "./names.js";
 
 const GRAVEST = ["failed", "replaced", "kept"];
 const COUNTS = ["removed", "gone", "replaced", "kept", "failed"];
+const MOVED = ["quarantined", "compressed"]; // by rules: most have none
 const WIDE = new Set(["gone", "replaced"]); // narrow screens do without
 
 export function showSweeps({ sweeps, scheduler, health }) {
@@ -39,6 +40,7 @@ function sweepRow(sweep, base) {
   for (const name of COUNTS) row.append(countCell(name, sweep[name]));
   const why = make("div", { class: "why" });
   row.append(make("td", {}, why));
+  for (const name of MOVED) if (sweep[name]) why.append(make("span", { class: "tag" }, `${count(sweep[name])} ${name}`));
   if (sweep.stopped) why.append(make("span", { class: "tag" }, `ended by ${sweep.stopped}`));
   if (!sweep.reasons.length) return make("tbody", {}, row);
   const reasons = sweep.reasons.toSorted((a, b) => GRAVEST.indexOf(a.status) - GRAVEST.indexOf(b.status));
