@@ -24,7 +24,7 @@ FLOORS = [
     {"registry"},
     {"registering", "sweeping"},
     {"context"},
-    {"adopt", "inspection"},
+    {"adopt", "inspection", "planning"},
     {"manager", "jobs"},
     {"__init__", "service", "testing", "integrations"},
     {"cli"},

@@ -13,6 +13,7 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
+from temp_file_manager.planning.foretell import foretell
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.on_record import recorded_path, statuses
@@ -22,7 +23,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
-from temp_file_manager.sweeping.sessions import end_first
+from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
@@ -274,20 +275,19 @@ class TempFileManager:
         """
         bounds = Bounds.of(limit, budget, stop)
         context = self._context
-        asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
-        due = Selection(asof, self.max_age, force)
-        foretold = end_first(self.registry, due, dry_run=dry_run)
-        if allow_large is not None and not dry_run:
+        due = Selection(context.clock.wall() if trust_clock else context.clock_guard.read().asof, self.max_age, force)
+        if dry_run:
+            return foretell(context, due, bounds, protect_open=protect_open)
+        end_over(self.registry, due.asof)
+        if allow_large is not None:
             context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
         context.closed.tell()
-        storage = context.storage_for(protect_open=protect_open)
-        report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
+        report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open))
         if allow_large is not None:
             context.large_sweep_guard.completed(due, report)
-        report += context.evictor.evict(due, bounds.after(report), allow=allow_large, swept_by=storage, dry_run=dry_run)
-        if not dry_run:
-            context.directories.remove(due)
-        return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
+        report += context.evictor.evict(due, bounds.after(report), allow=allow_large)
+        context.directories.remove(due)
+        return sum(clear_left(context, stop) if limit is None else (), report)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.

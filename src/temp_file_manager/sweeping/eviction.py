@@ -5,28 +5,28 @@ a time; before each chunk it asks the measure again.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
 from temp_file_manager.events import Hooks, LimitUnmet
 from temp_file_manager.limits import Limit
-from temp_file_manager.records import RETIRED, Selection, Status
+from temp_file_manager.records import RETIRED, Outcome, Selection, Status
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, PAGE, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, Candidate, Candidates, Look, Near
+from temp_file_manager.sweeping.foretold import Foretold, Tell
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
-from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Sweeper
+from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Stop, Sweeper
 
 NAME = "evict"
 """Nobody else who shares the registry evicts at the same time."""
@@ -43,19 +43,20 @@ class Turn:
         due: What the sweep before has taken; in a dry run, would have.
         bounds: How far to go.
         allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
-        dry_run: Whether nothing is to change.
         scheduled: Whether nobody has asked.
-        foretold: The paths of what a dry run has foretold to go, so far.
-        gains: What that takes off the measure, by limit.
+        foretold: What a dry run has foretold so far; None: it is none.
     """
 
     due: Selection
     bounds: Bounds
-    allow: int | None
-    dry_run: bool
-    scheduled: bool
-    foretold: set[str] = field(default_factory=set)
-    gains: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    allow: int | None = None
+    scheduled: bool = False
+    foretold: Foretold | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is to change."""
+        return self.foretold is not None
 
 
 class Evictor:
@@ -104,8 +105,7 @@ class Evictor:
         bounds: Bounds,
         *,
         allow: int | None = 0,
-        swept_by: Storage | None = None,
-        dry_run: bool = False,
+        foretold: Foretold | None = None,
         scheduled: bool = False,
     ) -> SweepReport:
         """Have swept, for each limit whose mark is passed, what goes first, until the limit is kept.
@@ -114,20 +114,18 @@ class Evictor:
             due: What the sweep before has taken; in a dry run, would have.
             bounds: How far to go.
             allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
-            swept_by: What the sweep before removes by, if that is not what this does.
-            dry_run: Change nothing, and report what the same call would do.
+            foretold: What was foretold of the sweep before, by ``foretold``: then nothing changes, and the report is of
+                what the same call would do.
             scheduled: Nobody has asked: wait where a limit says so, or could not be kept.
 
         Raises:
             LargeSweepError: nobody scheduled it, and a new or lowered limit would remove too much.
         """
-        total = SweepReport(dry_run=dry_run)
+        turn = Turn(due, self._until(bounds), allow, scheduled, foretold)
+        total = SweepReport(dry_run=turn.dry_run)
         if not self.states.limits:
             return total
-        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled)
-        if dry_run:
-            if any(state.over_since is not None for state in self.states.check()):
-                self._foretell_sweep(turn, swept_by or self._storage)
+        if turn.dry_run:
             for limit in self.states.limits:
                 total += self._kept(limit, turn)
             return total
@@ -139,6 +137,11 @@ class Evictor:
             if total.retired or total.failed or total.kept:
                 self._sweeper.tell(total, scheduled=scheduled)
         return total
+
+    def foretold(self, due: Selection, tell: Tell) -> Foretold:
+        """Return what a dry run begins with; what its sweep foretells is taken off where a limit's mark is passed."""
+        passed = any(state.over_since is not None for state in self.states.check())
+        return Foretold(due, self.states.limits if passed else (), self._near, tell)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -215,7 +218,7 @@ class Evictor:
             chunk = candidates.take(most, more)
             if not chunk:
                 return report, self._shortage(limit, reading, more, candidates)
-            part = self._chunk(turn, chunk)
+            part = self._chunk(limit, turn, chunk)
             for outcome in part.outcomes:
                 if outcome.status in (Status.KEPT, Status.FAILED):
                     candidates.keep(outcome.record, Protection.WAITING)
@@ -223,21 +226,25 @@ class Evictor:
             report += part
         return report, NO_SHORTAGE
 
-    def _chunk(self, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
-        """Have a chunk swept, or foretell that."""
-        only = tuple(one.record for one in chunk)
-        chosen = replace(turn.due, force=True, patient=False, only=only)
-        # No further claim when all have been handled: there is nothing else to be found.
-        bounds = Bounds(limit=len(chunk), stop=turn.bounds.stop)
-        part = self._sweeper.part(chosen, bounds, self._storage, dry_run=turn.dry_run)
+    def take(self, due: Selection, chunk: Sequence[Candidate], stop: Stop) -> SweepReport:
+        """Have a chunk swept for a limit, whatever is due: what is pinned, held or in a living session stays."""
+        part = self._sweeper.part(_chosen(due, chunk), _all_of(chunk, stop), self._storage)
         gone = _gone(chunk, part)
-        if turn.dry_run:
-            self._foretell(turn, gone)
-        elif gone:
+        if gone:
             counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
             with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
-                self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
-        return replace(part, evicted=part.retired, stopped="" if part.stopped == "limit" else part.stopped)
+                self._registry.write(NAME, None, due.asof, keep=1, counters=counts)
+        return _evicted(part)
+
+    def _chunk(self, limit: Limit, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
+        """Have a chunk swept, or foretell that."""
+        if turn.foretold is None:
+            return self.take(turn.due, chunk, turn.bounds.stop)
+        told = list[Outcome]()
+        bounds = _all_of(chunk, turn.bounds.stop)
+        part = self._sweeper.foretell((_chosen(turn.due, chunk),), bounds, self._storage, told.extend)
+        turn.foretold.evicted(limit, told, _gone(chunk, part))
+        return _evicted(part)
 
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:
@@ -245,7 +252,8 @@ class Evictor:
         return min(CHUNK, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False) -> Candidates:
-        return self.candidates(limit, turn.due, gone=turn.foretold, note=note)
+        gone = () if turn.foretold is None else turn.foretold.paths
+        return self.candidates(limit, turn.due, gone=gone, note=note)
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
         """Say why nothing may go for a limit but what is due; nothing when it may."""
@@ -273,32 +281,10 @@ class Evictor:
                 return found._replace(reason=why)
         return NO_SHORTAGE
 
-    # -- dry runs
-
     def _reading(self, limit: Limit, turn: Turn) -> Reading | None:
-        """Return what a limit's measure is, or would be by now."""
+        """Return what a limit's measure is, or in a dry run would be by now."""
         reading = self.states.look(limit)
-        gain = turn.gains[limit.name]
-        if reading is None or not gain:
-            return reading
-        return reading._replace(value=reading.value + (gain if limit.measure.is_room else -gain))
-
-    def _foretell(self, turn: Turn, gone: Iterable[Candidate]) -> None:
-        for one in gone:
-            turn.foretold.add(one.record.path)
-            for limit in self.states.limits:
-                turn.gains[limit.name] += one.weight(limit, self._near)
-
-    def _foretell_sweep(self, turn: Turn, storage: Storage) -> None:
-        """Foretell what the sweep before takes."""
-        cursor = None
-        while True:
-            page = self._registry.page(turn.due, now=self._clock.elapsed(), limit=PAGE, after=cursor)
-            outcomes = self._sweeper.foretold(turn.due, storage, page.records)
-            self._foretell(turn, [Candidate(one.record, one.record) for one in outcomes if one.status in RETIRED])
-            cursor = page.cursor
-            if cursor is None:
-                return
+        return reading if reading is None or turn.foretold is None else turn.foretold.reading(limit, reading)
 
     # -- what is said
 
@@ -336,6 +322,19 @@ class Evictor:
     def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> Shortage:
         unknown = None if reading is None else self.readings.unregistered(limit, reading)
         return lacking(limit, more, candidates, unknown)
+
+
+def _chosen(due: Selection, chunk: Sequence[Candidate]) -> Selection:
+    return replace(due, force=True, patient=False, only=tuple(one.record for one in chunk))
+
+
+def _all_of(chunk: Sequence[Candidate], stop: Stop) -> Bounds:
+    # No further claim when all have been handled: there is nothing else to be found.
+    return Bounds(limit=len(chunk), stop=stop)
+
+
+def _evicted(part: SweepReport) -> SweepReport:
+    return replace(part, evicted=part.retired, stopped="" if part.stopped == "limit" else part.stopped)
 
 
 def _gone(chunk: Sequence[Candidate], part: SweepReport) -> list[Candidate]:

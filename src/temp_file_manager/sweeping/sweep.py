@@ -5,7 +5,7 @@ other way round.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from temp_file_manager import logs
@@ -34,6 +34,9 @@ LEASE = 60.0
 
 Stop = Callable[[], bool]
 """Says whether to stop."""
+
+Tell = Callable[[Sequence[Outcome]], object]
+"""Hears what would become of records, as it is foretold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,21 @@ class _Tally:
             self._explain(outcome)
         if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
             self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
+
+    def report(self, stopped: str, duration: float) -> SweepReport:
+        """Return what it has come to."""
+        return SweepReport(
+            removed=self.counts[Status.REMOVED],
+            gone=self.counts[Status.GONE],
+            replaced=self.counts[Status.REPLACED],
+            kept=self.counts[Status.KEPT],
+            failed=self.counts[Status.FAILED],
+            skipped=self.counts[Status.SKIPPED],
+            outcomes=tuple(self.outcomes),
+            reasons=tuple(self.reasons.values()),
+            stopped=stopped,
+            duration=duration,
+        )
 
     def _explain(self, outcome: Outcome) -> None:
         if outcome.status not in _EXPLAINED:
@@ -151,24 +169,11 @@ class Sweeper:
         self._chunk = min(chunk, CHUNK)
         self._history = history
 
-    def run(
-        self,
-        due: Selection,
-        bounds: Bounds,
-        storage: Storage,
-        *,
-        dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
-        scheduled: bool = False,
-    ) -> SweepReport:
-        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
-
-        A dry run changes nothing, and says of what is ``foretold`` to be due what it says of what is.
-        """
-        report = self.part(due, bounds, storage, dry_run=dry_run, foretold=foretold)
-        if not dry_run:
-            logs.swept(report, due.force)
-            self.tell(report, scheduled=scheduled)
+    def run(self, due: Selection, bounds: Bounds, storage: Storage, *, scheduled: bool = False) -> SweepReport:
+        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
+        report = self.part(due, bounds, storage)
+        logs.swept(report, due.force)
+        self.tell(report, scheduled=scheduled)
         return report
 
     def tell(self, report: SweepReport, *, scheduled: bool) -> None:
@@ -178,34 +183,27 @@ class Sweeper:
         if self._history is not None:
             self._history.swept(report, scheduled=scheduled)
 
-    def part(
-        self,
-        due: Selection,
-        bounds: Bounds,
-        storage: Storage,
-        *,
-        dry_run: bool = False,
-        foretold: Sequence[Selection] = (),
-    ) -> SweepReport:
+    def part(self, due: Selection, bounds: Bounds, storage: Storage) -> SweepReport:
         """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
-        tally = _Tally()
-        began = self._clock.elapsed()
-        stopped = "" if dry_run else self._removed(due, bounds, storage, tally, began)
-        for wanted in (due, *foretold) if dry_run else ():
-            stopped = stopped or self._planned(wanted, bounds, storage, tally, began)
-        return SweepReport(
-            removed=tally.counts[Status.REMOVED],
-            gone=tally.counts[Status.GONE],
-            replaced=tally.counts[Status.REPLACED],
-            kept=tally.counts[Status.KEPT],
-            failed=tally.counts[Status.FAILED],
-            skipped=tally.counts[Status.SKIPPED],
-            outcomes=tuple(tally.outcomes),
-            reasons=tuple(tally.reasons.values()),
-            stopped=stopped,
-            dry_run=dry_run,
-            duration=self._clock.elapsed() - began,
-        )
+        tally, began = _Tally(), self._clock.elapsed()
+        stopped = self._removed(due, bounds, storage, tally, began)
+        return tally.report(stopped, self._clock.elapsed() - began)
+
+    def foretell(
+        self, wanted: Sequence[Selection], bounds: Bounds, storage: Storage, tell: Tell = lambda _: None
+    ) -> SweepReport:
+        """Report what sweeps of what is wanted would do, one after the other: a dry run, which changes nothing.
+
+        Args:
+            wanted: What each of them is to take.
+            bounds: How far all of them go.
+            storage: What would remove.
+            tell: Hears every outcome, a page at a time; the report has the first alone.
+        """
+        tally, began, stopped = _Tally(), self._clock.elapsed(), ""
+        for due in wanted:
+            stopped = stopped or self._foretold(due, bounds, storage, tally, began, tell)
+        return replace(tally.report(stopped, self._clock.elapsed() - began), dry_run=True)
 
     def _stopped(self, bounds: Bounds, handled: int, began: float) -> str:
         if bounds.limit is not None and handled >= bounds.limit:
@@ -214,19 +212,22 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _planned(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
+    def _foretold(
+        self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float, tell: Tell
+    ) -> str:
         cursor = None
         while not (stopped := self._stopped(bounds, tally.handled, began)):
             size = self._size(bounds, tally)
             page = self._registry.page(due, now=self._clock.elapsed(), limit=size, after=cursor)
-            outcomes = list(self.foretold(due, storage, page.records))
+            outcomes = list(self.outlook(due, storage, page.records))
             tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
+            tell(outcomes)
             cursor = page.cursor
             if cursor is None:
                 break
         return stopped
 
-    def foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
+    def outlook(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""
         for outcome in storage.predict(records):
             yield outcome
