@@ -22,7 +22,7 @@ FLOORS = [
     {"reports", "rules", "events", "arguments", "logs", "settings"},
     {"storage"},
     {"registry"},
-    {"registering", "sweeping"},
+    {"registering", "sweeping", "plugins"},
     {"context"},
     {"adopt", "inspection", "planning"},
     {"manager", "jobs"},

@@ -9,6 +9,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
+from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
@@ -79,6 +80,7 @@ class Context:
         sweeper: What sweeps.
         measuring: What looks at all files in turn.
         scheduler: What does jobs at intervals, once it is started.
+        plugins: The plug-ins that the settings name.
     """
 
     settings: Settings
@@ -102,6 +104,7 @@ class Context:
     measuring: Measuring
     evictor: Evictor
     scheduler: Scheduler
+    plugins: Plugins
 
     @classmethod
     def open(
@@ -128,26 +131,30 @@ class Context:
             OSError: the base directory cannot be created.
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
-            SettingsError: a limit cannot be kept with this registry, or in this base directory.
+            SettingsError: a limit cannot be kept with this registry, or in this base directory; or a plug-in cannot be
+                used.
         """
+        plugins = load(settings.plugins)
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
-        directory = BaseDirectory(base, durable=is_durable(wanted, base))
+        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
         directory.make()
-        opened = open_registry(wanted, base, identify)
-        problems = list(refusals(settings.limits, opened.properties, lambda: mounts.kind(base)))
-        if problems:
+        opened = open_registry(wanted, base, identify, plugins.schemes)
+        try:
+            _refuse(settings, plugins, opened, base)
+            return cls._of(settings, directory, age, opened, clock, hooks, plugins)
+        except SettingsError:
             if opened is not registry:
                 opened.close()
-            raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks)
+            raise
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
         """Put together what looks and makes nothing: no base directory, and no registry, as records are in memory."""
         base = BaseDirectory(os.path.abspath(settings.base_dir), durable=False)
-        return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base.path), clock, hooks)
+        registry, plugins = open_registry(MEMORY, base.path), load(settings.plugins)
+        return cls._of(settings, base, MaxAge(settings.max_age), registry, clock, hooks, plugins)
 
     @classmethod
     def _of(
@@ -158,22 +165,20 @@ class Context:
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
+        plugins: Plugins,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told = Hooks(hooks)
-        history = History(registry, clock)
+        told = Hooks((*plugins.hooks, *hooks))
+        history, scheduler = History(registry, clock), Scheduler(clock)
         guard, large = ClockGuard(registry, clock), LargeSweepGuard(registry)
-        scheduler = Scheduler(clock)
-        storage = build(settings, base_dir, clock, guard.asof)
-        protecting = build(settings, base_dir, clock, guard.asof, protect_open=True)
+        storage, protecting = _storages(settings, base_dir, clock, guard, plugins)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-        limited, near = states if settings.limits else None, Near(base_dir)
+        limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
         registrar = Registrar(registry, guard, told, settings, limited)
-        closed = ClosedFiles(registry, clock)
+        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        directories = MadeDirectories(directory, limited)
         # Without the history: there may be a session for each request, and nothing else would be left in there.
         retire = _retirement(Sweeper(registry, clock, told, chunk=settings.cleanup_batch_size), storage)
         return cls(
@@ -196,8 +201,9 @@ class Context:
             sessions=Sessions(Parts(registry, guard, registrar, creator, directories, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed),
-            evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near),
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, protecting, told, measure, near, orders),
             scheduler=scheduler,
+            plugins=plugins,
         )
 
     @property
@@ -212,6 +218,24 @@ class Context:
     def storage_for(self, *, protect_open: bool) -> Storage:
         """Return what removes files, with or without a look at who has them open."""
         return self.protecting if protect_open else self.storage
+
+
+def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
+    problems = list(plugins.refusals(settings.limits))
+    problems += refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir))
+    if problems:
+        raise SettingsError(problems)
+
+
+def _storages(
+    settings: Settings, base_dir: str, clock: Clock, guard: ClockGuard, plugins: Plugins
+) -> tuple[Storage, Storage]:
+    """Return what removes files, and what does but for those that somebody has open."""
+    plugged = plugins.storages
+    return (
+        build(settings, base_dir, clock, guard.asof, plugged=plugged),
+        build(settings, base_dir, clock, guard.asof, protect_open=True, plugged=plugged),
+    )
 
 
 def _retirement(sweeper: Sweeper, storage: Storage) -> Callable[[Selection], None]:

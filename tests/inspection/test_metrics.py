@@ -47,6 +47,7 @@ OF_THE_REGISTRY = {
     "temp_files_kept_unproven_total",
     "temp_files_freed_bytes_total",
     "temp_files_evicted_total",
+    "temp_file_order_failures_total",
     "temp_files_active",
     "temp_file_sessions",
     "temp_file_oldest_age_seconds",

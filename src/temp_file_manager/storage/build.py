@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.settings import Settings
@@ -12,6 +12,7 @@ from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.wrappers.bounded import Abandoning
+from temp_file_manager.storage.wrappers.isolated import Isolated, Wrap
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
@@ -35,7 +36,13 @@ WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
 
 
 def build(
-    settings: Settings, base_dir: str, clock: Clock, asof: Callable[[], float], *, protect_open: bool = False
+    settings: Settings,
+    base_dir: str,
+    clock: Clock,
+    asof: Callable[[], float],
+    *,
+    protect_open: bool = False,
+    plugged: Iterable[tuple[str, Wrap]] = (),
 ) -> Storage:
     """Return what removes files as the settings say.
 
@@ -45,6 +52,10 @@ def build(
         clock: What tells the time.
         asof: What ages are read at: the wall clock, unless that has jumped.
         protect_open: Keep files that somebody has open, or of which nothing can tell.
+        plugged: What plug-ins put around it, the innermost first, each with the plug-in's name.
+
+    Raises:
+        SettingsError: what a plug-in puts around it is no storage.
     """
     in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
     storage: Storage
@@ -53,7 +64,7 @@ def build(
     else:
         aside = _folder(base_dir) if settings.paranoid else None
         storage = LocalStorage(in_use, owner_check=settings.owner_check, aside=aside, base=base_dir)
-    return _wrapped(storage, settings, base_dir, clock)
+    return _wrapped(storage, settings, base_dir, clock, plugged)
 
 
 def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
@@ -61,9 +72,13 @@ def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
     return _wrapped(GoneFiles(base_dir), settings, base_dir, clock)
 
 
-def _wrapped(storage: Storage, settings: Settings, base_dir: str, clock: Clock) -> Storage:
+def _wrapped(
+    storage: Storage, settings: Settings, base_dir: str, clock: Clock, plugged: Iterable[tuple[str, Wrap]] = ()
+) -> Storage:
     # Putting back whether or not this storage sets aside: one before may have.
     storage = PuttingBack(storage, _folder(base_dir))
+    for name, wrap in plugged:
+        storage = Isolated(storage, wrap, name)
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)
     return storage

@@ -14,6 +14,7 @@ from temp_file_manager.records import Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import GONE, Gone
 from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
+from temp_file_manager.sweeping.orders import SORTED, Key, Ordered, OrderFailedError
 
 PAGE = 500
 """Records read at a time."""
@@ -22,6 +23,9 @@ MOST_USED = 20_000
 """So many records that were found used since may wait for their turn in memory: with more, reading begins again."""
 
 _MOST_DIRECTORIES = 10_000
+
+_ONCE: Final = (Order.OLDEST, Order.LARGEST)
+"""Orders in which no record comes up again."""
 
 Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
@@ -77,10 +81,12 @@ class Candidates:
         gone: Paths that are left out.
         note: Whether what the looks find is noted in the registry.
         most: Records that are read at most, a page more or less.
+        key: That of the limit's order, where a plug-in brings it.
 
     Attributes:
         protected: What was passed over, by what keeps it.
         complete: Whether all has been read.
+        failed: Why the order of a plug-in gives no more; empty when it does.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Candidates:
         *,
         note: bool = False,
         most: float = math.inf,
+        key: Key | None = None,
     ) -> None:
         self._registry = registry
         self._limit = limit
@@ -105,10 +112,13 @@ class Candidates:
         self._gone = gone
         self._note = note
         self._left = most
+        self._key = key
+        self._once = limit.order in _ONCE
         self._passed: set[int] = set()
         self._turns = self._all()
         self.protected: defaultdict[Protection, Amount] = defaultdict(Amount)
         self.complete = False
+        self.failed = ""
 
     def __iter__(self) -> Iterator[Candidate]:
         """Return what goes next, and then, and so on."""
@@ -149,10 +159,16 @@ class Candidates:
                     yield from self._in_order(tags)
                 except _AnythingMoved:
                     again = True
+                except OrderFailedError as error:
+                    self.failed = f"its order {self._limit.order}, which a plug-in brings, has failed: {error}"
+                    return
         self.complete = self._left > 0
 
     def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
         """Yield what has one of these tags, each at its place by what a look at it has found."""
+        if self._key is not None:
+            yield from self._by_key(tags, self._key)
+            return
         order, waiting = self._limit.order, _Waiting(self._most_used())
         for page in self._pages(tags):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
@@ -168,12 +184,28 @@ class Candidates:
                     yield self._taken(candidate)
         yield from map(self._taken, waiting.until(None))
 
+    def _by_key(self, tags: tuple[str, ...], key: Key) -> Iterator[Candidate]:
+        """Yield the same in an order that no registry has: by reading all, again for each so many that go."""
+        first, nothing = tags is self._limit.first, _Waiting(0)
+
+        def places() -> Iterator[Ordered]:
+            for page in self._pages(tags):
+                for record in page:
+                    if self._is_fresh(record, nothing, first=first) and self._is_free(record):
+                        yield Ordered(record, key)
+
+        while found := heapq.nsmallest(SORTED, places()):
+            for begin in range(0, len(found), PAGE):
+                yield from map(self._taken, self._seen([one.record for one in found[begin : begin + PAGE]]))
+            if len(found) < SORTED:
+                return
+
     def _taken(self, candidate: Candidate) -> Candidate:
         self._pass(candidate.record)
         return candidate
 
     def _pass(self, record: TempFile) -> None:
-        if self._limit.order is Order.LEAST_USED:  # else none comes up again
+        if not self._once:
             self._passed.add(record.generation)
 
     def _is_fresh(self, record: TempFile, waiting: "_Waiting", *, first: bool) -> bool:
@@ -188,7 +220,8 @@ class Candidates:
         return MOST_USED if self._note else math.inf
 
     def _pages(self, tags: tuple[str, ...]) -> Iterator[Sequence[TempFile]]:
-        wanted = Selection(self._due.asof, self._due.max_age, order=self._limit.order, tags=tags)
+        order = self._limit.order if isinstance(self._limit.order, Order) else Order.OLDEST
+        wanted = Selection(self._due.asof, self._due.max_age, order=order, tags=tags)
         cursor = None
         while self._left > 0:
             page = self._registry.page(wanted, now=self._now(), limit=PAGE, after=cursor)

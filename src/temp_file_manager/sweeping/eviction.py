@@ -5,9 +5,9 @@ a time; before each chunk it asks the measure again.
 """
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -16,7 +16,7 @@ from temp_file_manager.events import Hooks, LimitUnmet
 from temp_file_manager.limits import Limit
 from temp_file_manager.records import RETIRED, Outcome, Selection, Status
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
+from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, ORDER_FAILURES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, Candidate, Candidates, Look, Near
@@ -24,39 +24,17 @@ from temp_file_manager.sweeping.foretold import Foretold, Tell
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
+from temp_file_manager.sweeping.orders import Key
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
 from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Stop, Sweeper
+from temp_file_manager.sweeping.turn import Turn
 
 NAME = "evict"
 """Nobody else who shares the registry evicts at the same time."""
 
 UNMET = "limits_unmet"
 """The journal of which limits could not be kept at the last try of whoever shares the registry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One time that limits are kept.
-
-    Attributes:
-        due: What the sweep before has taken; in a dry run, would have.
-        bounds: How far to go.
-        allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
-        scheduled: Whether nobody has asked.
-        foretold: What a dry run has foretold so far; None: it is none.
-    """
-
-    due: Selection
-    bounds: Bounds
-    allow: int | None = None
-    scheduled: bool = False
-    foretold: Foretold | None = None
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether nothing is to change."""
-        return self.foretold is not None
 
 
 class Evictor:
@@ -73,6 +51,7 @@ class Evictor:
         hooks: Who hears of it.
         look: What looks at files.
         near: Says of a directory whether it lies on the file system that is limited.
+        orders: Those of plug-ins, by name.
     """
 
     def __init__(
@@ -87,6 +66,7 @@ class Evictor:
         hooks: Hooks,
         look: Look,
         near: Near,
+        orders: Mapping[str, Key],
     ) -> None:
         self.states = states
         self.readings = readings
@@ -98,6 +78,7 @@ class Evictor:
         self._hooks = hooks
         self._look = look
         self._near = near
+        self._orders = orders
 
     def evict(
         self,
@@ -178,8 +159,8 @@ class Evictor:
             note: Whether what looks at files find is noted in the registry.
             most: Records that are read at most.
         """
-        now = self._clock.elapsed
-        return Candidates(self._registry, limit, due, now, self._look, self._near, gone, note=note, most=most)
+        now, key = self._clock.elapsed, self._orders.get(limit.order)
+        return Candidates(self._registry, limit, due, now, self._look, self._near, gone, note=note, most=most, key=key)
 
     # -- one limit
 
@@ -231,10 +212,12 @@ class Evictor:
         part = self._sweeper.part(_chosen(due, chunk), _all_of(chunk, stop), self._storage)
         gone = _gone(chunk, part)
         if gone:
-            counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
-            with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
-                self._registry.write(NAME, None, due.asof, keep=1, counters=counts)
+            self._count(due, {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))})
         return _evicted(part)
+
+    def _count(self, due: Selection, counts: Mapping[str, float]) -> None:
+        with suppress(RegistryFullError):  # what has gone for a limit is gone, and the next chunk makes more room
+            self._registry.write(NAME, None, due.asof, keep=1, counters=counts)
 
     def _chunk(self, limit: Limit, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
         """Have a chunk swept, or foretell that."""
@@ -276,6 +259,8 @@ class Evictor:
             candidates = self._in_turn(limit, turn)
             gain = candidates.gain(more).weight
             found = self._shortage(limit, reading, more, candidates) if gain < more else NO_SHORTAGE
+            if found.failed:
+                return found
             if found.reason and gain + candidates.kept_by(Protection.NEW) < more:
                 why = f"all that may go would not do, so only what is due goes: {found.reason}"
                 return found._replace(reason=why)
@@ -300,6 +285,8 @@ class Evictor:
         reached = "" if reading is None else limit.measure.words(reading.value)
         if report.retired or report.failed:
             logs.evicted(limit.name, report, reached)
+        if shortage.failed:
+            self._count(turn.due, {ORDER_FAILURES: 1.0})
         if reading is not None and not over(limit, reading):
             self._met(limit, turn)
         elif shortage.reason and self.states.unmet(limit, shortage.reason, passing=shortage.passing):

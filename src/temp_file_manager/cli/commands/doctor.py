@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.inspection.doctor import Check, Level, examine
+from temp_file_manager.plugins import load
 from temp_file_manager.registry.schemes import SQLITE
 
 
@@ -33,7 +34,13 @@ def execute(args: argparse.Namespace) -> int:
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
-    checks = examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open)
+    checks = examine(
+        directory,
+        registry=registry,
+        clock=args.clock,
+        protect_open=settings.protect_open,
+        plugins=load(settings.plugins),
+    )
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
         render.as_json({"directory": directory, "worst": worst, "checks": [asdict(check) for check in checks]})
