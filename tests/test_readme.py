@@ -51,7 +51,7 @@ def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
         assert done.stderr == "", line
         silent = line.startswith(("touch", "source")) or " > " in line
         assert bool(done.stdout) != silent, line
-    assert sorted(path.name for path in work.iterdir()) == ["chart.svg", "records.jsonl", "report.csv"]
+    assert sorted(path.name for path in work.iterdir()) == ["chart.svg", "plan.jsonl", "records.jsonl", "report.csv"]
 
 
 def test_the_service_answers_as_it_says(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     LEASE_ENDED = "lease ended"
     SWEEP_OVER = "sweep over"
     ABANDONED = "abandoned"
+    NOT_AS_PLANNED = "not as planned"  # it is another record or file by now, or something else would be done
     # Why somebody should know that it was removed.
     NOT_GUARANTEED = "not guaranteed"  # its content may not be destroyed
 
@@ -62,6 +63,7 @@ _SENTENCES = {
     Cause.LEASE_ENDED: "half of its claim's time is up",
     Cause.SWEEP_OVER: "its sweep is over",
     Cause.ABANDONED: "its removal was abandoned",
+    Cause.NOT_AS_PLANNED: "it is not as the plan says any more",
 }
 
 

@@ -19,8 +19,8 @@ class Foreseen(Protocol):
         """Yield what is not due yet, and would be, as it would be then."""
 
 
-class Foretold(NamedTuple):
-    """What a dry run is to foretell beside what is due.
+class Coming(NamedTuple):
+    """What would be due by the time that a sweep comes to it, beside what is: for dry runs.
 
     Attributes:
         selections: What would be due, too.
@@ -31,4 +31,4 @@ class Foretold(NamedTuple):
     foreseen: Foreseen | None = None
 
 
-NO_MORE = Foretold()
+NO_MORE = Coming()

@@ -13,6 +13,7 @@ from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.inspection.watched_directories import watching
+from temp_file_manager.plugins import load
 from temp_file_manager.registry.schemes import SQLITE, parse
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
@@ -43,9 +44,9 @@ def execute(args: argparse.Namespace) -> int:
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
-    base = absolute(directory)
+    base, plugins = absolute(directory), load(settings.plugins)
     checks = (
-        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open),
+        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open, plugins=plugins),
         *watching(_watched(registry, base), base),
         *rules.checks(_rules(args, settings), directory),
     )
