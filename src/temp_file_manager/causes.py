@@ -56,6 +56,8 @@ _SENTENCES = {
     Cause.IN_USE: "in use: somebody has it open",
     Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
     Cause.OWN: "it is one of this package's own files",
+    Cause.NOT_COMPRESSED: "it is better left as it is",
+    Cause.KEPT_WITHIN: "something in it is to stay",
     Cause.RULE: "a rule lets it live longer",
     Cause.NOT_REGULAR: "it is no regular file",
     Cause.DIRECTORY: "it is a directory",

@@ -194,8 +194,8 @@ class Context:
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        evicting = storages.forced_protecting
-        retire = _retirement(registry, clock, told, settings, storages.forced)
+        evicting, forced = storages.forced_protecting, storages.forced
+        retire = _retirement(registry, clock, told, settings, forced)
         return cls(
             settings=settings,
             base_dir=base_dir,

@@ -251,7 +251,7 @@ def test_a_plan_has_a_line_for_each_record(manager: TempFileManager, place: Plac
 def test_a_plan_has_more_lines_than_a_report_has_outcomes(
     manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("temp_file_manager.sweeping.sweep.OUTCOMES_IN_A_REPORT", 1)
+    monkeypatch.setattr("temp_file_manager.sweeping.tally.OUTCOMES_IN_A_REPORT", 1)
     monkeypatch.setattr("temp_file_manager.planning.apply.CHUNK", 2)
     file = planned(manager)
     assert len(list(lines(file))) == 3
@@ -309,7 +309,8 @@ def test_what_was_rewritten_is_another_file(manager: TempFileManager, place: Pla
     Path(path).write_text("another")
     os.utime(path, (clock.wall() + 5, clock.wall() + 5))
     record = manager.registry.get([path])[path]
-    manager.context.sweeper.part(Selection(clock.wall(), HOUR, only=(record,)), Bounds(), manager.context.storage)
+    storage = manager.context.storage_for(protect_open=False)
+    manager.context.sweeper.part(Selection(clock.wall(), HOUR, only=(record,)), Bounds(), storage)
     clock.advance(10)
     assert applied(manager, file)[1] == {os.path.basename(path): "another file is on record by now"}
     assert os.path.exists(path)

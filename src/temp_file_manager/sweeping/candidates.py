@@ -13,6 +13,7 @@ from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Kind, Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import GONE, Gone
+from temp_file_manager.sweeping.foreseen import AsSwept, as_it_is
 from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
 from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.orders import SORTED, Key, Ordered, OrderFailedError
@@ -28,14 +29,6 @@ _ONCE: Final = (Order.OLDEST, Order.LARGEST)
 
 Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
-
-
-AsSwept = Callable[[TempFile], TempFile]
-
-
-def as_it_is(record: TempFile) -> TempFile:
-    """Return a record as it is."""
-    return record
 
 
 class Amount(NamedTuple):

@@ -19,9 +19,9 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, ORDER_FAILURES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, AsSwept, Candidate, Candidates, Look, as_it_is
+from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, Candidate, Candidates, Look
 from temp_file_manager.sweeping.chosen import all_of, chosen, evicted, those_gone
-from temp_file_manager.sweeping.foreseen import Foreseen
+from temp_file_manager.sweeping.foreseen import AsSwept, Foreseen, as_it_is
 from temp_file_manager.sweeping.foretold import Foretold, Tell
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates

@@ -1,9 +1,17 @@
-"""What a dry run is to foretell: what is due, and what would be by the time that the same sweep comes to it."""
+"""Records as a sweep would find them once it is prepared: what a dry run goes by."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from temp_file_manager.records import Selection, TempFile
+
+AsSwept = Callable[[TempFile], TempFile]
+"""Returns a record as a sweep would have left it."""
+
+
+def as_it_is(record: TempFile) -> TempFile:
+    """Return a record as it is: nothing is swept first."""
+    return record
 
 
 class Foreseen(Protocol):

@@ -1,4 +1,4 @@
-"""What is near: on the file system that is limited."""
+"""Directories that are near: on the file system that is limited."""
 
 import os
 
