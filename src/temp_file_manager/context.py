@@ -1,7 +1,8 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,6 +62,15 @@ class MaxAge:
     @value.setter
     def value(self, value: float) -> None:
         self._value = seconds("max_age", value)
+
+    @contextmanager
+    def being(self, value: float) -> Iterator[None]:
+        """Have it be so many seconds for a while."""
+        before, self.value = self.value, value
+        try:
+            yield
+        finally:
+            self.value = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +193,7 @@ class Context:
         clock, base_dir = clock or SystemClock(), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
-        ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
+        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
@@ -194,8 +203,7 @@ class Context:
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        evicting, forced = storages.forced_protecting, storages.forced
-        retire = _retirement(registry, clock, told, settings, forced)
+        retire, evicting = _retirement(registry, clock, told, settings, storages.forced), storages.forced_protecting
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -245,6 +253,21 @@ class Context:
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     """Return the rules that are asked; None where there are none, which is cheaper."""
     return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
+
+
+def _ruled(
+    settings: Settings,
+    base_dir: str,
+    registry: Registry,
+    clock: Clock,
+    guard: ClockGuard,
+    age: MaxAge,
+    plugins: Plugins,
+) -> tuple[Ruling | None, Storages]:
+    """Return the rules, and what removes files as they say."""
+    ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
+    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
+    return ruling, opened
 
 
 def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:

@@ -475,7 +475,7 @@ def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.
     operands = {"hold": ["x", "true"], "exec": ["true"], "session": ["list"], "adopt": ["x"], "apply": ["x"]}.get(
         command, []
     )
-    paths = ["x"] if command in ("register", "cat", "status", "why", "pin", "unpin", "forget") else []
+    paths = ["x"] if command in ("register", "cat", "restore", "status", "why", "pin", "unpin", "forget") else []
     assert cli.main([command, *flags, *operands, *paths]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +29,7 @@ from temp_file_manager.planning.plan import plan
 from temp_file_manager.planning.plan_file import NOTHING_DONE, Asked, lines
 from temp_file_manager.records import Order, Outcome, Selection, Status
 from temp_file_manager.reports import SweepReport
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.sessions import THIS_PROCESS, ProcessIdentity
 from temp_file_manager.storage.kernel.process_identity import identity_of
 from temp_file_manager.sweeping.sweep import Bounds
@@ -84,19 +85,41 @@ LIMITS = st.none() | st.builds(
     st.sampled_from([(), ("x",)]),
     st.sampled_from([0.0, 4.0]),
 )
+RULES = st.lists(
+    st.one_of(
+        st.builds(dict, age=st.sampled_from([0.0, 5.0]), quarantine=st.sampled_from([None, 1e5])),
+        st.builds(
+            dict, keep_last=st.just(1), age=st.sampled_from([None, 5.0]), quarantine=st.sampled_from([None, 1e5])
+        ),
+        st.just({"keep": True}),
+    ).flatmap(
+        lambda what: st.builds(
+            lambda name, tags: Rule(name, tags=tags, **what), st.uuids().map(str), st.sampled_from([(), ("x",), ("y",)])
+        )
+    ),
+    max_size=2,
+).map(tuple)
+
+
+class Rules(NamedTuple):
+    """Rules that a sweep finds, and whether they have come after its files."""
+
+    rules: tuple[Rule, ...]
+    late: bool
 
 
 class World:
     """Some files, a manager, and what a sweep of it has done."""
 
-    def __init__(self, stack: ExitStack, files: list[File], limited: Limit | None, registry: str) -> None:
+    def __init__(self, stack: ExitStack, files: list[File], limited: Limit | None, registry: str, ruled: Rules) -> None:
         folder = tempfile.mkdtemp()
         stack.callback(shutil.rmtree, folder)
         self.clock = FakeClock(float(int(time.time())))
         place = Place(Path(folder), self.clock, registry)
         stack.callback(place.close)
         self.done: list[tuple[str, Status]] = []
-        self.manager = place.manager(*([limited] if limited else []), hooks=[self.hear])
+        limits = [limited] if limited else []
+        self.manager = place.manager(*limits, hooks=[self.hear], rules=() if ruled.late else ruled.rules)
         begin = self.manager.registry.begin
         now = self.clock.wall()
         sessions = {
@@ -108,6 +131,8 @@ class World:
             # What was rewritten stays on record in the base directory alone.
             folder = self.manager.base_dir if file.fate == "rewritten" else str(place.folder)
             self.make(os.path.join(folder, f"f{number}"), file, sessions[file.session], stack)
+        if ruled.late and registry != "memory:":
+            self.manager = place.manager(*limits, hooks=[self.hear], rules=ruled.rules)
 
     def make(self, path: str, file: File, session: int, stack: ExitStack) -> None:
         ttl = None if session else file.ttl
@@ -136,7 +161,7 @@ class World:
 
 
 def said(outcome: Outcome) -> tuple[str, Status]:
-    return os.path.basename(outcome.record.path), outcome.status
+    return os.path.basename(outcome.record.origin or outcome.record.path), outcome.status
 
 
 def is_done(outcome: tuple[str, Status]) -> bool:
@@ -145,24 +170,39 @@ def is_done(outcome: tuple[str, Status]) -> bool:
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(files=FILES, limited=LIMITS, force=st.booleans(), protect_open=st.booleans(), most=st.none() | st.integers(0, 6))
+@given(
+    files=FILES,
+    limited=LIMITS,
+    force=st.booleans(),
+    protect_open=st.booleans(),
+    most=st.none() | st.integers(0, 6),
+    ruled=st.builds(Rules, RULES, st.booleans()),
+)
 def test_a_dry_run_a_run_and_a_plan_that_is_applied_do_the_same(
-    registry: str, files: list[File], limited: Limit | None, force: bool, protect_open: bool, most: int | None
+    registry: str,
+    files: list[File],
+    limited: Limit | None,
+    force: bool,
+    protect_open: bool,
+    most: int | None,
+    ruled: Rules,
 ) -> None:
+    if registry == "memory:":
+        ruled = Rules(tuple(replace(rule, quarantine=None) for rule in ruled.rules), late=False)
     if limited is not None and registry == "memory:":
         limited = replace(limited, measure=Measure.FILES, order=Order.OLDEST)
-    if any(file.session == "dead" for file in files):
+    if ruled.rules or any(file.session == "dead" for file in files):
         most = None  # a dry run tells of these last, and a run takes them in their turn
     with ExitStack() as stack:
-        swept = World(stack, files, limited, registry)
+        swept = World(stack, files, limited, registry, ruled)
         how: dict[str, Any] = {"force": force, "protect_open": protect_open, "limit": most, "trust_clock": False}
         dry = swept.manager.sweep(dry_run=True, **how)
         run = swept.manager.sweep(**how)
         assert sorted(map(said, dry.outcomes)) == sorted(swept.done)
-        numbers = ("removed", "gone", "replaced", "kept", "failed", "evicted", "stopped")
+        numbers = ("removed", "quarantined", "gone", "replaced", "kept", "failed", "evicted", "stopped")
         assert [getattr(dry, name) for name in numbers] == [getattr(run, name) for name in numbers]
 
-        applied = World(stack, files, limited, registry)
+        applied = World(stack, files, limited, registry, ruled)
         asked, file = Asked(1e6, force, protect_open, most), io.BytesIO()
         if registry == "memory:":
             for refused in (plan, lambda context, _, file: apply(context, file)):

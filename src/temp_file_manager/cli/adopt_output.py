@@ -62,7 +62,6 @@ def _intent(args: argparse.Namespace) -> str:
         return "With --yes what is due now is removed."
     later = ", and at every sweep of run what is new" if args.keep_adopting else ""
     later += ", or as soon as it is there" if args.watch else ""
-    return f"With --yes these files are put on record{later}."
     what = "directories" if args.units else "files"
     return f"With --yes these {what} are put on record{later}."
 

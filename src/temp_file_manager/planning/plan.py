@@ -49,6 +49,7 @@ def plan(context: Context, asked: Asked, file: IO[bytes]) -> SweepReport:
     header = Header(name_of(registry), registry.properties.address, context.base_dir, due.asof, asked)
     writer = Writer(file, header)
     bounds = Bounds.of(asked.limit, asked.budget, lambda: False)
-    report = foretell(context, due, bounds, protect_open=asked.protect_open, tell=writer.tell)
+    with context.age.being(asked.max_age):  # rules ask for it, too
+        report = foretell(context, due, bounds, protect_open=asked.protect_open, tell=writer.tell)
     writer.end()
     return report

@@ -102,8 +102,10 @@ class Writer:
         self._file.write(line)
 
 
-def checked(file: IO[bytes]) -> Header:
-    """Return the header of a plan that is whole, and of a format that is known here; the file is read to its end.
+def checked(file: IO[bytes]) -> tuple[Header, int]:
+    """Return the header of a plan that is whole, of a format that is known here, and how many lines follow it.
+
+    The file is read to its end.
 
     Raises:
         PlanError: it is none of that.
@@ -118,19 +120,21 @@ def checked(file: IO[bytes]) -> Header:
             f"the plan has format {version}, and this version knows {FORMAT} at most: apply it with the version that "
             f"made it, or {AGAIN}"
         )
-    _check_digest(file, first)
+    count = _counted(file, first)
     asked = Asked(**header.pop("asked"))
     del header["plan"]
-    return Header(**{**header, "asked": asked})
+    return Header(**{**header, "asked": asked}), count
 
 
-def _check_digest(file: IO[bytes], first: bytes) -> None:
-    digest, last = hashlib.sha256(), first
+def _counted(file: IO[bytes], first: bytes) -> int:
+    """Return how many lines there are between the first and the last, which has their digest."""
+    digest, last, count = hashlib.sha256(), first, -1
     while line := file.readline(_LONGEST):
         digest.update(last)
-        last = line
+        last, count = line, count + 1
     if last != _last(digest, _object(last).get("counts")):
         raise PlanError(f"the plan was cut off or edited since it was made: {AGAIN}")
+    return count
 
 
 def _last(digest: "hashlib._Hash", counts: object) -> bytes:

@@ -189,7 +189,9 @@ class Sweeper:
                 if not (most := size()):
                     return
                 page = self._registry.page(wanted, now=self._clock.elapsed(), limit=most, after=cursor)
-                yield wanted, page.records if foreseen is None else foreseen.as_swept(page.records)
+                # No rule is about what sessions had that have ended.
+                ruled = foreseen if wanted is due else None
+                yield wanted, page.records if ruled is None else ruled.as_swept(page.records)
                 cursor, more = page.cursor, page.cursor is not None
         for records in () if foreseen is None else foreseen.others():
             left = records
