@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limited import BLOCK, Place, limit
+from quarantines import away
 from temp_file_manager import RecordsSettled, SweepFinished, TempFileManager
-from temp_file_manager.errors import PlanError
+from temp_file_manager.errors import LargeSweepError, PlanError
 from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.planning.apply import LASTS, apply
 from temp_file_manager.planning.plan import plan
@@ -32,6 +33,8 @@ from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.sessions import THIS_PROCESS, ProcessIdentity
 from temp_file_manager.storage.kernel.process_identity import identity_of
+from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
+from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.sweep import Bounds
 from temp_file_manager.testing import FakeClock
 
@@ -354,6 +357,68 @@ def test_what_was_rewritten_is_another_file(manager: TempFileManager, place: Pla
     clock.advance(10)
     assert applied(manager, file)[1] == {os.path.basename(path): "another file is on record by now"}
     assert os.path.exists(path)
+
+
+UNDO = Rule("undo", match=("/**",), age=0.0, quarantine=HOUR)
+
+
+def test_what_rules_have_quarantined_is_planned_and_done(place: Place, clock: FakeClock) -> None:
+    """Under rules that are new, and with a limit that takes one of the files from there at once."""
+    place.add(place.manager(), "a", "b", "c", "d")
+    manager = place.manager(limit(Measure.FILES, 3, name="few"), rules=(UNDO,))
+    with open(place.path("d"), "rb"):
+        file = planned(manager)
+        assert [(os.path.basename(one.path), one.status, one.limit) for one in lines(file)] == [
+            ("a", "quarantined", ""),
+            ("b", "quarantined", ""),
+            ("c", "quarantined", ""),
+            ("d", "kept", ""),
+            ("a", "removed", "few"),
+        ]
+        file.seek(0)
+        report, skipped = applied(manager, file)
+    assert (report.quarantined, report.evicted, report.removed, skipped) == (3, 1, 1, {})
+    assert [os.path.basename(one.origin) for one in away(manager)] == ["b", "c"]
+    assert place.left() == ["d"]
+
+
+def test_what_rules_say_no_more_is_skipped(place: Place, clock: FakeClock) -> None:
+    manager = place.manager(rules=(UNDO,))
+    place.add(manager, "a")
+    file = planned(manager)
+    others = place.manager(rules=(replace(UNDO, quarantine=None),))
+    assert applied(others, file)[1] == {"a": "the plan says quarantined, and it would be removed"}
+    assert place.left() == ["a"]
+    file.seek(0)
+    keeping = place.manager(rules=(Rule("stay", match=("/**",), keep=True),))
+    assert list(applied(keeping, file)[1]) == ["a"]
+    assert place.left() == ["a"]
+
+
+def test_a_plan_asks_about_rules_that_would_take_more_than_it_says(place: Place, clock: FakeClock) -> None:
+    manager = place.manager()
+    place.add(manager, *"abc", ttl=0)
+    file, names = planned(manager), "defghijk"
+    place.add(manager, *names)
+    context = place.manager(rules=(replace(UNDO, quarantine=None),)).context
+    guard = LargeSweepGuard(context.registry, files=0, share=0.0)
+    parts = context.registry, clock, clock.wall, lambda: context.max_age, context.registrar.ruling, guard
+    changed = TempFileManager.from_context(replace(context, ruling=RulesInForce(*parts)))
+    with pytest.raises(LargeSweepError, match=r"more than 3 of 11 .* only because of a change of rules"):
+        applied(changed, file)
+    assert place.left() == sorted("abc" + names)
+    file = planned(changed)  # which has them all
+    assert applied(changed, file)[0].removed == 11
+
+
+def test_rules_go_by_the_age_that_was_asked(place: Place, clock: FakeClock) -> None:
+    """So has what no rule is about, whatever is set where the plan is applied."""
+    manager = place.manager(rules=(Rule("else", tags=("else",), age=5.0),))
+    place.add(manager, "a")
+    clock.advance(10)
+    file = planned(manager, max_age=5.0)
+    assert applied(manager, file)[0].removed == 1
+    assert manager.max_age == 1e6
 
 
 def test_what_another_sweep_has_is_skipped(manager: TempFileManager, place: Place, clock: FakeClock) -> None:

@@ -38,7 +38,7 @@ def apply(context: Context, file: IO[bytes], tell: Tell = lambda _: None, stop: 
 
     Raises:
         PlanError: the plan is not whole, of another registry, of a newer format or too old; nothing was done.
-        LargeSweepError: rules that have changed would make more files due than the plan has lines; likewise.
+        LargeSweepError: rules that have changed would make more files due than the plan has lines; no file was removed.
     """
     refuse_unplannable(context.registry)
     header, count = checked(file)
