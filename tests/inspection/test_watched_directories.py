@@ -12,7 +12,7 @@ import command_line
 from command_line import Say
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.doctor import Level
-from temp_file_manager.inspection.metrics import render
+from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.inspection.watched_directories import watching
 from temp_file_manager.storage.changes import probe as probing
 from temp_file_manager.storage.changes.changes import Changes
@@ -117,7 +117,7 @@ def test_metrics_count_what_is_watched_and_what_could_not_be(tmp_path: Path, mon
         with changes.walk(top, watch=True) as walk, Tree(top, lambda _: None, lambda _, __: None) as tree:
             assert list(tree.entries(Part(enter=walk.enter))) == []
             walk.complete = True
-        text = render(replace(manager.context, changes=changes)).decode()
+        text = render(ManagerCollector(replace(manager.context, changes=changes))).decode()
         changes.close()
     assert "\ntemp_file_watched_directories 1.0\n" in text
     assert "\ntemp_file_unwatched_directories 1.0\n" in text

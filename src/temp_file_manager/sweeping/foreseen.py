@@ -23,6 +23,9 @@ class Foreseen(Protocol):
     def as_ruled(self, record: TempFile) -> TempFile:
         """Return a record as it would be then, but for what is no more among the newest of a rule."""
 
+    def is_of_newest(self, record: TempFile) -> bool:
+        """Say whether a record is of a rule that keeps the newest: then ``as_ruled`` may not say how it would be."""
+
     def others(self) -> Iterator[Sequence[TempFile]]:
         """Yield what is not due yet, and would be, as it would be then."""
 

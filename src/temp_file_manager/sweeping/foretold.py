@@ -59,6 +59,7 @@ class Foretold:
         """Note what would be done for a limit, and which of its candidates would be gone by that."""
         self._tell(outcomes, limit.name)
         for candidate in gone:
+            self.paths.add(candidate.record.path)
             self._gone(candidate)
 
     def reading(self, limit: Limit, now: Reading) -> Reading:
@@ -76,23 +77,29 @@ class Foretold:
     def _swept(self, one: Outcome) -> None:
         record = one.record
         if one.status is Status.QUARANTINED:
-            self.paths.add(record.path)
+            self._leave_out(record)
             self.moved[record.generation] = record
         elif one.status is Status.COMPRESSED:
             # It stays, smaller by what nobody knows before, and may go for a limit.
             self._left[record.path] = record._replace(due_at=math.inf)
         elif one.status in RETIRED:
+            self._leave_out(record)
             self._gone(Candidate(record, record))
-        elif self._foreseen is not None:
+        elif one.due_at is not None or self._is_of_newest(record):
             self._left[record.path] = _as_left(one)
 
     def _gone(self, one: Candidate) -> None:
-        record = one.record
-        if self._foreseen is not None or not has_come(record, self._due):
-            self.paths.add(record.path)
-        self.moved.pop(record.generation, None)
+        self.moved.pop(one.record.generation, None)
         for limit in self._limits:
             self._gains[limit.name] += one.weight(limit, self._near)
+
+    def _leave_out(self, record: TempFile) -> None:
+        """Leave a record out of what may go for limits, unless it is due by its record: those would be too many."""
+        if self._is_of_newest(record) or not has_come(record, self._due):
+            self.paths.add(record.path)
+
+    def _is_of_newest(self, record: TempFile) -> bool:
+        return self._foreseen is not None and self._foreseen.is_of_newest(record)
 
 
 def _as_left(outcome: Outcome) -> TempFile:
