@@ -75,7 +75,9 @@ def decided(ruling: Ruling | None, record: TempFile, same: Collection[str]) -> R
         return Ruled(record, "", None) if record.rule else None
     if record.rule == rule.name and rule.name in same:
         return None
-    end = first_look(rule, record.registered_at, ruling.max_age())
+    # What is compressed already is looked at when it is due.
+    looked_at = replace(rule, compress=None) if record.kind is Kind.COMPRESSED else rule
+    end = first_look(looked_at, record.registered_at, ruling.max_age())
     return None if (record.rule, record.due_at) == (rule.name, end) else Ruled(record, rule.name, end)
 
 
