@@ -254,8 +254,8 @@ def test_held_and_pinned_files_are_left(folder: Folder, manager: TempFileManager
     assert swept(manager)[0].status is Status.COMPRESSED
 
 
-def test_a_rule_that_nobody_has_noted_leaves_no_end(folder: Folder, manager: TempFileManager) -> None:
-    """A record that was registered without rules: an end of its own would keep every rule from it."""
+def test_a_rule_that_nobody_has_noted_comes_with_the_end(folder: Folder, manager: TempFileManager) -> None:
+    """A record that was registered without rules: an end alone would be its own, and keep every rule from it."""
     plain = TempFileManager(folder.base, 100, registry="sqlite:", clock=folder.clock)
     path = folder.base / "a"
     small(path)
@@ -263,7 +263,8 @@ def test_a_rule_that_nobody_has_noted_leaves_no_end(folder: Folder, manager: Tem
     folder.clock.advance(IDLE + 1)
     manager.max_age = 100
     outcome = Meanwhile(manager, path)(lambda: None)
-    assert (outcome.cause, outcome.due_at) == (Cause.NOT_COMPRESSED, None)
+    assert (outcome.cause, outcome.rule) == (Cause.NOT_COMPRESSED, "logs")
+    assert outcome.due_at is not None
     plain.close()
 
 
