@@ -178,7 +178,7 @@ def test_an_end_of_its_own_wins_over_rules() -> None:
     assert chosen(TempFile("/base/a", 0.0, due_at=1.0, session=3), rule) == (None, None)
     _, kept = chosen(TempFile("/base/a", 0.0), rule)
     assert kept is not None, "without one, a rule may have been made since"
-    assert kept.due_at is None, "nor is that on record as one of its own"
+    assert (kept.due_at, kept.rule) == (float("inf"), "r"), "an end without the rule would be one of its own"
 
 
 def test_its_kind_wins_over_rules() -> None:
