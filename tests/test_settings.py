@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import math
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,8 @@ BAD = [
     ("TEMP_FILE_HTTP_PORT", "http", "0 to 65535, or off"),
     ("TEMP_FILE_HTTP_HOST", "http://localhost", "name or address"),
     ("TEMP_FILE_HTTP_ALLOWED_HOSTS", "a,,b", "commas"),
+    ("TEMP_FILE_PLUGINS", "a,,b", "names with commas between them"),
+    ("TEMP_FILE_PLUGINS", "a b", "names with commas between them"),
     ("TEMP_FILE_MAX_BYTES", "0", "20 GiB"),
     ("TEMP_FILE_MAX_BYTES", "20 G", "20 GiB"),
     ("TEMP_FILE_MAX_BYTES", "10 %", "20 GiB"),
@@ -94,6 +97,7 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "max_bytes": None,
         "min_free": None,
         "rules": (),
+        "plugins": (),
         "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
@@ -180,6 +184,7 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "http_allowed_hosts": lambda value: type(value) is tuple and all(type(host) is str and host for host in value),
     "api_token": lambda value: value is None or (len(value) >= 16 and value.isascii() and value.isprintable()),
     "api_token_file": lambda value: value is None or (value != "" and "\0" not in value),
+    "plugins": lambda value: type(value) is tuple and all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in value),
 }
 
 RAW = st.one_of(

@@ -128,7 +128,12 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         ('name = "x"\nfiles = 0', "files is 0: give a whole number, 1 or more"),
         ('name = "max_bytes"\nfiles = 5', "that name is a setting of [manager]"),
         ('name = "x"\nfiles = 5\n[[limit]]\nname = "x"\nfiles = 6', "2 limits have that name: give each its own"),
-        ('name = "x"\nfiles = 5\norder = "age"', "order is 'age': give registration, use or size"),
+        (
+            'name = "x"\nfiles = 5\norder = "age"',
+            "order is 'age': give registration, use or size, or name the plug-in that has it in plugins",
+        ),
+        ('name = "x"\nfiles = 5\norder = "a b"', "order is 'a b': give registration, use or size"),
+        ('name = "x"\nfiles = 5\norder = "oldest"', "order is 'oldest': give registration, use or size"),
     ],
 )
 def test_what_makes_no_sense(tmp_path: Path, body: str, problem: str) -> None:

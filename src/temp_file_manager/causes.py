@@ -39,6 +39,7 @@ class Cause(StrEnum):
     LEASE_ENDED = "lease ended"
     SWEEP_OVER = "sweep over"
     ABANDONED = "abandoned"
+    NOT_AS_PLANNED = "not as planned"  # it is another record or file by now, or something else would be done
     # Why somebody should know that it was removed.
     NOT_GUARANTEED = "not guaranteed"  # its content may not be destroyed
 
@@ -55,6 +56,8 @@ _SENTENCES = {
     Cause.IN_USE: "in use: somebody has it open",
     Cause.USE_UNKNOWN: "nothing can tell whether it is in use",
     Cause.OWN: "it is one of this package's own files",
+    Cause.NOT_COMPRESSED: "it is better left as it is",
+    Cause.KEPT_WITHIN: "something in it is to stay",
     Cause.RULE: "a rule lets it live longer",
     Cause.NOT_COMPRESSED: "it is better left as it is than compressed",
     Cause.KEPT_WITHIN: "something in it is kept",
@@ -64,6 +67,7 @@ _SENTENCES = {
     Cause.LEASE_ENDED: "half of its claim's time is up",
     Cause.SWEEP_OVER: "its sweep is over",
     Cause.ABANDONED: "its removal was abandoned",
+    Cause.NOT_AS_PLANNED: "it is not as the plan says any more",
 }
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
+from temp_file_manager.planning.foretell import foretell
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.preparation import prepare
@@ -35,19 +36,18 @@ def clean_up(context: Context, demand: Demand) -> SweepReport:
     bounds = Bounds.of(limit, budget, stop)
     asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
     due = Selection(asof, context.max_age, force)
-    bounds, foretold = prepare(context.registry, context.ruling, due, bounds, allow=allow_large, dry_run=dry_run)
-    if allow_large is not None and not dry_run:
-        context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
     context.closed.tell()
-    storage = context.storage_for(protect_open=protect_open, force=force)
-    report = context.sweeper.run(due, bounds, storage, dry_run=dry_run, foretold=foretold)
+    if dry_run:
+        return foretell(context, due, bounds, protect_open=protect_open)
+    bounds = prepare(context.registry, context.ruling, due, bounds, allow=allow_large)
+    if allow_large is not None:
+        context.large_sweep_guard.check(due, now=context.clock.elapsed(), allow=allow_large, stop=stop)
+    report = context.sweeper.run(due, bounds, context.storage_for(protect_open=protect_open, force=force))
     if allow_large is not None:
         context.large_sweep_guard.completed(due, report)
-    bounds, evict = bounds.after(report), context.evictor.evict
-    report += evict(due, bounds, allow=allow_large, swept_by=storage, dry_run=dry_run, foretold=foretold)
-    if not dry_run:
-        context.directories.remove(due)
-    return sum(clear_left(context, stop) if limit is None and not dry_run else (), report)
+    report += context.evictor.evict(due, bounds.after(report), allow=allow_large)
+    context.directories.remove(due)
+    return sum(clear_left(context, stop) if limit is None else (), report)
 
 
 def clean_up_own(context: Context) -> None:

@@ -1,7 +1,8 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +10,7 @@ from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
+from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
@@ -31,7 +33,6 @@ from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
 from temp_file_manager.storages import Storages
-from temp_file_manager.sweeping.candidates import Near
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.eviction import Evictor
 from temp_file_manager.sweeping.history import History
@@ -39,6 +40,7 @@ from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
 from temp_file_manager.sweeping.measuring import Measuring
+from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
 from temp_file_manager.sweeping.ruling import RulesInForce
@@ -60,6 +62,15 @@ class MaxAge:
     @value.setter
     def value(self, value: float) -> None:
         self._value = seconds("max_age", value)
+
+    @contextmanager
+    def being(self, value: float) -> Iterator[None]:
+        """Have it be so many seconds for a while."""
+        before, self.value = self.value, value
+        try:
+            yield
+        finally:
+            self.value = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,7 @@ class Context:
         ruling: What puts rules in force.
         scheduler: What does jobs at intervals, once it is started.
         changes: What tells in which watched directories something is new, while it does.
+        plugins: The plug-ins that the settings name.
     """
 
     settings: Settings
@@ -115,6 +127,7 @@ class Context:
     evictor: Evictor
     scheduler: Scheduler
     changes: Changes
+    plugins: Plugins
 
     @classmethod
     def open(
@@ -141,30 +154,30 @@ class Context:
             OSError: the base directory cannot be created.
             ValueError: ``max_age`` is negative or not a number.
             RegistryError: there is no such registry, or it cannot be opened.
-            SettingsError: a limit or a rule cannot be kept with this registry, or in this base directory.
+            SettingsError: a limit or a rule cannot be kept with this registry, or in this base directory; or a plug-in
+                cannot be used.
         """
+        plugins = load(settings.plugins)
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
-        directory = BaseDirectory(base, durable=is_durable(wanted, base))
+        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
         directory.make()
-        opened = open_registry(wanted, base, identify)
-        problems = [
-            *refusals(settings.limits, opened.properties, lambda: mounts.kind(base)),
-            *rule_refusals(settings.rules, opened.properties),
-            *zstd.refusals(settings.rules),
-        ]
-        if problems:
+        opened = open_registry(wanted, base, identify, plugins.schemes)
+        try:
+            _refuse(settings, plugins, opened, base)
+            return cls._of(settings, directory, age, opened, clock, hooks, plugins)
+        except SettingsError:
             if opened is not registry:
                 opened.close()
-            raise SettingsError(problems)
-        return cls._of(settings, directory, age, opened, clock, hooks)
+            raise
 
     @classmethod
     def beside(cls, settings: Settings, *, clock: Clock | None = None, hooks: Iterable[Hook] = ()) -> Self:
         """Put together what looks and makes nothing: no base directory, and no registry, as records are in memory."""
         base = BaseDirectory(os.path.abspath(settings.base_dir), durable=False)
-        return cls._of(settings, base, MaxAge(settings.max_age), open_registry(MEMORY, base.path), clock, hooks)
+        registry, plugins = open_registry(MEMORY, base.path), load(settings.plugins)
+        return cls._of(settings, base, MaxAge(settings.max_age), registry, clock, hooks, plugins)
 
     @classmethod
     def _of(
@@ -175,23 +188,22 @@ class Context:
         registry: Registry,
         clock: Clock | None,
         hooks: Iterable[Hook],
+        plugins: Plugins,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
-        told, history = Hooks(hooks), History(registry, clock)
+        told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
-        ruling = _ruling(settings, base_dir, age)
-        storages = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value)
+        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-        limited, near = states if settings.limits else None, Near(base_dir)
+        limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
         registrar = Registrar(registry, guard, told, settings, limited, ruling)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
-        evicting = storages.forced_protecting
-        retire = _retirement(registry, clock, told, settings, storages.forced)
+        retire, evicting = _retirement(registry, clock, told, settings, storages.forced), storages.forced_protecting
         return cls(
             settings=settings,
             base_dir=base_dir,
@@ -213,9 +225,10 @@ class Context:
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
             ruling=in_force,
-            evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near),
+            evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near, orders),
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
+            plugins=plugins,
         )
 
     @property
@@ -240,6 +253,32 @@ class Context:
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     """Return the rules that are asked; None where there are none, which is cheaper."""
     return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
+
+
+def _ruled(
+    settings: Settings,
+    base_dir: str,
+    registry: Registry,
+    clock: Clock,
+    guard: ClockGuard,
+    age: MaxAge,
+    plugins: Plugins,
+) -> tuple[Ruling | None, Storages]:
+    """Return the rules, and what removes files as they say."""
+    ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
+    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
+    return ruling, opened
+
+
+def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
+    problems = [
+        *plugins.refusals(settings.limits),
+        *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
+        *rule_refusals(settings.rules, registry.properties),
+        *zstd.refusals(settings.rules),
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _retirement(

@@ -12,6 +12,7 @@
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
     ├── DamagedFileError       (also an OSError)     a compressed file that is cut short or damaged
+    ├── PlanError                                    a plan that cannot be made or applied here
     ├── LimitError             (also an OSError)     a limit is passed that is to refuse new files
     └── BaseDirectoryError     (also an OSError)     the base directory cannot be created
 """
@@ -77,6 +78,10 @@ class LargeSweepError(TempFileError):
     def __init__(self, message: str, former: Mapping[str, float]) -> None:
         self.former = former
         super().__init__(message)
+
+
+class PlanError(TempFileError):
+    """A plan of a sweep that cannot be made or applied here; nothing was removed."""
 
 
 class LimitError(TempFileError, OSError):

@@ -118,6 +118,6 @@ def sweep(context: Context, stop: Stop) -> SweepReport:
     report = context.sweeper.run(due, bounds, storage, scheduled=True)
     context.large_sweep_guard.completed(due, report)
     # As much time again, not what is left: what is due may be so much that no limit would ever have its turn.
-    report += context.evictor.evict(due, bounds, swept_by=storage, scheduled=True)
+    report += context.evictor.evict(due, bounds, scheduled=True)
     context.directories.remove(due)
     return report

@@ -64,7 +64,8 @@ class Limit:
         measure: What is looked at.
         mark: Where removing begins: more than this, or of room, less.
         to: Where it ends.
-        order: What goes first of what is not due: ``OLDEST``, ``LEAST_USED`` or ``LARGEST``.
+        order: What goes first of what is not due: ``OLDEST``, ``LEAST_USED`` or ``LARGEST``, or the name of an order
+            that a plug-in brings.
         first: What has one of these tags goes before all other.
         tags: Files with one of these tags are measured, and go, alone; empty: all.
         spare: Seconds since its registration in which a file does not go.
@@ -76,7 +77,7 @@ class Limit:
     measure: Measure
     mark: Mark
     to: Mark
-    order: Order = Order.OLDEST
+    order: Order | str = Order.OLDEST
     first: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     spare: float = 60.0
@@ -87,7 +88,8 @@ class Limit:
         """Return it in words: ``bytes over 20.0 GiB, to 18.0 GiB, oldest first``."""
         measure = self.measure
         told = [f"{measure} {'under' if measure.is_room else 'over'} {self.mark.words(measure)}"]
-        told += [f"to {self.to.words(measure)}", f"{self.order} first"]
+        in_order = f"{self.order} first" if isinstance(self.order, Order) else f"in the order {self.order}"
+        told += [f"to {self.to.words(measure)}", in_order]
         told += [f"those with a tag of {', '.join(self.first)} before all"] if self.first else []
         told += [f"of files with a tag of {', '.join(self.tags)}"] if self.tags else []
         told += [f"spares files for {span(self.spare)}"] if self.spare else []

@@ -275,6 +275,11 @@ def hung_up() -> None:
     logger.info("Going on after SIGHUP: settings are read at the start alone, and a log file is opened anew by itself")
 
 
+def plugin_failed(why: str) -> None:
+    """Say that a plug-in raised in a removal; said once, and each file of which that is true is told as failed."""
+    logger.error(f"A removal failed, further ones are told with their files alone: {printable(why)}")
+
+
 def hook_failed(hook: object, error: BaseException) -> None:
     """Say that a hook raised; said once a hook."""
     logger.error(f"Hook {printable(repr(hook))} failed, further failures are only counted: {printable(repr(error))}")

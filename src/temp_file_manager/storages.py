@@ -16,6 +16,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.successors import Row, Succession
+from temp_file_manager.storage.wrappers.isolated import Wrap
 from temp_file_manager.text import printable
 
 
@@ -45,30 +46,18 @@ class Storages:
         asof: Callable[[], float],
         ruling: Ruling | None,
         max_age: Callable[[], float],
+        plugged: Sequence[tuple[str, Wrap]] = (),
     ) -> Self:
         """Put storages together; arguments as of ``build``."""
         succession = succession_in(registry, clock) if registry.properties.keeps_identity else None
         kept = functools.partial(kept_below, registry, asof)
-        forced, forced_protecting = (
-            build(settings, base_dir, clock, asof, protect_open=protect, succession=succession, kept_below=kept)
-            for protect in (False, True)
+        made = functools.partial(
+            build, settings, base_dir, clock, asof, succession=succession, kept_below=kept, plugged=plugged
         )
+        forced, forced_protecting = (made(protect_open=protect) for protect in (False, True))
         if ruling is None and succession is None:
             return cls(forced, forced_protecting, forced, forced_protecting)
-        bare, protecting = (
-            build(
-                settings,
-                base_dir,
-                clock,
-                asof,
-                protect_open=protect,
-                ruling=ruling,
-                succession=succession,
-                kept_below=kept,
-                max_age=max_age,
-            )
-            for protect in (False, True)
-        )
+        bare, protecting = (made(protect_open=protect, ruling=ruling, max_age=max_age) for protect in (False, True))
         return cls(bare, protecting, forced, forced_protecting)
 
     @classmethod

@@ -88,7 +88,7 @@ def test_a_dry_run_changes_nothing_and_says_the_same(say: Say, folder: Path, due
 def test_a_long_dry_run_says_how_much_it_does_not_list(
     say: Say, due: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("temp_file_manager.sweeping.sweep.OUTCOMES_IN_A_REPORT", 1)
+    monkeypatch.setattr("temp_file_manager.sweeping.tally.OUTCOMES_IN_A_REPORT", 1)
     assert say("sweep", "-n").lines[:-1] == [
         f"dry run: removed {due[0]}",
         "dry run: and 2 more, which are not listed",

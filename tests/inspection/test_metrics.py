@@ -49,6 +49,7 @@ OF_THE_REGISTRY = {
     "temp_files_compressed_total",
     "temp_files_compressed_saved_bytes_total",
     "temp_files_evicted_total",
+    "temp_file_order_failures_total",
     "temp_files_active",
     "temp_file_sessions",
     "temp_file_oldest_age_seconds",

@@ -18,8 +18,7 @@ from temp_file_manager.records import Kind, Measured, Order
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.measure import measure
 from temp_file_manager.testing import FakeClock
-
-AGE = 100.0
+from units import AGE
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.hostile.attacks import holders
-
-AGE = 100.0
+from units import AGE, filled
 
 
 @pytest.fixture
@@ -36,16 +35,6 @@ def clock() -> FakeClock:
 def manager(tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", AGE, registry="sqlite:", clock=clock)) as manager:
         yield manager
-
-
-def filled(manager: TempFileManager, name: str = "unit") -> Path:
-    """Return a unit with files at two depths."""
-    unit = Path(manager.base_dir, name)
-    (unit / "deep" / "er").mkdir(parents=True)
-    for path in ("a", "deep/b", "deep/er/c"):
-        (unit / path).write_text(path)
-    manager.register_directory(unit)
-    return unit
 
 
 def going(manager: TempFileManager) -> list[str]:

@@ -23,8 +23,8 @@ from temp_file_manager.storage import below, clearance, unit, unit_folder
 from temp_file_manager.storage.kernel import renames
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.hostile.attacks import openers, swapper
+from units import AGE, filled
 
-AGE = 100.0
 WHOLE = ("a", "deep", "deep/b", "deep/er", "deep/er/c")
 
 
@@ -38,16 +38,6 @@ def clock() -> FakeClock:
 def manager(tmp_path: Path, clock: FakeClock) -> Iterator[TempFileManager]:
     with closing(TempFileManager(tmp_path / "base", AGE, registry="sqlite:", clock=clock)) as manager:
         yield manager
-
-
-def filled(manager: TempFileManager, name: str = "unit") -> Path:
-    """Return a unit with files at two depths."""
-    made = Path(manager.base_dir, name)
-    (made / "deep" / "er").mkdir(parents=True)
-    for path in ("a", "deep/b", "deep/er/c"):
-        (made / path).write_text(path)
-    manager.register_directory(made)
-    return made
 
 
 def contents(directory: Path) -> tuple[str, ...]:

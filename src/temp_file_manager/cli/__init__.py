@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from temp_file_manager.cli import render, top
 from temp_file_manager.cli.commands import (
     adopt,
+    apply,
     cat,
     check,
     completion,
@@ -48,6 +49,7 @@ COMMANDS = (
     status,
     why,
     sweep,
+    apply,
     pin,
     hold,
     restore,

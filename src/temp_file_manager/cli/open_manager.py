@@ -12,6 +12,7 @@ from temp_file_manager.cli import options
 from temp_file_manager.context import Context
 from temp_file_manager.events import Hook
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.plugins import load
 from temp_file_manager.registry.schemes import SQLITE, Address, parse
 from temp_file_manager.settings import Settings
 
@@ -21,8 +22,9 @@ def address_of(settings: Settings) -> Address:
 
     Raises:
         RegistryError: no registry can be at that address.
+        SettingsError: a plug-in cannot be used.
     """
-    return parse(settings.registry or SQLITE, settings.base_dir)
+    return parse(settings.registry or SQLITE, settings.base_dir, load(settings.plugins).schemes)
 
 
 def registry_is_there(settings: Settings) -> bool:

@@ -27,10 +27,15 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Print the outcomes of a chunk; on a terminal those that are not simply done."""
-        if self._quiet or self._error or not isinstance(event, RecordsSettled):
+        if isinstance(event, RecordsSettled):
+            self.tell(outcome for outcome in event.outcomes if not self._brief or outcome.status in _NOTEWORTHY)
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Print outcomes."""
+        if self._quiet or self._error:
             return
         try:
-            self._lines(outcome for outcome in event.outcomes if not self._brief or outcome.status in _NOTEWORTHY)
+            self._lines(outcomes)
             render.flush()
         except OSError as error:
             # A hook cannot end a sweep: told in ``end``, when the sweep has.

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from temp_file_manager.clock import Clock, SystemClock, boot_id
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryError
+from temp_file_manager.plugins import NONE, Plugins
 from temp_file_manager.registry.schemes import MEMORY, SQLITE, parse
 from temp_file_manager.storage.base_rules import refuse_foreign_private, refuse_unsafe
 from temp_file_manager.storage.kernel import mounts, processes
@@ -59,7 +60,12 @@ class Check:
 
 
 def examine(
-    directory: AnyPath, *, registry: str | None = SQLITE, clock: Clock | None = None, protect_open: bool = True
+    directory: AnyPath,
+    *,
+    registry: str | None = SQLITE,
+    clock: Clock | None = None,
+    protect_open: bool = True,
+    plugins: Plugins = NONE,
 ) -> tuple[Check, ...]:
     """Look at what a base directory, or one to be made there, can rely on. What is made to try it is removed at once.
 
@@ -68,6 +74,7 @@ def examine(
         registry: Where records would live, as ``open_registry`` takes it. One that is missing is not made.
         clock: What the clock guard's watermark is compared with.
         protect_open: Whether sweeps are to keep open files; else nothing about them is a warning.
+        plugins: Those that are named.
 
     Raises:
         TypeError: ``directory`` is no path.
@@ -76,15 +83,21 @@ def examine(
     """
     if not os.fsdecode(directory):
         raise InvalidArgumentError("an empty path names no directory")
-    return tuple(_Examination(absolute(directory), registry, clock or SystemClock(), protect_open).checks())
+    examination = _Examination(absolute(directory), registry, clock or SystemClock(), protect_open, plugins)
+    return (*examination.checks(), *_plugins(plugins))
+
+
+def _plugins(plugins: Plugins) -> Iterator[Check]:
+    for each in plugins.loaded:
+        yield Check(f"plug-in {each.plugin.name}", Level.OK, f"{each.package} brings {each.brings}")
 
 
 class _Examination:
     """The checks of one base directory, which share what was found before."""
 
-    def __init__(self, base: str, registry: str | None, clock: Clock, protect_open: bool) -> None:
+    def __init__(self, base: str, registry: str | None, clock: Clock, protect_open: bool, plugins: Plugins) -> None:
         self._base = base
-        self._address = parse(registry or MEMORY, base)
+        self._address = parse(registry or MEMORY, base, plugins.schemes)
         self._clock = clock
         self._protect_open = protect_open
         self._there = nearest_existing(base)

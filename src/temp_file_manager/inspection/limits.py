@@ -1,7 +1,7 @@
 """Limits as they stand: the measure and its marks, what goes next, and what protects the rest."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from temp_file_manager.context import Context
@@ -162,6 +162,7 @@ def _status(context: Context, reading: LimitReading) -> LimitStatus:
     candidates = context.evictor.candidates(reading.limit, _due(context), most=MOST)
     first = candidates.take(NEXT)
     free = len(first) + sum(1 for _ in candidates)
+    reading = replace(reading, unmet=reading.unmet or candidates.failed)
     return LimitStatus(
         **{field.name: getattr(reading, field.name) for field in fields(reading)},
         next=tuple(one.record.path for one in first),
@@ -253,6 +254,8 @@ def _place(context: Context, limit: Limit, record: TempFile) -> LimitPlace:
     more = None if place is None or reading is None else _more(limit, reading, before)
     if place is None and candidates.complete:
         kept = Protection.ELSEWHERE
+    if candidates.failed:
+        place, more, kept = None, None, Protection.UNORDERED
     return LimitPlace(limit, place, count, candidates.complete, more, kept)
 
 

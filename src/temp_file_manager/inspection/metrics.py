@@ -208,6 +208,9 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     yield ruled
     about = "Scheduled sweeps of this process that ended in an error"
     yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
+    about = "Times a limit did nothing because the order of a plug-in failed"
+    failures = seen and seen.stats and seen.stats.counters.get(counters.ORDER_FAILURES, 0.0)
+    yield CounterMetricFamily("temp_file_order_failures", about, failures)
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info

@@ -248,6 +248,11 @@ class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
         return ""
 
     @property
+    def number(self) -> str:
+        """Its own number, which no other registry has, by whatever path it is reached; empty if it has none."""
+        return ""
+
+    @property
     @abstractmethod
     def files(self) -> MutableMapping[str, float]:
         """The live mapping path → time of registration; writing to it writes records."""

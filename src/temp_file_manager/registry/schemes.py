@@ -93,42 +93,49 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
-def parse(address: str, base_dir: str) -> Address:
+def parse(address: str, base_dir: str, schemes: Mapping[str, Scheme] = SCHEMES) -> Address:
     """Read an address; opens and makes nothing.
 
     Args:
         address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, or ``sqlite:///PATH``.
         base_dir: Whose records are meant.
+        schemes: The kinds that there are.
 
     Raises:
         RegistryError: no registry can be at that address.
     """
     scheme, colon, rest = str(address).partition(":")
-    if not colon or scheme not in SCHEMES:
-        forms = ", ".join(repr(form) for known in SCHEMES.values() for form in known.forms)
+    if not colon or scheme not in schemes:
+        forms = ", ".join(repr(form) for known in schemes.values() for form in known.forms)
         # The scheme alone: what follows may hold a password.
         raise RegistryError(f"no registry is called {scheme!r}: give {forms} or a Registry object")
-    return SCHEMES[scheme].parse(rest, base_dir)
+    return schemes[scheme].parse(rest, base_dir)
 
 
-def open_registry(registry: Registry | str | None, base_dir: str, identify: Identify = unidentified) -> Registry:
+def open_registry(
+    registry: Registry | str | None,
+    base_dir: str,
+    identify: Identify = unidentified,
+    schemes: Mapping[str, Scheme] = SCHEMES,
+) -> Registry:
     """Return the registry that ``registry`` names: an object as it is, None a new one in memory.
 
     Args:
         registry: An address, see ``parse``.
         base_dir: Whose records it is to hold.
         identify: Tells which file is at an unknown path that is written to ``files``.
+        schemes: As in ``parse``.
 
     Raises:
         RegistryError: no registry has that name, or it cannot be opened.
     """
     if isinstance(registry, Registry):
         return registry
-    address = parse(registry or MEMORY, base_dir)
-    return SCHEMES[address.scheme].open(address, base_dir, identify)
+    address = parse(registry or MEMORY, base_dir, schemes)
+    return schemes[address.scheme].open(address, base_dir, identify)
 
 
-def is_durable(registry: Registry | str | None, base_dir: str) -> bool:
+def is_durable(registry: Registry | str | None, base_dir: str, schemes: Mapping[str, Scheme] = SCHEMES) -> bool:
     """Say whether what ``open_registry`` would return keeps records beyond the process.
 
     Raises:
@@ -136,4 +143,4 @@ def is_durable(registry: Registry | str | None, base_dir: str) -> bool:
     """
     if isinstance(registry, Registry):
         return registry.properties.outlives_process
-    return parse(registry or MEMORY, base_dir).outlives_process
+    return parse(registry or MEMORY, base_dir, schemes).outlives_process

@@ -1,5 +1,6 @@
 """Limits as a settings file has them: a table ``[[limit]]`` each, beside ``[manager]``."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -37,8 +38,12 @@ def _count(raw: object) -> Mark:
     return values.mark(raw) if isinstance(raw, str) and "%" in raw else Mark(values.whole(0)(raw))
 
 
-def _order(raw: object) -> Order:
-    return ORDERS[str(raw).strip().lower()]
+def _order(raw: object) -> Order | str:
+    """Read an order of ours, or the name of one that a plug-in may bring: which plug-ins there are is known later."""
+    word = str(raw).strip().lower()
+    if word not in ORDERS and (word in [*Order] or not re.fullmatch("[a-z][a-z0-9_.-]*", word)):
+        raise ValueError(raw)
+    return ORDERS.get(word, word)
 
 
 _OTHERS: dict[str, tuple[Callable[[object], Any], str]] = {
@@ -81,7 +86,7 @@ def read(tables: object, where: str) -> tuple[tuple[Limit, ...], tuple[str, ...]
         problems += found.problems
         if limit is not None:
             limits.append(limit)
-    problems += wrong(limits)
+    problems += wrong(limits, any_order=True)
     problems += [f'limit "{name}": that name is a setting of [manager]' for name in _names(limits) & {BYTES, FREE}]
     return tuple(limits), tuple(f"{where}: {problem}" for problem in problems)
 
@@ -90,12 +95,16 @@ def _names(limits: Iterable[Limit]) -> set[str]:
     return {limit.name for limit in limits}
 
 
-def wrong(limits: Iterable[Limit]) -> Iterator[str]:
-    """Yield what makes no sense about limits, however they were made."""
+def wrong(limits: Iterable[Limit], *, any_order: bool) -> Iterator[str]:
+    """Yield what makes no sense about limits, however they were made; with ``any_order`` theirs may have any name."""
     limits = tuple(limits)
     yield from alike("limit", (limit.name for limit in limits))
     for limit in limits:
         yield from (f'limit "{limit.name}": {problem}' for problem in _wrong(limit))
+        if not (limit.order in ORDERS.values() if isinstance(limit.order, Order) else any_order):
+            ours = f"give {', '.join([*ORDERS][:-1])} or {[*ORDERS][-1]}"
+            order = f'limit "{limit.name}": order is {str(limit.order)!r}'
+            yield f"{order}: {ours}, or name the plug-in that has it in plugins"
 
 
 def _wrong(limit: Limit) -> Iterator[str]:
@@ -108,8 +117,6 @@ def _wrong(limit: Limit) -> Iterator[str]:
         yield f"to is {to.words(measure)}, more than {measure}, {mark.words(measure)}: give less, where removing ends"
     elif to.value < mark.value and measure.is_room:
         yield f"to is {to.words(measure)}, less than {measure}, {mark.words(measure)}: give more, where removing ends"
-    if limit.order not in ORDERS.values():
-        yield f"order is {limit.order}: give {', '.join(ORDERS)}"
 
 
 def _limit(table: Table) -> Limit | None:

@@ -149,6 +149,9 @@ class Settings:
     metrics: bool = _setting(False, values.switch, "true or false", "run serves metrics, on all interfaces")
     metrics_backend: str = _setting("prometheus", values.word("prometheus"), "prometheus", "which kind of metrics")
     prometheus_port: int = _setting(9090, values.whole(1, 65535), "a port from 1 to 65535", "the port of the metrics")
+    plugins: tuple[str, ...] = _setting(
+        (), values.names, "names with commas between them", "the plug-ins that are loaded; others are not looked for"
+    )
     limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
@@ -170,7 +173,7 @@ class Settings:
         named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
         others = (limit for limit in self.limits if limit.name not in (limits.BYTES, limits.FREE))
         object.__setattr__(self, "limits", (*named, *others))
-        problems += limits.wrong(self.limits)
+        problems += limits.wrong(self.limits, any_order=bool(self.plugins))
         problems += rules.wrong(self.rules, secure_delete=self.secure_delete)
         if self.paranoid and self.secure_delete:
             problems.append("paranoid and secure_delete cannot both be on: choose one")

@@ -186,6 +186,15 @@ def hosts(raw: object) -> tuple[str, ...]:
     return tuple(host(part).lower() for part in parts)
 
 
+def names(raw: object) -> tuple[str, ...]:
+    """Read names with commas between them, or a list of them; each counts once."""
+    parts = raw.split(",") if isinstance(raw, str) else list(raw) if isinstance(raw, list | tuple) else [raw]
+    found = tuple(dict.fromkeys(part.strip() if isinstance(part, str) else "" for part in parts))
+    if not all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in found):
+        raise ValueError(raw)
+    return found
+
+
 SHORTEST_TOKEN = 16
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -26,6 +26,7 @@ from temp_file_manager.storage.unit import Units
 from temp_file_manager.storage.unit_folder import GOING, Removing
 from temp_file_manager.storage.unit_question import KeptBelow, Terms
 from temp_file_manager.storage.wrappers.bounded import Abandoning
+from temp_file_manager.storage.wrappers.isolated import Isolated, Wrap
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
@@ -153,6 +154,7 @@ def build(
     succession: Succession | None = None,
     kept_below: KeptBelow = _nothing,
     max_age: Callable[[], float] | None = None,
+    plugged: Iterable[tuple[str, Wrap]] = (),
 ) -> Storage:
     """Return what removes files as the settings say.
 
@@ -166,10 +168,14 @@ def build(
         succession: As in ``Making``.
         kept_below: As in ``Making``.
         max_age: As in ``Making``.
+        plugged: What plug-ins put around it, the innermost first, each with the plug-in's name.
+
+    Raises:
+        SettingsError: what a plug-in puts around it is no storage.
     """
     in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
     making = Making(settings, base_dir, clock, asof, in_use, succession, kept_below, max_age, ruling)
-    return _wrapped(_routed(making), settings, base_dir, clock)
+    return _wrapped(_routed(making), settings, base_dir, clock, plugged)
 
 
 def _routed(making: Making) -> Storage:
@@ -187,9 +193,13 @@ def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
     return _wrapped(GoneFiles(base_dir), settings, base_dir, clock)
 
 
-def _wrapped(storage: Storage, settings: Settings, base_dir: str, clock: Clock) -> Storage:
+def _wrapped(
+    storage: Storage, settings: Settings, base_dir: str, clock: Clock, plugged: Iterable[tuple[str, Wrap]] = ()
+) -> Storage:
     # Putting back whether or not this storage sets aside: one before may have.
     storage = PuttingBack(storage, _folder(base_dir))
+    for name, wrap in plugged:
+        storage = Isolated(storage, wrap, name)
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)
     return storage

@@ -153,7 +153,7 @@ class _Batch:
 
     def _row(self, record: TempFile, place: Place, parent: tuple[int, int, int]) -> Row:
         _, seen = self._compared(place)
-        path = os.path.join(self._quarantine.folder, name_of(record, seen))
+        path = os.path.join(self._quarantine.folder, name_in_quarantine(record.generation, seen.inode))
         nature = Nature(kind=Kind.QUARANTINED, origin=record.path)
         return successor(record, path, seen, parent, nature, self._quarantine.due_at)
 
@@ -271,12 +271,12 @@ def refuse_unmovable(directory: int, seen: Seen) -> None:
         raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN, detail)
 
 
-def name_of(record: TempFile, seen: Seen) -> str:
-    """Return the name of a file in the folder: the same at each try.
+def name_in_quarantine(generation: int, inode: int) -> str:
+    """Return the name in the folder of a record's file: the same at each try.
 
     The record's number is not enough: in another registry of the same base directory it is another's.
     """
-    return f"{record.generation}-{seen.inode & _WORD:x}"
+    return f"{generation}-{inode & _WORD:x}"
 
 
 _WORD = (1 << 64) - 1

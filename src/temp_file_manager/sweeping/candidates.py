@@ -13,7 +13,10 @@ from temp_file_manager.limits import Limit, Measure
 from temp_file_manager.records import Kind, Measured, Order, Selection, TempFile
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import GONE, Gone
+from temp_file_manager.sweeping.foreseen import AsSwept, as_it_is
 from temp_file_manager.sweeping.limits import Protection, measured, place, protection, size_of, weight
+from temp_file_manager.sweeping.near import Near
+from temp_file_manager.sweeping.orders import SORTED, Key, Ordered, OrderFailedError
 
 PAGE = 500
 """Records read at a time."""
@@ -21,18 +24,11 @@ PAGE = 500
 MOST_USED = 20_000
 """So many records that were found used since may wait for their turn in memory: with more, reading begins again."""
 
-_MOST_DIRECTORIES = 10_000
+_ONCE: Final = (Order.OLDEST, Order.LARGEST)
+"""Orders in which no record comes up again."""
 
 Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
-
-
-AsSwept = Callable[[TempFile], TempFile]
-
-
-def as_it_is(record: TempFile) -> TempFile:
-    """Return a record as it is."""
-    return record
 
 
 class Amount(NamedTuple):
@@ -58,7 +54,7 @@ class Candidate(NamedTuple):
         """Bytes that it takes on the disk, as far as is known."""
         return size_of(self.found)
 
-    def weight(self, limit: Limit, near: "Near") -> float:
+    def weight(self, limit: Limit, near: Near) -> float:
         """Return what a limit gains when it goes: bytes, or one file."""
         if limit.measure not in ON_FILE_SYSTEM:
             return weight(limit, self.record) if measured(self.record, limit) else 0.0
@@ -89,10 +85,12 @@ class Candidates:
         moved: What will be in quarantine by then, though nothing on record says so yet.
         quarantined: Whether nothing may go but what is in quarantine.
         as_swept: Says of a record how the sweep before would have left it; for dry runs.
+        key: That of the limit's order, where a plug-in brings it.
 
     Attributes:
         protected: What was passed over, by what keeps it.
         complete: Whether all has been read.
+        failed: Why the order of a plug-in gives no more; empty when it does.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Candidates:
         due: Selection,
         now: Callable[[], float],
         look: Look,
-        near: "Near",
+        near: Near,
         gone: Container[str],
         *,
         note: bool = False,
@@ -110,6 +108,7 @@ class Candidates:
         moved: Sequence[TempFile] = (),
         quarantined: bool = False,
         as_swept: AsSwept = as_it_is,
+        key: Key | None = None,
     ) -> None:
         self._as_swept = as_swept
         self._moved = moved
@@ -123,10 +122,13 @@ class Candidates:
         self._gone = gone
         self._note = note
         self._left = most
+        self._key = key
+        self._once = limit.order in _ONCE
         self._passed: set[int] = set()
         self._turns = self._all()
         self.protected: defaultdict[Protection, Amount] = defaultdict(Amount)
         self.complete = False
+        self.failed = ""
 
     def __iter__(self) -> Iterator[Candidate]:
         """Return what goes next, and then, and so on."""
@@ -169,6 +171,9 @@ class Candidates:
                     yield from self._in_order(tags)
                 except _AnythingMoved:
                     again = True
+                except OrderFailedError as error:
+                    self.failed = f"its order {self._limit.order}, which a plug-in brings, has failed: {error}"
+                    return
         self.complete = self._left > 0
 
     def _quarantined(self) -> Iterator[Candidate]:
@@ -180,8 +185,11 @@ class Candidates:
 
     def _in_order(self, tags: tuple[str, ...]) -> Iterator[Candidate]:
         """Yield what has one of these tags, each at its place by what a look at it has found."""
+        if self._key is not None:
+            yield from self._by_key(tags, self._key)
+            return
         order, waiting = self._limit.order, _Waiting(self._most_used())
-        for page in self._pages(Selection(self._due.asof, self._due.max_age, order=order, tags=tags)):
+        for page in self._pages(self._wanted(tags)):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
             for candidate in self._seen([record for record in fresh if self._is_free(record)]):
                 if order is not Order.LEAST_USED:
@@ -195,12 +203,28 @@ class Candidates:
                     yield self._taken(candidate)
         yield from map(self._taken, waiting.until(None))
 
+    def _by_key(self, tags: tuple[str, ...], key: Key) -> Iterator[Candidate]:
+        """Yield the same in an order that no registry has: by reading all, again for each so many that go."""
+        first, nothing = tags is self._limit.first, _Waiting(0)
+
+        def places() -> Iterator[Ordered]:
+            for page in self._pages(self._wanted(tags)):
+                for record in page:
+                    if self._is_fresh(record, nothing, first=first) and self._is_free(record):
+                        yield Ordered(record, key)
+
+        while found := heapq.nsmallest(SORTED, places()):
+            for begin in range(0, len(found), PAGE):
+                yield from map(self._taken, self._seen([one.record for one in found[begin : begin + PAGE]]))
+            if len(found) < SORTED:
+                return
+
     def _taken(self, candidate: Candidate) -> Candidate:
         self._pass(candidate.record)
         return candidate
 
     def _pass(self, record: TempFile) -> None:
-        if self._limit.order is Order.LEAST_USED:  # else none comes up again
+        if not self._once:
             self._passed.add(record.generation)
 
     def _is_fresh(self, record: TempFile, waiting: "_Waiting", *, first: bool) -> bool:
@@ -213,6 +237,10 @@ class Candidates:
 
     def _most_used(self) -> float:
         return MOST_USED if self._note else math.inf
+
+    def _wanted(self, tags: tuple[str, ...]) -> Selection:
+        order = self._limit.order if isinstance(self._limit.order, Order) else Order.OLDEST
+        return Selection(self._due.asof, self._due.max_age, order=order, tags=tags)
 
     def _pages(self, wanted: Selection) -> Iterator[Sequence[TempFile]]:
         cursor = None
@@ -315,27 +343,3 @@ class _Waiting:
             candidate = heapq.heappop(self._heap)[1]
             self._numbers.discard(candidate.record.generation)
             yield candidate
-
-
-class Near:
-    """Says of directories whether they lie on the file system of another one; looks at each once."""
-
-    def __init__(self, base_dir: str) -> None:
-        self._base = _device(base_dir)
-        self._known: dict[str, bool] = {}
-
-    def __call__(self, directory: str) -> bool:
-        """Say so; what cannot be looked at does not."""
-        known = self._known.get(directory)
-        if known is None:
-            if len(self._known) >= _MOST_DIRECTORIES:
-                self._known.clear()
-            known = self._known[directory] = self._base is not None and _device(directory) == self._base
-        return known
-
-
-def _device(directory: str) -> int | None:
-    try:
-        return os.stat(directory).st_dev
-    except (OSError, ValueError):
-        return None

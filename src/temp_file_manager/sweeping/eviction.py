@@ -5,7 +5,7 @@ a time; before each chunk it asks the measure again.
 """
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
@@ -14,28 +14,23 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.errors import LargeSweepError, RegistryFullError
 from temp_file_manager.events import Hooks, LimitUnmet
 from temp_file_manager.limits import Limit
-from temp_file_manager.records import RETIRED, Selection, Status, TempFile
+from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, REGISTERED
+from temp_file_manager.registry.counters import EVICTED, EVICTED_BYTES, ORDER_FAILURES, REGISTERED
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.sweeping.candidates import (
-    ON_FILE_SYSTEM,
-    PAGE,
-    AsSwept,
-    Candidate,
-    Candidates,
-    Look,
-    Near,
-    as_it_is,
-)
-from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
+from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, Candidate, Candidates, Look
+from temp_file_manager.sweeping.chosen import all_of, chosen, evicted, those_gone
+from temp_file_manager.sweeping.foreseen import AsSwept, Foreseen, as_it_is
+from temp_file_manager.sweeping.foretold import Foretold, Tell
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
+from temp_file_manager.sweeping.near import Near
+from temp_file_manager.sweeping.orders import Key
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
-from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Sweeper
+from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Stop, Sweeper
 from temp_file_manager.sweeping.turn import Turn
 
 NAME = "evict"
@@ -59,6 +54,7 @@ class Evictor:
         hooks: Who hears of it.
         look: What looks at files.
         near: Says of a directory whether it lies on the file system that is limited.
+        orders: Those of plug-ins, by name.
     """
 
     def __init__(
@@ -73,6 +69,7 @@ class Evictor:
         hooks: Hooks,
         look: Look,
         near: Near,
+        orders: Mapping[str, Key],
     ) -> None:
         self.states = states
         self.readings = readings
@@ -84,6 +81,7 @@ class Evictor:
         self._hooks = hooks
         self._look = look
         self._near = near
+        self._orders = orders
 
     def evict(
         self,
@@ -91,9 +89,7 @@ class Evictor:
         bounds: Bounds,
         *,
         allow: int | None = 0,
-        swept_by: Storage | None = None,
-        dry_run: bool = False,
-        foretold: Foretold = NO_MORE,
+        foretold: Foretold | None = None,
         scheduled: bool = False,
     ) -> SweepReport:
         """Have swept, for each limit whose mark is passed, what goes first, until the limit is kept.
@@ -102,21 +98,18 @@ class Evictor:
             due: What the sweep before has taken; in a dry run, would have.
             bounds: How far to go.
             allow: So many files may go for a limit that is new or lowered, whatever their share; None: any number.
-            swept_by: What the sweep before removes by, if that is not what this does.
-            dry_run: Change nothing, and report what the same call would do.
-            foretold: As in ``Sweeper.run``.
+            foretold: What was foretold of the sweep before, by ``foretold``: then nothing changes, and the report is of
+                what the same call would do.
             scheduled: Nobody has asked: wait where a limit says so, or could not be kept.
 
         Raises:
             LargeSweepError: nobody scheduled it, and a new or lowered limit would remove too much.
         """
-        total = SweepReport(dry_run=dry_run)
+        turn = Turn(due, self._until(bounds), allow, scheduled, foretold)
+        total = SweepReport(dry_run=turn.dry_run)
         if not self.states.limits:
             return total
-        turn = Turn(due, self._until(bounds), allow, dry_run, scheduled, foretold.foreseen)
-        if dry_run:
-            if any(state.over_since is not None for state in self.states.check()):
-                self._foretell_sweep(turn, swept_by or self._storage, foretold)
+        if turn.dry_run:
             for limit in self.states.limits:
                 total += self._kept(limit, turn)
             return total
@@ -128,6 +121,11 @@ class Evictor:
             if total.retired or total.failed or total.kept:
                 self._sweeper.tell(total, scheduled=scheduled)
         return total
+
+    def foretold(self, due: Selection, tell: Tell, foreseen: Foreseen | None = None) -> Foretold:
+        """Return what a dry run begins with; what its sweep foretells is taken off where a limit's mark is passed."""
+        passed = any(state.over_since is not None for state in self.states.check())
+        return Foretold(due, self.states.limits if passed else (), self._near, tell, foreseen)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -171,7 +169,10 @@ class Evictor:
             as_swept: As in ``Candidates``.
         """
         parts = self._registry, limit, due, self._clock.elapsed, self._look, self._near, gone
-        return Candidates(*parts, note=note, most=most, moved=moved, quarantined=quarantined, as_swept=as_swept)
+        key = self._orders.get(limit.order)
+        return Candidates(
+            *parts, note=note, most=most, moved=moved, quarantined=quarantined, as_swept=as_swept, key=key
+        )
 
     # -- one limit
 
@@ -212,29 +213,35 @@ class Evictor:
             chunk = candidates.take(most, more)
             if not chunk:
                 return report, self._shortage(limit, reading, more, candidates)
-            part = self._chunk(turn, chunk)
+            part = self._chunk(limit, turn, chunk)
             for outcome in part.outcomes:
                 if outcome.status in (Status.KEPT, Status.FAILED):
                     candidates.keep(outcome.record, Protection.WAITING)
-            gained += sum(map(candidates.weight, _gone(chunk, part)))
+            gained += sum(map(candidates.weight, those_gone(chunk, part)))
             report += part
         return report, NO_SHORTAGE
 
-    def _chunk(self, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
+    def take(self, due: Selection, chunk: Sequence[Candidate], stop: Stop) -> SweepReport:
+        """Have a chunk swept for a limit, whatever is due: what is pinned, held or in a living session stays."""
+        part = self._sweeper.part(chosen(due, chunk), all_of(chunk, stop), self._storage)
+        gone = those_gone(chunk, part)
+        if gone:
+            self._count(due, {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))})
+        return evicted(part)
+
+    def _count(self, due: Selection, counts: Mapping[str, float]) -> None:
+        with suppress(RegistryFullError):  # what has gone for a limit is gone, and the next chunk makes more room
+            self._registry.write(NAME, None, due.asof, keep=1, counters=counts)
+
+    def _chunk(self, limit: Limit, turn: Turn, chunk: Sequence[Candidate]) -> SweepReport:
         """Have a chunk swept, or foretell that."""
-        only = tuple(one.record for one in chunk)
-        chosen = replace(turn.due, force=True, patient=False, only=only)
-        # No further claim when all have been handled: there is nothing else to be found.
-        bounds = Bounds(limit=len(chunk), stop=turn.bounds.stop)
-        part = self._sweeper.part(chosen, bounds, self._storage, dry_run=turn.dry_run)
-        gone = _gone(chunk, part)
-        if turn.dry_run:
-            turn.foretell(gone, self.states.limits, self._near)
-        elif gone:
-            counts = {EVICTED: float(len(gone)), EVICTED_BYTES: float(sum(one.size for one in gone))}
-            with suppress(RegistryFullError):  # they are gone, and the next chunk makes more room
-                self._registry.write(NAME, None, turn.due.asof, keep=1, counters=counts)
-        return replace(part, evicted=part.retired, stopped="" if part.stopped == "limit" else part.stopped)
+        if turn.foretold is None:
+            return self.take(turn.due, chunk, turn.bounds.stop)
+        told = list[Outcome]()
+        bounds = all_of(chunk, turn.bounds.stop)
+        part = self._sweeper.foretell(chosen(turn.due, chunk), bounds, self._storage, told.extend)
+        turn.foretold.evicted(limit, told, those_gone(chunk, part))
+        return evicted(part)
 
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:
@@ -242,15 +249,12 @@ class Evictor:
         return min(CHUNK, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False, quarantined: bool = False) -> Candidates:
-        moved = list(turn.moved.values())
+        told, due = turn.foretold, turn.due
+        if told is None:
+            return self.candidates(limit, due, note=note, quarantined=quarantined)
+        moved = list(told.moved.values())
         return self.candidates(
-            limit,
-            turn.due,
-            gone=turn.foretold,
-            note=note,
-            moved=moved,
-            quarantined=quarantined,
-            as_swept=turn.as_swept,
+            limit, due, gone=told.paths, moved=moved, quarantined=quarantined, as_swept=told.as_swept
         )
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
@@ -279,26 +283,17 @@ class Evictor:
             candidates = self._in_turn(limit, turn)
             gain = candidates.gain(more).weight
             found = self._shortage(limit, reading, more, candidates) if gain < more else NO_SHORTAGE
+            if found.failed:
+                return found
             if found.reason and gain + candidates.kept_by(Protection.NEW) < more:
                 why = f"all that may go would not do, so only what is quarantined or due goes: {found.reason}"
                 return found._replace(reason=why)
         return NO_SHORTAGE
 
-    # -- dry runs
-
     def _reading(self, limit: Limit, turn: Turn) -> Reading | None:
-        """Return what a limit's measure is, or would be by now."""
+        """Return what a limit's measure is, or in a dry run would be by now."""
         reading = self.states.look(limit)
-        gain = turn.gains[limit.name]
-        if reading is None or not gain:
-            return reading
-        return reading._replace(value=reading.value + (gain if limit.measure.is_room else -gain))
-
-    def _foretell_sweep(self, turn: Turn, storage: Storage, foretold: Foretold) -> None:
-        """Foretell what the sweep before takes."""
-        for due, records in self._sweeper.foreseen(turn.due, foretold, lambda: PAGE):
-            outcomes = self._sweeper.foretold(due, storage, records)
-            turn.foretell_sweep(outcomes, self.states.limits, self._near)
+        return reading if reading is None or turn.foretold is None else turn.foretold.reading(limit, reading)
 
     # -- what is said
 
@@ -314,6 +309,8 @@ class Evictor:
         reached = "" if reading is None else limit.measure.words(reading.value)
         if report.retired or report.failed:
             logs.evicted(limit.name, report, reached)
+        if shortage.failed:
+            self._count(turn.due, {ORDER_FAILURES: 1.0})
         if reading is not None and not over(limit, reading):
             self._met(limit, turn)
         elif shortage.reason and self.states.unmet(limit, shortage.reason, passing=shortage.passing):
@@ -336,9 +333,3 @@ class Evictor:
     def _shortage(self, limit: Limit, reading: Reading | None, more: float, candidates: Candidates) -> Shortage:
         unknown = None if reading is None else self.readings.unregistered(limit, reading)
         return lacking(limit, more, candidates, unknown)
-
-
-def _gone(chunk: Sequence[Candidate], part: SweepReport) -> list[Candidate]:
-    """Return those of a chunk that a sweep has retired."""
-    retired = {outcome.record.path for outcome in part.outcomes if outcome.status in RETIRED}
-    return [one for one in chunk if one.record.path in retired]

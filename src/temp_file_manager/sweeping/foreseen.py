@@ -1,9 +1,17 @@
-"""A dry run's foresight: which records would be due by the time that the same sweep came to them, and which no more."""
+"""Records as a sweep would find them once it is prepared: what a dry run goes by."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from temp_file_manager.records import Selection, TempFile
+
+AsSwept = Callable[[TempFile], TempFile]
+"""Returns a record as a sweep would have left it."""
+
+
+def as_it_is(record: TempFile) -> TempFile:
+    """Return a record as it is: nothing is swept first."""
+    return record
 
 
 class Foreseen(Protocol):
@@ -15,12 +23,15 @@ class Foreseen(Protocol):
     def as_ruled(self, record: TempFile) -> TempFile:
         """Return a record as it would be then, but for what is no more among the newest of a rule."""
 
+    def is_of_newest(self, record: TempFile) -> bool:
+        """Say whether a record is of a rule that keeps the newest: then ``as_ruled`` may not say how it would be."""
+
     def others(self) -> Iterator[Sequence[TempFile]]:
         """Yield what is not due yet, and would be, as it would be then."""
 
 
-class Foretold(NamedTuple):
-    """What a dry run is to foretell beside what is due.
+class Coming(NamedTuple):
+    """What would be due by the time that a sweep comes to it, beside what is: for dry runs.
 
     Attributes:
         selections: What would be due, too.
@@ -31,4 +42,4 @@ class Foretold(NamedTuple):
     foreseen: Foreseen | None = None
 
 
-NO_MORE = Foretold()
+NO_MORE = Coming()

@@ -54,6 +54,10 @@ class Foresight:
         found = decided(self._ruling, record, self._same)
         return record if found is None else as_decided(found)
 
+    def is_of_newest(self, record: TempFile) -> bool:
+        """Say whether a record, as it will be, is of a rule that keeps the newest."""
+        return any(record.rule == rule.name for rule in self._last_rules())
+
     def others(self) -> Iterator[list[TempFile]]:
         """Yield what is not due yet, and will be, as it will be then."""
         walk = Walk(self._registry, self._since, math.inf)

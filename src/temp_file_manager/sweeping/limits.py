@@ -33,6 +33,7 @@ class Protection(StrEnum):
     DUE = "due, and left to sweeps"
     WAITING = "in use, or not to be removed"  # as the last try has found
     ELSEWHERE = "on other file systems"  # whose going would not help
+    UNORDERED = "the order of a plug-in has failed"
 
 
 def value_of(mark: Mark, reading: Reading) -> float:
@@ -103,7 +104,7 @@ def may_go(record: TempFile, limit: Limit, due: Selection) -> bool:
     return protection(record, limit, due) is None
 
 
-def place(record: TempFile, order: Order) -> tuple[float, int]:
+def place(record: TempFile, order: Order | str) -> tuple[float, int]:
     """Return where a record stands in an order: what is smaller goes before."""
     if order is Order.LARGEST:
         return -float(size_of(record)), record.generation

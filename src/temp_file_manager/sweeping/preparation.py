@@ -2,16 +2,14 @@
 
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Registry
-from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
+from temp_file_manager.sweeping.foreseen import Coming
 from temp_file_manager.sweeping.ruling import RulesInForce
-from temp_file_manager.sweeping.sessions import end_first
+from temp_file_manager.sweeping.sessions import end_over, of_dead_owners
 from temp_file_manager.sweeping.sweep import Bounds
 
 
-def prepare(
-    registry: Registry, rules: RulesInForce, due: Selection, bounds: Bounds, *, allow: int | None, dry_run: bool
-) -> tuple[Bounds, Foretold]:
-    """Make a sweep ready; before a dry run change nothing.
+def prepare(registry: Registry, rules: RulesInForce, due: Selection, bounds: Bounds, *, allow: int | None) -> Bounds:
+    """Make a sweep ready; return what the bounds leave to it.
 
     Args:
         registry: Whose records it is about.
@@ -19,15 +17,14 @@ def prepare(
         due: What it wants.
         bounds: How far it may go.
         allow: As in ``RulesInForce.put``.
-        dry_run: Whether nothing is to be changed.
-
-    Returns:
-        What the bounds leave to the sweep; and what a dry run is to foretell beside what is due.
 
     Raises:
         LargeSweepError: rules have changed, and would take more than is allowed.
     """
-    foretold = end_first(registry, due, dry_run=dry_run)
-    if dry_run:
-        return bounds, Foretold(tuple(foretold), rules.foresight(due))
-    return rules.put(due, bounds, allow=allow), NO_MORE
+    end_over(registry, due.asof)
+    return rules.put(due, bounds, allow=allow)
+
+
+def foresee(registry: Registry, rules: RulesInForce, due: Selection) -> Coming:
+    """Return what would be due after that beside what is; change nothing. The arguments are those of ``prepare``."""
+    return Coming(tuple(of_dead_owners(registry, due)), rules.foresight(due))

@@ -69,11 +69,7 @@ def as_swept(registry: Registry, records: Mapping[str, TempFile], now: float) ->
     }
 
 
-def end_first(registry: Registry, due: Selection, *, dry_run: bool) -> list[Selection]:
-    """End what is to end before a sweep; before a dry run, end nothing, and return what it is to foretell beside."""
-    if not dry_run:
-        end_over(registry, due.asof)
-    if not dry_run or due.force:
-        return []
-    gone = [one for one, reason in over(registry, due.asof).items() if reason == OWNER]
+def of_dead_owners(registry: Registry, due: Selection) -> list[Selection]:
+    """Return what a sweep takes beside what is due, as it ends sessions before it begins; end none."""
+    gone = [] if due.force else [one for one, reason in over(registry, due.asof).items() if reason == OWNER]
     return [Selection(due.asof, due.max_age, force=True, session=one.number) for one in gone]

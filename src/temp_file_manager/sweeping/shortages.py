@@ -13,10 +13,12 @@ class Shortage(NamedTuple):
     Attributes:
         reason: In words; empty when nothing does.
         passing: Whether what is too young now would do.
+        failed: Whether it is that the order of a plug-in has failed.
     """
 
     reason: str = ""
     passing: bool = False
+    failed: bool = False
 
 
 NO_SHORTAGE: Final = Shortage()
@@ -34,6 +36,8 @@ def lacking(limit: Limit, more: float, candidates: Candidates, unknown: float | 
         candidates: That have all been read.
         unknown: How much is nobody's on record; None: that is no question.
     """
+    if candidates.failed:
+        return Shortage(candidates.failed, failed=True)
     new, young = candidates.kept_by(Protection.NEW), candidates.kept_by(Protection.YOUNG)
     if new >= more:
         return NO_SHORTAGE

@@ -5,12 +5,11 @@ other way round.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
-from temp_file_manager.causes import sentence
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import InvalidArgumentError, RegistryError
@@ -18,11 +17,12 @@ from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.registry.contract import Claims
-from temp_file_manager.reports import OUTCOMES_IN_A_REPORT, REASONS_IN_A_REPORT, Reason, SweepReport
+from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import renewed, verdict
 from temp_file_manager.storage.contract import Removal, Storage
-from temp_file_manager.sweeping.foreseen import NO_MORE, Foretold
+from temp_file_manager.sweeping.foreseen import NO_MORE, Coming
 from temp_file_manager.sweeping.history import History
+from temp_file_manager.sweeping.tally import Tally
 
 CHUNK = 500
 """Records claimed at a time, at most: what a killed process leaves claimed."""
@@ -36,6 +36,9 @@ LEASE = 60.0
 
 Stop = Callable[[], bool]
 """Says whether to stop."""
+
+Tell = Callable[[Sequence[Outcome]], object]
+"""Hears what would become of records, as it is foretold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,42 +66,6 @@ class Bounds:
         limit = None if self.limit is None else max(0, self.limit - handled)
         budget = None if self.budget is None else max(0.0, self.budget - report.duration)
         return Bounds(0 if report.stopped else limit, budget, self.stop)
-
-
-_EXPLAINED = (Status.REPLACED, Status.KEPT, Status.FAILED)
-
-
-class _Tally:
-    """The report in the making."""
-
-    def __init__(self) -> None:
-        self.counts = dict.fromkeys(Status, 0)
-        self.outcomes: list[Outcome] = []
-        self.reasons: dict[tuple[Status, str], Reason] = {}
-
-    @property
-    def handled(self) -> int:
-        return sum(self.counts.values()) - self.counts[Status.SKIPPED]
-
-    def add(self, outcomes: Sequence[Outcome], told: Sequence[Outcome]) -> None:
-        """Add what became of records; ``told`` are those that were not simply removed."""
-        self.counts[Status.REMOVED] += len(outcomes) - len(told)
-        for outcome in told:
-            self.counts[outcome.status] += 1
-            self._explain(outcome)
-        if len(self.outcomes) < OUTCOMES_IN_A_REPORT:
-            self.outcomes += outcomes[: OUTCOMES_IN_A_REPORT - len(self.outcomes)]
-
-    def _explain(self, outcome: Outcome) -> None:
-        if outcome.status not in _EXPLAINED:
-            return
-        words = sentence(outcome.cause, outcome.detail)
-        known = self.reasons.get((outcome.status, words))
-        if known is not None:
-            self.reasons[outcome.status, words] = known._replace(files=known.files + 1)
-        elif len(self.reasons) < REASONS_IN_A_REPORT:
-            path = str(outcome.record.path)  # callers may have put anything into ``files``
-            self.reasons[outcome.status, words] = Reason(str(outcome.status), words, 1, path, str(outcome.cause))
 
 
 class _Hand:
@@ -153,24 +120,11 @@ class Sweeper:
         self._chunk = min(chunk, CHUNK)
         self._history = history
 
-    def run(
-        self,
-        due: Selection,
-        bounds: Bounds,
-        storage: Storage,
-        *,
-        dry_run: bool = False,
-        foretold: Foretold = NO_MORE,
-        scheduled: bool = False,
-    ) -> SweepReport:
-        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks.
-
-        A dry run changes nothing, and says of what is ``foretold`` to be due what it says of what is.
-        """
-        report = self.part(due, bounds, storage, dry_run=dry_run, foretold=foretold)
-        if not dry_run:
-            logs.swept(report, due.force)
-            self.tell(report, scheduled=scheduled)
+    def run(self, due: Selection, bounds: Bounds, storage: Storage, *, scheduled: bool = False) -> SweepReport:
+        """Sweep what is due, within bounds, by what ``storage`` removes; tell the log, the history and the hooks."""
+        report = self.part(due, bounds, storage)
+        logs.swept(report, due.force)
+        self.tell(report, scheduled=scheduled)
         return report
 
     def tell(self, report: SweepReport, *, scheduled: bool) -> None:
@@ -180,37 +134,36 @@ class Sweeper:
         if self._history is not None:
             self._history.swept(report, scheduled=scheduled)
 
-    def part(
-        self,
-        due: Selection,
-        bounds: Bounds,
-        storage: Storage,
-        *,
-        dry_run: bool = False,
-        foretold: Foretold = NO_MORE,
-    ) -> SweepReport:
+    def part(self, due: Selection, bounds: Bounds, storage: Storage) -> SweepReport:
         """Do as ``run`` does, and leave it to the caller to ``tell`` of the whole."""
-        tally = _Tally()
-        began = self._clock.elapsed()
-        if dry_run:
-            stopped = self._foretell(due, bounds, storage, tally, began, foretold)
-        else:
-            stopped = self._removed(due, bounds, storage, tally, began)
-        return SweepReport(
-            removed=tally.counts[Status.REMOVED],
-            gone=tally.counts[Status.GONE],
-            replaced=tally.counts[Status.REPLACED],
-            quarantined=tally.counts[Status.QUARANTINED],
-            compressed=tally.counts[Status.COMPRESSED],
-            kept=tally.counts[Status.KEPT],
-            failed=tally.counts[Status.FAILED],
-            skipped=tally.counts[Status.SKIPPED],
-            outcomes=tuple(tally.outcomes),
-            reasons=tuple(tally.reasons.values()),
-            stopped=stopped,
-            dry_run=dry_run,
-            duration=self._clock.elapsed() - began,
-        )
+        tally, began = Tally(), self._clock.elapsed()
+        stopped = self._removed(due, bounds, storage, tally, began)
+        return tally.report(stopped, self._clock.elapsed() - began)
+
+    def foretell(
+        self, due: Selection, bounds: Bounds, storage: Storage, tell: Tell = lambda _: None, coming: Coming = NO_MORE
+    ) -> SweepReport:
+        """Report what a sweep would do: a dry run, which changes nothing.
+
+        Args:
+            due: What it wants.
+            bounds: How far it goes.
+            storage: What would remove.
+            tell: Hears every outcome, a page at a time; the report has the first alone.
+            coming: What would be due by then, too.
+        """
+        tally, began, stopped = Tally(), self._clock.elapsed(), ""
+
+        def size() -> int:
+            nonlocal stopped
+            stopped = self._stopped(bounds, tally.handled, began)
+            return 0 if stopped else self._size(bounds, tally)
+
+        for wanted, records in self._coming(due, coming, size):
+            outcomes = list(self.outlook(wanted, storage, records))
+            tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
+            tell(outcomes)
+        return replace(tally.report(stopped, self._clock.elapsed() - began), dry_run=True)
 
     def _stopped(self, bounds: Bounds, handled: int, began: float) -> str:
         if bounds.limit is not None and handled >= bounds.limit:
@@ -219,39 +172,26 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _foretell(
-        self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float, foretold: Foretold
-    ) -> str:
-        """Tell what would become of what is due, or would be; return why that was stopped."""
-        stopped = ""
-
-        def size() -> int:
-            nonlocal stopped
-            stopped = self._stopped(bounds, tally.handled, began)
-            return 0 if stopped else self._size(bounds, tally)
-
-        for wanted, records in self.foreseen(due, foretold, size):
-            self._plan(wanted, storage, tally, records)
-        return stopped
-
-    def foreseen(
-        self, due: Selection, foretold: Foretold, size: Callable[[], int]
+    def _coming(
+        self, due: Selection, coming: Coming, size: Callable[[], int]
     ) -> Iterator[tuple[Selection, Sequence[TempFile]]]:
         """Yield what a sweep would take, as it would be then, with the selection that it is of.
 
         Args:
             due: What the sweep wants.
-            foretold: What is to be foretold beside that.
+            coming: What would be due by then, too.
             size: Says how many come next, at most; 0 ends it.
         """
-        foreseen = foretold.foreseen
-        for wanted in (due, *foretold.selections):
+        foreseen = coming.foreseen
+        for wanted in (due, *coming.selections):
             cursor, more = None, True
             while more:
                 if not (most := size()):
                     return
                 page = self._registry.page(wanted, now=self._clock.elapsed(), limit=most, after=cursor)
-                yield wanted, page.records if foreseen is None else foreseen.as_swept(page.records)
+                # No rule is about what sessions had that have ended.
+                ruled = foreseen if wanted is due else None
+                yield wanted, page.records if ruled is None else ruled.as_swept(page.records)
                 cursor, more = page.cursor, page.cursor is not None
         for records in () if foreseen is None else foreseen.others():
             left = records
@@ -261,11 +201,7 @@ class Sweeper:
                 yield due, left[:most]
                 left = left[most:]
 
-    def _plan(self, due: Selection, storage: Storage, tally: _Tally, records: Sequence[TempFile]) -> None:
-        outcomes = list(self.foretold(due, storage, records))
-        tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
-
-    def foretold(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
+    def outlook(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""
         for outcome in storage.predict(records):
             yield outcome
@@ -274,7 +210,7 @@ class Sweeper:
                 if verdict(again, due).due:
                     yield from storage.predict((again,))
 
-    def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: _Tally, began: float) -> str:
+    def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: Tally, began: float) -> str:
         cursor, settling, hand = None, None, _Hand(due.asof - began)
         try:
             while not (stopped := self._stopped(bounds, tally.handled, began)):
@@ -311,7 +247,7 @@ class Sweeper:
             self._registry.settle(settlement)
             hand.claims.clear()
 
-    def _size(self, bounds: Bounds, tally: _Tally) -> int:
+    def _size(self, bounds: Bounds, tally: Tally) -> int:
         return self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
 
     def _work_on(self, hand: "_Hand", claim: Claim, storage: Storage, begun: float, stop: Stop) -> None:

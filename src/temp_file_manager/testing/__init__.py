@@ -11,12 +11,16 @@ Needs the standard library alone. The test methods are found by pytest when a cl
         def make_registry(self):
             return MyRegistry()
 
+``StorageContract`` and ``OrderContract`` are the same for what else a plug-in brings (docs/writing-a-plugin.md).
+
 The rest is for anybody's cleaner: ``hostile`` has attackers in processes of their own, ``faults`` disks, mounts, limits
 and storages that fail. docs/threat-model.md says what each of them proves of this package.
 """
 
 from temp_file_manager.testing.clock import NOW, FakeClock
+from temp_file_manager.testing.contract.order_contract import OrderContract
 from temp_file_manager.testing.contract.registry_contract import RegistryContract
+from temp_file_manager.testing.contract.storage_contract import StorageContract
 from temp_file_manager.testing.hostile.attacks import HOLDING, Attack, filler, holders, openers, swapper
 from temp_file_manager.testing.hostile.faults import HANG, FailingStorage, busy, limited, read_only, small_disk
 from temp_file_manager.testing.processes import in_child
@@ -28,7 +32,9 @@ __all__ = [
     "Attack",
     "FailingStorage",
     "FakeClock",
+    "OrderContract",
     "RegistryContract",
+    "StorageContract",
     "busy",
     "filler",
     "holders",

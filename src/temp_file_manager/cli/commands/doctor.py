@@ -13,7 +13,8 @@ from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.inspection.watched_directories import watching
-from temp_file_manager.registry.schemes import SQLITE, parse
+from temp_file_manager.plugins import load
+from temp_file_manager.registry.schemes import SQLITE, Address, parse
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
 
@@ -43,10 +44,10 @@ def execute(args: argparse.Namespace) -> int:
     settings, _ = options.effective(args)
     directory = settings.base_dir if args.directory is None else args.directory
     registry = settings.registry or SQLITE
-    base = absolute(directory)
+    base, plugins = absolute(directory), load(settings.plugins)
     checks = (
-        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open),
-        *watching(_watched(registry, base), base),
+        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open, plugins=plugins),
+        *watching(_watched(parse(registry, base, plugins.schemes), base), base),
         *rules.checks(_rules(args, settings), directory),
     )
     worst = max((check.level for check in checks), key=list(Level).index)
@@ -57,10 +58,10 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if worst is Level.PROBLEM else 0
 
 
-def _watched(registry: str, base: str) -> list[str]:
+def _watched(address: Address, base: str) -> list[str]:
     """Return the directories that are watched, as far as the registry can be read; if not, the checks have said so."""
-    path = parse(registry, base).file
-    if path is None or not os.path.exists(path):
+    path = address.file
+    if f"{address.scheme}:" != SQLITE or path is None or not os.path.exists(path):
         return []
     from temp_file_manager.adopt.watched import read_watched  # noqa: PLC0415 - slow to import, and not all adopt
     from temp_file_manager.registry.sqlite.snapshot import look_at  # noqa: PLC0415 - in memory nobody needs SQLite

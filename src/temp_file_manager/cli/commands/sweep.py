@@ -4,9 +4,10 @@ import argparse
 from contextlib import nullcontext
 
 from temp_file_manager import logs
-from temp_file_manager.cli import options, progress
+from temp_file_manager.cli import options, plan_files, progress, render
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.sweep_output import Teller
+from temp_file_manager.context import Context
 from temp_file_manager.events import Hook
 
 
@@ -17,13 +18,17 @@ def add_parser(commands: options.Commands) -> None:
         "sweep",
         "remove what is due, now",
         execute,
-        words="[-n] [--all] [--limit N] [--budget TIME] [--even-if-open] [--allow-large N] [--accept-clock] [--quiet]",
+        words="[-n | --plan FILE] [--all] [--limit N] [--budget TIME] [--even-if-open] [--allow-large N] "
+        "[--accept-clock] [--quiet]",
         more="In a pipe each outcome is a line, as it happens; on a terminal only a file that was not simply "
         "removed gets one. The exit code is 1 if any removal failed. A sweep is finished even if nobody "
-        "reads its output any more.",
+        "reads its output any more. A plan is done by the command apply.",
         json="print one JSON object a line: each outcome, then the totals",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="change nothing, and print what would be done")
+    parser.add_argument(
+        "--plan", metavar="FILE", help="change nothing, and write what would be done to a new file; - for the output"
+    )
     parser.add_argument("--all", action="store_true", help="take every file on record, whatever its age")
     parser.add_argument(
         "--even-if-open",
@@ -53,6 +58,8 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting or the registry cannot be used.
         OSError: the output could not be written; the sweep was finished all the same.
     """
+    if args.plan is not None:
+        return _plan(args)
     teller = Teller(as_json=args.json, quiet=args.quiet)
     bar = None if args.dry_run or args.json or args.quiet else progress.bar()
     hooks: list[Hook] = [teller] if bar is None else [bar, teller]
@@ -66,7 +73,30 @@ def execute(args: argparse.Namespace) -> int:
             budget=args.budget,
             trust_clock=False,
             allow_large=args.allow_large,
-            protect_open=manager.context.settings.protect_open and not args.even_if_open,
+            protect_open=_protects(manager.context, args),
         )
     teller.end(report)
     return 1 if report.failed else 0
+
+
+def _protects(context: Context, args: argparse.Namespace) -> bool:
+    return context.settings.protect_open and not args.even_if_open
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from temp_file_manager.planning.plan import plan, refuse_unplannable  # noqa: PLC0415 - few sweeps are planned
+    from temp_file_manager.planning.plan_file import Asked  # noqa: PLC0415 - likewise
+
+    with open_manager(args) as manager:
+        context = manager.context
+        refuse_unplannable(context.registry)  # before anything is made
+        if args.accept_clock:
+            context.clock_guard.accept()
+        asked = Asked(context.max_age, args.all, _protects(context, args), args.limit, args.budget)
+        with plan_files.made(args.plan) as file:
+            report = plan(context, asked, file)
+    if args.plan != plan_files.STANDARD_OUTPUT:
+        Teller(as_json=args.json, quiet=True).end(report)
+        if not args.json and not args.quiet:
+            render.line(f"Written to {args.plan}: {render.PROGRAM} apply {args.plan} does that, and nothing else.")
+    return 0

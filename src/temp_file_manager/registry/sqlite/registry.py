@@ -87,6 +87,12 @@ class SqliteRegistry(StoredRegistry):
         cannot = why and f"{printable(database.path)} cannot be written: {why}"
         return database.file.trouble() or database.read_only or cannot
 
+    @property
+    def number(self) -> str:
+        """See ``Registry.number``."""
+        with self.transactions.reading():
+            return self.transactions.owners.registry
+
     def add(
         self,
         files: Iterable[NewFile],

@@ -62,6 +62,12 @@ class RegistryContract(
         if not card.outlives_process:
             assert (card.shared_by, card.files) == (SharedBy.PROCESS, ())
 
+    def test_its_number_is_its_own(self) -> None:
+        """Or it has none; who reaches the same records finds the same."""
+        number = self.registry.number
+        self.add("/c/a")
+        assert {registry.number for registry in self.objects} == {number}
+
     # -- files, replace ------------------------------------------------------------------------------------
 
     def test_files_is_a_live_mapping(self) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from temp_file_manager.limits import Measure
-from temp_file_manager.records import Order
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
 
 
@@ -15,7 +14,7 @@ class Limit(Part):
     name: str
     measure: Measure
     tags: Annotated[list[str], Meta(description="Files with one of these tags alone; empty: all.")]
-    order: Annotated[Order, Meta(description="What goes first.")]
+    order: Annotated[str, Meta(description="What goes first: oldest, least used, largest, or an order of a plug-in.")]
     mark: Annotated[Number | None, Meta(description="Removing begins here; null: how much there is cannot be told.")]
     to: Annotated[Number | None, Meta(description="And ends here.")]
     value: Annotated[Count | None, Meta(description="How much there is; null: it cannot be told.")]
