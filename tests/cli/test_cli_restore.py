@@ -105,3 +105,9 @@ def test_check_finds_what_is_missing_from_the_folder(say: Say, away: str, folder
     assert "record without a file" in say("check").out
     say("check", "--fix")
     assert say("list", "--quarantined").out == ""
+
+
+def test_a_directory_that_is_gone_is_named_with_what_to_do(say: Say, away: str) -> None:
+    code, out, error = say("restore", "--to", "gone/text", away)
+    assert (code, out) == (1, "")
+    assert "gone': make the directory, or name another place by --to" in error

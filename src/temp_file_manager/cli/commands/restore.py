@@ -46,6 +46,9 @@ def execute(args: argparse.Namespace) -> int:
                 target = manager.context.restorer.restore(name, to)
             except (InvalidArgumentError, RecordClaimedError) as error:
                 failed.append((name, str(error)))
+            except FileNotFoundError as error:
+                what = f"there is no {error.filename!r}"
+                failed.append((name, f"{what}: make the directory, or name another place by --to"))
             except OSError as error:
                 failed.append((name, f"{error.strerror}: {error.filename!r}" if error.filename else str(error)))
             else:
