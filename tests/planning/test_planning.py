@@ -172,7 +172,7 @@ def is_done(outcome: tuple[str, Status]) -> bool:
 
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     files=FILES,
     limited=LIMITS,
