@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
@@ -17,7 +17,6 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
-from temp_file_manager.registering.restore import Restorer
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
@@ -46,6 +45,9 @@ from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
 from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.scheduler import LIMITS, WATCH, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
+
+if TYPE_CHECKING:
+    from temp_file_manager.registering.restore import Restorer
 
 
 class MaxAge:
@@ -241,8 +243,10 @@ class Context:
         return Selection(self.clock.wall(), self.max_age, force)
 
     @property
-    def restorer(self) -> Restorer:
+    def restorer(self) -> "Restorer":
         """What gives files back that are in quarantine."""
+        from temp_file_manager.registering.restore import Restorer  # noqa: PLC0415 - slow to import, and few have anything to be had back
+
         return Restorer(self.registry, self.registrar, self.clock_guard, self.base_dir)
 
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:

@@ -15,7 +15,6 @@ from temp_file_manager.jobs import jobs
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.on_record import recorded_path, statuses
 from temp_file_manager.registering.pin import pin, unpin
-from temp_file_manager.registering.reopen import reopen
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
@@ -301,6 +300,8 @@ class TempFileManager:
             OSError: it is not there, or its compressed form is damaged.
             ValueError: it is not registered, or ``mode`` is none of ``"rb"`` and ``"r"``.
         """
+        from temp_file_manager.registering.reopen import reopen  # noqa: PLC0415 - few compress
+
         return reopen(self.registry, file_path, mode, encoding, self._context.clock)
 
     def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, ttl: float | None = None) -> str:

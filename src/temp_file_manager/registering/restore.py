@@ -16,8 +16,7 @@ from temp_file_manager.registering.unpack import unpacked
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.registry.counters import RESTORED
 from temp_file_manager.storage.contract import NotThatFile
-from temp_file_manager.storage.own_files import OWN_DIRECTORY
-from temp_file_manager.storage.quarantine import QUARANTINE
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, QUARANTINE
 from temp_file_manager.storage.restoring import bring_back
 
 PAGE = 500

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.records import Kind
@@ -13,24 +14,24 @@ from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
-from temp_file_manager.storage.going import Going
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
-from temp_file_manager.storage.own_files import OWN_DIRECTORY
-from temp_file_manager.storage.packing import Packing
-from temp_file_manager.storage.packing_plan import plans
-from temp_file_manager.storage.quarantine import QUARANTINE, Quarantine
+from temp_file_manager.storage.own_files import GOING, OWN_DIRECTORY, QUARANTINE
 from temp_file_manager.storage.successors import Succession
-from temp_file_manager.storage.unit import Units
-from temp_file_manager.storage.unit_folder import GOING, Removing
-from temp_file_manager.storage.unit_question import KeptBelow, Terms
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.isolated import Isolated, Wrap
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
+
+# What moves files, packs them or removes whole directories is imported where it is made: records in memory have none of
+# it, and it takes time.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from temp_file_manager.storage.unit_folder import Removing
+    from temp_file_manager.storage.unit_question import KeptBelow
 
 PATIENCE = 10.0
 """Seconds one removal may take at most, however long a sweep may: a hang must leave time for the rest of the claim."""
@@ -76,7 +77,7 @@ class Making:
     asof: Callable[[], float]
     in_use: Callable[[], InUse] | None
     succession: Succession | None = None
-    kept_below: KeptBelow = _nothing
+    kept_below: "KeptBelow" = _nothing
     max_age: Callable[[], float] | None = None
     ruling: Ruling | None = None
 
@@ -96,8 +97,11 @@ class Making:
         aside = self.folder(ASIDE) if settings.paranoid and within is None else None
         return LocalStorage(self.in_use, owner_check=owner_check, aside=aside, base=base, within=within)
 
-    def removing(self) -> Removing:
+    def removing(self) -> "Removing":
         """Return what the removal of units works with."""
+        from temp_file_manager.storage.unit_folder import Removing
+        from temp_file_manager.storage.unit_question import Terms
+
         assert self.succession is not None  # noqa: S101 - where there is none there are no units
         check = self.settings.owner_check
         terms = Terms(self.asof, self.max_age, self.in_use, self.kept_below, check)
@@ -110,6 +114,8 @@ def _from_quarantine(making: Making) -> Storage:
 
 
 def _to_quarantine(making: Making) -> Act:
+    from temp_file_manager.storage.quarantine import Quarantine
+
     assert making.succession is not None  # noqa: S101 - see ``_routed``
     settings, folder = making.settings, making.folder(QUARANTINE)
     plain, owner_check, base = making.plain(), settings.owner_check, making.base_dir
@@ -117,6 +123,9 @@ def _to_quarantine(making: Making) -> Act:
 
 
 def _compressing(making: Making) -> Act:
+    from temp_file_manager.storage.packing import Packing
+    from temp_file_manager.storage.packing_plan import plans
+
     assert making.succession is not None  # noqa: S101 - see ``_routed``
     packing = Packing(
         making.succession,
@@ -129,10 +138,22 @@ def _compressing(making: Making) -> Act:
     return lambda _: packing  # what is next it finds out of each: so files whose ends differ go together
 
 
+def _unit(making: Making) -> Storage:
+    from temp_file_manager.storage.unit import Units
+
+    return Units(making.removing())
+
+
+def _going(making: Making) -> Storage:
+    from temp_file_manager.storage.going import Going
+
+    return Going(making.removing())
+
+
 KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({
     Kind.QUARANTINED: _from_quarantine,
-    Kind.UNIT: lambda making: Units(making.removing()),
-    Kind.GOING: lambda making: Going(making.removing()),
+    Kind.UNIT: _unit,
+    Kind.GOING: _going,
 })  # fmt: skip
 """What removes records of a kind that are no plain files."""
 
@@ -152,7 +173,7 @@ def build(
     protect_open: bool = False,
     ruling: Ruling | None = None,
     succession: Succession | None = None,
-    kept_below: KeptBelow = _nothing,
+    kept_below: "KeptBelow" = _nothing,
     max_age: Callable[[], float] | None = None,
     plugged: Iterable[tuple[str, Wrap]] = (),
 ) -> Storage:

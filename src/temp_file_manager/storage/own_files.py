@@ -73,6 +73,12 @@ def remove_own(path: str) -> None:
 OWN_DIRECTORY = ".temp-file-manager"
 """Where the registry, its side files and what was set aside lie."""
 
+QUARANTINE = "quarantine"
+"""The name, in there, of the folder of files that can be had back."""
+
+GOING = "going"
+"""The name, in there, of the folder of units that are being removed."""
+
 
 _OWN = f"/{OWN_DIRECTORY}/"
 

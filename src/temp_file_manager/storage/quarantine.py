@@ -20,9 +20,6 @@ from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.successors import Row, Succession, successor
 from temp_file_manager.storage.wrappers.set_aside import FULL, foretell, give_back, not_moved, opened, out_of_reach
 
-QUARANTINE = "quarantine"
-"""The folder's name, in the package's own directory."""
-
 NEEDED_BY = "a quarantine"
 
 TOGETHER = 100

@@ -20,9 +20,6 @@ from temp_file_manager.storage.unit_question import Terms
 from temp_file_manager.storage.wrappers.set_aside import opened
 from temp_file_manager.text import printable
 
-GOING = "going"
-"""The name, in the package's own directory, of the folder of units that are being removed."""
-
 
 class Removing(NamedTuple):
     """What the removal of units works with.

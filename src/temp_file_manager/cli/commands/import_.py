@@ -16,8 +16,7 @@ from temp_file_manager.records import PENDING, PLAIN, Identity, Kind, NewFile
 from temp_file_manager.registering.register import Found
 from temp_file_manager.storage.identity import Examiner, same_file
 from temp_file_manager.storage.kernel.statx import Seen
-from temp_file_manager.storage.own_files import OWN_DIRECTORY, OwnFiles
-from temp_file_manager.storage.quarantine import QUARANTINE
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, QUARANTINE, OwnFiles
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
