@@ -11,6 +11,7 @@ from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Identity, Kind, Nature, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
+from temp_file_manager.storage.compressed_copy import SUFFIX
 from temp_file_manager.storage.contract import NotThatFile, Removal, Storage
 from temp_file_manager.storage.identity import parent_of, same_file
 from temp_file_manager.storage.kernel import mounts, renames
@@ -274,9 +275,17 @@ def refuse_unmovable(directory: int, seen: Seen) -> None:
 def name_of(record: TempFile, seen: Seen) -> str:
     """Return the name of a file in the folder: the same at each try.
 
-    The record's number is not enough: in another registry of the same base directory it is another's.
+    The record's number is not enough: in another registry of the same base directory it is another's. It also says
+    whether the file is the compressed form of another, as its record does no more: its origin is where that was.
     """
-    return f"{record.generation}-{seen.inode & _WORD:x}"
+    return f"{record.generation}-{seen.inode & _WORD:x}{SUFFIX if record.kind is Kind.COMPRESSED else ''}"
+
+
+def packed_from(record: TempFile) -> str:
+    """Return where the file was whose compressed form a record in quarantine is of; nothing if it is of none."""
+    if record.kind is not Kind.QUARANTINED or not record.path.endswith(SUFFIX):
+        return ""
+    return record.origin.removesuffix(SUFFIX)
 
 
 _WORD = (1 << 64) - 1
