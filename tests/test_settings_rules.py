@@ -91,7 +91,7 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         "rule 2: by is 'reading': give registration, write, use",
         'rule "a": tags is []: give a list of tags, or leave it out for any',
         "rule \"a\": keep is 'yes': give true or false",
-        'rule "a": keep_last is 0: give a whole number, 1 or more',
+        'rule "a": keep_last is 0: give a whole number, 1 or more, 1000000000 at most',
         'rule "a": quarantine is 0: give seconds, more than 0, or a text such as "1 d"',
         'rule "a": 2 rules have that name: give each its own',
         "max_age is -1: give seconds, 0 or more",
@@ -123,6 +123,14 @@ def test_what_makes_no_sense(tmp_path: Path, body: str, problem: str) -> None:
     assert problems(tmp_path, f'[[rule]]\nname = "x"\n{body}\n') == [f'rule "x": {problem}']
     with pytest.raises(SettingsError, match="age never makes"):
         Settings(rules=(Rule("x", keep=True, age=5.0),))
+
+
+def test_more_than_a_registry_can_count_to_is_refused(tmp_path: Path) -> None:
+    """However it was made; else each sweep failed."""
+    (told,) = problems(tmp_path, f'[[rule]]\nname = "x"\nkeep_last = {2**63}')
+    assert "1000000000 at most" in told
+    with pytest.raises(SettingsError, match="1000000000 at most"):
+        Settings(rules=(Rule("x", keep_last=2**63),))
 
 
 @pytest.mark.parametrize("name", ["a b", "a", "Charts-2.old", "Bücher"])
