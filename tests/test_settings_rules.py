@@ -144,10 +144,12 @@ def test_names_that_forge_lines(tmp_path: Path, name: str) -> None:
     assert told.endswith("its name is not of letters, digits, and spaces, points or dashes between them, 64 at most")
 
 
-def test_what_is_compressed_among_the_last_may_take_longer_than_an_age(tmp_path: Path) -> None:
-    """As that makes only the others due."""
-    text = '[[rule]]\nname = "x"\nkeep_last = 5\nage = "1 h"\ncompress = "1 d"'
-    assert Settings.from_file(written(tmp_path, text)).rules[0].compress == 86400
+def test_the_last_are_not_compressed(tmp_path: Path) -> None:
+    """Or the newest would go like all others, as the end of each would be when to compress it."""
+    (told,) = problems(tmp_path, '[[rule]]\nname = "x"\nkeep_last = 5\nage = "1 d"\ncompress = "1 h"')
+    assert "keep_last says of files" in told
+    with pytest.raises(SettingsError, match="keep_last says of files"):
+        Settings(rules=(Rule("x", keep_last=5, compress=60.0),))
 
 
 def test_quarantine_leaves_what_secure_delete_destroys(tmp_path: Path) -> None:

@@ -138,6 +138,9 @@ def _wrong(rule: Rule) -> Iterator[str]:
     if rule.keep_last is not None and not 1 <= rule.keep_last <= _MOST:
         yield f"keep_last is {rule.keep_last}: give a whole number, 1 or more, {_MOST} at most"
     compress, age = rule.compress, rule.age
-    if compress is not None and age is not None and compress >= age and rule.keep_last is None:
+    if compress is not None and rule.keep_last is not None:
+        # The end of a record under keep_last says that it is not among the newest; that of one to be compressed, when.
+        yield "keep_last says of files that they have no end yet, and compress when to look at them: choose"
+    elif compress is not None and age is not None and compress >= age:
         given = f"compress is {span(compress, zero=False)} and age {span(age, zero=False)}"
         yield f"{given}, so its files are gone before: give less to compress, or more to age"
