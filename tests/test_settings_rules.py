@@ -91,7 +91,7 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         "rule 2: by is 'reading': give registration, write, use",
         'rule "a": tags is []: give a list of tags, or leave it out for any',
         "rule \"a\": keep is 'yes': give true or false",
-        'rule "a": keep_last is 0: give a whole number, 1 or more',
+        'rule "a": keep_last is 0: give a whole number, 1 or more, 1000000000 at most',
         'rule "a": quarantine is 0: give seconds, more than 0, or a text such as "1 d"',
         'rule "a": 2 rules have that name: give each its own',
         "max_age is -1: give seconds, 0 or more",
@@ -125,6 +125,14 @@ def test_what_makes_no_sense(tmp_path: Path, body: str, problem: str) -> None:
         Settings(rules=(Rule("x", keep=True, age=5.0),))
 
 
+def test_more_than_a_registry_can_count_to_is_refused(tmp_path: Path) -> None:
+    """However it was made; else each sweep failed."""
+    (told,) = problems(tmp_path, f'[[rule]]\nname = "x"\nkeep_last = {2**63}')
+    assert "1000000000 at most" in told
+    with pytest.raises(SettingsError, match="1000000000 at most"):
+        Settings(rules=(Rule("x", keep_last=2**63),))
+
+
 @pytest.mark.parametrize("name", ["a b", "a", "Charts-2.old", "Bücher"])
 def test_names(tmp_path: Path, name: str) -> None:
     assert Settings.from_file(written(tmp_path, f'[[rule]]\nname = "{name}"\nkeep = true')).rules[0].name == name
@@ -136,10 +144,12 @@ def test_names_that_forge_lines(tmp_path: Path, name: str) -> None:
     assert told.endswith("its name is not of letters, digits, and spaces, points or dashes between them, 64 at most")
 
 
-def test_what_is_compressed_among_the_last_may_take_longer_than_an_age(tmp_path: Path) -> None:
-    """As that makes only the others due."""
-    text = '[[rule]]\nname = "x"\nkeep_last = 5\nage = "1 h"\ncompress = "1 d"'
-    assert Settings.from_file(written(tmp_path, text)).rules[0].compress == 86400
+def test_the_last_are_not_compressed(tmp_path: Path) -> None:
+    """Or the newest would go like all others, as the end of each would be when to compress it."""
+    (told,) = problems(tmp_path, '[[rule]]\nname = "x"\nkeep_last = 5\nage = "1 d"\ncompress = "1 h"')
+    assert "keep_last says of files" in told
+    with pytest.raises(SettingsError, match="keep_last says of files"):
+        Settings(rules=(Rule("x", keep_last=5, compress=60.0),))
 
 
 def test_quarantine_leaves_what_secure_delete_destroys(tmp_path: Path) -> None:

@@ -79,12 +79,12 @@ class Chunk(Sequence[TempFile]):
         return None
 
     def uncommon(self, *, ruled: bool) -> Sequence[int]:
-        """Return the positions of those that are no plain files, in order; ``ruled``: or that may be under a rule.
+        """Return the positions of those that are no plain files or under a rule, in order; ``ruled``: or may be.
 
         Those are all whose end is not their own: without a ttl a rule may be about them that was made since.
         """
         if not ruled:
-            return [at for at, record in enumerate(self) if record.kind]
+            return [at for at, record in enumerate(self) if record.kind or record.rule]
         return [at for at, record in enumerate(self) if is_uncommon(record.kind, record.due_at, record.rule)]
 
     def part(self, first: int, last: int) -> Self:

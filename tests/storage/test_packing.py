@@ -687,6 +687,33 @@ def test_a_registry_that_is_full_leaves_it(
     assert folder.left() == ["a"]
 
 
+# -- whose it is
+
+
+def test_who_has_swept_and_leaves_takes_what_others_have_registered_not_along(
+    folder: Folder, manager: TempFileManager
+) -> None:
+    for name in ("alone", "one", "other"):
+        folder.add(manager, name)
+        with folder.manager() as sweeper:
+            assert len(sweeper.sweep().outcomes) == 1
+    names = [folder.base / "first", folder.base / "second"]
+    for path in names:
+        path.write_bytes(TEXT)
+    manager.register_files(names)
+    folder.clock.advance(IDLE + 1)
+    with folder.manager() as sweeper:
+        assert {one.status for one in swept(sweeper)} == {Status.COMPRESSED}
+    assert folder.left() == ["alone.zst", "first.zst", "one.zst", "other.zst", "second.zst"]
+
+
+def test_who_has_registered_it_takes_it_along_whoever_has_swept(folder: Folder, manager: TempFileManager) -> None:
+    with folder.manager() as owner:
+        folder.add(owner, "a")
+        assert [one.status for one in swept(manager)] == [Status.COMPRESSED]
+    assert folder.left() == []
+
+
 # -- refused at start
 
 

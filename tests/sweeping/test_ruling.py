@@ -14,7 +14,7 @@ import pytest
 from contexts import MakeManager
 from temp_file_manager import LargeSweepError, Settings, TempFileManager, jobs
 from temp_file_manager.inspection.health import Grade, examine
-from temp_file_manager.records import Outcome, TempFile
+from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.sweeping.large_sweep_guard import IN_FORCE, LargeSweepGuard
 from temp_file_manager.sweeping.rule_notes import HELD, RULED, held, read_note
@@ -146,6 +146,33 @@ def test_a_sweep_without_rules_leaves_it_at_those_of_others(make_manager: MakeMa
     assert record(bare, path).rule == "stay"
     assert bare.cleanup() == 1
     assert bare.registry.read(RULED, limit=1)[0].text == "", "and that is all"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("pack", age=DAY, compress=10.0),
+        Rule("used", age=10.0, by=By.USE),
+        Rule("undo", age=10.0, quarantine=DAY),
+    ],
+    ids=lambda rule: rule.name,
+)
+def test_a_sweep_without_rules_leaves_what_is_to_be_looked_at_by_them(
+    make_manager: MakeManager, clock: FakeClock, rule: Rule
+) -> None:
+    """Its end is when to look: what is removed then would be gone before its time, or could not be had back."""
+    manager = with_rules(make_manager, rule)
+    (path,) = made(manager, "a.svg")
+    bare = make_manager(registry="sqlite:", max_age=DAY)
+    clock.advance(11)
+    for dry_run in (True, False):
+        (outcome,) = bare.sweep(dry_run=dry_run).outcomes
+        assert (outcome.status, f'rule "{rule.name}" of another process' in outcome.reason) == (Status.KEPT, True)
+    jobs.sweep(bare.context, never)
+    assert os.path.exists(path)
+    assert record(bare, path).rule == rule.name
+    assert [one.status for one in manager.sweep().outcomes] != [], "whoever knows the rule goes on"
+    assert bare.clear_all() == 1, "by force no rule is asked"
 
 
 def test_rules_that_are_swept_by_stay_in_force(make_manager: MakeManager, clock: FakeClock) -> None:

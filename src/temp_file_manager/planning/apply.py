@@ -12,7 +12,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.errors import PlanError
 from temp_file_manager.planning.plan import name_of, refuse_unplannable
 from temp_file_manager.planning.plan_file import AGAIN, NOTHING_DONE, Header, Line, checked, lines
-from temp_file_manager.records import Outcome, Selection, Status, TempFile
+from temp_file_manager.records import Kind, Outcome, Selection, Status, TempFile
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import verdict
 from temp_file_manager.storage.quarantine import name_in_quarantine
@@ -128,9 +128,10 @@ class _Step(NamedTuple):
         known = registry.get([line.path for line in chunk])
         # What goes for a limit may have been moved by an earlier line, which makes another record of it.
         moved = {
-            os.path.join(folder, name_in_quarantine(line.generation, line.identity.inode)): line.path
+            os.path.join(folder, name_in_quarantine(line.generation, line.identity.inode, kind)): line.path
             for line in chunk
             if line.limit and line.identity and not _is_same(line, known.get(line.path))
+            for kind in (Kind.FILE, Kind.COMPRESSED)
         }
         there = registry.get(list(moved)) if moved else {}
         return {**known, **{moved[path]: record for path, record in there.items() if record.origin == moved[path]}}

@@ -11,6 +11,7 @@ from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.records import Kind, Measured, TempFile
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.on_record import on_record
+from temp_file_manager.registering.restore import away_from
 from temp_file_manager.registry import Registry
 from temp_file_manager.storage.measure import use
 from temp_file_manager.storage.paths import AnyPath, absolute
@@ -103,7 +104,7 @@ def _records(registry: Registry, name: str) -> list[TempFile]:
         FileNotFoundError, InvalidArgumentError: it has none; what it says instead.
     """
     found = list(on_record(registry, (name,)).values())
-    others = registry.successors((name,)).get(name, ())
+    others = away_from(registry, (name,)).get(name, ())
     found += (other for other in others if other.kind is Kind.COMPRESSED)
     if found:
         return found

@@ -10,13 +10,15 @@ from typing import NamedTuple
 from temp_file_manager.causes import sentence
 from temp_file_manager.clock import Wall
 from temp_file_manager.errors import InvalidArgumentError, RegistryError, RegistryFullError
-from temp_file_manager.records import Identity, Kind, Nature, Order, Selection, TempFile
+from temp_file_manager.records import Identity, Kind, Nature, NewFile, Order, Selection, TempFile
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.unpack import unpacked
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.registry.counters import RESTORED
+from temp_file_manager.storage.compressed_copy import SUFFIX
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.own_files import OWN_DIRECTORY, QUARANTINE
+from temp_file_manager.storage.quarantine import packed_from
 from temp_file_manager.storage.restoring import bring_back
 
 PAGE = 500
@@ -69,17 +71,23 @@ class Restorer(NamedTuple):
                     f"{record.path!r} is compressed: it can be had back where it was, and moved then"
                 )
             return unpacked(self.registry, self.registrar, self.clock, record, inside)
+        origin = packed_from(record)
+        if origin == path:
+            _refuse_unpacking(origin, to)
         target = to or record.origin
         if not self.registry.keep((record.path,), math.inf, THIS_PROCESS):  # waits for the sweep that is at it
             raise _gone(path)
         try:
             if self.registry.get((record.path,)).get(record.path) is None:
                 raise _gone(path)
-            self._move(record, target, inside)
+            self._move(record, target, inside, packed=bool(origin) and to is None)
             self.registry.forget((record,))
         finally:
             self.registry.release((record.path,), THIS_PROCESS)
-        self.registrar.many((target,), None, record.tags)
+        if not origin or to is not None:
+            self.registrar.many((target,), None, record.tags)
+        elif origin == path:
+            target = self.restore(path, inside=inside)
         with suppress(RegistryFullError):  # it is back
             self.registry.write(RESTORED, None, self.clock.wall(), keep=1, counters={RESTORED: 1.0})
         return target
@@ -90,14 +98,14 @@ class Restorer(NamedTuple):
         Raises:
             InvalidArgumentError: there is none.
         """
-        others = self.registry.successors((path,)).get(path, ())
+        others = away_from(self.registry, (path,)).get(path, ())
         for record in filter(_can_be_had_back, (*others, *self.registry.get((path,)).values())):
             return record
         raise _gone(path)
 
     def last(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """Return the records of the last files that were at these paths and can be had back."""
-        found = self.registry.successors(paths)
+        found = away_from(self.registry, paths)
         there = {path: next(filter(_can_be_had_back, records), None) for path, records in found.items()}
         return {path: record for path, record in there.items() if record is not None}
 
@@ -111,17 +119,21 @@ class Restorer(NamedTuple):
             if cursor is None:
                 return
 
-    def _move(self, record: TempFile, target: str, inside: str | None) -> None:
+    def _move(self, record: TempFile, target: str, inside: str | None, *, packed: bool) -> None:
         added: list[TempFile] = []
+        rows: list[NewFile] = []
+        # That of a file that is known: it counts as registered when it is back.
+        nature = Nature(kind=Kind.COMPRESSED, origin=packed_from(record)) if packed else Nature(origin=record.path)
 
         def before(identity: Identity) -> None:
-            file = (target, None, record.size, record.tags, identity, record.disk)
-            # That of a file that is known: it counts as registered when it is back.
-            self.registry.add([file], self.clock.wall(), natures={target: Nature(origin=record.path)})
+            rows.append((target, None, record.size, record.tags, identity, record.disk))
+            self.registry.add(rows, self.clock.wall(), natures={target: nature})
             added.extend(self.registry.get((target,)).values())
 
         try:
             bring_back(self.folder, record, target, before, inside)
+            if packed:  # again, as somebody may have missed it meanwhile; what is not is registered anew
+                self.registry.add(rows, self.clock.wall(), only_new=True, natures={target: nature})
         except NotThatFile as other:
             why = sentence(other.other.cause, other.other.detail)
             raise InvalidArgumentError(f"{record.path!r} in quarantine cannot be restored: {why}") from other
@@ -132,6 +144,32 @@ class Restorer(NamedTuple):
                 why = "it lies on another file system: restore it to its own place, and move it from there"
                 raise OSError(error.errno, why, target) from error
             raise
+
+
+def away_from(registry: Registry, paths: Iterable[str]) -> dict[str, tuple[TempFile, ...]]:
+    """Return the records of what was at these paths, compressed or not, those added last first."""
+    paths = tuple(paths)
+    found = registry.successors((*paths, *(path + SUFFIX for path in paths)))
+    away: dict[str, tuple[TempFile, ...]] = {}
+    for path in paths:
+        packed = (record for record in found.get(path + SUFFIX, ()) if packed_from(record) == path)
+        records = sorted((*found.get(path, ()), *packed), key=lambda record: record.generation, reverse=True)
+        if records:
+            away[path] = tuple(records)
+    return away
+
+
+def _refuse_unpacking(origin: str, to: str | None) -> None:
+    """Return if what is in quarantine in its compressed form can be had back as what it was.
+
+    Raises:
+        InvalidArgumentError: it is to be somewhere else.
+        FileExistsError: something has its name.
+    """
+    if to is not None:
+        raise InvalidArgumentError(f"{origin!r} is compressed: it can be had back where it was, and moved then")
+    if os.path.lexists(origin):
+        raise FileExistsError(errno.EEXIST, "something is in its place", origin)
 
 
 def _can_be_had_back(record: TempFile) -> bool:

@@ -14,6 +14,9 @@ from temp_file_manager.text import span
 
 TABLE = "rule"
 
+_MOST = 1_000_000_000
+"""More files than any registry has; a registry need not be able to count to more."""
+
 _NAME = re.compile(r"\w(?:[\w .-]{0,62}\w)?")
 """It stands in log lines, in labels of metrics and in the registry."""
 
@@ -41,7 +44,7 @@ _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "age": (values.span, 'seconds, 0 or more, or a text such as "1 h"'),
     "by": (_by, f"{', '.join(By)}"),
     "keep": (flag, "true or false"),
-    "keep_last": (values.whole(1), "a whole number, 1 or more"),
+    "keep_last": (values.whole(1, _MOST), f"a whole number, 1 or more, {_MOST} at most"),
     "compress": (_positive_span, 'seconds, more than 0, or a text such as "10 min"'),
     "quarantine": (_positive_span, 'seconds, more than 0, or a text such as "1 d"'),
 }
@@ -132,7 +135,12 @@ def _wrong(rule: Rule) -> Iterator[str]:
             yield f"keep means that age never makes its files due, and it has {' and '.join(told)}: choose"
     elif rule.by is not By.REGISTRATION and rule.age is None:
         yield f"by is {rule.by} without an age that counts from there: give age, too"
+    if rule.keep_last is not None and not 1 <= rule.keep_last <= _MOST:
+        yield f"keep_last is {rule.keep_last}: give a whole number, 1 or more, {_MOST} at most"
     compress, age = rule.compress, rule.age
-    if compress is not None and age is not None and compress >= age and rule.keep_last is None:
+    if compress is not None and rule.keep_last is not None:
+        # The end of a record under keep_last says that it is not among the newest; that of one to be compressed, when.
+        yield "keep_last says of files that they have no end yet, and compress when to look at them: choose"
+    elif compress is not None and age is not None and compress >= age:
         given = f"compress is {span(compress, zero=False)} and age {span(age, zero=False)}"
         yield f"{given}, so its files are gone before: give less to compress, or more to age"

@@ -205,7 +205,8 @@ def _routed(making: Making) -> Storage:
     if making.succession is not None:
         kinds = {kind: make(making) for kind, make in KINDS.items()}
         acts = {action: make(making) for action, make in ACTS.items()}
-        return Routed(plain, Chooser(kinds, acts, ruling, making.asof))
+        leaves = making.max_age is not None  # else it is by force, which asks no rule
+        return Routed(plain, Chooser(kinds, acts, ruling, making.asof, leaves=leaves))
     return plain if ruling is None else Routed(plain, Chooser({}, {}, ruling, making.asof))
 
 

@@ -29,6 +29,7 @@ class Chooser:
         acts: What does what a rule says but to keep or to remove.
         ruling: The rules; None: none is asked.
         asof: What ages are read at.
+        leaves: Whether, where there are no rules, what is under a rule of other processes is left to them.
     """
 
     def __init__(
@@ -37,19 +38,33 @@ class Chooser:
         acts: Mapping[Action, Act],
         ruling: Ruling | None,
         asof: Callable[[], float],
+        *,
+        leaves: bool = False,
     ) -> None:
         self.ruled = ruling is not None
         self._kinds = {kind: Route(storage) for kind, storage in kinds.items()}
         self._acts = acts
         self._ruling = ruling
         self._asof = asof
+        self._leaves = leaves
 
     def begin(self) -> Choose:
         """Return what chooses for records that are removed together: at one moment for all."""
         if self._ruling is None:
-            return lambda record: self._kinds.get(record.kind, PLAIN)
+            return lambda record: self._kinds.get(record.kind) or self._without_rules(record)
         asof, max_age = self._asof(), self._ruling.max_age()
         return lambda record: self._kinds.get(record.kind) or self._by_rule(record, asof, max_age)
+
+    def _without_rules(self, record: TempFile) -> Route:
+        """Return the way of a record where no rule is known here.
+
+        Its end is when to look at it again, which whoever knows the rule can: it may be used, to be compressed, or to
+        be quarantined.
+        """
+        if not self._leaves or not record.rule:
+            return PLAIN
+        why = f'it is under rule "{record.rule}" of another process, and this one has no rules'
+        return Route(None, Other(Status.KEPT, Cause.RULE, why))
 
     def _by_rule(self, record: TempFile, asof: float, max_age: float) -> Route:
         if self._ruling is None or record.session or (record.due_at is not None and not record.rule):

@@ -11,6 +11,7 @@ from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Identity, Kind, Nature, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
+from temp_file_manager.storage.compressed_copy import SUFFIX
 from temp_file_manager.storage.contract import NotThatFile, Removal, Storage
 from temp_file_manager.storage.identity import parent_of, same_file
 from temp_file_manager.storage.kernel import mounts, renames
@@ -150,7 +151,7 @@ class _Batch:
 
     def _row(self, record: TempFile, place: Place, parent: tuple[int, int, int]) -> Row:
         _, seen = self._compared(place)
-        path = os.path.join(self._quarantine.folder, name_in_quarantine(record.generation, seen.inode))
+        path = os.path.join(self._quarantine.folder, name_in_quarantine(record.generation, seen.inode, record.kind))
         nature = Nature(kind=Kind.QUARANTINED, origin=record.path)
         return successor(record, path, seen, parent, nature, self._quarantine.due_at)
 
@@ -268,12 +269,20 @@ def refuse_unmovable(directory: int, seen: Seen) -> None:
         raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN, detail)
 
 
-def name_in_quarantine(generation: int, inode: int) -> str:
+def name_in_quarantine(generation: int, inode: int, kind: Kind) -> str:
     """Return the name in the folder of a record's file: the same at each try.
 
-    The record's number is not enough: in another registry of the same base directory it is another's.
+    The record's number is not enough: in another registry of the same base directory it is another's. It also says
+    whether the file is the compressed form of another, as its record does no more: its origin is where that was.
     """
-    return f"{generation}-{inode & _WORD:x}"
+    return f"{generation}-{inode & _WORD:x}{SUFFIX if kind is Kind.COMPRESSED else ''}"
+
+
+def packed_from(record: TempFile) -> str:
+    """Return where the file was whose compressed form a record in quarantine is of; nothing if it is of none."""
+    if record.kind is not Kind.QUARANTINED or not record.path.endswith(SUFFIX):
+        return ""
+    return record.origin.removesuffix(SUFFIX)
 
 
 _WORD = (1 << 64) - 1

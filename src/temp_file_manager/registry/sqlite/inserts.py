@@ -6,7 +6,7 @@ from json import dumps
 from sqlite3 import Connection
 from typing import NamedTuple, Self
 
-from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Kind, Nature, NewFile
+from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
 
@@ -68,7 +68,7 @@ def add_files(
     *,
     known: Mapping[str, Whose],
     only_new: bool,
-    natures: Mapping[str, Nature],
+    apart: Mapping[str, Whose],
 ) -> bool:
     """Write rows within a transaction; a path that is known gets a new row in place of the old.
 
@@ -80,17 +80,17 @@ def add_files(
         files: Which; of two alike the last wins.
         known: Whose they are all the same, by path.
         only_new: Leave known paths as they are.
-        natures: Of those of the others that are not plain, by path.
+        apart: Whose those of the others are that are not plain, by path.
 
     Returns:
         Whether any was known.
     """
-    counted = _counted(files, natures)
+    counted = _counted(files, apart)
     registered = sum(counted) - len(known)
     # In floating point: files with holes can be so large that two of them are more than an integer of SQLite holds.
     size = float(sum([(file[2] or 0) if file[5] is None else file[5] for file, _ in files]))
     first = next_number(connection, sql)
-    rows = _rows(connection, sql, scope, whose, files, {**known, **_apart(whose, natures)}, first)
+    rows = _rows(connection, sql, scope, whose, files, {**known, **apart}, first)
     new = _add_new(connection, sql, rows, only_new=only_new)
     replaces = new < len(rows)
     if replaces:
@@ -161,27 +161,12 @@ def _add_new(connection: Connection, sql: dict[str, str], rows: Sequence[Row], *
     return new
 
 
-def _apart(whose: Whose, natures: Mapping[str, Nature]) -> dict[str, Whose]:
-    """Return whose the records are of paths that are not plain. What is in a session is under no rule."""
-    if not natures:
-        return {}
-    apart = {path: whose._replace(owner=owner_of(of, whose.owner), nature=of) for path, of in natures.items()}
-    return {path: one.unruled for path, one in apart.items()} if whose.session else apart
-
-
-def _counted(files: Sequence[Timed], natures: Mapping[str, Nature]) -> list[bool]:
+def _counted(files: Sequence[Timed], apart: Mapping[str, Whose]) -> list[bool]:
     """Say of each whether it is a registration."""
-    if not natures:
+    if not apart:
         return [file[4] is not PENDING for file, _ in files]
+    natures = {path: whose.nature for path, whose in apart.items()}
     return [counts_as_new(file, natures.get(file[0], PLAIN)) for file, _ in files]
-
-
-def owner_of(nature: Nature, owner: int) -> int:
-    """Return who owns a record that somebody adds: nobody what is in quarantine, or its undo would end with a block."""
-    return _NOBODY if nature.kind is Kind.QUARANTINED else owner
-
-
-_NOBODY = 0
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:

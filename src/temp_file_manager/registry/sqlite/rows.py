@@ -310,7 +310,7 @@ class Taken(Chunk):
 
     def uncommon(self, *, ruled: bool) -> list[int]:  # noqa: D102 - see Chunk
         if not ruled:
-            return [at for at, row in enumerate(self.rows) if row[_KIND]]
+            return [at for at, row in enumerate(self.rows) if row[_KIND] or row[_RULE]]
         return [at for at, row in enumerate(self.rows) if is_uncommon(row[_KIND], row[DUE_AT], row[_RULE])]
 
     def paths(self) -> list[str]:  # noqa: D102 - see Chunk

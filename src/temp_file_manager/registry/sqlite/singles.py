@@ -15,7 +15,6 @@ from temp_file_manager.registry.sqlite.inserts import (
     know_directory,
     leads_elsewhere,
     new_room,
-    owner_of,
     statement,
     take_out,
 )
@@ -141,7 +140,7 @@ class Singles:
         know_directory(connection, sql, bound[0], directory, before, identity)
         if known:
             take_out(connection, sql, bound[0], (known,))
-        row = _row(last + 1, bound[0], directory, file, single, owner_of(single.nature, transactions.owner))
+        row = _row(last + 1, bound[0], directory, file, single, transactions.owner_of(connection, single.nature))
         connection.execute(sql[statement("replace_file" if known else "add_new_file", (row,))], row)
         if tags:
             connection.execute(sql["add_tagged"], {"first": last + 1})

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from types import MappingProxyType
 from typing import TypeVar
 
-from temp_file_manager.records import Nature, NewFile
+from temp_file_manager.records import Kind, Nature, NewFile
 from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
@@ -19,6 +19,8 @@ from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
 from temp_file_manager.registry.sqlite.rows import Row, consecutive, nature_of, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
+
+_NOBODY = 0
 
 T = TypeVar("T")
 
@@ -137,9 +139,26 @@ class Transactions:
             InvalidArgumentError: there is no such living session.
         """
         whose = Whose(self.owner, session, self.end_of(connection, session) if session else None)
-        return add_files(
-            connection, self.sql, self.scope, whose, files, known=known, only_new=only_new, natures=natures
-        )
+        apart = {
+            path: whose._replace(owner=self.owner_of(connection, nature), nature=nature)
+            for path, nature in natures.items()
+        }
+        if session:  # what is in one is under no rule
+            apart = {path: one.unruled for path, one in apart.items()}
+        return add_files(connection, self.sql, self.scope, whose, files, known=known, only_new=only_new, apart=apart)
+
+    def owner_of(self, connection: Connection, nature: Nature) -> int:
+        """Return who owns a record that somebody adds.
+
+        Nobody what is in quarantine, or its undo would end with a block. And what is compressed is whose the file was
+        before, not that of whoever has swept: or it would go at the end of a block that has nothing to do with it.
+        """
+        if nature.kind is Kind.QUARANTINED:
+            return _NOBODY
+        if nature.kind is Kind.COMPRESSED:
+            before = self.whose(connection, (nature.origin,)).get(nature.origin)
+            return _NOBODY if before is None else before.owner
+        return self.owner
 
     def end_of(self, connection: Connection, session: int) -> float:
         """Return when a living session ends.
