@@ -22,7 +22,7 @@ from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
-from temp_file_manager.rules.ruling import Ruling
+from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import zstd
 from temp_file_manager.storage.base_directory import BaseDirectory
@@ -256,7 +256,7 @@ class Context:
 
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     """Return the rules that are asked; None where there are none, which is cheaper."""
-    return Ruling(Book(settings.rules, base_dir), lambda: age.value) if settings.rules else None
+    return Ruling(Book(settings.rules, base_dir), lambda: age.value, Upto()) if settings.rules else None
 
 
 def _ruled(

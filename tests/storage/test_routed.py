@@ -51,7 +51,7 @@ class ByName:
         self._routes = routes
         self.asked: list[str] = []
 
-    def begin(self) -> Choose:
+    def begin(self, *, foretold: bool = False) -> Choose:  # noqa: ARG002 - see Choices
         def choose(record: TempFile) -> Route:
             self.asked.append(record.path)
             return self._routes.get(record.path[0], PLAIN)

@@ -436,6 +436,19 @@ def test_the_newest_stay(ruled: Make, clock: FakeClock) -> None:
     assert there(manager) == ["2.log", "3.bak", "3.log"]
 
 
+def test_an_end_of_a_former_rule_is_no_word_about_the_newest(make_manager: MakeManager, clock: FakeClock) -> None:
+    """As long as it is not in force for all: another process is at that, or it takes its time."""
+    former = with_rules(make_manager, Rule("x", age=10))
+    made(former, "a", "b", "c")
+    clock.advance(20)
+    changed = with_rules(make_manager, Rule("x", keep_last=2))
+    with former.registry.exclusive(RULED):
+        report = jobs.sweep(changed.context, never)
+    assert (report.removed, there(changed)) == (0, ["a", "b", "c"])
+    assert (removed(changed.sweep(dry_run=True).outcomes), changed.sweep().removed) == (["a"], 1)
+    assert there(changed) == ["b", "c"]
+
+
 def test_more_than_a_page_beyond_the_newest(ruled: Make, clock: FakeClock) -> None:
     manager = ruled(Rule("last", match=("*.log",), keep_last=3))
     made(manager, *(f"{number}.log" for number in range(PAGE + 10)))

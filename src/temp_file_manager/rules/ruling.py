@@ -3,9 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from temp_file_manager.records import Nature, NewFile
+from temp_file_manager.records import Nature, NewFile, TempFile
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.life import first_look
+from temp_file_manager.rules.rule import Rule
+
+
+class Upto:
+    """How far rules have been put in force: ends of records with a higher generation may be what former rules said.
+
+    Attributes:
+        value: The generation; none at first.
+    """
+
+    value = 0.0
 
 
 class Ruling(NamedTuple):
@@ -14,10 +25,21 @@ class Ruling(NamedTuple):
     Attributes:
         book: The rules.
         max_age: Says how many seconds a record may live that none is about, or one that gives no age.
+        upto: What puts rules in force keeps this; None: nothing does, and they have been so for ever.
     """
 
     book: Book
     max_age: Callable[[], float]
+    upto: Upto | None = None
+
+    def as_known(self, record: TempFile, rule: Rule) -> TempFile:
+        """Return a record as its rule may take it: an end that a former rule has set says nothing of the newest.
+
+        Other rules find their ends anew from the file; whether a file is among the newest only its record tells.
+        """
+        if rule.keep_last is None or self.upto is None or record.generation <= self.upto.value:
+            return record
+        return record._replace(due_at=None)
 
     def give(self, rows: Iterable[NewFile], registered_at: float) -> tuple[list[NewFile], Mapping[str, Nature]]:
         """Return rows as they are to be put on record, and the natures of those that come under a rule.

@@ -7,7 +7,6 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
-from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.life import Action, Step, Used, step
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.rules.ruling import Ruling
@@ -48,12 +47,16 @@ class Chooser:
         self._asof = asof
         self._leaves = leaves
 
-    def begin(self) -> Choose:
-        """Return what chooses for records that are removed together: at one moment for all."""
+    def begin(self, *, foretold: bool = False) -> Choose:
+        """Return what chooses for records that are removed together: at one moment for all.
+
+        Ends of ``foretold`` records are what they would be by then.
+        """
         if self._ruling is None:
             return lambda record: self._kinds.get(record.kind) or self._without_rules(record)
         asof, max_age = self._asof(), self._ruling.max_age()
-        return lambda record: self._kinds.get(record.kind) or self._by_rule(record, asof, max_age)
+        ruling = self._ruling._replace(upto=None) if foretold else self._ruling
+        return lambda record: self._kinds.get(record.kind) or self._by_rule(ruling, record, asof, max_age)
 
     def _without_rules(self, record: TempFile) -> Route:
         """Return the way of a record where no rule is known here.
@@ -66,10 +69,10 @@ class Chooser:
         why = f'it is under rule "{record.rule}" of another process, and this one has no rules'
         return Route(None, Other(Status.KEPT, Cause.RULE, why))
 
-    def _by_rule(self, record: TempFile, asof: float, max_age: float) -> Route:
-        if self._ruling is None or record.session or (record.due_at is not None and not record.rule):
+    def _by_rule(self, ruling: Ruling, record: TempFile, asof: float, max_age: float) -> Route:
+        if record.session or (record.due_at is not None and not record.rule):
             return PLAIN
-        decided = decide(self._ruling.book, record, asof, max_age)
+        decided = decide(ruling, record, asof, max_age)
         if decided is None:
             end = due_at(record.registered_at, None, max_age)
             return PLAIN if end <= asof else _kept(end, f"no rule is about it, and max_age is {span(max_age)}")
@@ -84,13 +87,13 @@ class Chooser:
         return Route(act(found.due_at))
 
 
-def decide(book: Book, record: TempFile, asof: float, max_age: float) -> tuple[Rule, Step] | None:
+def decide(ruling: Ruling, record: TempFile, asof: float, max_age: float) -> tuple[Rule, Step] | None:
     """Return the rule that is about a record, and what it says is to be done now; None if none is. See ``step``."""
-    rule = book.decide(record.origin or record.path, record.tags, record.room)
+    rule = ruling.book.decide(record.origin or record.path, record.tags, record.room)
     if rule is None:
         return None
     used = used_at(record.path) if rule.by is not By.REGISTRATION or rule.compress is not None else None
-    return rule, step(rule, record, used, asof, max_age)
+    return rule, step(rule, ruling.as_known(record, rule), used, asof, max_age)
 
 
 def used_at(path: str) -> Used | None:

@@ -67,7 +67,7 @@ def plans(ruling: Ruling | None, asof: Callable[[], float]) -> Planned:
 
     def planned(record: TempFile) -> Plan:
         now = asof()
-        decided = None if ruling is None else decide(ruling.book, record, now, ruling.max_age())
+        decided = None if ruling is None else decide(ruling, record, now, ruling.max_age())
         if decided is None or decided[1].action is not Action.COMPRESS:  # that has changed just now
             return Plan(record.rule, now, now)
         rule, step = decided

@@ -160,9 +160,18 @@ class RulesInForce:
         if self._ruling is None and not self._registry.properties.outlives_process:
             return None
         note, rules = read_note(self._registry), digests(self._ruling)
+        if self._numbered and not are_same(note.rules, rules):
+            self._known(0.0)
+        elif self._numbered and self._ruling and self._ruling.upto:
+            self._known(max(self._ruling.upto.value, note.upto))
         if not rules and (note is NO_NOTE or (note.rules and self._clock.wall() - note.at < IN_FORCE)):
             return None
         return note, rules
+
+    def _known(self, upto: float) -> None:
+        """Let sweeps know how far records say what these rules decide."""
+        if self._ruling is not None and self._ruling.upto is not None:
+            self._ruling.upto.value = upto
 
     def _same(self, note: Note, rules: Digests) -> Collection[str]:
         """Return the rules whose decisions stay; of those in force already, none of what comes, where that is known."""
@@ -243,6 +252,7 @@ class RulesInForce:
                 break
         if walk.last > since or not abs(self._clock.wall() - note.at) < RENEWED:
             self._note(work.rules, max(walk.last, since))
+        self._known(math.inf if done or not self._numbered else max(walk.last, since))
         if done:
             work.same = () if self._numbered else set(work.rules)
             work.walk = walk if self._numbered else None

@@ -37,7 +37,7 @@ class Choices(Protocol):
 
     ruled: bool
 
-    def begin(self) -> Choose:
+    def begin(self, *, foretold: bool = False) -> Choose:
         """Return what chooses for records that are removed together."""
 
 
@@ -81,7 +81,7 @@ class Routed:
 
     def predict(self, records: Iterable[TempFile]) -> Iterator[Outcome]:
         """Yield what ``remove`` would make of each, as far as looking can tell."""
-        choose = self._choices.begin()
+        choose = self._choices.begin(foretold=True)
         for route, some in groupby(records, choose):
             if route.kept is not None:
                 yield from (Outcome(record, *route.kept) for record in some)
