@@ -279,7 +279,7 @@ def nature_of(rule: str | None, kind: str | None, origin: bytes | None) -> Natur
     Raises:
         ValueError: there is no such kind.
     """
-    if rule is None and kind is None:
+    if rule is None and kind is None and origin is None:
         return PLAIN
     known = _KINDS.get(kind or "")  # a look-up costs a third of what making the enum's member does
     if known is None:
