@@ -60,18 +60,12 @@ class Hanging:
             assert self.release.wait(PATIENCE)
 
 
-OTHERS: set[threading.Thread] = set()
-"""Workers of storages that other modules' tests have not let go of yet."""
-
-
 def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "temp-file-removal" and thread not in OTHERS]
+    return [thread for thread in threading.enumerate() if thread.name == "temp-file-removal"]
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    OTHERS.clear()
-    OTHERS.update(workers())
     yield
     gc.collect()
     for thread in workers():
