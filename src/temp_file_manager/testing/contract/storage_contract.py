@@ -39,7 +39,8 @@ class StorageContract:
         self._count = 0
 
     def teardown_method(self) -> None:
-        """Remove them; pytest calls it."""
+        """Remove them, and let go of the storage, whose threads may end with it; pytest calls it, and keeps this."""
+        del self.storage
         self._folder.cleanup()
 
     # -- words the tests are written in --------------------------------------------------------------------
