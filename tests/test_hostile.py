@@ -264,8 +264,7 @@ def tried(
 
 def failing(storage: FailingStorage, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[object]:
     """Have every storage fail as this one does."""
-    patch = lambda _, removal: storage.remove(removal)  # noqa: E731
-    monkeypatch.setattr(LocalStorage, "remove", patch)
+    monkeypatch.setattr(LocalStorage, "remove", lambda _, removal: storage.remove(removal))
     return ended(storage)
 
 

@@ -298,7 +298,7 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, ``exception``."""
 
-    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+    def format(self, record: logging.LogRecord) -> str:  # noqa: D102 - see logging.Formatter
         from datetime import UTC, datetime  # noqa: PLC0415 - slow to import, as json is, and few log JSON
         from json import dumps  # noqa: PLC0415 - likewise
 

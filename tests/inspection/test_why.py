@@ -703,7 +703,7 @@ def test_any_name(case: Case, name: str) -> None:
 def test_a_nul_in_a_name(tmp_path: Path, kind: str) -> None:
     with ExitStack() as stack:
         case = Case(tmp_path, "memory:", stack)
-        for case.path in (Path(f"{case.path}\0x"), Path("/nowhere\0x")):  # noqa: B020
+        for case.path in (Path(f"{case.path}\0x"), Path("/nowhere\0x")):  # noqa: B020 - the case is asked about that path
             case.manager.files[str(case.path)] = 0.0
             story = case.why()
             assert (story.kind, story.found) == ("nothing", None)

@@ -1,6 +1,7 @@
 """One directory by two paths, a link and a mount: one file to pins, sweeps, adoption and whoever asks."""
 
 import errno
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -71,7 +72,7 @@ def test_adoption_leaves_it_to_who_registered_it(manager: TempFileManager, real:
     (real / "file").write_text("x")
     (real / "nobody's").write_text("x")
     manager.register_file(f"{other}/file", ttl=DAY)
-    known = lambda paths: on_record(manager.registry, paths)  # noqa: E731
+    known = functools.partial(on_record, manager.registry)
     planned = plan(real, now=manager.context.clock.wall() + DAY, max_age=1, known=known)
     assert (planned.files, planned.skipped) == (1, {"already on record": 1})
     assert adopt(manager.context, planned).registered == 1

@@ -46,24 +46,24 @@ class UnpackedReader(io.RawIOBase):
     def readable(self) -> bool:  # noqa: D102 - see io.RawIOBase
         return True
 
-    def seekable(self) -> bool:  # noqa: D102
+    def seekable(self) -> bool:  # noqa: D102 - see io.RawIOBase
         return True
 
     def fileno(self) -> int:
         """Return the descriptor of the compressed file."""
         return self._file.fileno()
 
-    def readinto(self, buffer: Any) -> int:  # noqa: D102
+    def readinto(self, buffer: Any) -> int:  # noqa: D102 - see io.RawIOBase
         return int(self._try(lambda: self._unpacked.readinto(buffer)))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place in what it holds; to go back, it is read from its beginning."""
         return int(self._try(lambda: self._unpacked.seek(offset, whence)))
 
-    def tell(self) -> int:  # noqa: D102
+    def tell(self) -> int:  # noqa: D102 - see io.RawIOBase
         return int(self._unpacked.tell())
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:  # noqa: D102 - see io.RawIOBase
         if not self.closed:
             self._unpacked.close()
             self._file.close()

@@ -45,15 +45,15 @@ class PipeBell(LockBell):
         self._poll = select.poll()
         self._poll.register(self._reader, select.POLLIN)
 
-    def set(self) -> None:  # noqa: D102
+    def set(self) -> None:  # noqa: D102 - see LockBell
         os.write(self._writer, b"!")
 
-    def wait(self, timeout: float | None = None) -> bool:  # noqa: D102
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: D102 - see LockBell
         if timeout is not None and not self._poll.poll(min(max(0.0, timeout) * 1000, _LONGEST)):
             return False
         return os.read(self._reader, 1) == b"!"
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:  # noqa: D102 - see LockBell
         os.close(self._reader)
         os.close(self._writer)
 

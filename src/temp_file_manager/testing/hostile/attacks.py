@@ -50,7 +50,7 @@ class Attack:
 
     def _begin(self, process: "subprocess.Popen[str]", line: str) -> None:
         assert process.stdin is not None  # noqa: S101 - they are pipes
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - likewise
         try:
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
