@@ -30,7 +30,7 @@ _RATIOS = (
     ("evicting the least used, SQLite / cleaning as many", "evicting", 1.3, lives.LEAST_USED, lives.CLEAN),
     ("evicting the largest, SQLite / cleaning as many", "evicting", 2.7, lives.LARGEST, lives.CLEAN),
     ("quarantining, SQLite / removing", "quarantining", 1.8, lives.QUARANTINED, lives.REMOVED),
-    ("compressing idle files, SQLite / the bare library", "compressing", 1.25, compression.OURS, compression.SAFE),
+    ("compressing idle files, SQLite / the bare library", "compressing", 1.25, compression.OURS, compression.BARE),
     ("a unit, time / rm -rf", "units", 2.0, lives.UNIT, lives.RM),
     ("a unit, processor time / rm -rf", "units", 3.5, lives.UNIT_CPU, lives.RM_CPU),
     ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),

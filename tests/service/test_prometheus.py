@@ -58,17 +58,7 @@ class Service:
 
 @contextmanager
 def serving(base: Path, **variables: str) -> Iterator[Service]:
-    port = free_port()
-    env = environment(
-        TEMP_FILE_BASE_DIR=str(base),
-        TEMP_FILE_CLEANUP_INTERVAL="0.5",
-        TEMP_FILE_HTTP_PORT="off",
-        ENABLE_TEMP_FILE_METRICS="true",
-        PROMETHEUS_PORT=str(port),
-        **variables,
-    )
-    with open(base.with_name(f"{base.name}.log"), "wb") as log:
-        process = subprocess.Popen([*SHIM], env=env, stdout=log, stderr=log)
+    port, process = started(base, variables)
     try:
         yield Service(base, port, process)
         if process.poll() is None:
@@ -78,6 +68,26 @@ def serving(base: Path, **variables: str) -> Iterator[Service]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def started(base: Path, variables: dict[str, str], tries: int = 3) -> "tuple[int, subprocess.Popen[bytes]]":
+    """Start a service, and return its port: another, where somebody has taken the first before it could."""
+    port, path = free_port(), base.with_name(f"{base.name}.log")
+    env = environment(
+        TEMP_FILE_BASE_DIR=str(base),
+        TEMP_FILE_CLEANUP_INTERVAL="0.5",
+        TEMP_FILE_HTTP_PORT="off",
+        ENABLE_TEMP_FILE_METRICS="true",
+        PROMETHEUS_PORT=str(port),
+        **variables,
+    )
+    with open(path, "wb") as log:
+        process = subprocess.Popen([*SHIM], env=env, stdout=log, stderr=log)
+    until(lambda: process.poll() is not None or b"Metrics: port" in path.read_bytes(), PATIENCE)
+    if process.poll() is None:
+        return port, process
+    assert tries > 1, path.read_text()
+    return started(base, variables, tries - 1)
 
 
 def registered(base: Path, names: list[str], *, ttl: float | None = None) -> list[Path]:
