@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ for at in /tmp /var/tmp /run; do mount -t tmpfs tmpfs "$at"; done
 mount -o remount,bind,rw /mnt
 cd /mnt
 shift 2
-exec "$@"
+"$@" || exit $?
 """
 """Everything is read-only but the copy of the repository and empty temporary directories; nobody else's processes are
 there to be killed; and whatever a test leaves running ends with it."""
@@ -27,6 +28,9 @@ there to be killed; and whatever a test leaves running ends with it."""
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
 
 
+_OUT_OF_TIME = 128 + signal.SIGXCPU
+STALLED = 5
+"""Times as long as the tests may compute, that they may take in all: what else the machine does slows them down, too."""
 _OPTIONS = ("-x", "-q", "--no-header", "--tb=line", "-n", "0")
 
 
@@ -60,7 +64,7 @@ def tested(place: str, tests: Iterable[str], seconds: float, *options: str) -> R
     Args:
         place: The copy.
         tests: Names, files and folders of tests; there may be thousands.
-        seconds: After which they are stopped.
+        seconds: Of computing, after which they are stopped: so a busy machine stops none that would have passed.
         options: What else pytest is to be told.
     """
     with open(f"{place}/arguments", "w", encoding="utf-8") as file:
@@ -69,7 +73,7 @@ def tested(place: str, tests: Iterable[str], seconds: float, *options: str) -> R
     pytest = ("/mnt/.venv/bin/python", "-m", "pytest", *_OPTIONS, *options, "@/mnt/arguments")
     began = time.monotonic()
     with subprocess.Popen(
-        (*_UNSHARE, "sh", "-c", _SCRIPT, "sh", place, sys.prefix, *pytest),
+        (*_UNSHARE, "prlimit", f"--cpu={int(seconds)}", "sh", "-c", _SCRIPT, "sh", place, sys.prefix, *pytest),
         env=os.environ | ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -77,8 +81,9 @@ def tested(place: str, tests: Iterable[str], seconds: float, *options: str) -> R
         errors="replace",
     ) as running:
         try:
-            said, _ = running.communicate(timeout=seconds)
+            said, _ = running.communicate(timeout=STALLED * seconds)
         except subprocess.TimeoutExpired:
             running.kill()  # and with it all that is in its room
             return Run(None, time.monotonic() - began, "")
-    return Run(running.returncode, time.monotonic() - began, "\n".join(said.strip().splitlines()[-5:]))
+    code = None if running.returncode == _OUT_OF_TIME else running.returncode
+    return Run(code, time.monotonic() - began, "\n".join(said.strip().splitlines()[-5:]))
