@@ -30,7 +30,7 @@ _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-pr
 
 _OUT_OF_TIME = 128 + signal.SIGXCPU
 STALLED = 5
-"""Times as long as the tests may compute, that they may take in all: what else the machine does slows them down, too."""
+"""Times as long as the tests may compute, that they may take in all: what else runs slows them."""
 _OPTIONS = ("-x", "-q", "--no-header", "--tb=line", "-n", "0")
 
 
