@@ -12,6 +12,7 @@ from contexts import MakeManager
 from temp_file_manager import TempFileManager
 
 if TYPE_CHECKING:
+    from postgres_server import PostgresServer
     from temp_file_manager.testing import FakeClock
 
 # Before anything imports it: its assertions are part of the tests.
@@ -51,6 +52,22 @@ def clock() -> "FakeClock":
     from temp_file_manager.testing import FakeClock
 
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A server that the tests of this process share."""
+    from postgres_server import PostgresServer
+
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres: "PostgresServer") -> str:
+    """How libpq reaches a database of this test's own, with the schema in it."""
+    return postgres.conninfo(postgres.new_database())
 
 
 @pytest.fixture

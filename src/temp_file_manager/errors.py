@@ -8,6 +8,7 @@
     ├── RegistryError                                a registry that cannot be opened or used
     │   ├── RegistryFullError                        its disk is full
     │   ├── RegistryGoneError                        it was taken away while in use
+    │   ├── RegistryUnavailableError                 its server does not answer
     │   ├── RegistryBusyError                        this very thread is in the middle of using it
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
     ├── LargeSweepError                              a sweep that asks before it removes so much
@@ -47,6 +48,10 @@ class RegistryFullError(RegistryError):
 
 class RegistryGoneError(RegistryError):
     """A registry that was removed or replaced while this process had it open: only a new start finds the one there."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """A registry whose server does not answer: nothing is known of what was asked for, which is to be asked again."""
 
 
 class RegistryBusyError(RegistryError):

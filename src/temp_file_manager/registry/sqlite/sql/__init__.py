@@ -1,7 +1,8 @@
 """SQL as data: the schema's migrations, and every statement by name."""
 
 import pkgutil
-import re
+
+from temp_file_manager.registry.statements import read_statements
 
 MIGRATIONS = (
     "001_files.sql",
@@ -26,11 +27,4 @@ def load(name: str) -> str:
 
 def load_statements() -> dict[str, str]:
     """Return the statements of ``statements.sql`` by name, with the fragments in their places."""
-    parts = re.split(r"^-- (name|fragment): (\w+)\n", load("statements.sql"), flags=re.MULTILINE)
-    found = list(zip(parts[1::3], parts[2::3], parts[3::3], strict=True))
-    fragments: dict[str, str] = {}
-    for kind, name, text in found:
-        if kind == "fragment":
-            lines = (line for line in text.strip().splitlines() if not line.startswith("--"))
-            fragments[name] = "\n".join(lines).format_map(fragments)
-    return {name: text.strip().format_map(fragments) for kind, name, text in found if kind == "name"}
+    return read_statements(load("statements.sql"))
