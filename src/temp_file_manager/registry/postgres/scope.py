@@ -37,6 +37,7 @@ class Scope:
 
     def look(self, statement: str, **bound: Any) -> list[Row]:
         """Return what a statement of this name reads, of this scope."""
+        self.server.refuse_older()
         if not self.number:
             found = self.server.reader.execute(self.sql["scope"], {"name": self.name})
             if found:
@@ -49,7 +50,8 @@ class Scope:
         return self.server.writer.execute(self.sql[statement], bound | {"scope": self.number, "owner": self.owner})
 
     def enter(self) -> None:
-        """Make the scope if nobody has, and become an owner in it."""
+        """Make the scope if nobody has, and become an owner in it; refuse if nothing is to be changed."""
+        self.server.refuse_changes()
         if not self.owner:
             bound = {
                 "name": self.name,
