@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.machine import machine
 from temp_file_manager.registry.contract import Identify, Registry
 from temp_file_manager.registry.files import unidentified
 from temp_file_manager.registry.memory.registry import MemoryRegistry
@@ -14,8 +16,14 @@ from temp_file_manager.text import masked
 MEMORY = "memory:"
 """Where an application's records live when nothing else is said."""
 
+POSTGRESQL = "postgresql:"
+"""Where the records of many hosts live."""
+
 SQLITE = "sqlite:"
 """Where the command line's live: a command's process ends before the next begins."""
+
+
+PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Address:
         outlives_process: Whether its records do.
         file: The file they live in, made or not; None when they live in none.
         options: What follows the ``?``.
+        told: What the settings say to all registries, by their names; what a scheme does not know it passes over.
     """
 
     scheme: str
@@ -35,6 +44,7 @@ class Address:
     outlives_process: bool
     file: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,32 @@ def _open_sqlite(address: Address, base_dir: str, identify: Identify) -> Registr
     return SqliteRegistry(address.file, base_dir, synchronous=synchronous, identify=identify)
 
 
+def _parse_postgresql(rest: str, base_dir: str) -> Address:
+    from temp_file_manager.registry.postgres import address  # noqa: PLC0415 - few have a server
+
+    del base_dir
+    said = address.read(rest)
+    return Address("postgresql", address.shown(said), outlives_process=True, options=said)
+
+
+def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
+    try:
+        from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise RegistryError(
+            "a registry on PostgreSQL needs psycopg, which is not installed: "
+            "pip install 'temp-file-manager[postgres]' adds it"
+        ) from error
+    scope = f"local:{machine()}:{os.path.abspath(base_dir)}"
+    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+
+
 SCHEMES: dict[str, Scheme] = {
     "memory": Scheme(("memory:",), _parse_memory, _open_memory),
     "sqlite": Scheme(("sqlite:", "sqlite:///PATH"), _parse_sqlite, _open_sqlite),
+    "postgresql": Scheme(("postgresql://[USER@]HOST[:PORT]/DATABASE",), _parse_postgresql, _open_postgresql),
 }
 
 
@@ -97,7 +130,7 @@ def parse(address: str, base_dir: str, schemes: Mapping[str, Scheme] = SCHEMES) 
     """Read an address; opens and makes nothing.
 
     Args:
-        address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, or ``sqlite:///PATH``.
+        address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, ``sqlite:///PATH``, or ``postgresql://…``.
         base_dir: Whose records are meant.
         schemes: The kinds that there are.
 
@@ -117,6 +150,7 @@ def open_registry(
     base_dir: str,
     identify: Identify = unidentified,
     schemes: Mapping[str, Scheme] = SCHEMES,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Registry:
     """Return the registry that ``registry`` names: an object as it is, None a new one in memory.
 
@@ -125,13 +159,14 @@ def open_registry(
         base_dir: Whose records it is to hold.
         identify: Tells which file is at an unknown path that is written to ``files``.
         schemes: As in ``parse``.
+        told: See ``Address``.
 
     Raises:
         RegistryError: no registry has that name, or it cannot be opened.
     """
     if isinstance(registry, Registry):
         return registry
-    address = parse(registry or MEMORY, base_dir, schemes)
+    address = replace(parse(registry or MEMORY, base_dir, schemes), told=told)
     return schemes[address.scheme].open(address, base_dir, identify)
 
 

@@ -25,7 +25,7 @@ SILENCE = 2.0
 ANSWER = 1.0
 """Seconds it has for that. With the two that the driver gives a connection at least, that makes ``PATIENCE``."""
 
-USUAL = {
+USUAL: dict[str, str | int] = {
     "application_name": "temp-file-manager",
     # A connection is over that the server's host, or the way to it, has not confirmed for so long.
     "keepalives": 1,
@@ -54,12 +54,12 @@ class Link(psycopg.Connection[Row]):
         super().__init__(*arguments, **how)
         at_fork(self, Link.leave)
 
-    def __del__(self) -> None:
+    def __del__(self, *_: object) -> None:
         # An interrupt may come before anybody holds a new connection: no more than that, so no warning.
         if hasattr(self, "pgconn"):
             self.close()
 
-    def wait(self, gen: Any, *arguments: Any, **how: Any) -> Any:  # type: ignore[override]
+    def wait(self, gen: Any, *arguments: Any, **how: Any) -> Any:
         """Wait as the driver does; not for ever."""
         return super().wait(self._bounded(gen), *arguments, **how)
 
@@ -132,7 +132,7 @@ def connect(conninfo: str, secret: Mapping[str, str]) -> Link:
 def _connect(conninfo: str, secret: Mapping[str, str], seconds: int) -> Link:
     given = conninfo_to_dict(conninfo)
     hosts = 1 + str(given.get("host") or given.get("hostaddr") or "").count(",")
-    usual = {name: value for name, value in USUAL.items() if name not in given}
+    usual: dict[str, str | int] = {name: value for name, value in USUAL.items() if name not in given}
     bounded = make_conninfo(conninfo, connect_timeout=max(2, seconds // hosts), **usual, **secret)
     # No prepared statements: they belong to a session, and a pooler hands those around.
     return Link.connect(bounded, autocommit=True, prepare_threshold=None)
