@@ -1,9 +1,11 @@
 """Registry addresses: which scheme opens which registry, where it keeps its records, and how it may be shown."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.machine import machine
@@ -12,6 +14,9 @@ from temp_file_manager.registry.files import unidentified
 from temp_file_manager.registry.memory.registry import MemoryRegistry
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.text import masked
+
+if TYPE_CHECKING:
+    from temp_file_manager.registry.postgres.server import Server
 
 MEMORY = "memory:"
 """Where an application's records live when nothing else is said."""
@@ -105,9 +110,11 @@ def _parse_postgresql(rest: str, base_dir: str) -> Address:
     return Address("postgresql", address.shown(said), outlives_process=True, options=said)
 
 
-def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
+@contextmanager
+def _postgres_extra() -> Iterator[None]:
+    """Name the extra if it is not there."""
     try:
-        from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
+        yield
     except ModuleNotFoundError as error:
         if error.name != "psycopg":
             raise
@@ -115,8 +122,28 @@ def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Reg
             "a registry on PostgreSQL needs psycopg, which is not installed: "
             "pip install 'temp-file-manager[postgres]' adds it"
         ) from error
+
+
+def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
+    with _postgres_extra():
+        from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
     scope = f"local:{machine()}:{os.path.abspath(base_dir)}"
     return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+
+
+def open_server(address: Address, told: Mapping[str, str]) -> "Server":
+    """Return the server that an address of ``postgresql:`` names, not yet asked anything.
+
+    Args:
+        address: What ``parse`` returned.
+        told: As in ``open_registry``.
+
+    Raises:
+        RegistryError: the extra is not there.
+    """
+    with _postgres_extra():
+        from temp_file_manager.registry.postgres.opening import server_of  # noqa: PLC0415 - an extra
+    return server_of(address.options, told.get(PASSWORD_FILE, ""))
 
 
 SCHEMES: dict[str, Scheme] = {

@@ -40,7 +40,7 @@ class Link(psycopg.Connection[Row]):
     """A connection whose waits have an end, and which a forked child lets go of without a word to the server.
 
     Attributes:
-        longest: Seconds that a statement may take; others than the usual are set before it.
+        longest: Seconds that a statement may take; with more than ``LONGEST`` it waits for locks, too.
         silence: Seconds without a word after which it asks.
         asks: What tells whether the server is there, which raises if it is not, and what this link's process there
             waits for.
@@ -81,7 +81,7 @@ class Link(psycopg.Connection[Row]):
     def _ask(self, taken: float) -> None:
         """Raise if there is no use in waiting on."""
         waits = self.asks(self.info.backend_pid) if self.asks else "nothing came back"
-        if taken >= self.longest or (waits and taken >= PATIENCE - ANSWER):
+        if taken >= self.longest or (waits and self.longest <= LONGEST and taken >= PATIENCE - ANSWER):
             self.close()  # whatever it does yet, nobody waits for
             raise psycopg.OperationalError(waits or f"a statement has taken {taken:.0f} s")
 

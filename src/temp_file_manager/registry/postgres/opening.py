@@ -12,7 +12,7 @@ from temp_file_manager.registry.postgres.server import Server, no_password
 from temp_file_manager.settings.secret_file import read_secret
 
 
-def open_server(said: Mapping[str, str], password_file: str) -> Server:
+def server_of(said: Mapping[str, str], password_file: str) -> Server:
     """Return a server as an address says, not yet asked anything.
 
     Args:
@@ -26,8 +26,8 @@ def open_postgres(said: Mapping[str, str], password_file: str, scope: str, ident
     """Return the registry of a scope.
 
     Args:
-        said: As ``open_server``.
-        password_file: As ``open_server``.
+        said: As ``server_of``.
+        password_file: As ``server_of``.
         scope: ``local:MACHINE:BASE`` or ``volume:NAME``.
         identify: As ``open_registry``.
 
@@ -35,7 +35,7 @@ def open_postgres(said: Mapping[str, str], password_file: str, scope: str, ident
         RegistryError: its schema is older than this version needs: what to run.
         RegistryUnavailableError: the server does not answer.
     """
-    registry = PostgresRegistry(open_server(said, password_file), scope, identify=identify)
+    registry = PostgresRegistry(server_of(said, password_file), scope, identify=identify)
     try:
         registry.server.refuse_older()
     except BaseException:
