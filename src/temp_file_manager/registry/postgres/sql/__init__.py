@@ -4,7 +4,7 @@ import pkgutil
 
 from temp_file_manager.registry.statements import read_statements
 
-MIGRATIONS = ("001_registry.sql",)
+MIGRATIONS = ("001_registry.sql", "002_records.sql")
 """In their order; how many of them a database has seen is its schema."""
 
 
