@@ -1,4 +1,4 @@
-"""Faults in a scope of the PostgreSQL registry beyond its claims: what the dead have left, and counts that do not fit."""
+"""Faults in a scope of the PostgreSQL registry: what the dead have left, and counts that do not fit."""
 
 import os
 from collections.abc import Callable, Iterator
