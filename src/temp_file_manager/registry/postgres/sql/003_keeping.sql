@@ -273,17 +273,20 @@ END $$;
 -- The counts that are kept and do not fit, beside what counting gives: of a scope, or of the records with the same tags.
 CREATE FUNCTION tfm.miscounts(in_scope integer)
 RETURNS TABLE (name text, tags text, told float8, counted float8)
-LANGUAGE sql STABLE SET search_path = pg_catalog, tfm AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, tfm AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH every AS (
         SELECT files.tags, count(*)::float8 AS records, coalesce(sum(coalesce(disk, size)), 0)::float8 AS bytes
         FROM files WHERE scope = in_scope GROUP BY files.tags
     ), found AS (
-        SELECT 'records' AS name, NULL AS tags, coalesce(sum(records), 0) AS value FROM every
-        UNION ALL SELECT 'bytes', NULL, coalesce(sum(bytes), 0) FROM every
+        SELECT 'records' AS name, NULL::text AS tags, coalesce(sum(records), 0) AS value FROM every
+        UNION ALL SELECT 'bytes', NULL::text, coalesce(sum(bytes), 0) FROM every
         UNION ALL SELECT 'records', every.tags, records FROM every WHERE every.tags IS NOT NULL
         UNION ALL SELECT 'bytes', every.tags, bytes FROM every WHERE every.tags IS NOT NULL
     ), kept AS (
-        SELECT totals.name, NULL AS tags, sum(value) AS value FROM totals
+        SELECT totals.name, NULL::text AS tags, sum(value) AS value FROM totals
         WHERE scope = in_scope AND totals.name IN ('records', 'bytes') GROUP BY totals.name
         UNION ALL SELECT 'records', tagged.tags, sum(records) FROM tagged WHERE scope = in_scope GROUP BY tagged.tags
         UNION ALL SELECT 'bytes', tagged.tags, sum(bytes) FROM tagged WHERE scope = in_scope GROUP BY tagged.tags
@@ -291,8 +294,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, tfm AS $$
     SELECT coalesce(found.name, kept.name), coalesce(found.tags, kept.tags),
         coalesce(kept.value, 0), coalesce(found.value, 0)
     FROM found FULL JOIN kept ON kept.name = found.name AND coalesce(kept.tags, '') = coalesce(found.tags, '')
-    WHERE coalesce(kept.value, 0) <> coalesce(found.value, 0)
-$$;
+    WHERE coalesce(kept.value, 0) <> coalesce(found.value, 0);
+END $$;
 
 -- Put right the counts that do not fit: by the difference, as others go on counting meanwhile.
 CREATE FUNCTION tfm.recount(in_scope integer) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, tfm AS $$
