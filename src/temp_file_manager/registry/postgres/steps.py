@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from temp_file_manager.registry.postgres.failures import in_our_words
 from temp_file_manager.registry.postgres.scope import Scope
-from temp_file_manager.registry.postgres.server import Row, translated
+from temp_file_manager.registry.postgres.server import Row
 
 Connection = psycopg.Connection[Row]
 
@@ -21,6 +22,8 @@ def transaction(scope: Scope, work: Callable[[Connection], T]) -> T:
 
 def execute(scope: Scope, connection: Connection, statement: str, **bound: Any) -> list[Row]:
     """Return what a statement of this name does within a transaction."""
-    with translated():
-        bound |= {"scope": scope.number, "owner": scope.owner}
+    bound |= {"scope": scope.number, "owner": scope.owner}
+    try:
         return connection.execute(scope.sql[statement], bound, binary=True).fetchall()  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise in_our_words(scope.server.where, error) from error
