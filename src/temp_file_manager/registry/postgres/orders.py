@@ -96,9 +96,7 @@ def in_order(scope: Scope, paths: Paths, selection: Selection, after: object | N
     return Page(found, Following(rows[-1][by.column], rows[-1][ID]) if more else None)
 
 
-def _scanned(
-    scope: Scope, paths: Paths, scan: _Scan, selection: Selection, after: object | None, limit: int
-) -> Page:
+def _scanned(scope: Scope, paths: Paths, scan: _Scan, selection: Selection, after: object | None, limit: int) -> Page:
     """Return the next records of a scan; those of them that have gone since are left out."""
     place = after if isinstance(after, Scanned) else Scanned(array("q"), 0, scan.start)
     if place.first >= len(place.ids):
