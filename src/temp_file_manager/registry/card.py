@@ -23,6 +23,7 @@ class Properties:
         shared_by: Who can use the same records at a time.
         files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
         chunk: Records that a sweep claims at a time, at most.
+        heirs: Whether a session may have heirs, which inherit a lock file of this machine.
     """
 
     address: str
@@ -31,3 +32,4 @@ class Properties:
     shared_by: SharedBy = SharedBy.PROCESS
     files: tuple[str, ...] = ()
     chunk: int = 500
+    heirs: bool = False

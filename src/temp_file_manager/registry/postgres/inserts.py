@@ -82,11 +82,15 @@ def columns(
     ends = [file[1] for file, _ in rows]
     if whose:
         ends = [one.due_at if one and one.session else end for one, end in zip(whose, ends, strict=True)]
-    return bound | _apart(rows, apart, paths) | {
-        "ends": None if not any(end is not None for end in ends) else arrays.moments(ends),
-        "owners": _numbers(one and one.owner for one in whose),
-        "sessions": _numbers(one and one.session for one in whose),
-    }
+    return (
+        bound
+        | _apart(rows, apart, paths)
+        | {
+            "ends": None if not any(end is not None for end in ends) else arrays.moments(ends),
+            "owners": _numbers(one and one.owner for one in whose),
+            "sessions": _numbers(one and one.session for one in whose),
+        }
+    )
 
 
 def counts_as_new(file: NewFile, nature: Nature) -> bool:

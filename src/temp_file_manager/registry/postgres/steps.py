@@ -23,4 +23,4 @@ def execute(scope: Scope, connection: Connection, statement: str, **bound: Any) 
     """Return what a statement of this name does within a transaction."""
     with translated():
         bound |= {"scope": scope.number, "owner": scope.owner}
-        return connection.execute(scope.sql[statement], bound, binary=True).fetchall()  # type: ignore[arg-type]
+        return connection.execute(scope.sql[statement], bound, binary=True).fetchall()
