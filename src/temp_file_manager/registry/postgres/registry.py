@@ -16,6 +16,7 @@ from temp_file_manager.registry.files import StoredRegistry, unidentified
 from temp_file_manager.registry.postgres.claimed import Claimed
 from temp_file_manager.registry.postgres.claims import PostgresClaims
 from temp_file_manager.registry.postgres.exclusive import Exclusive
+from temp_file_manager.registry.postgres.integrity import inspect
 from temp_file_manager.registry.postgres.journal import PostgresJournal
 from temp_file_manager.registry.postgres.keeps import PostgresKeeps
 from temp_file_manager.registry.postgres.natures import PostgresNatures
@@ -28,6 +29,7 @@ from temp_file_manager.registry.postgres.server import Server, no_password
 from temp_file_manager.registry.postgres.sessions import PostgresSessions
 from temp_file_manager.registry.postgres.singles import Single, Singles
 from temp_file_manager.registry.waiting import until_free
+from temp_file_manager.reports import Finding
 from temp_file_manager.sessions import Owner, Session
 
 CHUNK = 1000
@@ -64,7 +66,7 @@ class PostgresRegistry(StoredRegistry):
         self.server = Server(conninfo, self._in_child, password)
         self.clock = self.server.clock
         self.scope = Scope(self.server, scope)
-        paths = Paths(root)
+        self._paths = paths = Paths(root)
         self._owners = Owners(self.scope)
         self._claimed = Claimed(self.scope, paths, self._owners)
         self._claims = claims = PostgresClaims(self.scope, paths, self._claimed)
@@ -220,6 +222,12 @@ class PostgresRegistry(StoredRegistry):
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:
         """See ``Sessions.sessions``."""
         return self._sessions.sessions(ended=ended)
+
+    def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
+        """See ``Registry.check``."""
+        with self.lock:
+            found = self._claims.faults(now, fix=fix)
+            return tuple(found) + tuple(inspect(self.scope, fix=fix, shown=self._paths.shown))
 
     def close(self) -> None:
         """See ``Registry.close``. The next use connects again."""
