@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from temp_file_manager.errors import RegistryBusyError, RegistryError
 from temp_file_manager.forks import at_fork
+from temp_file_manager.registry.postgres.address import shown
 from temp_file_manager.registry.postgres.clock import ServerClock
 from temp_file_manager.registry.postgres.failures import in_our_words
 from temp_file_manager.registry.postgres.link import LONGEST, PATIENCE, Link, Row, connect
@@ -174,7 +175,7 @@ class Server:
     ) -> None:
         self.conninfo = conninfo
         self.password = password
-        self.where = shown(conninfo)
+        self.where = shown({name: str(value) for name, value in conninfo_to_dict(conninfo).items()})
         self.clock = ServerClock(self.meet)
         self.schema: int | None = None
         self.writer = Connection(self)
@@ -248,12 +249,3 @@ class Server:
         """Let go of both connections; the next use opens others."""
         self.writer.close()
         self.reader.close()
-
-
-def shown(conninfo: str) -> str:
-    """Return a server's address as it may be shown: without user and password."""
-    parts = conninfo_to_dict(conninfo)
-    if "service" in parts:
-        return f"postgresql:///?service={parts['service']}"
-    port = f":{parts['port']}" if "port" in parts else ""
-    return f"postgresql://{parts.get('host', '')}{port}/{parts.get('dbname', '')}"
