@@ -41,7 +41,13 @@ from temp_file_manager.cli.commands import (
 )
 from temp_file_manager.cli.options import Parser, UsageError
 from temp_file_manager.clock import Clock
-from temp_file_manager.errors import LargeSweepError, RecordClaimedError, RegistryFullError, TempFileError
+from temp_file_manager.errors import (
+    LargeSweepError,
+    RecordClaimedError,
+    RegistryFullError,
+    RegistryUnavailableError,
+    TempFileError,
+)
 
 COMMANDS = (
     run,
@@ -93,7 +99,7 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock)
         render.flush()
-    except (RegistryFullError, RecordClaimedError, LargeSweepError) as error:
+    except (RegistryFullError, RegistryUnavailableError, RecordClaimedError, LargeSweepError) as error:
         render.problem(error)
         return FAILED
     except TempFileError as error:

@@ -28,9 +28,9 @@ def address_of(settings: Settings) -> Address:
 
 
 def registry_is_there(settings: Settings) -> bool:
-    """Say whether the command line's registry is a file that has been made; a link to nowhere is one."""
-    file = address_of(settings).file
-    return file is not None and os.path.lexists(file)
+    """Say whether the command line's registry is a file that has been made, also a link to nowhere, or on a server."""
+    address = address_of(settings)
+    return address.outlives_process if address.file is None else os.path.lexists(address.file)
 
 
 @contextmanager

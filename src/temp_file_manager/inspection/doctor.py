@@ -3,14 +3,15 @@
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from temp_file_manager.clock import Clock, SystemClock, boot_id
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, RegistryError
 from temp_file_manager.plugins import NONE, Plugins
-from temp_file_manager.registry.schemes import MEMORY, SQLITE, parse
+from temp_file_manager.registry.schemes import MEMORY, POSTGRESQL, SQLITE, parse
 from temp_file_manager.storage.base_rules import refuse_foreign_private, refuse_unsafe
 from temp_file_manager.storage.kernel import mounts, processes
 from temp_file_manager.storage.kernel.probe import Probe, capabilities, hides_processes, probe
@@ -66,6 +67,7 @@ def examine(
     clock: Clock | None = None,
     protect_open: bool = True,
     plugins: Plugins = NONE,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Check, ...]:
     """Look at what a base directory, or one to be made there, can rely on. What is made to try it is removed at once.
 
@@ -75,6 +77,7 @@ def examine(
         clock: What the clock guard's watermark is compared with.
         protect_open: Whether sweeps are to keep open files; else nothing about them is a warning.
         plugins: Those that are named.
+        told: What registries are told beside their address; see ``open_registry``.
 
     Raises:
         TypeError: ``directory`` is no path.
@@ -84,7 +87,7 @@ def examine(
     if not os.fsdecode(directory):
         raise InvalidArgumentError("an empty path names no directory")
     examination = _Examination(absolute(directory), registry, clock or SystemClock(), protect_open, plugins)
-    return (*examination.checks(), *_plugins(plugins))
+    return (*examination.checks(told), *_plugins(plugins))
 
 
 def _plugins(plugins: Plugins) -> Iterator[Check]:
@@ -110,7 +113,7 @@ class _Examination:
             except OSError as error:
                 self._probe = error
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self, told: Mapping[str, str]) -> Iterator[Check]:
         yield _user()
         yield self._base_directory()
         yield self._file_system()
@@ -120,7 +123,7 @@ class _Examination:
         yield self._leases()
         yield self._others_files()
         yield self._processes()
-        yield from self._records()
+        yield from self._records(told)
 
     # -- the directory and its file system
 
@@ -251,8 +254,13 @@ class _Examination:
 
     # -- records
 
-    def _records(self) -> Iterator[Check]:
+    def _records(self, beside: Mapping[str, str]) -> Iterator[Check]:
         name, path = "registry", self._address.file
+        if f"{self._address.scheme}:" == POSTGRESQL:
+            from temp_file_manager.inspection import server  # noqa: PLC0415 - it knows of Check, and few have a server
+
+            yield from server.checks(self._address, beside)
+            return
         if path is None:
             follows = "" if self._address.outlives_process else "records end with their process"
             yield Check(name, Level.OK, self._address.shown, follows)

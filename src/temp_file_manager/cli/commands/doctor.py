@@ -8,6 +8,7 @@ from dataclasses import asdict
 from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager, registry_is_there
+from temp_file_manager.context import told
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
@@ -46,7 +47,14 @@ def execute(args: argparse.Namespace) -> int:
     registry = settings.registry or SQLITE
     base, plugins = absolute(directory), load(settings.plugins)
     checks = (
-        *examine(directory, registry=registry, clock=args.clock, protect_open=settings.protect_open, plugins=plugins),
+        *examine(
+            directory,
+            registry=registry,
+            clock=args.clock,
+            protect_open=settings.protect_open,
+            plugins=plugins,
+            told=told(settings),
+        ),
         *watching(_watched(parse(registry, base, plugins.schemes), base), base),
         *rules.checks(_rules(args, settings), directory),
     )
