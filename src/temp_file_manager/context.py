@@ -192,8 +192,7 @@ class Context:
         hooks: Iterable[Hook],
         plugins: Plugins,
     ) -> Self:
-        own, base_dir = clock or (registry.clock.machine if registry.clock else None), directory.path
-        clock = clock or registry.clock or SystemClock()
+        (clock, own), base_dir = _clocks(registry, clock), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock, own), LargeSweepGuard(registry), Scheduler(clock)
         ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
@@ -259,6 +258,14 @@ def told(settings: Settings) -> dict[str, str]:
     """Return what registries are told beside their address, by the settings' names."""
     given = {PASSWORD_FILE: settings.registry_password_file}
     return {name: value for name, value in given.items() if value}
+
+
+def _clocks(registry: Registry, clock: Clock | None) -> tuple[Clock, Clock]:
+    """Return what tells the time, and this machine's clock, which judges it where several machines share that."""
+    if clock is None and registry.clock is not None:
+        return registry.clock, registry.clock.machine
+    clock = clock or SystemClock()
+    return clock, clock
 
 
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
