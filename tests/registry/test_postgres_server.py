@@ -94,6 +94,26 @@ class TestSilence:
             with closing(Server(conninfo)) as server, pytest.raises(RegistryUnavailableError):
                 server.reader.execute("SELECT 1")
 
+    def test_many_threads_wait_for_it_together(self, server: Server, postgres: PostgresServer) -> None:
+        """And not one after the other, which the limit on a test would end."""
+        server.reader.execute(PID)
+        said: list[str] = []
+
+        def ask() -> None:
+            try:
+                server.reader.execute(PID)
+            except RegistryUnavailableError as error:
+                said.append(str(error))
+
+        with stopped(postgres):
+            threads = [Thread(target=ask) for _ in range(50)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert len(said) == 50
+        assert sum("another thread" in line for line in said) == 49
+
     def test_nobody_is_there(self, tmp_path: Path) -> None:
         nowhere = Server(f"host={tmp_path} dbname=any")
         with closing(nowhere), pytest.raises(RegistryUnavailableError, match="does not answer"):
@@ -174,10 +194,13 @@ class TestLosses:
         assert server.writer.execute("SELECT * FROM done") == []
 
     def test_a_standby_is_out_of_reach_for_changes(self, server: Server) -> None:
+        ((before,),) = server.writer.execute(PID)
         with pytest.raises(RegistryUnavailableError, match="standby"):
             server.writer.transaction(
                 lambda connection: connection.execute("SET TRANSACTION READ ONLY; CREATE TABLE none ()")
             )
+        ((after,),) = server.writer.execute(PID)
+        assert after != before, "the next connection may lead to the primary"
 
 
 class TestForks:

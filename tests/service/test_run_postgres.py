@@ -51,6 +51,8 @@ def test_it_outlives_its_server(postgres: PostgresServer, tmp_path: Path) -> Non
             away = client.ask("GET", "/health")
             assert away.status == 503
             assert "does not answer" in away.body.decode()
+            for path in ("/metrics", "/v1/overview", "/"):
+                assert client.ask("GET", path).status in (200, 503), path
         finally:
             postgres.start()
         second = registered("second")

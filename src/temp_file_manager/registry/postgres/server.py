@@ -1,6 +1,8 @@
 """Connections to a PostgreSQL server: one to write and one to read a process."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -9,7 +11,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from temp_file_manager.errors import RegistryBusyError, RegistryError
+from temp_file_manager.errors import RegistryBusyError, RegistryError, RegistryUnavailableError
 from temp_file_manager.forks import at_fork
 from temp_file_manager.registry.postgres.address import shown
 from temp_file_manager.registry.postgres.clock import ServerClock
@@ -57,6 +59,7 @@ class Connection:
         # A signal's handler may come back to a lock that its own thread holds, and must not wait for itself.
         self._lock = RLock()
         self._within = False
+        self._lost_at = 0.0
         self._link = None
 
     def execute(self, sql: str, parameters: Parameters = (), *, longest: float = LONGEST) -> list[Row]:
@@ -89,9 +92,10 @@ class Connection:
             try:
                 done = work(link)
                 link.execute("COMMIT")
-            except BaseException:
+            except Exception:  # an interrupt lets go of the link instead, and waits for nobody
                 if not link.closed and link.info.transaction_status != TransactionStatus.ACTIVE:
-                    link.execute("ROLLBACK")
+                    with suppress(psycopg.Error):
+                        link.execute("ROLLBACK")
                 raise
             return done
 
@@ -99,17 +103,25 @@ class Connection:
 
     def _use(self, work: Callable[[Link], T], longest: float) -> T:
         # In one frame: what a signal's handler raises can come between any two calls.
+        asked = time.monotonic()
         with self._lock:
             if self._within:
                 raise RegistryBusyError
+            if self._lost_at > asked:  # else each of many threads would wait in turn for a server that is away
+                raise RegistryUnavailableError(f"{self._server.where} does not answer: another thread has just waited")
             self._within = True
             try:
                 link = self._ready()
                 link.longest = longest
                 done = work(link)
                 if self._server.clock.is_old:
-                    self._server.look(link)
+                    with suppress(psycopg.Error):  # what was asked for is done
+                        self._server.look(link)
             except psycopg.Error as error:
+                if isinstance(error, errors.ReadOnlySqlTransaction) and self._link is not None:
+                    self._link.close()  # the next use may find the primary
+                elif self._link is None or self._link.closed:
+                    self._lost_at = time.monotonic()
                 raise in_our_words(self._server.where, error) from error
             finally:
                 self._within = False
