@@ -66,6 +66,7 @@ CREATE TABLE tfm.claims (
     files bigint[] NOT NULL,
     places tid[] NOT NULL  -- where the files were; none once a part of the claim has been settled
 ) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE tfm.claims ALTER files SET STORAGE EXTERNAL, ALTER places SET STORAGE EXTERNAL;  -- they live for a moment
 CREATE INDEX claims_by_scope ON tfm.claims (scope);
 
 -- Registry objects, one a process start: what is held and which sessions live ends with them.
