@@ -272,6 +272,24 @@ def test_a_child_settles_nothing_of_its_parents(registry: PostgresRegistry) -> N
     assert registry.stats().records == 1
 
 
+def test_what_hangs_under_a_claim_that_is_over_keeps_no_process_alive(
+    registry: PostgresRegistry, other: PostgresRegistry
+) -> None:
+    """It is whoever's has taken it over."""
+    registry.add(files("/c/a"), NOW)
+    for settling in (False, True):
+        taken = claim(registry, now=0.0)
+        end = Settlement(taken, 1, {0: Other(Status.FAILED, Cause.HUNG)}, NOW)
+        later = claim(other, now=60.0)
+        assert paths_of(later) == ["/c/a"]
+        if settling:
+            assert not claim(registry, now=60.0, after=taken.cursor, settling=end).records
+        else:
+            registry.settle(end)
+        assert not registry.owners.needed
+        other.settle(Settlement(later, 0, {}, NOW))
+
+
 # -- volumes
 
 
@@ -304,6 +322,18 @@ def test_what_lies_outside_the_root_is_refused(make: Callable[..., PostgresRegis
         assert registry.forget([path]) == 0
         assert registry.claimed([path], now=NOW) == set()
     assert set(registry.files) == {"/mnt/here/a"}
+
+
+def test_what_somebody_has_stored_leads_to_no_path_above_the_root(
+    make: Callable[..., PostgresRegistry], sql: Records
+) -> None:
+    """As an absolute path, which only an origin may be."""
+    registry = make("/mnt/here")
+    registry.add(files("/mnt/here/a"), NOW)
+    sql("UPDATE tfm.files SET path = '/etc/passwd'")
+    assert paths_of(claim(registry)) == ["/mnt/here//etc/passwd"]
+    with pytest.raises(psycopg.errors.CheckViolation):
+        sql("UPDATE tfm.files SET identity = 'short'")
 
 
 def test_an_origin_may_lie_outside(make: Callable[..., PostgresRegistry]) -> None:
@@ -361,3 +391,52 @@ def test_a_failure_keeps_its_place_among_many(registry: PostgresRegistry) -> Non
     registry.settle(Settlement(taken, 8, {4: Other(Status.FAILED, Cause.ERROR)}, NOW))
     assert set(registry.files) == {kept, paths_of(taken)[8]}
     assert registry.get([kept])[kept].failures == 1
+
+
+# -- interrupts
+
+
+def test_a_claim_that_is_interrupted_when_it_is_made_is_nobodys(
+    registry: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither this object nor the thread takes it for its own, and what it was on is free."""
+    registry.add(files("/c/a"), NOW)
+    real = Connection.execute
+
+    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
+        answer = real(self, statement, parameters)  # type: ignore[arg-type]
+        if "tfm.claim(" in statement:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Connection, "execute", interrupted)
+    into = list[Claim]()
+    with pytest.raises(KeyboardInterrupt):
+        claim(registry, into=into)
+    monkeypatch.setattr(Connection, "execute", real)
+    assert into == []
+    assert [record.path for record in registry.page(EVERY, now=0.0, limit=9).records] == ["/c/a"]
+    registry.add(files("/c/a"), NOW + 1)
+    assert paths_of(claim(registry)) == ["/c/a"]
+
+
+def test_what_is_settled_when_nobody_hears_of_it_is_settled_once(
+    registry: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer was lost: whoever says it again changes and counts nothing."""
+    registry.add(files("/c/a", "/c/b"), NOW)
+    taken = claim(registry)
+    end = Settlement(taken, 2, {1: Other(Status.FAILED, Cause.ERROR)}, NOW)
+    real = Connection.execute
+
+    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
+        real(self, statement, parameters)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        registry.settle(end)
+    monkeypatch.setattr(Connection, "execute", real)
+    registry.settle(end)
+    counters = registry.stats().counters
+    assert (counters["removed"], counters["failed"], registry.stats().records) == (1, 1, 1)

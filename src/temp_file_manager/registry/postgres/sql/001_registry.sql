@@ -38,7 +38,7 @@ CREATE TABLE tfm.files (
     size bigint,
     disk bigint,
     used_at float8,
-    identity bytea,  -- six numbers of eight bytes; see Identity
+    identity bytea CHECK (length(identity) = 48),  -- six numbers of eight bytes; see Identity
     tags text,  -- a JSON array: a tag may hold what no text of a database can; NULL: none
     lapses smallint NOT NULL DEFAULT 0,  -- how many claims on it have lapsed since it was registered
     session bigint NOT NULL DEFAULT 0,

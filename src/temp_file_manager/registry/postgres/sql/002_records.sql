@@ -87,7 +87,8 @@ CREATE FUNCTION tfm.add(
     pending bytea,  -- the identity of what is no registration yet
     looked bigint  -- how many claims had ended when somebody looked; NULL: nobody has
 )
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT integer := cardinality(paths);
@@ -263,7 +264,7 @@ END $$;
 -- Delete records, and count them out; by their places where those are known, which needs no index. Return how many.
 CREATE FUNCTION tfm.retire(in_scope integer, by_owner bigint, records bigint[], places tid[], unpin boolean)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     done bigint := 0;
@@ -548,7 +549,7 @@ RETURNS TABLE (
     tags text, kept text, identity bytea, disk bigint, session bigint, rule text, kind text, origin bytea
 )
 LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     first_number CONSTANT bigint := coalesce(began, nextval('tfm.numbers'));
@@ -619,7 +620,7 @@ BEGIN
         NULL::float8, ended, found::bigint,
         (SELECT json_agg(c.id) FROM claims AS c
             WHERE c.scope = in_scope AND c.claimer = by_owner AND c.id <> number)::text,
-        NULL::text, NULL::bytea, NULL::bigint, first_number, NULL::text, NULL::text, NULL::bytea;
+        NULL::text, NULL::bytea, settled, first_number, NULL::text, NULL::text, NULL::bytea;
 END $$;
 
 -- Forget every record; return whose those of some paths were.
