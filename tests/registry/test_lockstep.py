@@ -746,10 +746,12 @@ class LockstepInPostgres(Lockstep):
     place: str
 
     def make_registry(self) -> Registry:
-        return PostgresRegistry(self.place, f"volume:{uuid4().hex}")
+        self.made = PostgresRegistry(self.place, f"volume:{uuid4().hex}")
+        return self.made
 
     def teardown(self) -> None:
-        self.registry.close()
+        self.made.owners.leave()  # or the thread would go on for what the history still holds
+        self.made.close()
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,12 @@ class TestPostgresRegistry(RegistryContract):
     def make_other(self) -> PostgresRegistry:
         return self.make_registry()
 
+    def teardown_method(self) -> None:
+        for one in (self._made, self._other):
+            if isinstance(one, PostgresRegistry):
+                one.owners.leave()  # or the thread would go on for what the test still holds
+        super().teardown_method()
+
     def let_lapse(self) -> None:
         registries = [one for one in (self._made, self._other) if isinstance(one, PostgresRegistry)]
         living = [one.scope.owner for one in registries]

@@ -160,7 +160,7 @@ def record_of(row: Row, paths: Paths) -> TempFile:
             disk,
             used_at,
             session,
-            *nature_of(rule, kind, None if origin is None else paths.here(origin)),
+            *nature_of(rule, kind, None if origin is None else paths.origin_here(origin)),
         ),
     )
 
