@@ -80,7 +80,11 @@ class Link(psycopg.Connection[Row]):
 
     def _ask(self, taken: float) -> None:
         """Raise if there is no use in waiting on."""
-        waits = self.asks(self.info.backend_pid) if self.asks else "nothing came back"
+        try:
+            waits = self.asks(self.info.backend_pid) if self.asks else "nothing came back"
+        except psycopg.Error:
+            self.close()
+            raise
         if taken >= self.longest or (waits and self.longest <= LONGEST and taken >= PATIENCE - ANSWER):
             self.close()  # whatever it does yet, nobody waits for
             raise psycopg.OperationalError(waits or f"a statement has taken {taken:.0f} s")
