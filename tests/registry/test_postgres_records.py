@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from signal import SIGUSR1, pthread_kill, signal
+from threading import Event, get_ident
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.registry import CHUNK, PostgresRegistry
 from temp_file_manager.registry.postgres.server import Connection
 from temp_file_manager.testing import NOW, in_child
-from temp_file_manager.testing.threads import LONG, Work
+from temp_file_manager.testing.threads import LONG, MOMENT, Work
 
 EVERY = Selection(NOW + 1000, 0.0, force=True)
 
@@ -223,6 +225,33 @@ def test_of_those_that_share_a_statement_one_may_have_to_wait(registry: Postgres
     registry.settle(Settlement(taken, 1, {}, NOW))
     waiting.end()
     assert len(registry.files) == 6
+
+
+def test_a_signal_handler_registers_in_the_middle_of_a_registration(registry: PostgresRegistry) -> None:
+    """It does not wait for what it has come in the middle of."""
+    registry.add(files("/c/first"), NOW)
+    handled = Event()
+
+    def handler(_number: int, _frame: object) -> None:
+        handled.set()
+        registry.add(files("/c/handler"), NOW)
+
+    def hold_the_lock(main: int) -> None:
+        with registry.lock:
+            held.set()
+            handled.wait(MOMENT)  # until it waits for the lock, mostly
+            pthread_kill(main, SIGUSR1)
+            assert handled.wait(LONG)
+
+    before, held = signal(SIGUSR1, handler), Event()
+    try:
+        holding = Work(hold_the_lock, get_ident())
+        assert held.wait(LONG)
+        registry.add(files("/c/interrupted"), NOW)
+        holding.end()
+    finally:
+        signal(SIGUSR1, before)
+    assert set(registry.files) == {"/c/first", "/c/handler", "/c/interrupted"}
 
 
 # -- the dead
