@@ -60,9 +60,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     statements = list[str]()
     real = Connection.execute
 
-    def execute(self: Connection, statement: str, parameters: object = ()) -> object:
+    def execute(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
         statements.append(statement)
-        return real(self, statement, parameters)  # type: ignore[arg-type]
+        return real(self, statement, parameters, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Connection, "execute", execute)
     return statements
@@ -432,8 +432,8 @@ def test_a_claim_that_is_interrupted_when_it_is_made_is_nobodys(
     registry.add(files("/c/a"), NOW)
     real = Connection.execute
 
-    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
-        answer = real(self, statement, parameters)  # type: ignore[arg-type]
+    def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
+        answer = real(self, statement, parameters, **how)  # type: ignore[arg-type]
         if "tfm.claim(" in statement:
             raise KeyboardInterrupt
         return answer
@@ -458,8 +458,8 @@ def test_what_is_settled_when_nobody_hears_of_it_is_settled_once(
     end = Settlement(taken, 2, {1: Other(Status.FAILED, Cause.ERROR)}, NOW)
     real = Connection.execute
 
-    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
-        real(self, statement, parameters)  # type: ignore[arg-type]
+    def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
+        real(self, statement, parameters, **how)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Connection, "execute", interrupted)
