@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from signal import SIGUSR1, pthread_kill, signal
+from threading import Event, get_ident
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.registry import CHUNK, PostgresRegistry
 from temp_file_manager.registry.postgres.server import Connection
 from temp_file_manager.testing import NOW, in_child
-from temp_file_manager.testing.threads import LONG, Work
+from temp_file_manager.testing.threads import LONG, MOMENT, Work
 
 EVERY = Selection(NOW + 1000, 0.0, force=True)
 
@@ -58,9 +60,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     statements = list[str]()
     real = Connection.execute
 
-    def execute(self: Connection, statement: str, parameters: object = ()) -> object:
+    def execute(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
         statements.append(statement)
-        return real(self, statement, parameters)  # type: ignore[arg-type]
+        return real(self, statement, parameters, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Connection, "execute", execute)
     return statements
@@ -223,6 +225,33 @@ def test_of_those_that_share_a_statement_one_may_have_to_wait(registry: Postgres
     registry.settle(Settlement(taken, 1, {}, NOW))
     waiting.end()
     assert len(registry.files) == 6
+
+
+def test_a_signal_handler_registers_in_the_middle_of_a_registration(registry: PostgresRegistry) -> None:
+    """It does not wait for what it has come in the middle of."""
+    registry.add(files("/c/first"), NOW)
+    handled = Event()
+
+    def handler(_number: int, _frame: object) -> None:
+        handled.set()
+        registry.add(files("/c/handler"), NOW)
+
+    def hold_the_lock(main: int) -> None:
+        with registry.lock:
+            held.set()
+            handled.wait(MOMENT)  # until it waits for the lock, mostly
+            pthread_kill(main, SIGUSR1)
+            assert handled.wait(LONG)
+
+    before, held = signal(SIGUSR1, handler), Event()
+    try:
+        holding = Work(hold_the_lock, get_ident())
+        assert held.wait(LONG)
+        registry.add(files("/c/interrupted"), NOW)
+        holding.end()
+    finally:
+        signal(SIGUSR1, before)
+    assert set(registry.files) == {"/c/first", "/c/handler", "/c/interrupted"}
 
 
 # -- the dead
@@ -403,8 +432,8 @@ def test_a_claim_that_is_interrupted_when_it_is_made_is_nobodys(
     registry.add(files("/c/a"), NOW)
     real = Connection.execute
 
-    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
-        answer = real(self, statement, parameters)  # type: ignore[arg-type]
+    def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
+        answer = real(self, statement, parameters, **how)  # type: ignore[arg-type]
         if "tfm.claim(" in statement:
             raise KeyboardInterrupt
         return answer
@@ -429,8 +458,8 @@ def test_what_is_settled_when_nobody_hears_of_it_is_settled_once(
     end = Settlement(taken, 2, {1: Other(Status.FAILED, Cause.ERROR)}, NOW)
     real = Connection.execute
 
-    def interrupted(self: Connection, statement: str, parameters: object = ()) -> object:
-        real(self, statement, parameters)  # type: ignore[arg-type]
+    def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
+        real(self, statement, parameters, **how)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Connection, "execute", interrupted)
