@@ -6,12 +6,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from threading import Event, Semaphore
+from typing import Any
 
 import pytest
+from psycopg.errors import DeadlockDetected
 
 from interrupts import everywhere, interrupted, stop
 from postgres_processes import SCOPE, Process, Records
-from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError, RegistryError
 from temp_file_manager.records import Ruled, Selection
 from temp_file_manager.registry import THIS_PROCESS
 from temp_file_manager.registry.counters import of_sweep
@@ -271,6 +273,35 @@ def test_whoever_claims_is_seen(here: PostgresRegistry, there: PostgresRegistry,
     claim = here.claim(EVERY, now=0.0, lease=60.0, limit=9)
     assert len(claim.records) == 2
     assert free(there) == []
+
+
+def test_what_takes_long_to_write_keeps_nobody_from_being_seen(parts: Parts, sql: Records) -> None:
+    """Or a hold would lapse while its own process writes down a million files."""
+    parts.scope.enter()
+    sql.age()
+    parts.server.writer.transaction(lambda _: Work(parts.owners.renew).end())
+    assert sql("SELECT tfm.lives(%s)", parts.scope.owner) == [(True,)]
+
+
+def test_a_change_that_the_server_has_undone_for_another_is_tried_again(
+    here: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when two waited for each other. Not for ever: something else must be wrong then."""
+    writer, left = here.server.writer, [3]
+    execute = writer.execute
+
+    def undone(*args: Any, **named: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise RegistryError("undone") from DeadlockDetected()
+        return execute(*args, **named)
+
+    monkeypatch.setattr(writer, "execute", undone)
+    here.write("letters", "a", NOW, keep=9)
+    assert [note.text for note in here.read("letters", limit=9)] == ["a"]
+    left[0] = 1000
+    with pytest.raises(RegistryError, match="undone"):
+        here.write("letters", "b", NOW, keep=9)
 
 
 # -- what is exclusive

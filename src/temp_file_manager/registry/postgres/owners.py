@@ -102,7 +102,7 @@ class Owners:
         scope = self._scope
         try:
             scope.enter()
-            ((unseen,),) = scope.change("renew_owner", process=scope.process, within=list(self.within))
+            ((unseen,),) = scope.change_beside("renew_owner", process=scope.process, within=list(self.within))
         except Exception as error:  # whatever it is: what is held here depends on the next time
             if not self._silent:
                 logger.warning(f"What this process holds lapses in two minutes: {printable(str(error))}")

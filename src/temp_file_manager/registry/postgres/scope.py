@@ -5,8 +5,13 @@ import socket
 from threading import RLock
 from typing import Any
 
+from temp_file_manager.errors import RegistryError
+from temp_file_manager.registry.postgres.refusals import is_passing
 from temp_file_manager.registry.postgres.server import Row, Server
 from temp_file_manager.registry.postgres.sql import load_statements
+
+_PASSING = 9
+"""Times that a change is tried again when the server has undone it."""
 
 
 class Scope:
@@ -53,9 +58,24 @@ class Scope:
         return self.server.reader.execute(self.sql[statement], bound | {"scope": self.number, "owner": self.owner})
 
     def change(self, statement: str, **bound: Any) -> list[Row]:
-        """Return what a statement of this name does, of this scope and this owner: one transaction, one round trip."""
+        """Return what a statement of this name does, of this scope and this owner: one transaction, one round trip.
+
+        It is tried again where the server has undone it, as two waited for each other, and only one may be undone.
+        """
         self.enter()
-        return self.server.writer.execute(self.sql[statement], bound | {"scope": self.number, "owner": self.owner})
+        bound |= {"scope": self.number, "owner": self.owner}
+        for _ in range(_PASSING):
+            try:
+                return self.server.writer.execute(self.sql[statement], bound)
+            except RegistryError as error:
+                if not is_passing(error):
+                    raise
+        return self.server.writer.execute(self.sql[statement], bound)
+
+    def change_beside(self, statement: str, **bound: Any) -> list[Row]:
+        """Return the same, whatever another thread is writing meanwhile, and however long that takes."""
+        self.enter()
+        return self.server.reader.execute(self.sql[statement], bound | {"scope": self.number, "owner": self.owner})
 
     def enter(self) -> None:
         """Make the scope if nobody has, and become an owner in it: one, whichever threads ask for it at a time."""
