@@ -39,6 +39,9 @@ from temp_file_manager.sweeping.sweep import Bounds
 from temp_file_manager.testing import FakeClock
 
 HOUR = 3600.0
+BEFORE, AFTER = 20, 20
+"""Seconds from the first registration until files are really made, which no clock of a test changes, and from the last
+one to the sweep, at least. So what was rewritten was so after all were registered, and before the sweep."""
 
 
 @cache
@@ -55,8 +58,9 @@ def ended() -> ProcessIdentity:
 
 @dataclass(frozen=True)
 class File:
-    """A file, and what becomes of it after it was registered."""
+    """A file or a unit, and what becomes of it after it was registered."""
 
+    is_unit: bool
     ttl: int | None
     blocks: int
     tags: tuple[str, ...]
@@ -68,6 +72,7 @@ class File:
 FILES = st.lists(
     st.builds(
         File,
+        is_unit=st.sampled_from([False, False, False, True]),
         ttl=st.sampled_from([None, 0, 0, 5, 10_000]),
         blocks=st.integers(0, 3),
         tags=st.lists(st.sampled_from("xy"), unique=True, max_size=1).map(tuple),
@@ -86,13 +91,19 @@ LIMITS = st.none() | st.builds(
     st.integers(1, 6),
     st.sampled_from([Order.OLDEST, Order.LEAST_USED, Order.LARGEST]),
     st.sampled_from([(), ("x",)]),
-    st.sampled_from([0.0, 4.0]),
+    st.sampled_from([0.0, AFTER + 10]),
 )
 RULES = st.lists(
     st.one_of(
         st.builds(dict, age=st.sampled_from([0.0, 5.0]), quarantine=st.sampled_from([None, 1e5])),
         st.builds(
             dict, keep_last=st.just(1), age=st.sampled_from([None, 5.0]), quarantine=st.sampled_from([None, 1e5])
+        ),
+        st.builds(
+            dict,
+            age=st.sampled_from([AFTER + 10, 1e5]),
+            compress=st.sampled_from([5.0, AFTER + 5]),
+            quarantine=st.sampled_from([None, 1e5]),
         ),
         st.just({"keep": True}),
     ).flatmap(
@@ -117,7 +128,7 @@ class World:
     def __init__(self, stack: ExitStack, files: list[File], limited: Limit | None, registry: str, ruled: Rules) -> None:
         folder = tempfile.mkdtemp()
         stack.callback(shutil.rmtree, folder)
-        self.clock = FakeClock(float(int(time.time())))
+        self.clock = FakeClock(float(int(time.time())) - BEFORE)
         place = Place(Path(folder), self.clock, registry)
         stack.callback(place.close)
         self.done: list[tuple[str, Status]] = []
@@ -131,30 +142,39 @@ class World:
             "dead": begin("dead", now=now, ends_at=float("inf"), owner=ended()).number,
         }
         for number, file in enumerate(files):
-            # What was rewritten stays on record in the base directory alone.
-            folder = self.manager.base_dir if file.fate == "rewritten" else str(place.folder)
+            # What was rewritten stays on record in the base directory alone, and there alone are units.
+            in_base = file.is_unit or file.fate == "rewritten"
+            folder = self.manager.base_dir if in_base else str(place.folder)
             self.make(os.path.join(folder, f"f{number}"), file, sessions[file.session], stack)
+        self.clock.advance(BEFORE + AFTER)
         if ruled.late and registry != "memory:":
             self.manager = place.manager(*limits, hooks=[self.hear], rules=ruled.rules)
 
     def make(self, path: str, file: File, session: int, stack: ExitStack) -> None:
         ttl = None if session else file.ttl
-        self.write(path, file.blocks)
-        self.manager.context.registrar.one(path, ttl, file.tags, session)
+        self.write(path, file)
+        context = self.manager.context
+        (context.units if file.is_unit else context.registrar).one(path, ttl, file.tags, session=session)
         self.clock.advance(1)
         if file.kept_by == "pin":
             self.manager.pin(path)
-        elif file.kept_by == "hold":
-            stack.enter_context(self.manager.hold(path))
+        inner = os.path.join(path, "in") if file.is_unit else path
+        if file.kept_by == "hold":
+            if file.is_unit:  # only files are held
+                self.manager.register_file(inner)
+            stack.enter_context(self.manager.hold(inner))
         elif file.kept_by == "use":
-            stack.enter_context(FileIO(path))
+            stack.enter_context(FileIO(inner))
         if file.fate:
             os.rename(path, f"{path}.before")
             if file.fate != "gone":
-                self.write(path, file.blocks)
+                self.write(path, file)
 
-    def write(self, path: str, blocks: int) -> None:
-        Path(path).write_bytes(bytes(blocks * BLOCK))
+    def write(self, path: str, file: File) -> None:
+        if file.is_unit:
+            os.mkdir(path)
+            path = os.path.join(path, "in")
+        Path(path).write_bytes(bytes(file.blocks * BLOCK))
         now = self.clock.wall()
         os.utime(path, (now, now))
 
@@ -191,20 +211,22 @@ def test_a_dry_run_a_run_and_a_plan_that_is_applied_do_the_same(
     ruled: Rules,
 ) -> None:
     if registry == "memory:":
-        ruled = Rules(tuple(replace(rule, quarantine=None) for rule in ruled.rules), late=False)
+        plain = {"quarantine": None, "compress": None}
+        ruled = Rules(tuple(replace(rule, **plain) for rule in ruled.rules), late=False)
+        files = [replace(file, is_unit=False) for file in files]
     if limited is not None and registry == "memory:":
         limited = replace(limited, measure=Measure.FILES, order=Order.OLDEST)
-    if ruled.rules:  # what was rewritten is told of without rules alone
-        files = [replace(file, fate="" if file.fate == "rewritten" else file.fate) for file in files]
-    if ruled.rules or any(file.session == "dead" for file in files):
-        most = None  # a dry run tells of these last, and a run takes them in their turn
+    if limited is not None and any(rule.compress for rule in ruled.rules):
+        # How small a file becomes nobody knows before.
+        order = limited.order if limited.order is not Order.LARGEST else Order.OLDEST
+        limited = limit(Measure.FILES, limited.mark.value, order=order, first=limited.first, spare=limited.spare)
     with ExitStack() as stack:
         swept = World(stack, files, limited, registry, ruled)
         how: dict[str, Any] = {"force": force, "protect_open": protect_open, "limit": most, "trust_clock": False}
         dry = swept.manager.sweep(dry_run=True, **how)
         run = swept.manager.sweep(**how)
         assert sorted(map(said, dry.outcomes)) == sorted(swept.done)
-        numbers = ("removed", "quarantined", "gone", "replaced", "kept", "failed", "evicted", "stopped")
+        numbers = ("removed", "quarantined", "compressed", "gone", "replaced", "kept", "failed", "evicted", "stopped")
         assert [getattr(dry, name) for name in numbers] == [getattr(run, name) for name in numbers]
 
         applied = World(stack, files, limited, registry, ruled)
@@ -219,12 +241,14 @@ def test_a_dry_run_a_run_and_a_plan_that_is_applied_do_the_same(
         skipped = list[Outcome]()
         report = apply(applied.manager.context, file, skipped.extend)
         lives = {f"f{number}" for number, one in enumerate(files) if one.session == "living"}
-        expected = [one for one in swept.done if is_done(one) and one[0] not in lives]
+        # What an earlier line has compressed is another file by then.
+        others = [(name, Status.REMOVED) for name, status in swept.done if status is Status.COMPRESSED]
+        expected = [one for one in swept.done if is_done(one) and one[0] not in lives and one not in others]
         assert sorted(filter(is_done, applied.done)) == sorted(expected)
         assert report.failed == 0
         # A plan is forced into nothing that a living session has, although a forced sweep is.
         assert {os.path.basename(one.record.path) for one in skipped} == {
-            name for name, _ in filter(is_done, swept.done) if name in lives
+            one[0] for one in filter(is_done, swept.done) if one[0] in lives or one in others
         }
 
 

@@ -192,7 +192,7 @@ class Candidates:
         for page in self._pages(self._wanted(tags)):
             fresh = [record for record in page if self._is_fresh(record, waiting, first=tags is self._limit.first)]
             for candidate in self._seen([record for record in fresh if self._is_free(record)]):
-                if order is not Order.LEAST_USED:
+                if order is not Order.LEAST_USED and candidate.found.registered_at == candidate.record.registered_at:
                     yield candidate
                     continue
                 before, after = place(candidate.record, order), place(candidate.found, order)
@@ -276,11 +276,11 @@ class Candidates:
         limit = self._limit
         # What a file takes by now the record may not know: it was empty when it was made.
         if limit.order is not Order.LEAST_USED and limit.measure not in (Measure.FREE, Measure.MEMORY):
-            yield from (Candidate(record, record) for record in records)
+            yield from (Candidate(record, self._as_swept(record)) for record in records)
             return
         news, seen = [], []
         for record, found in zip(records, self._look(records, self._due.asof), strict=True):
-            candidate = Candidate(record, _renewed(record, found))
+            candidate = Candidate(record, _renewed(self._as_swept(record), found))
             seen.append(candidate)
             if isinstance(found, Measured) and candidate.found != record:
                 news.append(Measured(record, found.disk, candidate.found.used_at))

@@ -21,8 +21,8 @@ from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.sweeping.candidates import ON_FILE_SYSTEM, Candidate, Candidates, Look
 from temp_file_manager.sweeping.chosen import all_of, chosen, evicted, those_gone
-from temp_file_manager.sweeping.foreseen import AsSwept, Foreseen, as_it_is
-from temp_file_manager.sweeping.foretold import Foretold, Tell
+from temp_file_manager.sweeping.foreseen import AsSwept, Coming, Foreseen, as_it_is
+from temp_file_manager.sweeping.foretold import AsForetold, Foretold, Tell
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import Protection, Reading, over, wanted
@@ -239,7 +239,8 @@ class Evictor:
             return self.take(turn.due, chunk, turn.bounds.stop)
         told = list[Outcome]()
         bounds = all_of(chunk, turn.bounds.stop)
-        part = self._sweeper.foretell(chosen(turn.due, chunk), bounds, self._storage, told.extend)
+        as_foretold = Coming(foreseen=AsForetold(turn.foretold))
+        part = self._sweeper.foretell(chosen(turn.due, chunk), bounds, self._storage, told.extend, as_foretold)
         turn.foretold.evicted(limit, told, those_gone(chunk, part))
         return evicted(part)
 
@@ -252,10 +253,8 @@ class Evictor:
         told, due = turn.foretold, turn.due
         if told is None:
             return self.candidates(limit, due, note=note, quarantined=quarantined)
-        moved = list(told.moved.values())
-        return self.candidates(
-            limit, due, gone=told.paths, moved=moved, quarantined=quarantined, as_swept=told.as_swept
-        )
+        moved, gone = told.as_moved(), told.paths
+        return self.candidates(limit, due, gone=gone, moved=moved, quarantined=quarantined, as_swept=told.as_swept)
 
     def _hindrance(self, limit: Limit, turn: Turn, reading: Reading) -> Shortage:
         """Say why nothing may go for a limit until somebody has been asked; nothing when it may."""

@@ -34,7 +34,7 @@ class Coming(NamedTuple):
     """What would be due by the time that a sweep comes to it, beside what is: for dry runs.
 
     Attributes:
-        selections: What would be due, too.
+        selections: Of sessions whose owner has ended: all that is in them would be due.
         foreseen: How records would be then; None: as they are.
     """
 

@@ -2,15 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from temp_file_manager.limits import Limit
 from temp_file_manager.records import RETIRED, Outcome, Selection, Status, TempFile
-from temp_file_manager.rules import has_come
+from temp_file_manager.rules import has_come, renewed
 from temp_file_manager.sweeping.candidates import Candidate
 from temp_file_manager.sweeping.foreseen import Foreseen
 from temp_file_manager.sweeping.limits import Reading
 from temp_file_manager.sweeping.near import Near
+from temp_file_manager.sweeping.upcoming import turn_of
 
 Tell = Callable[[Sequence[Outcome], str], object]
 """Hears what would become of records, and for which limit; of what is due that is empty."""
@@ -29,6 +30,7 @@ class Foretold:
     Attributes:
         paths: Of what would be gone or in quarantine, but for what goes for no limit in any case, as it is due.
         moved: What would be in quarantine by number, and take the same room there.
+        left: What else the sweep would have found changed, or changed itself, by path, as it would be by now.
     """
 
     def __init__(
@@ -44,10 +46,10 @@ class Foretold:
         self._near = near
         self._tell = tell
         self._foreseen = foreseen
-        self._left: dict[str, TempFile] = {}
         self._gains: defaultdict[str, float] = defaultdict(float)
         self.paths: set[str] = set()
         self.moved: dict[int, TempFile] = {}
+        self.left: dict[str, TempFile] = {}
 
     def swept(self, outcomes: Sequence[Outcome]) -> None:
         """Note what a sweep would do."""
@@ -69,10 +71,14 @@ class Foretold:
 
     def as_swept(self, record: TempFile) -> TempFile:
         """Return a record as it would be by now."""
-        left = self._left.get(record.path)
-        if left is not None or self._foreseen is None:
-            return left or record
+        known = self.moved.get(record.generation) or self.left.get(record.path)
+        if known is not None or self._foreseen is None:
+            return known or record
         return self._foreseen.as_ruled(record)
+
+    def as_moved(self) -> list[TempFile]:
+        """Return what would be in quarantine, in the order in which it would have come there."""
+        return sorted(self.moved.values(), key=lambda record: turn_of(record, self._due.max_age))
 
     def _swept(self, one: Outcome) -> None:
         record = one.record
@@ -81,12 +87,14 @@ class Foretold:
             self.moved[record.generation] = record
         elif one.status is Status.COMPRESSED:
             # It stays, smaller by what nobody knows before, and may go for a limit.
-            self._left[record.path] = record._replace(due_at=math.inf)
+            self.left[record.path] = record._replace(due_at=math.inf)
         elif one.status in RETIRED:
             self._leave_out(record)
             self._gone(Candidate(record, record))
+        elif one.found is not None:
+            self.left[record.path] = renewed(record, one.found, self._due.asof)
         elif one.due_at is not None or self._is_of_newest(record):
-            self._left[record.path] = _as_left(one)
+            self.left[record.path] = _as_left(one)
 
     def _gone(self, one: Candidate) -> None:
         self.moved.pop(one.record.generation, None)
@@ -107,3 +115,23 @@ def _as_left(outcome: Outcome) -> TempFile:
     if outcome.due_at is None:
         return outcome.record
     return outcome.record._replace(due_at=outcome.due_at if outcome.rule else None, rule=outcome.rule)
+
+
+class AsForetold:
+    """A ``Foreseen`` of records that are chosen: as the sweep before would have left them."""
+
+    def __init__(self, foretold: Foretold) -> None:
+        self.as_ruled = foretold.as_swept
+
+    def as_swept(self, records: Sequence[TempFile]) -> list[TempFile]:
+        """Return all of them, as they would be by then."""
+        return [self.as_ruled(record) for record in records]
+
+    def is_of_newest(self, record: TempFile) -> bool:
+        """Say no: nothing is left to be found out."""
+        del record
+        return False
+
+    def others(self) -> Iterator[Sequence[TempFile]]:
+        """Yield nothing: what was not chosen stays."""
+        return iter(())

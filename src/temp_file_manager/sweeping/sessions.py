@@ -70,6 +70,6 @@ def as_swept(registry: Registry, records: Mapping[str, TempFile], now: float) ->
 
 
 def of_dead_owners(registry: Registry, due: Selection) -> list[Selection]:
-    """Return what a sweep takes beside what is due, as it ends sessions before it begins; end none."""
-    gone = [] if due.force else [one for one, reason in over(registry, due.asof).items() if reason == OWNER]
+    """Return what a sweep finds due, whatever is on record of it, as it ends sessions before it begins; end none."""
+    gone = [one for one, reason in over(registry, due.asof).items() if reason == OWNER]
     return [Selection(due.asof, due.max_age, force=True, session=one.number) for one in gone]

@@ -4,7 +4,7 @@ kill -9 may interrupt it anywhere: a record outlives its file and is retired by 
 other way round.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -24,6 +24,7 @@ from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.foreseen import NO_MORE, Coming
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.tally import Tally
+from temp_file_manager.sweeping.upcoming import Upcoming
 
 ENOUGH = 0.05
 """Seconds after which no more files of a claim are begun: so long, and not longer, others wait for a claimed record."""
@@ -155,15 +156,19 @@ class Sweeper:
         """
         tally, began, stopped = Tally(), self._clock.elapsed(), ""
 
-        def size() -> int:
-            nonlocal stopped
-            stopped = self._stopped(bounds, tally.handled, began)
-            return 0 if stopped else self._size(bounds, tally)
+        def read(wanted: Selection, size: int, after: object | None) -> Page:
+            return self._registry.page(wanted, now=self._clock.elapsed(), limit=size, after=after)
 
-        for wanted, records in self._coming(due, coming, size):
-            outcomes = list(self.outlook(wanted, storage, records))
+        upcoming = Upcoming(read, due, coming, self._size(bounds, tally), few=bounds.limit is not None)
+        while not (stopped := self._stopped(bounds, tally.handled, began)):
+            records = upcoming.take(self._size(bounds, tally))
+            if not records:
+                break
+            outcomes = list(storage.predict(records))
             tally.add(outcomes, [one for one in outcomes if one.cause or one.status is not Status.REMOVED])
             tell(outcomes)
+            for again in _due_again(outcomes, due):
+                upcoming.add(again)
         return replace(tally.report(stopped, self._clock.elapsed() - began), dry_run=True)
 
     def _stopped(self, bounds: Bounds, handled: int, began: float) -> str:
@@ -173,43 +178,11 @@ class Sweeper:
             return "budget"
         return "stopped" if bounds.stop() else ""
 
-    def _coming(
-        self, due: Selection, coming: Coming, size: Callable[[], int]
-    ) -> Iterator[tuple[Selection, Sequence[TempFile]]]:
-        """Yield what a sweep would take, as it would be then, with the selection that it is of.
-
-        Args:
-            due: What the sweep wants.
-            coming: What would be due by then, too.
-            size: Says how many come next, at most; 0 ends it.
-        """
-        foreseen = coming.foreseen
-        for wanted in (due, *coming.selections):
-            cursor, more = None, True
-            while more:
-                if not (most := size()):
-                    return
-                page = self._registry.page(wanted, now=self._clock.elapsed(), limit=most, after=cursor)
-                # No rule is about what sessions had that have ended.
-                ruled = foreseen if wanted is due else None
-                yield wanted, page.records if ruled is None else ruled.as_swept(page.records)
-                cursor, more = page.cursor, page.cursor is not None
-        for records in () if foreseen is None else foreseen.others():
-            left = records
-            while left:
-                if not (most := size()):
-                    return
-                yield due, left[:most]
-                left = left[most:]
-
     def outlook(self, due: Selection, storage: Storage, records: Sequence[TempFile]) -> Iterator[Outcome]:
         """Yield what would become of records; of one that was rewritten also as what it is now, if that is due."""
-        for outcome in storage.predict(records):
-            yield outcome
-            if outcome.found is not None:
-                again = renewed(outcome.record, outcome.found, self._clock.wall())
-                if verdict(again, due).due:
-                    yield from storage.predict((again,))
+        outcomes = list(storage.predict(records))
+        yield from outcomes
+        yield from storage.predict(_due_again(outcomes, due))
 
     def _removed(self, due: Selection, bounds: Bounds, storage: Storage, tally: Tally, began: float) -> str:
         cursor, settling, hand = None, None, _Hand(due.asof - began)
@@ -274,3 +247,12 @@ class Sweeper:
             self._registry.settle(Settlement(claim, 1, others, at))
         except RegistryError as error:  # its claim ends with this process
             logs.not_settled(1, int(other is None), error)
+
+
+def _due_again(outcomes: Iterable[Outcome], due: Selection) -> Iterator[TempFile]:
+    """Yield what was found rewritten as what it is now, if that is due."""
+    for one in outcomes:
+        if one.found is not None:
+            again = renewed(one.record, one.found, due.asof)
+            if verdict(again, due).due:
+                yield again
