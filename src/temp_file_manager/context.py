@@ -106,7 +106,6 @@ class Context:
         scheduler: What does jobs at intervals, once it is started.
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
-        volume: The shared volume that all lies on; None: it lies anywhere on this machine.
     """
 
     settings: Settings
@@ -133,7 +132,6 @@ class Context:
     scheduler: Scheduler
     changes: Changes
     plugins: Plugins
-    volume: SharedVolume | None
 
     @classmethod
     def open(
@@ -175,7 +173,7 @@ class Context:
             _refuse(settings, plugins, opened, base)
             if volume is not None:
                 volume.expected = opened.marker
-            return cls._of(settings, directory, age, opened, clock, hooks, plugins, volume)
+            return cls._of(settings, directory, age, opened, clock, hooks, plugins)
         except SettingsError:
             if opened is not registry:
                 opened.close()
@@ -198,18 +196,17 @@ class Context:
         clock: Clock | None,
         hooks: Iterable[Hook],
         plugins: Plugins,
-        volume: SharedVolume | None = None,
     ) -> Self:
         clock, base_dir = clock or SystemClock(), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
-        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins, volume)
+        ruling, storages = _ruled(settings, directory, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
-        registrar = Registrar(registry, guard, told, settings, limited, ruling, volume)
+        registrar = Registrar(registry, guard, told, settings, limited, ruling, directory.volume)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
@@ -233,14 +230,18 @@ class Context:
             directories=directories,
             sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
-            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force, volume),
+            measuring=_measuring(settings, directory, registry, clock, told, closed, in_force),
             ruling=in_force,
             evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near, orders),
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
             plugins=plugins,
-            volume=volume,
         )
+
+    @property
+    def volume(self) -> SharedVolume | None:
+        """The shared volume that all lies on; None: it lies anywhere on this machine."""
+        return self.directory.volume
 
     @property
     def max_age(self) -> float:
@@ -270,17 +271,18 @@ def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
 
 def _ruled(
     settings: Settings,
-    base_dir: str,
+    directory: BaseDirectory,
     registry: Registry,
     clock: Clock,
     guard: ClockGuard,
     age: MaxAge,
     plugins: Plugins,
-    volume: SharedVolume | None,
 ) -> tuple[Ruling | None, Storages]:
     """Return the rules, and what removes files as they say."""
-    ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
-    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps, volume)
+    ruling, wraps = _ruling(settings, directory.path, age), plugins.storages
+    opened = Storages.open(
+        settings, directory.path, registry, clock, guard.asof, ruling, lambda: age.value, wraps, directory.volume
+    )
     return ruling, opened
 
 
@@ -311,14 +313,13 @@ def _retirement(
 
 def _measuring(
     settings: Settings,
-    base_dir: str,
+    directory: BaseDirectory,
     registry: Registry,
     clock: Clock,
     hooks: Hooks,
     closed: ClosedFiles,
     ruling: RulesInForce,
-    volume: SharedVolume | None,
 ) -> Measuring:
     """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
-    gone = build_gone(settings, base_dir, clock, volume)
+    gone = build_gone(settings, directory.path, clock, directory.volume)
     return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed, ruling.measured)

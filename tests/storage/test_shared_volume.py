@@ -284,21 +284,21 @@ def test_a_volume_that_goes_in_the_middle_of_a_chunk_loses_no_record(
 
 
 def test_a_real_volume_is_unmounted_in_the_middle_of_a_sweep(tmp_path: Path, database: str) -> None:
-    root = tmp_path / "volume"
+    root, aside = tmp_path / "volume", tmp_path / "elsewhere"
     root.mkdir()
-    with mounted(root, ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(root)]):
+    aside.mkdir()
+    tmpfs = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(root)]
+    with mounted(root, tmpfs), mounted(aside, ["mount", "--bind", str(root), str(aside)]):
         volume = Volume(root, database)
         manager = volume.manager(cleanup_batch_size=10)
         manager.register_files(volume.files(30))
-        aside = tmp_path / "elsewhere"
-        aside.mkdir()
 
         unmounted = []
 
         def unmount(event: object) -> None:
             if isinstance(event, RecordsSettled) and not unmounted:
                 unmounted.append(True)
-                assert os.system(f"mount --bind {root} {aside} && umount -l {root}") == 0
+                assert os.system(f"umount -l {root}") == 0
                 (root / "files").mkdir()
 
         other = TempFileManager(root, registry=manager.registry, settings=manager.context.settings, hooks=[unmount])
@@ -306,6 +306,6 @@ def test_a_real_volume_is_unmounted_in_the_middle_of_a_sweep(tmp_path: Path, dat
         assert (report.removed, report.kept, report.gone) == (10, 20, 0)
         assert len(os.listdir(aside / "files")) == 20
         assert len(other.files) == 20
-        assert os.system(f"rmdir {root}/files && mount --bind {aside} {root} && umount -l {aside}") == 0
+        assert os.system(f"rmdir {root}/files && mount --bind {aside} {root}") == 0
         assert other.sweep(force=True).removed == 20
         volume.close()

@@ -32,7 +32,7 @@ class BaseDirectory:
 
     def __init__(self, path: str, *, durable: bool, volume: SharedVolume | None = None) -> None:
         self.path = path
-        self._volume = volume
+        self.volume = volume
         self._durable = durable
         self._held: list[int] = []
         # Also at the end of a manager that nobody closes.
@@ -49,9 +49,9 @@ class BaseDirectory:
         """
         if self._durable:
             refuse_unsafe(self.path)  # before anything is made below /etc
-        if self._volume is not None and not os.path.isdir(self.path):
+        if self.volume is not None and not os.path.isdir(self.path):
             message = (
-                f"it is to be the root of {self._volume.scope}, and is not there: mount the volume, or make it there"
+                f"it is to be the root of {self.volume.scope}, and is not there: mount the volume, or make it there"
             )
             raise BaseDirectoryError(errno.ENOENT, message, self.path)
         _make(self.path, private=self._durable)
@@ -67,7 +67,7 @@ class BaseDirectory:
             BaseDirectoryError: as ``make``; or the volume is not mounted.
             OSError: what ``act`` raises while the directory is there.
         """
-        if self._volume is not None and (absent := self._volume.why_absent()):
+        if self.volume is not None and (absent := self.volume.why_absent()):
             raise BaseDirectoryError(errno.ENODEV, absent, self.path)
         if self._durable and not self._held:
             self._hold()  # somebody had it for their own before
