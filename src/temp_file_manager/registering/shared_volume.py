@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from temp_file_manager.errors import TempFileError
+from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.settings import Settings
@@ -36,18 +36,23 @@ def refusals(settings: Settings, properties: Properties) -> list[str]:
     """Say why hosts cannot share a volume by these settings and this registry, and what to do."""
     if settings.scope is None:
         return []
-    problems = []
-    if properties.shared_by is not SharedBy.HOSTS:
-        problems.append(
-            f"scope {settings.scope} takes a registry that hosts share, which {properties.address} is not: "
-            "set TEMP_FILE_REGISTRY=postgresql://HOST/DATABASE"
-        )
+    unshared = _unshared(settings.scope, properties)
+    problems = [unshared] if unshared else []
     if settings.protect_open and settings.if_unknown is None:
         problems.append(
             f"scope {settings.scope} takes TEMP_FILE_IF_UNKNOWN: nothing here can tell whether another host has a file "
             "open, so say at which age in seconds a file goes all the same; hold and pin protect what is needed longer"
         )
     return problems
+
+
+def _unshared(scope: str, properties: Properties) -> str:
+    if properties.shared_by is SharedBy.HOSTS:
+        return ""
+    return (
+        f"scope {scope} takes a registry that hosts share, which {properties.address} is not: "
+        "set TEMP_FILE_REGISTRY=postgresql://HOST/DATABASE"
+    )
 
 
 def create(registry: Registry, root: str, scope: str) -> MadeScope:
@@ -63,8 +68,11 @@ def create(registry: Registry, root: str, scope: str) -> MadeScope:
     Raises:
         ScopeError: they do not agree, and what to do.
         OSError: the marker cannot be read or written.
+        SettingsError: hosts do not share the registry.
         RegistryError: the registry cannot be used.
     """
+    if unshared := _unshared(scope, registry.properties):  # before anything is written
+        raise SettingsError([unshared])
     where = printable(root)
     there, known = read_marker(root), registry.marker()
     if there and scope_of(there) != scope:

@@ -12,7 +12,7 @@ from temp_file_manager.records import Kind
 from temp_file_manager.rules.life import Action
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
-from temp_file_manager.settings.shared_volume import checks_owner, sets_aside
+from temp_file_manager.settings.shared_volume import checks_owner, removal_threads, sets_aside
 from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.gone import GoneFiles
@@ -28,6 +28,7 @@ from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
+from temp_file_manager.storage.wrappers.threads import Threaded
 
 # What moves files, packs them or removes whole directories is imported where it is made: records in memory have none of
 # it, and it takes time.
@@ -47,7 +48,11 @@ Wrapper = Callable[[Storage, Settings, Clock], Storage]
 def _bounded(storage: Storage, settings: Settings, clock: Clock) -> Storage:
     if settings.cleanup_timeout is None:
         return storage
-    return Abandoning(storage, min(settings.cleanup_timeout, PATIENCE), clock)
+    return Abandoning(storage, _patience(settings), clock)
+
+
+def _patience(settings: Settings) -> float:
+    return min(settings.cleanup_timeout or PATIENCE, PATIENCE)
 
 
 WRAPPERS: tuple[Wrapper, ...] = (_bounded,)
@@ -100,7 +105,10 @@ class Making:
             )
         # In such a folder nobody else can put one file in the place of another.
         aside = self.folder(ASIDE) if sets_aside(settings) and within is None else None
-        return LocalStorage(self.in_use, owner_check=check, aside=aside, base=base, within=within, below=below)
+        local = LocalStorage(self.in_use, owner_check=check, aside=aside, base=base, within=within, below=below)
+        threads = removal_threads(settings)
+        # Half as patient as what is around it, which would give up all of them.
+        return local if threads == 1 else Threaded(local, threads, _patience(settings) / 2, self.clock)
 
     def removing(self) -> "Removing":
         """Return what the removal of units works with."""

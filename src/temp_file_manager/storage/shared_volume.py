@@ -84,12 +84,14 @@ class SharedVolume:
     Args:
         root: Where; absolute.
         scope: ``volume:NAME``.
+        quiet: Tell the log of nothing.
 
     Attributes:
         expected: Returns the marker that the registry knows of it; empty if it knows none.
     """
 
-    def __init__(self, root: str, scope: str) -> None:
+    def __init__(self, root: str, scope: str, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self.root = root
         self.scope = scope
         self.expected: Callable[[], str] = str
@@ -99,7 +101,7 @@ class SharedVolume:
     def why_absent(self) -> str:
         """Say why this is not the volume that is meant, and what to do; nothing if it is. Tells the log of a change."""
         why = self._why_absent()
-        if why != self._told:
+        if why != self._told and not self._quiet:
             self._told = why
             if why:
                 logs.logger.error(f"Nothing is removed, forgotten or registered: {printable(why)}")
