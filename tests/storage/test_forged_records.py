@@ -102,7 +102,7 @@ def test_what_lies_outside_is_not_registered(volume: Volume, outside: Path) -> N
     assert report.registered == 1
     assert [path for path, _ in report.refused] == [str(outside), str(volume.root / "link" / "precious")]
     assert {reason for _, reason in report.refused} == {
-        f"it does not lie below {volume.root}, the root of volume:scratch"
+        f"it does not lie below {volume.root}, the root of volume:scratch, and on the same file system"
     }
 
 

@@ -96,11 +96,11 @@ def test_what_a_killed_host_had_is_taken_over_after_its_lease(volume: Volume) ->
     assert check(manager.context) == ()
 
 
-def test_what_a_killed_host_has_set_aside_comes_back(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_host_has_set_aside_comes_back(volume: Volume) -> None:
     manager = volume.manager()
     files = volume.files(3)
     manager.register_files(files)
-    program = HOST.replace("unlink(*args, **where)\n", "").replace("count[0] == 30", "count[0] == 1")
+    program = HOST.replace("unlink(*args, **where)\n", "pass\n").replace("count[0] == 30", "count[0] == 1")
     done = subprocess.run(
         [sys.executable, "-c", program, volume.database, str(volume.root), "killed"], timeout=100, check=False
     )
@@ -159,6 +159,15 @@ def test_a_directory_that_is_gone_is_gone_for_the_other_host_too(volume: Volume,
         (volume.root / "files").rmdir()
         report = other.sweep(force=True)
         assert (report.gone, report.kept) == (2, 0)
+
+
+def test_what_is_mounted_in_a_volume_is_none_of_it(volume: Volume) -> None:
+    inner = volume.root / "inner"
+    inner.mkdir()
+    with mounted(inner, ["mount", "-t", "tmpfs", "tmpfs", str(inner)]):
+        (inner / "file").write_bytes(b"elsewhere")
+        ((_, why),) = volume.manager().register_files([inner / "file"]).refused
+        assert "and on the same file system" in why
 
 
 def test_a_scope_is_of_that_volume_alone(volume: Volume, tmp_path: Path) -> None:

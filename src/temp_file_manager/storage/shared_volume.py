@@ -142,14 +142,19 @@ class SharedVolume:
 
     @property
     def _outside(self) -> str:
-        return f"it does not lie below {printable(self.root)}, the root of {self.scope}"
+        return f"it does not lie below {printable(self.root)}, the root of {self.scope}, and on the same file system"
 
 
 def lies_in(descriptor: int, root: str) -> bool:
-    """Say whether an open directory is a root, or lies below it: by what is there, not by what a path says."""
+    """Say whether an open directory is a root, or lies below it: by what is there, not by what a path says.
+
+    What is mounted somewhere in it is another volume, which may be away while this one is there.
+    """
     path = "."
     try:
         top, here = os.stat(root), os.stat(path, dir_fd=descriptor)
+        if here.st_dev != top.st_dev:
+            return False
         while not os.path.samestat(here, top):
             path += "/.."
             below, here = here, os.stat(path, dir_fd=descriptor)

@@ -8,9 +8,11 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.contract import Removal, Storage
+from temp_file_manager.storage.paths import nearest_existing
 from temp_file_manager.storage.shared_volume import SharedVolume
 
 _FORGOTTEN = frozenset({Status.GONE, Status.REPLACED})
+_GONE = Other(Status.GONE, Cause.GONE)
 
 
 class Marked:
@@ -61,10 +63,25 @@ class Marked:
             first = end
 
     def _doubt(self, removal: Removal, first: int) -> None:
-        """Keep what seems to be gone, or another file, if the volume is away by now."""
-        doubtful = [at for at, other in removal.others.copy().items() if first <= at and other.status in _FORGOTTEN]
-        if doubtful and (absent := self._absent()):
+        """Keep what seems to be gone, or another file, if the volume is away by now; if not, what has gone is gone."""
+        others = [(at, other) for at, other in removal.others.copy().items() if first <= at]
+        doubtful = [at for at, other in others if other.status in _FORGOTTEN]
+        lost = [at for at, other in others if other.cause is Cause.ABSENT_DIRECTORY]
+        if not doubtful and not lost:
+            return
+        if absent := self._absent():
             removal.others.update(dict.fromkeys(doubtful, absent))
+        else:
+            removal.others.update((at, _GONE) for at in lost if self._is_lost(removal.records[at].path))
+
+    def _is_lost(self, path: str) -> bool:
+        """Say whether a file that is not where it was is gone with its directory.
+
+        What is mounted there each host sees in its own way; but all that is on record lies on the volume, and that is
+        here.
+        """
+        above = nearest_existing(os.path.dirname(path))
+        return not self._volume.why_not_below(os.path.join(above, "anything"))
 
     def _absent(self) -> Other | None:
         why = self._volume.why_absent()
@@ -80,7 +97,11 @@ class Marked:
             if why:
                 yield from (Outcome(record, Status.KEPT, Cause.OUTSIDE, why) for record in some)
             else:
-                yield from self._storage.predict(some)
+                yield from map(self._foretold, self._storage.predict(some))
+
+    def _foretold(self, outcome: Outcome) -> Outcome:
+        lost = outcome.cause is Cause.ABSENT_DIRECTORY and self._is_lost(outcome.record.path)
+        return Outcome(outcome.record, *_GONE) if lost else outcome
 
 
 class _Outside:
