@@ -132,7 +132,15 @@ class Removal:
 
     def share(self, take: "Take") -> "Share":
         """Return a removal of those that ``take`` gives, one at a time until there are none, under the same claim."""
-        return Share(self, take)
+        return Share(
+            self,
+            take,
+            elapsed=self._elapsed,
+            enough=self._enough,
+            deadline=self._deadline,
+            stop=self._stop,
+            still=self._still,
+        )
 
     def part(self, first: int, last: int) -> "Removal":
         """Return a removal of some of the records, under the same claim; positions stay what they are."""
@@ -154,22 +162,33 @@ class Share(Removal):
     Args:
         whole: The removal of the chunk.
         take: Gives it the next.
+        elapsed, enough, deadline, stop, still: As of the chunk's.
 
     Attributes:
         at: The position that is begun and not ended; None if there is none.
     """
 
-    def __init__(self, whole: Removal, take: "Take") -> None:
+    def __init__(
+        self,
+        whole: Removal,
+        take: "Take",
+        *,
+        elapsed: Callable[[], float],
+        enough: float,
+        deadline: float,
+        stop: Callable[[], bool],
+        still: Callable[[int], bool] | None,
+    ) -> None:
         self._whole = whole  # first of all, as ``over`` asks it
         self._take = take
         self.at: int | None = None
         super().__init__(
             whole.records,
-            elapsed=whole._elapsed,
-            enough=whole._enough,
-            deadline=whole._deadline,
-            stop=whole._stop,
-            still=whole._still,
+            elapsed=elapsed,
+            enough=enough,
+            deadline=deadline,
+            stop=stop,
+            still=still,
             came_back=whole.came_back,
         )
 
