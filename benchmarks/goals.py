@@ -3,7 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks import claimed, compression, concurrency, durable, footprint, lives, measures, secure, service, waiting
+from benchmarks import (
+    claimed,
+    compression,
+    concurrency,
+    durable,
+    footprint,
+    lives,
+    measures,
+    postgres,
+    secure,
+    service,
+    waiting,
+)
 from benchmarks.measures import AIECS, Plan
 from benchmarks.tables import Samples, Table, figures, median, ratios, spread
 
@@ -33,6 +45,9 @@ _RATIOS = (
     ("compressing idle files, SQLite / the bare library", "compressing", 1.25, compression.OURS, compression.BARE),
     ("a unit, time / rm -rf", "units", 2.0, lives.UNIT, lives.RM),
     ("a unit, processor time / rm -rf", "units", 3.5, lives.UNIT_CPU, lives.RM_CPU),
+    ("register in bulk, PostgreSQL / binary COPY", "postgres adding", 2.8, postgres.ADD, postgres.COPY),
+    ("claim and settle, PostgreSQL / DELETE by key", "postgres sweeping", 1.3, postgres.SWEEP, postgres.BY_KEY),
+    ("claim and settle, PostgreSQL / SKIP LOCKED", "postgres sweeping", 0.5, postgres.SWEEP, postgres.MARKS),
     ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),
 )
 _RATES = (

@@ -15,6 +15,7 @@ from places import ROOT
 
 TABLES = {"import", "memory", "idle", "register", "concurrency", "service", "secure", "clean", "waiting", "claimed"}
 TABLES |= {"looking", "sessions", "evicting", "quarantining", "units", "compressing"}
+TABLES |= {"postgres adding", "postgres sweeping"}
 STEPS = {"steps of registering", "sql of registering", "steps of sweeping", "sql of sweeping"}
 PUBLISHED = """
 import os, threading, time

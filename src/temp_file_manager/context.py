@@ -202,7 +202,7 @@ class Context:
         guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
         ruling, storages = _ruled(settings, directory, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
-        sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
+        sweeper = Sweeper(registry, clock, told, history, _chunk(registry, settings))
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
@@ -298,12 +298,17 @@ def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: 
         raise SettingsError(problems)
 
 
+def _chunk(registry: Registry, settings: Settings) -> int:
+    """Return how many records sweeps claim at a time."""
+    return min(registry.properties.chunk, settings.cleanup_batch_size)
+
+
 def _retirement(
     registry: Registry, clock: Clock, hooks: Hooks, settings: Settings, storage: Storage
 ) -> Callable[[Selection], None]:
     """Return what sweeps at the end of a session."""
     # Without the history: there may be a session for each request, and nothing else would be left in there.
-    sweeper = Sweeper(registry, clock, hooks, chunk=settings.cleanup_batch_size)
+    sweeper = Sweeper(registry, clock, hooks, chunk=_chunk(registry, settings))
 
     def retire(due: Selection) -> None:
         sweeper.run(due, Bounds(), storage)

@@ -266,7 +266,7 @@ class TempFileManager:
             force: Every record, whatever its age.
             dry_run: Change nothing, and report what the same call without it would do.
             limit: Records to handle at most.
-            budget: Seconds after which no new chunk (500 records or 50 ms at most) is begun.
+            budget: Seconds after which no new chunk (some hundred records or 50 ms at most) is begun.
             protect_open: Keep files that somebody has open, or of which nothing can tell.
             trust_clock: Otherwise a jump of the wall clock makes no file due, as in scheduled sweeps.
             allow_large: Refuse to remove more files because of a change of settings than this, 1,000 and half of all.

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from contexts import MakeManager, jobs_of, removing_by
 from temp_file_manager import SweepFinished, TempFileManager
 from temp_file_manager.causes import Cause
 from temp_file_manager.records import Selection, Status
-from temp_file_manager.registry import Settlement
+from temp_file_manager.registry import Claim, MemoryRegistry, Settlement
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage, own_files
 from temp_file_manager.storage.contract import Removal
@@ -119,6 +120,25 @@ def test_a_forced_sweep_leaves_what_is_registered_meanwhile(
     assert sorted(manager.files) == sorted(again)
     assert all(os.path.exists(path) for path in again)
     assert not any(os.path.exists(path) for path in paths if path not in again)
+
+
+def test_a_sweep_claims_as_much_as_the_card_and_the_setting_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lesser of the two."""
+    registry, limits = MemoryRegistry(), list[int]()
+    claim = registry.claim
+
+    def noted(*args: Any, **how: Any) -> Claim:
+        limits.append(how["limit"])
+        return claim(*args, **how)
+
+    monkeypatch.setattr(registry, "claim", noted)
+    for chunk, setting in ((700, 1000), (1000, 700)):
+        registry.properties = replace(registry.properties, chunk=chunk)
+        settings = Settings(cleanup_batch_size=setting)
+        TempFileManager(tmp_path / "base", registry=registry, settings=settings).cleanup()
+    assert set(limits) == {700}
 
 
 def test_a_step_of_the_wall_clock_ends_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

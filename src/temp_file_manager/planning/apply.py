@@ -13,12 +13,13 @@ from temp_file_manager.errors import PlanError
 from temp_file_manager.planning.plan import name_of, refuse_unplannable
 from temp_file_manager.planning.plan_file import AGAIN, NOTHING_DONE, Header, Line, checked, lines
 from temp_file_manager.records import Kind, Outcome, Selection, Status, TempFile
+from temp_file_manager.registry.card import CHUNK
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import verdict
 from temp_file_manager.storage.quarantine import name_in_quarantine
 from temp_file_manager.sweeping.candidates import Candidate
 from temp_file_manager.sweeping.preparation import prepare
-from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Stop, Tell
+from temp_file_manager.sweeping.sweep import Bounds, Stop, Tell
 from temp_file_manager.text import span
 
 LASTS = 86_400.0

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+CHUNK = 500
+"""Records that a sweep claims at a time, at most, where a claim costs no round trip: what a killed process leaves."""
+
 
 class SharedBy(StrEnum):
     """The reach of a registry: who can use the same records at a time."""
@@ -31,5 +34,5 @@ class Properties:
     keeps_identity: bool = False
     shared_by: SharedBy = SharedBy.PROCESS
     files: tuple[str, ...] = ()
-    chunk: int = 500
+    chunk: int = CHUNK
     heirs: bool = False

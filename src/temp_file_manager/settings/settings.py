@@ -97,10 +97,10 @@ class Settings:
         "with less than this free on the base directory's disk, the oldest go before they are due",
     )
     cleanup_batch_size: int = _setting(
-        500,
+        1000,
         values.whole(1, 10_000),
         "a whole number from 1 to 10000",
-        "records claimed at a time; more than 500 is 500",
+        "records claimed at a time, at most; `postgresql:` claims no more than 1000, other registries 500",
     )
     cleanup_threads: int = _setting(
         4, values.whole(1, 64), "a whole number from 1 to 64", "threads that overwrite files"

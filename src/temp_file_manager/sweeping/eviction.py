@@ -30,7 +30,7 @@ from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.orders import Key
 from temp_file_manager.sweeping.readings import Readings
 from temp_file_manager.sweeping.shortages import NO_SHORTAGE, PLENTY, Shortage, lacking, unheeded
-from temp_file_manager.sweeping.sweep import CHUNK, Bounds, Stop, Sweeper
+from temp_file_manager.sweeping.sweep import Bounds, Stop, Sweeper
 from temp_file_manager.sweeping.turn import Turn
 
 NAME = "evict"
@@ -245,8 +245,8 @@ class Evictor:
 
     def _most(self, bounds: Bounds, report: SweepReport) -> int:
         if bounds.limit is None:
-            return CHUNK
-        return min(CHUNK, bounds.after(report).limit or 0)
+            return self._sweeper.chunk
+        return min(self._sweeper.chunk, bounds.after(report).limit or 0)
 
     def _in_turn(self, limit: Limit, turn: Turn, *, note: bool = False, quarantined: bool = False) -> Candidates:
         told, due = turn.foretold, turn.due

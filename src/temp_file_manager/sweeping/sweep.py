@@ -16,6 +16,7 @@ from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
+from temp_file_manager.registry.card import CHUNK
 from temp_file_manager.registry.contract import Claims
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules import renewed, verdict
@@ -23,9 +24,6 @@ from temp_file_manager.storage.contract import Removal, Storage
 from temp_file_manager.sweeping.foreseen import NO_MORE, Coming
 from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.tally import Tally
-
-CHUNK = 500
-"""Records claimed at a time, at most: what a killed process leaves claimed."""
 
 ENOUGH = 0.05
 """Seconds after which no more files of a claim are begun: so long, and not longer, others wait for a claimed record."""
@@ -108,7 +106,10 @@ class Sweeper:
         clock: What tells the time.
         hooks: Who hears of outcomes.
         history: Where sweeps are noted; None: nowhere.
-        chunk: Records claimed at a time; more than ``CHUNK`` is that.
+        chunk: Records claimed at a time, at most; the registry's card says how many those may be.
+
+    Attributes:
+        chunk: The same.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Sweeper:
         self._registry = registry
         self._clock = clock
         self._hooks = hooks
-        self._chunk = min(chunk, CHUNK)
+        self.chunk = chunk
         self._history = history
 
     def run(self, due: Selection, bounds: Bounds, storage: Storage, *, scheduled: bool = False) -> SweepReport:
@@ -248,7 +249,7 @@ class Sweeper:
             hand.claims.clear()
 
     def _size(self, bounds: Bounds, tally: Tally) -> int:
-        return self._chunk if bounds.limit is None else min(self._chunk, bounds.limit - tally.handled)
+        return self.chunk if bounds.limit is None else min(self.chunk, bounds.limit - tally.handled)
 
     def _work_on(self, hand: "_Hand", claim: Claim, storage: Storage, begun: float, stop: Stop) -> None:
         elapsed = self._clock.elapsed

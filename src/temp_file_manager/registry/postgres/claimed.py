@@ -94,9 +94,9 @@ class Claimed:
         left = self._mine.get(number, ())
         return left if isinstance(left, frozenset) else frozenset(row[ID] for row in left)
 
-    def reduce(self, number: int, left: frozenset[int]) -> None:
-        """Leave only these under a claim. Without any it ends."""
-        if left:
+    def reduce(self, number: int, left: frozenset[int], settlements: int | None) -> None:
+        """Leave only these under a claim that was settled. It ends without any, or if it had ended before (None)."""
+        if left and settlements is not None:
             self._mine[number] = left
         else:
             self.forget(number)

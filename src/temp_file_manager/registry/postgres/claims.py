@@ -19,7 +19,7 @@ from temp_file_manager.registry.postgres.settling import ending
 from temp_file_manager.reports import Finding
 from temp_file_manager.rules import LAST_RETRY
 
-_TAGS, _SESSION = 7, 11
+_TAGS, _DISK, _SESSION = 7, 10, 11
 
 
 class PostgresClaims:
@@ -143,7 +143,7 @@ class PostgresClaims:
                 *rows, told = self._claimed.change("claim", **bound)
             else:
                 *rows, told = self._claimed.change("settle_and_claim", **bound, **end.bound)
-                self._claimed.reduce(end.number, end.left)
+                self._claimed.reduce(end.number, end.left, told[_DISK])
             self.counted(told[ID])
             if told[FAILURES]:
                 self.rewind()
@@ -172,7 +172,7 @@ class PostgresClaims:
             if end.frees:
                 self.rewind()
             ((settlements, _),) = self._claimed.change("settle", **end.bound)
-            self._claimed.reduce(end.number, end.left)
+            self._claimed.reduce(end.number, end.left, settlements)
         self.counted(settlements or 0)
 
     def faults(self, now: float, *, fix: bool) -> Iterator[Finding]:

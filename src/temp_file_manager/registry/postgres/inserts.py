@@ -33,7 +33,7 @@ class Whose(NamedTuple):
     def unruled(cls, row: Row, paths: Paths) -> Self:
         """Return whose a record was, under no rule: owner, session, due_at, kind and origin of its row."""
         owner, session, due_at, kind, origin = row
-        nature = nature_of(None, kind, None if origin is None else paths.here(origin))
+        nature = nature_of(None, kind, None if origin is None else paths.origin_here(origin))
         return cls(owner, session, due_at if session else None, nature)
 
 

@@ -2,24 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from temp_file_manager.records import Ruled, TempFile
 from temp_file_manager.registry.natures import Natures
+from temp_file_manager.registry.postgres.paths import Paths
+from temp_file_manager.registry.postgres.rows import record_of
 from temp_file_manager.registry.postgres.scope import Scope
 from temp_file_manager.registry.postgres.server import Row, nothing
-
-
-class Places(Protocol):
-    """Paths as the registry stores them."""
-
-    root: bytes
-
-    def known(self, path: str) -> bytes | None:
-        """Return a path as it may be on record; None: it is not."""
-
-    def origin(self, path: str) -> bytes:
-        """Return where something was before."""
 
 
 class PostgresNatures(Natures):
@@ -28,16 +17,12 @@ class PostgresNatures(Natures):
     Args:
         scope: Whose.
         paths: How paths are stored.
-        record: Returns a row as others see it.
         rewind: Lets running sweeps look from the start again.
     """
 
-    def __init__(
-        self, scope: Scope, paths: Places, record: Callable[[Row], TempFile], rewind: Callable[[], None] = nothing
-    ) -> None:
+    def __init__(self, scope: Scope, paths: Paths, rewind: Callable[[], None] = nothing) -> None:
         self._scope = scope
         self._paths = paths
-        self._record = record
         self._rewind = rewind
 
     def ruled(self, found: Iterable[Ruled]) -> None:
@@ -80,3 +65,6 @@ class PostgresNatures(Natures):
         first, behind = (stored + b"/", stored + b"0") if stored or not self._paths.root else (b"", b"\xff" * 8)
         rows = self._scope.look("kept_below", first=first, behind=behind, asof=float(asof))
         return self._record(rows[0]) if rows else None
+
+    def _record(self, row: Row) -> TempFile:
+        return record_of(row, self._paths)

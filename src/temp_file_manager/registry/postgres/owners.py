@@ -2,7 +2,7 @@
 
 import atexit
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Event, RLock, Thread
 from time import monotonic
 
@@ -13,6 +13,9 @@ from temp_file_manager.text import printable
 
 RENEWAL = 20.0
 """Seconds after which an owner says again that it lives."""
+
+FOLDED = 60.0
+"""Seconds after which a process looks again for what the dead have left."""
 
 OVER = 120.0
 """Seconds after which an owner that nobody has seen is over; ``tfm.lives`` says so, on the server's clock."""
@@ -52,7 +55,7 @@ class Owners:
         self._thread: Thread | None = None
         self._idle = Event()
         self._silent = False
-        self._seen_at = -math.inf
+        self._folded_at = -math.inf
 
     @property
     def needed(self) -> bool:
@@ -62,7 +65,7 @@ class Owners:
     def need(self) -> object:
         """Have the server told that this process lives, and go on until ``done``; return what to be done with.
 
-        What depends on this process is to be written in a transaction that sees it (``tfm.seen``), or after ``enter``.
+        What depends on this process is to be written in a transaction that sees it; see ``tfm.seen``.
         """
         need = object()
         self._needs.add(need)
@@ -74,24 +77,6 @@ class Owners:
     def done(self, need: object) -> None:
         """Let something depend on this process no more; what a forked child's parent needed is nothing here."""
         self._needs.discard(need)
-
-    def enter(self) -> None:
-        """Have the server know that this process lives, before it claims: a round trip where it may not.
-
-        Raises:
-            RegistryError: nobody can be told.
-        """
-        if self._elapsed() - self._seen_at > RENEWAL:
-            self._see()
-
-    def alive(self, number: int) -> bool:
-        """Say whether an owner lives, as the server has it. This process does."""
-        return not self.dead((number,))
-
-    def dead(self, numbers: Iterable[int]) -> set[int]:
-        """Return those of these owners that do not live."""
-        others = {number for number in numbers if number != self._scope.owner}
-        return {number for (number,) in self._scope.look("dead_owners", numbers=list(others))} if others else set()
 
     def _start(self) -> None:
         self._idle.clear()
@@ -114,29 +99,26 @@ class Owners:
 
     def renew(self) -> None:
         """Tell the server that this process lives. While it is out of reach, say so once."""
+        scope = self._scope
         try:
-            unseen = self._see()
-        except RegistryError as error:
+            scope.enter()
+            ((unseen,),) = scope.change("renew_owner", process=scope.process, within=list(self.within))
+        except Exception as error:  # whatever it is: what is held here depends on the next time
             if not self._silent:
                 logger.warning(f"What this process holds lapses in two minutes: {printable(str(error))}")
             self._silent = True
             return
         self._silent = False
-        if unseen > OVER:
+        if unseen is None or unseen > OVER:
             logger.warning(
                 "The registry's server had not heard of this process for too long: others may have swept what it held"
             )
 
-    def _see(self) -> float:
-        """Be seen; return for how many seconds this process was not."""
-        self._scope.enter()
-        before = self._elapsed()
-        ((unseen,),) = self._scope.change("renew_owner", process=self._scope.process, within=list(self.within))
-        self._seen_at = before
-        return math.inf if unseen is None else float(unseen)
-
     def leave(self) -> None:
-        """End what depends on this process, which is about to end; if the server is out of reach, it lapses."""
+        """End all that depends on this process, which is about to end; if the server is out of reach, it lapses."""
+        self._needs.clear()
+        self.within.clear()
+        self._idle.set()
         if not self._scope.owner:
             return
         try:
@@ -150,6 +132,11 @@ class Owners:
             self._idle.set()
 
     def fold(self) -> None:
-        """Give the totals of the dead to nobody, and forget those that nothing depends on; for sweeps."""
-        if self._scope.number:
+        """Gather the totals of the dead, and forget those that nothing depends on: once a minute, as sweeps begin."""
+        if not self._scope.number or self._elapsed() - self._folded_at < FOLDED:
+            return
+        self._folded_at = self._elapsed()
+        try:
             self._scope.change("fold")
+        except RegistryError as error:
+            logger.warning(f"What dead processes have counted is gathered later: {printable(str(error))}")

@@ -42,7 +42,11 @@ class Paths:
         return os.fsencode(path) if found is None else found
 
     def here(self, stored: bytes) -> bytes:
-        """Return a stored path as this host has it."""
+        """Return a stored path as this host has it: below the root, whatever somebody has stored."""
+        return self._prefix + stored
+
+    def origin_here(self, stored: bytes) -> bytes:
+        """Return a stored origin as this host has it."""
         return stored if stored.startswith(b"/") else self._prefix + stored
 
     def shown(self, stored: bytes) -> str:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from threading import Lock
 from types import MappingProxyType
 
@@ -23,7 +22,6 @@ from temp_file_manager.registry.postgres.natures import PostgresNatures
 from temp_file_manager.registry.postgres.owners import Owners
 from temp_file_manager.registry.postgres.paths import Paths
 from temp_file_manager.registry.postgres.records import PostgresRecords
-from temp_file_manager.registry.postgres.rows import record_of
 from temp_file_manager.registry.postgres.scope import Scope
 from temp_file_manager.registry.postgres.server import Server
 from temp_file_manager.registry.postgres.sessions import PostgresSessions
@@ -48,6 +46,7 @@ class PostgresRegistry(StoredRegistry):
     Attributes:
         server: How the server is reached.
         scope: Whose records these are.
+        owners: This process, as others know whether it lives.
 
     Raises:
         RegistryError: the server cannot be used, and why.
@@ -57,16 +56,16 @@ class PostgresRegistry(StoredRegistry):
         self.server = Server(conninfo, self._in_child)
         self.scope = Scope(self.server, scope)
         self._paths = paths = Paths(root)
-        self._owners = Owners(self.scope)
-        self._claimed = Claimed(self.scope, paths, self._owners)
+        self.owners = Owners(self.scope)
+        self._claimed = Claimed(self.scope, paths, self.owners)
         self._claims = claims = PostgresClaims(self.scope, paths, self._claimed)
         self._stored = PostgresRecords(self.scope, paths, self._claimed, claims)
         self._singles = Singles(self._stored, claims)
-        self._keeps = PostgresKeeps(self.scope, self._owners, paths.known, claims.rewind)
+        self._keeps = PostgresKeeps(self.scope, self.owners, paths.known, claims.rewind)
         self._journal = PostgresJournal(self.scope)
-        self._sessions = PostgresSessions(self.scope, self._owners, claims.rewind)
-        self._natures = PostgresNatures(self.scope, paths, partial(record_of, paths=paths), claims.rewind)
-        self._exclusive = Exclusive(self.scope, self._owners)
+        self._sessions = PostgresSessions(self.scope, self.owners, claims.rewind)
+        self._natures = PostgresNatures(self.scope, paths, claims.rewind)
+        self._exclusive = Exclusive(self.scope, self.owners)
         super().__init__(self._stored, identify)
         self.properties = Properties(
             self.server.where,
@@ -79,7 +78,7 @@ class PostgresRegistry(StoredRegistry):
     def _in_child(self) -> None:
         self.lock = Lock()
         self.scope.after_fork()
-        self._owners.after_fork()
+        self.owners.after_fork()
         self._claimed.after_fork()
         self._claims.after_fork()
         self._singles.after_fork()
@@ -155,6 +154,8 @@ class PostgresRegistry(StoredRegistry):
     ) -> Claim:
         """See ``Claims.claim``. Takes no lock of ``files``: whoever holds that may wait for the claim's end."""
         self.release_pending()
+        if after is None:
+            self.owners.fold()
         return self._claims.claim(due, now, lease, limit, after, settling, [] if into is None else into)
 
     def settle(self, settlement: Settlement) -> None:
@@ -231,5 +232,5 @@ class PostgresRegistry(StoredRegistry):
 
     def close(self) -> None:
         """See ``Registry.close``. The next use connects again."""
-        self._owners.close()
+        self.owners.close()
         self.server.close()

@@ -11,6 +11,12 @@ from temp_file_manager.registry.postgres.claims import PostgresClaims
 from temp_file_manager.registry.postgres.records import PostgresRecords
 from temp_file_manager.registry.postgres.refusals import ClaimsEndedError
 
+_PATIENCE = 0.1
+"""Seconds after which whoever waits for the first takes the lock by itself.
+
+The first may be what a signal handler has come in the middle of, which registers a file, too; or it was interrupted.
+"""
+
 
 class Single:
     """The registration of one file.
@@ -21,9 +27,10 @@ class Single:
         looked: As in ``Records.add``.
         nature: What sets its record apart.
         over: Whether it was done.
+        turn: Let go of when its thread is to look what has become of it.
     """
 
-    __slots__ = ("file", "looked", "nature", "now", "over")
+    __slots__ = ("file", "looked", "nature", "now", "over", "turn")
 
     def __init__(self, file: NewFile, now: float, looked: Looked | None, nature: Nature = PLAIN) -> None:
         self.file = file
@@ -31,12 +38,20 @@ class Single:
         self.looked = looked
         self.nature = nature
         self.over = False
+        self.turn = Lock()
+        self.turn.acquire()
+
+    def wake(self) -> None:
+        """Have its thread look what has become of it."""
+        with suppress(RuntimeError):  # it is about to, anyway
+            self.turn.release()
 
 
 class Singles:
-    """Registrations that wait for the registry's lock: whoever has it writes them all.
+    """Registrations that wait for the registry's lock: the thread that came first has it, and writes them all.
 
-    What cannot be written with the others each thread does alone, when it has the lock.
+    The others wait for that thread, not for the lock: whoever has got one after the other has it for itself, and few
+    are together. What cannot be written with the others each thread does alone, when it is the first.
     """
 
     def __init__(self, records: PostgresRecords, claims: PostgresClaims) -> None:
@@ -50,14 +65,20 @@ class Singles:
 
     def add(self, single: Single, lock: Lock) -> None:
         """Return when it is done, or raise why it was not."""
+        waiting = self._waiting
         try:
-            self._waiting.append(single)
-            with lock:
-                if not single.over:
-                    self._write_all(single)
+            waiting.append(single)
+            while not single.over:
+                if waiting[0] is not single and single.turn.acquire(timeout=_PATIENCE):
+                    continue
+                with lock:
+                    if not single.over:
+                        self._write_all(single)
         finally:  # also if it was interrupted, or nothing was written: nobody else is to do it later
             with suppress(ValueError):
-                self._waiting.remove(single)
+                waiting.remove(single)
+            with suppress(IndexError):
+                waiting[0].wake()
 
     def _write_all(self, own: Single) -> None:
         together = self._together(own)
@@ -89,6 +110,5 @@ class Singles:
         self._claims.counted(self._records.put(files, known, natures=natures))
         for single in singles:
             single.over = True
-            with suppress(ValueError):
-                self._waiting.remove(single)
             self._claims.added(single.now, (single.file,))
+            single.wake()

@@ -38,7 +38,7 @@ CREATE TABLE tfm.files (
     size bigint,
     disk bigint,
     used_at float8,
-    identity bytea,  -- six numbers of eight bytes; see Identity
+    identity bytea CHECK (length(identity) = 48),  -- six numbers of eight bytes; see Identity
     tags text,  -- a JSON array: a tag may hold what no text of a database can; NULL: none
     lapses smallint NOT NULL DEFAULT 0,  -- how many claims on it have lapsed since it was registered
     session bigint NOT NULL DEFAULT 0,
@@ -66,6 +66,7 @@ CREATE TABLE tfm.claims (
     files bigint[] NOT NULL,
     places tid[] NOT NULL  -- where the files were; none once a part of the claim has been settled
 ) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE tfm.claims ALTER files SET STORAGE EXTERNAL, ALTER places SET STORAGE EXTERNAL;  -- they live for a moment
 CREATE INDEX claims_by_scope ON tfm.claims (scope);
 
 -- Registry objects, one a process start: what is held and which sessions live ends with them.

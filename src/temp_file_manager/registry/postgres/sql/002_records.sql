@@ -87,7 +87,8 @@ CREATE FUNCTION tfm.add(
     pending bytea,  -- the identity of what is no registration yet
     looked bigint  -- how many claims had ended when somebody looked; NULL: nobody has
 )
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT integer := cardinality(paths);
@@ -263,7 +264,7 @@ END $$;
 -- Delete records, and count them out; by their places where those are known, which needs no index. Return how many.
 CREATE FUNCTION tfm.retire(in_scope integer, by_owner bigint, records bigint[], places tid[], unpin boolean)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     done bigint := 0;
@@ -424,7 +425,8 @@ BEGIN
     RETURN true;
 END $$;
 
--- Records that are due and free, those first that wait the longest, from a place on.
+-- Records that are due and free, those first that wait the longest, from a place on. It is stable: whoever calls it sees
+-- the records as it does, and finds them by their places.
 CREATE FUNCTION tfm.due(
     in_scope integer,
     by_owner bigint,
@@ -445,20 +447,14 @@ CREATE FUNCTION tfm.due(
     taken bigint[],
     most integer
 )
-RETURNS TABLE (
-    place tid, walk integer, waits_since float8, id bigint, path bytea, registered_at float8, due_at float8,
-    retry_at float8, failures integer, size bigint, tags text, kept text, identity bytea, disk bigint, session bigint,
-    rule text, kind text, origin bytea, lapses smallint
-)
-LANGUAGE plpgsql SET search_path = pg_catalog, tfm
+RETURNS TABLE (place tid, id bigint, lapses smallint) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, tfm
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     any_keep CONSTANT boolean := EXISTS (SELECT FROM keeps WHERE keeps.scope = in_scope);
 BEGIN
     IF of_session <> 0 AND only_these IS NULL THEN
-        RETURN QUERY SELECT f.ctid, 0, 0.0::float8, f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size,
-            f.tags, f.kept, f.identity, f.disk, f.session, f.rule, f.kind, f.origin, f.lapses FROM files AS f
+        RETURN QUERY SELECT f.ctid, f.id, f.lapses FROM files AS f
         WHERE f.session = of_session AND f.scope = in_scope AND f.id > last_id
             AND (force OR f.due_at <= asof)
             AND (NOT patient OR f.retry_at IS NULL OR f.retry_at <= asof OR f.retry_at > asof + last_retry)
@@ -470,11 +466,11 @@ BEGIN
             ))
         ORDER BY f.id LIMIT most;
     ELSIF only_these IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM (
-            SELECT f.ctid,
+        RETURN QUERY SELECT found.place, found.id, found.lapses FROM (
+            SELECT f.ctid AS place,
                 CASE WHEN f.retry_at IS NOT NULL THEN 2 WHEN f.due_at IS NOT NULL THEN 1 ELSE 0 END AS walk,
-                coalesce(f.retry_at, f.due_at, f.registered_at + max_age) AS since, f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size,
-            f.tags, f.kept, f.identity, f.disk, f.session, f.rule, f.kind, f.origin, f.lapses
+                coalesce(f.retry_at, f.due_at, f.registered_at + max_age) AS since,
+                coalesce(f.retry_at, f.due_at, f.registered_at) AS at, f.id, f.lapses
             FROM files AS f
             WHERE f.id = ANY (only_these) AND f.scope = in_scope AND (of_session = 0 OR f.session = of_session)
                 AND (NOT patient OR f.retry_at IS NULL OR f.retry_at <= asof OR f.retry_at > asof + last_retry)
@@ -490,12 +486,11 @@ BEGIN
                 SELECT FROM keeps AS k WHERE k.scope = in_scope AND k.path = f.path AND k.until > asof
                     AND (k.holder IS NULL OR lives(k.holder))
             ))
-        ) AS found ORDER BY since, walk, coalesce(retry_at, due_at, registered_at), id LIMIT most;
+        ) AS found ORDER BY since, walk, at, id LIMIT most;
     ELSE
-        RETURN QUERY SELECT * FROM (
+        RETURN QUERY SELECT found.place, found.id, found.lapses FROM (
             (
-                SELECT f.ctid, 0 AS walk, f.registered_at + max_age AS since, f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size,
-            f.tags, f.kept, f.identity, f.disk, f.session, f.rule, f.kind, f.origin, f.lapses FROM files AS f
+                SELECT f.ctid AS place, 0 AS walk, f.registered_at + max_age AS since, f.registered_at AS at, f.id, f.lapses FROM files AS f
                 WHERE f.scope = in_scope AND f.due_at IS NULL AND f.retry_at IS NULL
                     AND (f.registered_at, f.id) > (aged, aged_id) AND f.registered_at <= latest
                     AND (force OR asof - f.registered_at > max_age)
@@ -507,8 +502,7 @@ BEGIN
             ))
                 ORDER BY f.registered_at, f.id LIMIT most
             ) UNION ALL (
-                SELECT f.ctid, 1, f.due_at, f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size,
-            f.tags, f.kept, f.identity, f.disk, f.session, f.rule, f.kind, f.origin, f.lapses FROM files AS f
+                SELECT f.ctid, 1, f.due_at, f.due_at, f.id, f.lapses FROM files AS f
                 WHERE f.scope = in_scope AND f.due_at IS NOT NULL AND f.retry_at IS NULL
                     AND (f.due_at, f.id) > (timed, timed_id)
                     AND f.due_at <= CASE WHEN force THEN 'Infinity' ELSE asof END
@@ -520,8 +514,7 @@ BEGIN
             ))
                 ORDER BY f.due_at, f.id LIMIT most
             ) UNION ALL (
-                SELECT f.ctid, 2, f.retry_at, f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size,
-            f.tags, f.kept, f.identity, f.disk, f.session, f.rule, f.kind, f.origin, f.lapses FROM files AS f
+                SELECT f.ctid, 2, f.retry_at, f.retry_at, f.id, f.lapses FROM files AS f
                 WHERE f.scope = in_scope AND f.retry_at IS NOT NULL AND (f.retry_at, f.id) > (retried, retried_id)
                     AND (NOT patient OR f.retry_at <= asof OR f.retry_at > asof + last_retry)
                     AND (force OR CASE
@@ -534,7 +527,7 @@ BEGIN
             ))
                 ORDER BY f.retry_at, f.id LIMIT most
             )
-        ) AS found ORDER BY since, walk, coalesce(retry_at, due_at, registered_at), id LIMIT most;
+        ) AS found ORDER BY since, walk, at, id LIMIT most;
     END IF;
 END $$;
 
@@ -555,7 +548,8 @@ RETURNS TABLE (
     id bigint, path bytea, registered_at float8, due_at float8, retry_at float8, failures integer, size bigint,
     tags text, kept text, identity bytea, disk bigint, session bigint, rule text, kind text, origin bytea
 )
-LANGUAGE plpgsql SET search_path = pg_catalog, tfm AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, tfm
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     first_number CONSTANT bigint := coalesce(began, nextval('tfm.numbers'));
@@ -577,46 +571,44 @@ BEGIN
     SELECT array_agg(n.id) INTO taken
     FROM claims AS c CROSS JOIN LATERAL unnest(c.files) AS n (id) WHERE c.scope = in_scope;
     RETURN QUERY WITH due AS MATERIALIZED (
-        SELECT d.*, row_number() OVER () AS nth, min(d.ordinal) FILTER (WHERE d.lapses >= 3) OVER () AS deadly
-        FROM tfm.due(
+        SELECT d.place, d.id, d.lapses, d.nth FROM tfm.due(
             in_scope, by_owner, asof, max_age, force, patient, last_retry, mine, of_session, only_these, first_number,
             latest, aged, aged_id, timed, timed_id, retried, retried_id, last_id, taken, most
-        ) WITH ORDINALITY AS d (place, walk, waits_since, id, path, registered_at, due_at, retry_at, failures, size, tags, kept, identity, disk,
-            session, rule, kind, origin, lapses, ordinal)
-    ), alone AS (
-        SELECT * FROM due WHERE deadly IS NULL OR ordinal < greatest(deadly, 2)
+        ) WITH ORDINALITY AS d (place, id, lapses, nth)
+    ), alone AS MATERIALIZED (
+        SELECT d.* FROM due AS d, (SELECT min(nth) AS nth FROM due WHERE lapses >= 3) AS deadly
+        WHERE deadly.nth IS NULL OR d.nth < greatest(deadly.nth, 2)
     ), claimed AS (
         INSERT INTO claims (id, scope, claimer, lapses_at, files, places)
-        SELECT number, in_scope, by_owner, lapse_at, array_agg(a.id ORDER BY ordinal), array_agg(a.place ORDER BY ordinal)
+        SELECT number, in_scope, by_owner, lapse_at, array_agg(a.id ORDER BY a.nth), array_agg(a.place ORDER BY a.nth)
         FROM alone AS a HAVING count(*) > 0
     )
-    SELECT a.id, a.path, a.registered_at, a.due_at, a.retry_at, a.failures, a.size, a.tags, a.kept, a.identity, a.disk,
-        a.session, a.rule, a.kind, a.origin FROM alone AS a ORDER BY ordinal;
+    SELECT f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size, f.tags, f.kept, f.identity,
+        f.disk, f.session, f.rule, f.kind, f.origin FROM alone AS a JOIN files AS f ON f.ctid = a.place ORDER BY a.nth;
     GET DIAGNOSTICS found = ROW_COUNT;
     IF found < most AND looks_back AND NOT EXISTS (
-        SELECT FROM files AS f JOIN claims AS c ON f.id = c.files[found] WHERE c.id = number AND f.lapses >= 3
+        SELECT FROM claims AS c JOIN files AS f ON f.id = c.files[found] WHERE c.id = number AND f.lapses >= 3
     ) THEN
         -- At the end one look from the start: somebody may have freed what lies behind.
         SELECT array_agg(n.id) INTO taken
         FROM claims AS c CROSS JOIN LATERAL unnest(c.files) AS n (id) WHERE c.scope = in_scope;
         RETURN QUERY WITH due AS MATERIALIZED (
-            SELECT d.* FROM tfm.due(
+            SELECT d.place, d.id, d.lapses, d.nth FROM tfm.due(
                 in_scope, by_owner, asof, max_age, force, patient, last_retry, mine, of_session, only_these,
                 first_number, latest, '-Infinity', 0, '-Infinity', 0, '-Infinity', 0, 0, taken, most - found
-            ) WITH ORDINALITY AS d (place, walk, waits_since, id, path, registered_at, due_at, retry_at, failures, size, tags, kept, identity, disk,
-            session, rule, kind, origin, lapses, ordinal)
-        ), alone AS (
-            SELECT * FROM due WHERE lapses < 3 OR (found = 0 AND ordinal = 1)
+            ) WITH ORDINALITY AS d (place, id, lapses, nth)
+        ), alone AS MATERIALIZED (
+            SELECT d.* FROM due AS d WHERE d.lapses < 3 OR (found = 0 AND d.nth = 1)
         ), claimed AS (
             INSERT INTO claims (id, scope, claimer, lapses_at, files, places)
-            SELECT number, in_scope, by_owner, lapse_at, array_agg(a.id ORDER BY ordinal),
-                array_agg(a.place ORDER BY ordinal)
+            SELECT number, in_scope, by_owner, lapse_at, array_agg(a.id ORDER BY a.nth),
+                array_agg(a.place ORDER BY a.nth)
             FROM alone AS a HAVING count(*) > 0
             ON CONFLICT (id) DO UPDATE
             SET files = claims.files || excluded.files, places = claims.places || excluded.places
         )
-        SELECT a.id, a.path, a.registered_at, a.due_at, a.retry_at, a.failures, a.size, a.tags, a.kept, a.identity, a.disk,
-        a.session, a.rule, a.kind, a.origin FROM alone AS a ORDER BY ordinal;
+        SELECT f.id, f.path, f.registered_at, f.due_at, f.retry_at, f.failures, f.size, f.tags, f.kept, f.identity,
+        f.disk, f.session, f.rule, f.kind, f.origin FROM alone AS a JOIN files AS f ON f.ctid = a.place ORDER BY a.nth;
         GET DIAGNOSTICS again = ROW_COUNT;
     END IF;
     IF found + again = 0 THEN
@@ -628,7 +620,7 @@ BEGIN
         NULL::float8, ended, found::bigint,
         (SELECT json_agg(c.id) FROM claims AS c
             WHERE c.scope = in_scope AND c.claimer = by_owner AND c.id <> number)::text,
-        NULL::text, NULL::bytea, NULL::bigint, first_number, NULL::text, NULL::text, NULL::bytea;
+        NULL::text, NULL::bytea, settled, first_number, NULL::text, NULL::text, NULL::bytea;
 END $$;
 
 -- Forget every record; return whose those of some paths were.

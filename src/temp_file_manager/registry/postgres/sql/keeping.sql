@@ -1,15 +1,5 @@
 -- Statements about pins, holds, journals, sessions, natures and owners; see statements.sql.
 
--- fragment: whole
-files.id, files.path, files.registered_at, files.due_at, files.retry_at, files.failures, files.size, files.tags, files.kept,
-    files.identity, files.disk, files.session, files.rule, files.kind, files.origin,
-    (SELECT max(until) FROM tfm.keeps WHERE keeps.scope = files.scope AND keeps.path = files.path AND holder IS NULL),
-    EXISTS (SELECT FROM tfm.keeps WHERE keeps.scope = files.scope AND keeps.path = files.path AND holder IS NOT NULL),
-    files.used_at
-
--- name: see
-SELECT tfm.seen(%(owner)s, %(scope)s, %(process)s)
-
 -- name: renew_owner
 SELECT tfm.renew(%(owner)s, %(scope)s, %(process)s, %(within)b)
 
@@ -66,17 +56,17 @@ SELECT tfm.rule(%(scope)s, %(numbers)b, %(rules)b, %(ends)b)
 SELECT rule, count(*) FROM tfm.files WHERE scope = %(scope)s AND rule IS NOT NULL GROUP BY rule
 
 -- name: beyond
-SELECT {whole} FROM tfm.files
+SELECT {file}, {kept} FROM tfm.files
 WHERE files.scope = %(scope)s AND files.rule = %(rule)s AND files.due_at = 'Infinity'
 ORDER BY registered_at DESC, id DESC LIMIT %(limit)s OFFSET %(count)s
 
 -- name: successors
-SELECT {whole} FROM tfm.files
+SELECT {file}, {kept} FROM tfm.files
 WHERE files.scope = %(scope)s AND files.origin = ANY (%(origins)b) AND files.origin IS NOT NULL
 ORDER BY id DESC
 
 -- name: kept_below
-SELECT {whole} FROM tfm.files
+SELECT {file}, {kept} FROM tfm.files
 WHERE files.scope = %(scope)s AND files.path > %(first)b AND files.path < %(behind)b
   AND (
     files.session <> 0 AND files.due_at > %(asof)s
@@ -86,9 +76,6 @@ WHERE files.scope = %(scope)s AND files.path > %(first)b AND files.path < %(behi
     )
   )
 LIMIT 1
-
--- name: dead_owners
-SELECT n.number FROM unnest(%(numbers)b::bigint[]) AS n (number) WHERE NOT tfm.lives(n.number)
 
 -- name: dead_holds
 SELECT path, count(*) FROM tfm.keeps WHERE scope = %(scope)s AND holder IS NOT NULL AND NOT tfm.lives(holder)

@@ -83,8 +83,7 @@ SELECT claimed.* FROM {settlement} AS settled, LATERAL {claim} AS claimed
 SELECT {settlement}, set_config('synchronous_commit', 'off', true)
 
 -- name: due
-SELECT id, path, registered_at, due_at, retry_at, failures, size, tags, kept, identity, disk, session, rule, kind, origin
-FROM (SELECT last_value AS began FROM tfm.numbers) AS numbers, LATERAL tfm.due(
+SELECT {file} FROM (SELECT last_value AS began FROM tfm.numbers) AS numbers, LATERAL tfm.due(
     %(scope)s, %(owner)s, %(asof)b::float8, %(max_age)b::float8, %(force)b, %(patient)b, %(last_retry)b::float8, %(mine)b,
     %(session)s, %(only)b, coalesce(%(began)s, numbers.began), %(latest)b::float8,
     %(aged)b::float8, %(aged_id)s, %(timed)b::float8, %(timed_id)s, %(retried)b::float8, %(retried_id)s, %(last)s,
@@ -93,7 +92,8 @@ FROM (SELECT last_value AS began FROM tfm.numbers) AS numbers, LATERAL tfm.due(
         WHERE claims.scope = %(scope)s AND claims.lapses_at > %(now)b::float8 AND claims.id <> ALL (%(over)b)
     ),
     %(limit)s
-)
+) WITH ORDINALITY AS found (place, id, lapses, nth) JOIN tfm.files ON files.ctid = found.place
+ORDER BY found.nth
 
 -- name: registry
 SELECT registry FROM tfm.version
