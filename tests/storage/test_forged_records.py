@@ -58,7 +58,8 @@ def test_nothing_outside_the_volume_goes(volume: Volume, outside: Path, path: st
     volume.files(1)
     (volume.root / "link").symlink_to(outside.parent)
     forged(manager, path.format(absolute=outside), outside)
-    assert outcome(manager) == ("kept", "outside")
+    # What is stored is below the root, a slash at its beginning or not: there is no such file there.
+    assert outcome(manager) == (("gone", "gone") if path == "{absolute}" else ("kept", "outside"))
     assert outside.read_bytes() == b"somebody else's"
 
 
