@@ -18,6 +18,7 @@ from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
+from temp_file_manager.registering.shared_volume import refusals as volume_refusals
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, is_durable, open_registry
@@ -31,6 +32,7 @@ from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
+from temp_file_manager.storage.shared_volume import SharedVolume
 from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.eviction import Evictor
@@ -163,11 +165,14 @@ class Context:
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
-        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
+        volume = None if settings.scope is None else SharedVolume(base, settings.scope)
+        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes), volume=volume)
         directory.make()
         opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
             _refuse(settings, plugins, opened, base)
+            if volume is not None:
+                volume.expected = opened.marker
             return cls._of(settings, directory, age, opened, clock, hooks, plugins)
         except SettingsError:
             if opened is not registry:
@@ -195,13 +200,13 @@ class Context:
         (clock, own), base_dir = _clocks(registry, clock), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock, own), LargeSweepGuard(registry), Scheduler(clock)
-        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
+        ruling, storages = _ruled(settings, directory, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, _chunk(registry, settings))
         readings = Readings(registry, base_dir)
         states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
         limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
-        registrar = Registrar(registry, guard, told, settings, limited, ruling)
+        registrar = Registrar(registry, guard, told, settings, limited, ruling, directory.volume)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
@@ -225,13 +230,18 @@ class Context:
             directories=directories,
             sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
-            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
+            measuring=_measuring(settings, directory, registry, clock, told, closed, in_force),
             ruling=in_force,
             evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near, orders),
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
             plugins=plugins,
         )
+
+    @property
+    def volume(self) -> SharedVolume | None:
+        """The shared volume that all lies on; None: it lies anywhere on this machine."""
+        return self.directory.volume
 
     @property
     def max_age(self) -> float:
@@ -275,7 +285,7 @@ def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
 
 def _ruled(
     settings: Settings,
-    base_dir: str,
+    directory: BaseDirectory,
     registry: Registry,
     clock: Clock,
     guard: ClockGuard,
@@ -283,13 +293,16 @@ def _ruled(
     plugins: Plugins,
 ) -> tuple[Ruling | None, Storages]:
     """Return the rules, and what removes files as they say."""
-    ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
-    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
+    ruling, wraps = _ruling(settings, directory.path, age), plugins.storages
+    opened = Storages.open(
+        settings, directory.path, registry, clock, guard.asof, ruling, lambda: age.value, wraps, directory.volume
+    )
     return ruling, opened
 
 
 def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
     problems = [
+        *volume_refusals(settings, registry.properties),
         *plugins.refusals(settings.limits),
         *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
@@ -319,7 +332,7 @@ def _retirement(
 
 def _measuring(
     settings: Settings,
-    base_dir: str,
+    directory: BaseDirectory,
     registry: Registry,
     clock: Clock,
     hooks: Hooks,
@@ -327,5 +340,5 @@ def _measuring(
     ruling: RulesInForce,
 ) -> Measuring:
     """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
-    gone = build_gone(settings, base_dir, clock)
+    gone = build_gone(settings, directory.path, clock, directory.volume)
     return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed, ruling.measured)

@@ -90,7 +90,9 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "register", "--ttl", "=", "") == []
     assert completed(bash, folder, "tfm", "sweep", "") == []
     assert completed(bash, folder, "tfm", "completion", "") == ["bash", "zsh"]
-    assert completed(bash, folder, "tfm", "help", "s") == ["status", "sweep", "session", "stats", "settings"]
+    assert completed(bash, folder, "tfm", "help", "s") == [
+        *("status", "sweep", "session", "scope", "stats", "settings")
+    ]
 
 
 def test_bash_offers_words_first_and_then_files(bash: str, folder: Path) -> None:

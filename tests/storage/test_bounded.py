@@ -20,7 +20,7 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.contract import Removal
-from temp_file_manager.storage.wrappers import bounded
+from temp_file_manager.storage.wrappers import wakeup
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.wakeup import LockBell, PipeBell
 from temp_file_manager.testing import FakeClock, in_child
@@ -513,7 +513,7 @@ def test_without_descriptors_a_lock_will_do(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(os, "pipe", none_left)
-    assert type(bounded.bell()) is LockBell
+    assert type(wakeup.bell()) is LockBell
 
 
 def test_a_pipe_that_is_rung_twice_is_heard_twice() -> None:

@@ -37,6 +37,19 @@ class TestParanoid(Built):
     HOW: ClassVar[dict[str, Any]] = {"paranoid": True}
 
 
+class TestThreads(Built):
+    HOW: ClassVar[dict[str, Any]] = {"removal_threads": 8}
+
+
+class TestThreadsThatAreParanoidAndProtecting(Built):
+    HOW: ClassVar[dict[str, Any]] = {"removal_threads": 8, "paranoid": True}
+    PROTECTS = True
+
+
+class TestThreadsBounded(Built):
+    HOW: ClassVar[dict[str, Any]] = {"removal_threads": 8, "cleanup_timeout": 60}
+
+
 class TestSecure(Built):
     HOW: ClassVar[dict[str, Any]] = {"secure_delete": True}
 

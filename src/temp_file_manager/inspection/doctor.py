@@ -68,6 +68,7 @@ def examine(
     protect_open: bool = True,
     plugins: Plugins = NONE,
     told: Mapping[str, str] = MappingProxyType({}),
+    shared: bool = False,
 ) -> tuple[Check, ...]:
     """Look at what a base directory, or one to be made there, can rely on. What is made to try it is removed at once.
 
@@ -78,6 +79,7 @@ def examine(
         protect_open: Whether sweeps are to keep open files; else nothing about them is a warning.
         plugins: Those that are named.
         told: What registries are told beside their address; see ``open_registry``.
+        shared: Whether hosts share it by a registry that they share, too.
 
     Raises:
         TypeError: ``directory`` is no path.
@@ -86,7 +88,7 @@ def examine(
     """
     if not os.fsdecode(directory):
         raise InvalidArgumentError("an empty path names no directory")
-    examination = _Examination(absolute(directory), registry, clock or SystemClock(), protect_open, plugins)
+    examination = _Examination(absolute(directory), registry, clock or SystemClock(), protect_open, plugins, shared)
     return (*examination.checks(told), *_plugins(plugins))
 
 
@@ -98,7 +100,10 @@ def _plugins(plugins: Plugins) -> Iterator[Check]:
 class _Examination:
     """The checks of one base directory, which share what was found before."""
 
-    def __init__(self, base: str, registry: str | None, clock: Clock, protect_open: bool, plugins: Plugins) -> None:
+    def __init__(
+        self, base: str, registry: str | None, clock: Clock, protect_open: bool, plugins: Plugins, shared: bool
+    ) -> None:
+        self._shared = shared
         self._base = base
         self._address = parse(registry or MEMORY, base, plugins.schemes)
         self._clock = clock
@@ -141,6 +146,8 @@ class _Examination:
         name, kind = "file system", mounts.kind(self._there)
         if not kind:
             return Check(name, Level.WARNING, "its type cannot be told", "it may be a network's", "give a local disk")
+        if self._shared:
+            return Check(name, Level.OK, f"{kind}, which hosts share")
         if mounts.is_network(kind):
             found = f"{kind}, a network's" if kind in mounts.NETWORK else f"{kind}, which may be a network's"
             follows = "other machines may change what is there, and SQLite's locks do not hold: no durable registry"

@@ -58,6 +58,9 @@ class Settings:
     registry_password_file: str | None = _setting(
         None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
+    scope: str | None = _setting(
+        None, values.scope, "volume:NAME", "the volume that hosts share; unset, this base directory of this machine"
+    )
     cleanup_interval: float = _setting(
         300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
     )
@@ -111,6 +114,9 @@ class Settings:
         "seconds, more than 0",
         "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
+    removal_threads: int | None = _setting(
+        None, values.whole(1, 64), "a whole number from 1 to 64", "threads that remove files: unset, 1; 16 in a volume"
+    )
     protect_open: bool = _setting(
         True, values.switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
     )
@@ -120,17 +126,20 @@ class Settings:
         "keep, or seconds, 0 or more",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
-    paranoid: bool = _setting(
-        False,
+    paranoid: bool | None = _setting(
+        None,
         values.switch,
         "true or false",
-        "move each file into a private folder and compare it there before it goes; on SQLite, without secure_delete",
+        "move each file into a private folder and compare it there before it goes, without secure_delete: "
+        "unset, in a volume alone",
     )
     secure_delete: bool = _setting(False, values.switch, "true or false", "overwrite files before they are removed")
     permission_mask: int | None = _setting(
         None, values.mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
     )
-    owner_check: bool = _setting(False, values.switch, "true or false", "refuse another user's files, and keep them")
+    owner_check: bool | None = _setting(
+        None, values.switch, "true or false", "refuse another user's files, and keep them: unset, in a volume alone"
+    )
     http_host: str = _setting("127.0.0.1", values.host, "a host's name or address", "where run serves its page and API")
     http_port: int | None = _setting(
         8080, values.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"

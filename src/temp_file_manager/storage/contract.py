@@ -122,6 +122,26 @@ class Removal:
         """Note what became of a file that was not simply removed."""
         self.others[at] = Other(status, cause, detail)
 
+    def in_hand(self) -> range:
+        """Return the positions of those that are begun and not ended."""
+        return range(self.done, self.begun)
+
+    def has_done(self, at: int) -> bool:
+        """Say whether one has been worked on to the end."""
+        return at < self.done
+
+    def share(self, take: "Take") -> "Share":
+        """Return a removal of those that ``take`` gives, one at a time until there are none, under the same claim."""
+        return Share(
+            self,
+            take,
+            elapsed=self._elapsed,
+            enough=self._enough,
+            deadline=self._deadline,
+            stop=self._stop,
+            still=self._still,
+        )
+
     def part(self, first: int, last: int) -> "Removal":
         """Return a removal of some of the records, under the same claim; positions stay what they are."""
         return Removal(
@@ -134,6 +154,83 @@ class Removal:
             still=self._still,
             came_back=self.came_back,
         )
+
+
+class Share(Removal):
+    """A removal of what one of several threads takes of a chunk. ``done`` counts, and is no position.
+
+    Args:
+        whole: The removal of the chunk.
+        take: Gives it the next.
+        elapsed, enough, deadline, stop, still: As of the chunk's.
+
+    Attributes:
+        at: The position that is begun and not ended; None if there is none.
+    """
+
+    def __init__(
+        self,
+        whole: Removal,
+        take: "Take",
+        *,
+        elapsed: Callable[[], float],
+        enough: float,
+        deadline: float,
+        stop: Callable[[], bool],
+        still: Callable[[int], bool] | None,
+    ) -> None:
+        self._whole = whole  # first of all, as ``over`` asks it
+        self._take = take
+        self.at: int | None = None
+        super().__init__(
+            whole.records,
+            elapsed=elapsed,
+            enough=enough,
+            deadline=deadline,
+            stop=stop,
+            still=still,
+            came_back=whole.came_back,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more, or for the whole."""
+        return self._over or self._whole.over
+
+    @over.setter
+    def over(self, value: bool) -> None:
+        self._over = value
+
+    def begin(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """Yield what this thread takes; see ``Removal``. What is taken is worked on, or there would be gaps."""
+        elapsed, enough = self._elapsed, self._enough
+        began, first = elapsed(), True
+        while (first or elapsed() < enough) and self._take(self):
+            assert self.at is not None  # noqa: S101 - see Take
+            yield self.at, column[self.at]
+            self.at = None
+            if first:
+                enough += elapsed() - began
+                first = False
+
+    def each(self, column: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """Yield the same; whoever asks for the next is done with one."""
+        for at, value in self.begin(column):
+            yield at, value
+            self.done += 1
+
+    def in_hand(self) -> range:
+        """Return the position that is begun and not ended, if one is."""
+        at = self.at
+        return range(0) if at is None else range(at, at + 1)
+
+    def has_done(self, at: int) -> bool:
+        """Say whether one has been worked on to the end."""
+        return self.at != at
+
+
+Take = Callable[[Share], bool]
+"""Gives a share the next position as ``at``, in one step with a look whether it is ``over``; else says False."""
 
 
 class Storage(Protocol):

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 
 from temp_file_manager.adopt.watched import watched
@@ -14,10 +14,11 @@ from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.inspection.watched_directories import watching
-from temp_file_manager.plugins import load
-from temp_file_manager.registry.schemes import SQLITE, Address, parse
+from temp_file_manager.plugins import Plugins, load
+from temp_file_manager.registry.schemes import SQLITE, Address, open_registry, parse
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
+from temp_file_manager.storage.shared_volume import SharedVolume
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -54,7 +55,9 @@ def execute(args: argparse.Namespace) -> int:
             protect_open=settings.protect_open,
             plugins=plugins,
             told=told(settings),
+            shared=settings.scope is not None,
         ),
+        *_volume(settings, base, plugins),
         *watching(_watched(parse(registry, base, plugins.schemes), base), base),
         *rules.checks(_rules(args, settings), directory),
     )
@@ -79,6 +82,21 @@ def _watched(address: Address, base: str) -> list[str]:
     except RegistryError:
         return []
     return [mark.directory for mark in marks if mark.watch]
+
+
+def _volume(settings: Settings, base: str, plugins: Plugins) -> tuple[Check, ...]:
+    """Try the volume that hosts share, if they do."""
+    if settings.scope is None or not os.path.isdir(base):
+        return ()
+    from temp_file_manager.inspection import shared_volume  # noqa: PLC0415 - few share one
+
+    volume = SharedVolume(base, settings.scope, quiet=True)
+    try:
+        with closing(open_registry(settings.registry or SQLITE, base, schemes=plugins.schemes)) as registry:
+            volume.expected = registry.marker
+            return tuple(shared_volume.checks(volume, settings))
+    except RegistryError as error:
+        return (Check("volume", Level.PROBLEM, str(error), "nothing is removed or registered", "see registry"),)
 
 
 def _rules(args: argparse.Namespace, settings: Settings) -> tuple[RuleStatus, ...]:

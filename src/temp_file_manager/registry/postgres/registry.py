@@ -7,7 +7,7 @@ from threading import Lock
 from types import MappingProxyType
 
 from temp_file_manager.records import PLAIN, Nature, NewFile, Ruled, Selection, TempFile
-from temp_file_manager.registry.answers import Forecast, Note
+from temp_file_manager.registry.answers import Forecast, KnownScope, Note
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Holder, Identify
@@ -223,6 +223,21 @@ class PostgresRegistry(StoredRegistry):
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:
         """See ``Sessions.sessions``."""
         return self._sessions.sessions(ended=ended)
+
+    def marker(self) -> str:
+        """See ``Registry.marker``."""
+        return "".join(marker for (marker,) in self.scope.look("marker"))
+
+    def mark(self, marker: str) -> str:
+        """See ``Registry.mark``."""
+        if self.properties.shared_by is not SharedBy.HOSTS:
+            return super().mark(marker)
+        ((known,),) = self.scope.change("mark", marker=marker)
+        return str(known)
+
+    def scopes(self) -> tuple[KnownScope, ...]:
+        """See ``Registry.scopes``."""
+        return tuple(KnownScope(*row) for row in self.scope.look("scopes"))
 
     def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
         """See ``Registry.check``."""

@@ -6,22 +6,17 @@ over file by file was rejected: two hand-overs cost more than the removal.)
 """
 
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 
 from temp_file_manager.causes import Cause
-from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.forks import at_fork
 from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.contract import Removal, Storage
-from temp_file_manager.storage.wrappers.wakeup import bell
+from temp_file_manager.storage.wrappers.crew import LOOKS, Crew, Job, Worker, abandoned
 
 MOST = 8
 """Workers that may be left behind at once. Beyond it nothing more is tried until one of them comes back."""
-
-_LOOKS = 8  # in the time one record may take
 
 
 class Abandoning:
@@ -52,7 +47,7 @@ class Abandoning:
         self._seconds = seconds
         self._clock = clock or SystemClock()
         self._most = most
-        self._crew = _Crew()
+        self._crew = Crew()
         # A waiting worker holds the crew, not this object: when this one goes, so do they.
         weakref.finalize(self, self._crew.dismiss).atexit = False
 
@@ -76,19 +71,19 @@ class Abandoning:
             elif not self._removed(removal, paths, hung):
                 return
 
-    def _why_not(self, path: str, hung: "dict[_Job, str]") -> str:
+    def _why_not(self, path: str, hung: "dict[Job, str]") -> str:
         if not hung:
             return ""
         if len(hung) >= self._most:
             return f"{len(hung)} removals hang: nothing more is tried until one returns"
         return "another removal hangs in its directory" if os.path.dirname(path) in hung.values() else ""
 
-    def _removed(self, removal: Removal, paths: Sequence[str], hung: "dict[_Job, str]") -> bool:
+    def _removed(self, removal: Removal, paths: Sequence[str], hung: "dict[Job, str]") -> bool:
         """Have a worker remove the next that can be tried; say whether it came any further."""
         first, last = removal.done, len(paths)
         if hung:
             last = next((at for at in range(first, last) if self._why_not(paths[at], hung)), last)
-        job, worker = _Job(removal.part(first, last)), self._crew.hire(self._storage)
+        job, worker = Job(removal.part(first, last)), self._crew.hire(self._storage)
         answered = False
         try:
             worker.begin(job)
@@ -107,10 +102,10 @@ class Abandoning:
             raise job.error
         return removal.done > first
 
-    def _answered(self, worker: "_Worker", job: "_Job") -> bool:
+    def _answered(self, worker: "Worker", job: "Job") -> bool:
         # The worker only counts what it has done; to note a time for each record would cost it a third of all this.
         come, since = job.come, self._clock.elapsed()
-        while not self._clock.wait(worker.ended, self._seconds / _LOOKS):
+        while not self._clock.wait(worker.ended, self._seconds / LOOKS):
             now = self._clock.elapsed()
             if job.come != come:
                 come, since = job.come, now
@@ -119,126 +114,11 @@ class Abandoning:
                 return False
         return True
 
-    def _take_over(self, removal: Removal, job: "_Job") -> None:
+    def _take_over(self, removal: Removal, job: "Job") -> None:
         """Note what a worker has done, and what it hangs at."""
         at = self._crew.leave(job)
         told = job.part.others.copy()  # a worker that hangs may come back and go on noting
         removal.others.update((position, other) for position, other in told.items() if position < at.start)
         for position in at:
-            removal.note(position, Status.FAILED, Cause.HUNG, f"did not answer within {self._seconds:g} s: abandoned")
+            removal.others[position] = abandoned(self._seconds)
         removal.done = at.stop
-
-
-class _Job:
-    """A part of a removal: the sweeping thread reads while the worker writes.
-
-    Attributes:
-        part: The part.
-        error: What the storage raised.
-        ended: Whether the worker has come back.
-        hanging: The positions that were given up, once it was left behind.
-    """
-
-    def __init__(self, part: Removal) -> None:
-        self.part = part
-        self.error: BaseException | None = None
-        self.ended = False
-        self.hanging = range(0)
-
-    @property
-    def come(self) -> int:
-        """How far it has come."""
-        return self.part.done + self.part.signs
-
-    def run(self, storage: Storage) -> None:
-        try:
-            storage.remove(self.part)
-        except BaseException as error:
-            self.error = error
-
-    def came_back(self) -> None:
-        """Tell what became of what was given up. What was not done with may be there: its record stays."""
-        part, undone = self.part, Other(Status.SKIPPED, Cause.ABANDONED)
-        for at in self.hanging:
-            part.came_back(at, part.others.get(at) if at < part.done else undone)
-
-
-class _Crew:
-    """The workers of one storage: those who wait for work, and the jobs of those left behind."""
-
-    def __init__(self) -> None:
-        self.idle: list[_Worker] = []
-        self.renew()
-        at_fork(self, _Crew.renew)
-
-    def renew(self) -> None:
-        for worker in self.idle:  # of the parent, in a forked child
-            worker.close()
-        self.lock = threading.Lock()
-        self.idle = []
-        self.hung: dict[_Job, str] = {}
-
-    def hire(self, storage: Storage) -> "_Worker":
-        try:
-            return self.idle.pop()
-        except IndexError:
-            return _Worker(self, storage)
-
-    def dismiss(self) -> None:
-        while self.idle:
-            self.idle.pop().begin(None)
-
-    def leave(self, job: _Job) -> range:
-        """Go on without the worker at ``job``, unless it has come back; return the positions that it is at."""
-        part = job.part
-        with self.lock:
-            # It was told that this is over before this look: what it begins with from here on does not go.
-            done = part.done
-            if job.ended:
-                return range(done, done)
-            job.hanging = range(done, part.begun)
-            directory = os.path.dirname(part.records[min(done, len(part.records) - 1)].path)
-            self.hung = {**self.hung, job: directory}  # a new one: others are reading the old
-            return job.hanging
-
-    def over(self, job: _Job) -> None:
-        """Note that the worker at ``job`` has come back, and tell so if it was left behind."""
-        with self.lock:
-            job.ended = True
-        job.came_back()
-        if job in self.hung:
-            with self.lock:
-                self.hung = {other: place for other, place in self.hung.items() if other is not job}
-
-
-class _Worker:
-    """A thread that does one job after another. A daemon: one that hangs does not keep the interpreter from ending."""
-
-    def __init__(self, crew: _Crew, storage: Storage) -> None:
-        self.ended = bell()
-        self._begun = bell()
-        self._job: _Job | None = None
-        self.thread = threading.Thread(target=self._work, args=(crew, storage), name="temp-file-removal", daemon=True)
-        try:
-            self.thread.start()
-        except RuntimeError:  # there can be no more threads
-            self.close()
-            raise
-
-    def begin(self, job: _Job | None) -> None:
-        """Hand over a job; None: no more of them."""
-        self._job = job
-        self._begun.set()
-
-    def _work(self, crew: _Crew, storage: Storage) -> None:
-        while self._begun.wait() and (job := self._job) is not None:
-            job.run(storage)
-            crew.over(job)
-            self._job = None
-            del job  # or the last chunk's records stay in memory until the next
-            self.ended.set()
-        self.close()
-
-    def close(self) -> None:
-        self.ended.close()
-        self._begun.close()
