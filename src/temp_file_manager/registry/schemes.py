@@ -28,6 +28,7 @@ SQLITE = "sqlite:"
 """Where the command line's live: a command's process ends before the next begins."""
 
 
+SCOPE = "scope"
 PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
@@ -127,8 +128,9 @@ def _postgres_extra() -> Iterator[None]:
 def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
     with _postgres_extra():
         from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
-    scope = f"local:{machine()}:{os.path.abspath(base_dir)}"
-    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+    base, volume = os.path.abspath(base_dir), address.told.get(SCOPE, "")
+    scope, root = (volume, base) if volume else (f"local:{machine()}:{base}", "")
+    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, root, identify)
 
 
 def open_server(address: Address, told: Mapping[str, str]) -> "Server":

@@ -92,7 +92,9 @@ def _volume(settings: Settings, base: str, plugins: Plugins) -> tuple[Check, ...
 
     volume = SharedVolume(base, settings.scope, quiet=True)
     try:
-        with closing(open_registry(settings.registry or SQLITE, base, schemes=plugins.schemes)) as registry:
+        with closing(
+            open_registry(settings.registry or SQLITE, base, schemes=plugins.schemes, told=told(settings))
+        ) as registry:
             volume.expected = registry.marker
             return tuple(shared_volume.checks(volume, settings))
     except RegistryError as error:

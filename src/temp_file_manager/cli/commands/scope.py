@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.options import UsageError
+from temp_file_manager.context import told
 from temp_file_manager.plugins import load
 from temp_file_manager.registering import shared_volume
 from temp_file_manager.registry import Registry
@@ -54,7 +55,9 @@ def execute(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _registry(settings: Settings, root: str) -> Iterator[Registry]:
-    registry = open_registry(settings.registry or SQLITE, root, schemes=load(settings.plugins).schemes)
+    registry = open_registry(
+        settings.registry or SQLITE, root, schemes=load(settings.plugins).schemes, told=told(settings)
+    )
     try:
         yield registry
     finally:

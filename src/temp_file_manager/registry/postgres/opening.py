@@ -22,20 +22,24 @@ def server_of(said: Mapping[str, str], password_file: str) -> Server:
     return Server(make_conninfo(**said), password=_asked(password_file))
 
 
-def open_postgres(said: Mapping[str, str], password_file: str, scope: str, identify: Identify) -> PostgresRegistry:
+def open_postgres(
+    said: Mapping[str, str], password_file: str, scope: str, root: str, identify: Identify
+) -> PostgresRegistry:
     """Return the registry of a scope.
 
     Args:
         said: As ``server_of``.
         password_file: As ``server_of``.
         scope: ``local:MACHINE:BASE`` or ``volume:NAME``.
+        root: What paths are stored relative to: the volume's root; empty: they are absolute.
         identify: As ``open_registry``.
 
     Raises:
         RegistryError: its schema is older than this version needs: what to run.
         RegistryUnavailableError: the server does not answer.
     """
-    registry = PostgresRegistry(make_conninfo(**said), scope, identify=identify, password=_asked(password_file))
+    password = _asked(password_file)
+    registry = PostgresRegistry(make_conninfo(**said), scope, root=root, identify=identify, password=password)
     try:
         registry.server.refuse_older()
     except BaseException:
