@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
-from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
+from temp_file_manager.fleet.in_force import PoliciesInForce
+from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.closed import ClosedFiles
@@ -38,6 +39,7 @@ from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
+from temp_file_manager.sweeping.max_age import MaxAge
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.readings import Readings
@@ -48,31 +50,6 @@ from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 if TYPE_CHECKING:
     from temp_file_manager.registering.restore import Restorer
-
-
-class MaxAge:
-    """The age limit of files without their own ttl: the one part that callers change while a manager works."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    @property
-    def value(self) -> float:
-        """Seconds."""
-        return self._value
-
-    @value.setter
-    def value(self, value: float) -> None:
-        self._value = seconds("max_age", value)
-
-    @contextmanager
-    def being(self, value: float) -> Iterator[None]:
-        """Have it be so many seconds for a while."""
-        before, self.value = self.value, value
-        try:
-            yield
-        finally:
-            self.value = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +81,7 @@ class Context:
         scheduler: What does jobs at intervals, once it is started.
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
+        policies: What a fleet lays down.
     """
 
     settings: Settings
@@ -130,6 +108,7 @@ class Context:
     scheduler: Scheduler
     changes: Changes
     plugins: Plugins
+    policies: PoliciesInForce
 
     @classmethod
     def open(
@@ -198,9 +177,8 @@ class Context:
         ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
-        readings = Readings(registry, base_dir)
-        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-        limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
+        readings, near, orders = Readings(registry, base_dir), Near(base_dir), plugins.orders
+        states, limited = _states(settings, readings, clock, scheduler)
         registrar = Registrar(registry, guard, told, settings, limited, ruling)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
@@ -231,6 +209,7 @@ class Context:
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
             plugins=plugins,
+            policies=_policies(settings, base_dir, registry, clock, age, states),
         )
 
     @property
@@ -274,15 +253,42 @@ def _ruled(
     return ruling, opened
 
 
+def _states(
+    settings: Settings, readings: Readings, clock: Clock, scheduler: Scheduler
+) -> tuple[LimitStates, LimitStates | None]:
+    """Return what keeps limits, and that once more for whoever registers; None where there can be no limits."""
+    states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+    return states, states if settings.limits or settings.fleet else None  # a policy may bring some at any time
+
+
+def _policies(
+    settings: Settings, base_dir: str, registry: Registry, clock: Clock, age: MaxAge, states: LimitStates
+) -> PoliciesInForce:
+    """Return what heeds a fleet's policies."""
+
+    def wrong(limits: tuple[Limit, ...]) -> tuple[str, ...]:
+        return tuple(refusals(limits, registry.properties, lambda: mounts.kind(base_dir)))
+
+    heeded = settings.fleet is not None
+    return PoliciesInForce(registry, clock, age, states, settings.limits, wrong, heeded=heeded)
+
+
 def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
     problems = [
         *plugins.refusals(settings.limits),
         *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
         *zstd.refusals(settings.rules),
+        *_without_driver(settings),
     ]
     if problems:
         raise SettingsError(problems)
+
+
+def _without_driver(settings: Settings) -> Iterator[str]:
+    """Yield what a fleet lacks here."""
+    if settings.fleet is not None and find_spec("psycopg") is None:
+        yield "fleet needs a driver of PostgreSQL: pip install 'temp-file-manager[postgres]'"
 
 
 def _retirement(

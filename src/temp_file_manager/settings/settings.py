@@ -55,6 +55,18 @@ class Settings:
         "memory: or sqlite: or sqlite:///PATH",
         "where records live: unset, the command line's in sqlite:, others' in memory:",
     )
+    fleet: str | None = _setting(
+        None,
+        values.server,
+        "postgresql://HOST/DATABASE, without a password",
+        "the server that hears how this manager is, and says what policies hold for it",
+    )
+    team: str | None = _setting(
+        None,
+        values.team,
+        "up to 63 letters, digits, dots, dashes and underscores",
+        "whose this manager is, to the fleet's policies",
+    )
     cleanup_interval: float = _setting(
         300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
     )

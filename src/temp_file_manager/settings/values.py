@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 
+from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Mark
 
 
@@ -164,6 +165,23 @@ def registry(raw: object) -> str:
     if not re.match("[a-z][a-z0-9+.-]*:", value):  # which schemes there are the registries know
         raise ValueError(raw)
     return value
+
+
+def server(raw: object) -> str:
+    """Read a PostgreSQL server's address: a password in it would be seen by whoever sees this process."""
+    value = path(raw)
+    if not re.match("postgres(ql)?://.", value):
+        raise ValueError(raw)
+    if re.match("[a-z]+://[^/@]*:[^/@]*@", value) or re.search("[?&]password=", value):
+        raise SettingsError(["an address holds no password: use PGPASSFILE, a service file or a client certificate"])
+    return value
+
+
+def team(raw: object) -> str:
+    """Read a team's name."""
+    if not re.fullmatch("[A-Za-z0-9._-]{1,63}", str(raw)):
+        raise ValueError(raw)
+    return str(raw)
 
 
 def port(raw: object) -> int | None:
