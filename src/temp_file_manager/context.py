@@ -1,15 +1,15 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.fleet.in_force import PoliciesInForce
+from temp_file_manager.fleet.view import refusal as fleet_refusal
 from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
@@ -279,16 +279,10 @@ def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: 
         *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
         *zstd.refusals(settings.rules),
-        *_without_driver(settings),
+        *filter(None, [fleet_refusal(settings.fleet)]),
     ]
     if problems:
         raise SettingsError(problems)
-
-
-def _without_driver(settings: Settings) -> Iterator[str]:
-    """Yield what a fleet lacks here."""
-    if settings.fleet is not None and find_spec("psycopg") is None:
-        yield "fleet needs a driver of PostgreSQL: pip install 'temp-file-manager[postgres]'"
 
 
 def _retirement(

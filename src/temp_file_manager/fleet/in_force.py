@@ -24,6 +24,10 @@ class Capped(Protocol):
 
     cap: float
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether one does."""
+
 
 class Limited(Protocol):
     """Whatever keeps limits."""
@@ -75,6 +79,12 @@ class PoliciesInForce:
     def pausing(self) -> Policy | None:
         """The policy that lets nothing be swept; None: none does."""
         return self.policies.pausing
+
+    @property
+    def capped_by(self) -> str:
+        """The target of the policy that caps ``max_age``; empty: none does, or it is less already."""
+        capping = self.policies.capping
+        return capping.target if capping is not None and self._age.is_capped else ""
 
     def refuse_paused(self) -> None:
         """Return if something may be swept because somebody asks for it.

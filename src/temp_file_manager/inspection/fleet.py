@@ -90,6 +90,7 @@ class Reporter:
         """Report, and take the policies; where that cannot be done, say so, and go on by those known last."""
         try:
             self.work()
+            self.leave()
         except TempFileError as error:
             self.failed(error)
 

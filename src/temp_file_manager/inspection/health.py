@@ -13,6 +13,7 @@ the scheduler's thread has ended          unhealthy  nothing sweeps any more, an
 more records than ``max_files``           degraded   the specification says so; each is still swept in time
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
+sweeps are paused by a fleet's policy      degraded   somebody wants that, and may have forgotten it
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
@@ -75,6 +76,7 @@ class Facts:
         scheduler_alive: None when this process runs none.
         unmet: The limits that cannot be kept, by their names, and why.
         rules_held: Why rules that are new are not in force; empty when they are.
+        paused: The policy of the fleet that lets nothing be swept, in words; empty: none does.
     """
 
     base_dir: str
@@ -92,6 +94,7 @@ class Facts:
     scheduler_alive: bool | None = None
     unmet: Mapping[str, str] = field(default_factory=dict)
     rules_held: str = ""
+    paused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
+    if facts.paused:
+        yield f"sweeps are paused by fleet policy {printable(facts.paused)}"
     if facts.clock_doubt:
         yield f"the clock is not trusted: {facts.clock_doubt}"
     room = facts.room
@@ -277,6 +282,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
     _refuse_read_only(registry)  # which it may have found on opening the file
     reading = context.clock_guard.peek()
     late, overdue = _latest(context, reading)
+    pausing = context.policies.pausing
     return replace(
         facts,
         records=records,
@@ -285,6 +291,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
         clock_doubt=reading.reason if not reading.trusted else "",
         unmet=unmet(context),
         rules_held=held(registry),
+        paused=pausing.words() if pausing is not None else "",
     )
 
 

@@ -240,7 +240,7 @@ def places(context: Context, record: TempFile) -> tuple[LimitPlace, ...]:
 
 def _place(context: Context, limit: Limit, record: TempFile) -> LimitPlace:
     due = _due(context)
-    kept = protection(record, limit, due)
+    kept = Protection.PAUSED if context.policies.pausing is not None else protection(record, limit, due)
     if kept is not None:
         return LimitPlace(limit, None, 0, True, None, kept)
     candidates = context.evictor.candidates(limit, due, most=MOST)

@@ -30,6 +30,11 @@ class MaxAge:
     def value(self, value: float) -> None:
         self._value = seconds("max_age", value)
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether it is less than it was set to."""
+        return self.cap < self._value
+
     @contextmanager
     def being(self, value: float) -> Iterator[None]:
         """Have it be so many seconds for a while."""
