@@ -43,6 +43,7 @@ def run(database: str, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def centre(database: str) -> Centre:
+    """Of the database that the test also asks itself."""
     return Centre(database)
 
 

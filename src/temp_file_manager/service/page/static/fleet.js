@@ -34,7 +34,8 @@ function sum({ hosts, scopes, missing, records, bytes: size, late }, shown) {
 function nameOf(host) {
   const place = make("div", { class: "place" }, path(host.host));
   if (host.team) place.append(make("span", { class: "tag" }, path(host.team)));
-  return make("th", { scope: "row" }, place, make("div", { class: "note" }, path(host.scope)));
+  const state = make("div", { class: "place note" }, make("span", { class: "word" }), path(host.scope));
+  return make("th", { scope: "row" }, place, state);
 }
 
 function cells(...kinds) {
@@ -43,8 +44,7 @@ function cells(...kinds) {
 
 function hostRow(host) {
   const name = nameOf(host);
-  const state = make("div", { class: "state note" }, make("span", { class: "word" }), make("span", { class: "by" }));
-  name.append(state);
+  name.append(make("div", { class: "by note" }));
   return make("tbody", {}, make("tr", {}, name, ...cells("overdue", "files wide", "size", "failed wide", "swept wide")));
 }
 
@@ -66,6 +66,7 @@ function missingRow(host) {
 }
 
 function fillMissing(body, host, at) {
+  one(".word", body).hidden = true;
   say(one(".files", body), count(host.records));
   ago(one(".seen", body), host.seen_ago, at);
 }
@@ -92,7 +93,7 @@ function showPolicies(policies, here) {
 function policyRow(policy) {
   const holds = make("td", { class: "holds" }, make("span", { class: "what" }), " ", make("span", { class: "here" }));
   holds.append(make("div", { class: "note by" }));
-  return make("tbody", {}, make("tr", {}, make("th", { scope: "row" }, path(policy.target)), holds, ...cells("when wide")));
+  return make("tbody", {}, make("tr", {}, make("th", { scope: "row" }, sentence(policy.target)), holds, ...cells("when wide")));
 }
 
 function fillPolicy(body, policy, ours) {
