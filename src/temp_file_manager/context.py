@@ -21,7 +21,7 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
+from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
@@ -128,7 +128,7 @@ class Context:
             base_dir: Wins over the settings.
             max_age: Seconds; wins over the settings.
             registry: An address or an object; wins over the settings.
-            clock: What tells the time; the machine's if None.
+            clock: What tells the time; the registry's, or else the machine's, if None.
             hooks: Callables that hear every event.
 
         Raises:
@@ -144,7 +144,7 @@ class Context:
         wanted = registry or settings.registry
         directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
         directory.make()
-        opened = open_registry(wanted, base, identify, plugins.schemes)
+        opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
             _refuse(settings, plugins, opened, base)
             return cls._of(settings, directory, age, opened, clock, hooks, plugins)
@@ -171,9 +171,9 @@ class Context:
         hooks: Iterable[Hook],
         plugins: Plugins,
     ) -> Self:
-        clock, base_dir = clock or SystemClock(), directory.path
+        (clock, own), base_dir = _clocks(clock, registry), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
-        guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
+        guard, large, scheduler = ClockGuard(registry, clock, own), LargeSweepGuard(registry), Scheduler(clock)
         ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
@@ -233,6 +233,12 @@ class Context:
         return self.storages.choose(protect_open=protect_open, force=force)
 
 
+def told(settings: Settings) -> dict[str, str]:
+    """Return what registries are told beside their address, by the settings' names."""
+    given = {PASSWORD_FILE: settings.registry_password_file}
+    return {name: value for name, value in given.items() if value}
+
+
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:
     """Return the rules that are asked; None where there are none, which is cheaper."""
     return Ruling(Book(settings.rules, base_dir), lambda: age.value, Upto()) if settings.rules else None
@@ -251,6 +257,12 @@ def _ruled(
     ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
     opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
     return ruling, opened
+
+
+def _clocks(clock: Clock | None, registry: Registry) -> tuple[Clock, Clock | None]:
+    """Return what tells the time, and this machine's own clock where a registry has another."""
+    own = clock or (registry.clock.machine if registry.clock else None)
+    return clock or registry.clock or SystemClock(), own
 
 
 def _states(

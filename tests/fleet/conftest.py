@@ -8,7 +8,7 @@ import pytest
 
 from postgres_server import PostgresServer
 from temp_file_manager import TempFileManager
-from temp_file_manager.fleet.centre import Centre
+from temp_file_manager.fleet.centre import Centre, centre_of
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing import FakeClock
 
@@ -24,7 +24,7 @@ def address(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 def centre(address: str) -> Centre:
-    return Centre(address)
+    return centre_of(Settings(fleet=address))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.fleet.centre import BY_BYTES, BY_OVERDUE, MISSING, Centre
 from temp_file_manager.fleet.host import Report
 from temp_file_manager.fleet.policy import Policy
+from temp_file_manager.registry.postgres.server import Server
 
 SCOPE = "local:mill:/srv/tmp"
 
@@ -44,7 +45,7 @@ def run(database: str, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def centre(database: str) -> Centre:
     """Of the database that the test also asks itself."""
-    return Centre(database)
+    return Centre(Server(database))
 
 
 def test_a_report_is_a_row_which_the_next_takes_the_place_of(centre: Centre) -> None:
@@ -162,7 +163,7 @@ def role(database: str, group: str) -> Iterator[Centre]:
     run(database, f"CREATE ROLE {name} LOGIN IN ROLE {group}")
     run(database, "SELECT tfm.grant_fleet()")
     try:
-        yield Centre(f"{database} user={name}")
+        yield Centre(Server(f"{database} user={name}"))
     finally:
         run(database, f"DROP ROLE {name}")
 

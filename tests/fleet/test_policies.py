@@ -1,4 +1,4 @@
-"""Policies in force: caps, marks and pauses as sweeps heed them, over outages and restarts, and judged as any change."""
+"""Policies in force: caps, marks and pauses as sweeps heed them, also over outages and restarts."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ import pytest
 
 from contexts import MakeManager as MakeHost
 from temp_file_manager import TempFileManager, jobs
-from temp_file_manager.errors import LargeSweepError, PausedError, RegistryUnavailableError
+from temp_file_manager.errors import LargeSweepError, PausedError, RegistryUnavailableError, SettingsError
 from temp_file_manager.fleet.centre import BY_OVERDUE, Centre
 from temp_file_manager.fleet.in_force import NAME
 from temp_file_manager.fleet.policy import NONE, Policies, Policy, policies_text, read_policies
@@ -334,12 +334,16 @@ def test_a_started_manager_reports(make_host: MakeHost, centre: Centre, clock: F
 # -- settings
 
 
-@pytest.mark.parametrize(
-    "address", ["mysql://h/d", "h", "postgresql:", "postgresql://anna:s3cret@h/d", "postgresql://h/d?password=s3cret"]
-)
-def test_an_address_that_is_none_or_holds_a_password_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="fleet is ") as caught:
+@pytest.mark.parametrize("address", ["mysql://h/d", "h", "postgresql:", "memory:"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="fleet is "):
         Settings(fleet=address)
+
+
+@pytest.mark.parametrize("address", ["postgresql://anna:s3cret@h/d", "postgresql://h/d?password=s3cret"])
+def test_an_address_with_a_password_is_refused(make_host: MakeHost, address: str) -> None:
+    with pytest.raises(SettingsError, match=r"fleet cannot be used: .* holds no password") as caught:
+        make_host(fleet=address)
     assert "s3cret" not in str(caught.value)
 
 

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.fleet.host import SEEN, Host, Report, Totals
 from temp_file_manager.fleet.policy import Policies, Policy
-from temp_file_manager.registry.postgres.server import Row, Server
+from temp_file_manager.registry.postgres.server import PATIENCE, Row, Server
 from temp_file_manager.registry.postgres.sql import load_fleet_statements
+from temp_file_manager.registry.schemes import PASSWORD_FILE, open_server, parse
+from temp_file_manager.settings import Settings
 
 BY_OVERDUE, BY_BYTES, MISSING = "hosts_by_overdue", "hosts_by_bytes", "hosts_missing"
 """Orders of hosts: the longest overdue first, the largest first; those alone that are missed, the longest first."""
@@ -33,11 +36,11 @@ class Centre:
     """Asks the server. It holds no connection between two questions: so a thousand hosts hold none.
 
     Args:
-        conninfo: Where it is, as libpq reads it.
+        server: Where it is; not used for anything else.
     """
 
-    def __init__(self, conninfo: str) -> None:
-        self._server = Server(conninfo)
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._sql = load_fleet_statements()
 
     @property
@@ -95,6 +98,22 @@ class Centre:
 
     def _ask(self, statement: str, **bound: Any) -> list[Row]:
         try:
-            return self._server.writer.execute(self._sql[statement], bound)
+            return self._server.writer.execute(self._sql[statement], bound, longest=PATIENCE)
+        except RegistryError:
+            if self._server.schema is not None:
+                self._server.refuse_older()  # which says what to run, where that was it
+            raise
         finally:
             self._server.close()
+
+
+def centre_of(settings: Settings) -> Centre:
+    """Return the server that a manager with these settings reports to, not yet asked anything.
+
+    Its password comes as that of a registry does.
+
+    Raises:
+        RegistryError: there can be none at that address, or its driver is not there.
+    """
+    address = parse(settings.fleet or "", settings.base_dir)
+    return Centre(open_server(address, {PASSWORD_FILE: settings.registry_password_file or ""}))

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.fleet.host import Host, Totals
 from temp_file_manager.fleet.policy import Policies
+from temp_file_manager.registry.schemes import parse
+from temp_file_manager.settings import Settings
 
 OVERDUE, BYTES = "overdue", "bytes"
 """What hosts may be ordered by, what is most first."""
@@ -39,26 +42,31 @@ class View:
         }
 
 
-def look(address: str, order: str = OVERDUE, limit: int = 100) -> View:
+def look(settings: Settings, order: str = OVERDUE, limit: int = 100) -> View:
     """Return how a fleet is.
 
     Args:
-        address: Of its server.
+        settings: They name its server.
         order: ``OVERDUE`` or ``BYTES``.
         limit: So many hosts at most, and so many of those missing.
 
     Raises:
         RegistryError: the server does not answer, or refuses.
     """
-    from temp_file_manager.fleet.centre import BY_BYTES, BY_OVERDUE, MISSING, Centre  # noqa: PLC0415 - its driver is of an extra
+    from temp_file_manager.fleet.centre import BY_BYTES, BY_OVERDUE, MISSING, centre_of  # noqa: PLC0415 - its driver is of an extra
 
-    centre = Centre(address)
+    centre = centre_of(settings)
     hosts = centre.hosts(BY_BYTES if order == BYTES else BY_OVERDUE, limit)
     return View(centre.where, centre.totals(), hosts, centre.hosts(MISSING, limit), centre.policies())
 
 
 def refusal(address: str | None) -> str:
     """Return why no fleet can be asked, and what to do; empty when one can, or none is meant to be."""
-    if address is not None and find_spec("psycopg") is None:
-        return "fleet needs a driver of PostgreSQL: pip install 'temp-file-manager[postgres]'"
-    return ""
+    if address is None:
+        return ""
+    try:
+        parse(address, "/")
+    except RegistryError as error:
+        return f"fleet cannot be used: {error}"
+    # Asked for by name: to import it takes longer than most commands.
+    return "" if find_spec("psycopg") else "fleet needs psycopg: pip install 'temp-file-manager[postgres]'"

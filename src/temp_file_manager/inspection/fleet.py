@@ -10,6 +10,7 @@ from temp_file_manager.errors import TempFileError
 from temp_file_manager.fleet import lines
 from temp_file_manager.fleet.host import Report
 from temp_file_manager.inspection import health
+from temp_file_manager.machine import machine
 from temp_file_manager.records import Status
 from temp_file_manager.version import VERSION
 
@@ -48,9 +49,8 @@ def place(context: Context) -> tuple[str, str]:
 
     In memory each process has records of its own: so its row is about them alone, and ends with it.
     """
-    machine = socket.gethostname()
-    shared = context.registry.properties.outlives_process
-    return f"local:{machine}:{context.base_dir}", machine if shared else f"{machine}/{os.getpid()}"
+    host, shared = socket.gethostname(), context.registry.properties.outlives_process
+    return f"local:{machine()}:{context.base_dir}", host if shared else f"{host}/{os.getpid()}"
 
 
 class Reporter:
@@ -100,8 +100,8 @@ class Reporter:
             self._asked().leave(*place(self._context))
 
     def _asked(self) -> "Centre":
-        from temp_file_manager.fleet.centre import Centre  # noqa: PLC0415 - its driver is of an extra, and slow to import
+        from temp_file_manager.fleet.centre import centre_of  # noqa: PLC0415 - its driver is of an extra, and slow to import
 
         if self._centre is None:
-            self._centre = Centre(self._context.settings.fleet or "")
+            self._centre = centre_of(self._context.settings)
         return self._centre

@@ -56,16 +56,16 @@ def execute(args: argparse.Namespace) -> int:
     wanted = {name: vars(args)[name] for name in ("max_age", "max_bytes", "max_files")}
     vars(args).update(dict.fromkeys(wanted))
     _refuse_nonsense(args, wanted)
-    address = options.effective(args)[0].fleet
-    if address is None:
+    settings = options.effective(args)[0]
+    if settings.fleet is None:
         raise UsageError("no server is known: set TEMP_FILE_FLEET=postgresql://HOST/DATABASE, or give --fleet")
-    if refusal(address):
-        raise UsageError(refusal(address))
+    if refusal(settings.fleet):
+        raise UsageError(refusal(settings.fleet))
     if args.about is None:
-        return _tell(look(address, args.sort, MOST), as_json=args.json)
-    from temp_file_manager.fleet.centre import Centre  # noqa: PLC0415 - its driver is of an extra
+        return _tell(look(settings, args.sort, MOST), as_json=args.json)
+    from temp_file_manager.fleet.centre import centre_of  # noqa: PLC0415 - its driver is of an extra
 
-    return _ACTIONS[args.action](Centre(address), args, wanted)
+    return _ACTIONS[args.action](centre_of(settings), args, wanted)
 
 
 def _refuse_nonsense(args: argparse.Namespace, wanted: dict[str, str | None]) -> None:

@@ -18,7 +18,8 @@ from temp_file_manager.registry.sqlite.inserts import (
     statement,
     take_out,
 )
-from temp_file_manager.registry.sqlite.rows import Row, place_of, stored
+from temp_file_manager.registry.natures import stored
+from temp_file_manager.registry.sqlite.rows import Row, place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 

@@ -40,7 +40,7 @@ class Fleet:
         view, trouble = None, ""
         if context.settings.fleet is not None:
             try:
-                view = look(context.settings.fleet, order, FLEET_ROWS).described()
+                view = look(context.settings, order, FLEET_ROWS).described()
             except RegistryError as error:  # it is told: the rest of the page goes on without the server
                 trouble = str(error)
         is_set = context.settings.fleet is not None

@@ -48,7 +48,7 @@ $$;
 
 -- Write a host's row, and tell the policies that are about it: one statement, one round trip. What a volume's row in
 -- tfm.scopes says of its team wins over what a host says.
-CREATE FUNCTION tfm.report(
+CREATE FUNCTION tfm.fleet_report(
     told_scope text, told_host text, told_team text, told_records bigint, told_bytes bigint, told_overdue float8,
     told_failures bigint, told_max_age float8, told_health text, told_version text, told_policy text, swept_ago float8
 ) RETURNS SETOF tfm.policies LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, tfm, pg_temp AS $$
@@ -75,7 +75,7 @@ BEGIN
 END $$;
 
 -- Take back a host's row: what ends with its process is not missed.
-CREATE FUNCTION tfm.leave(told_scope text, told_host text) RETURNS void
+CREATE FUNCTION tfm.fleet_leave(told_scope text, told_host text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, tfm, pg_temp AS $$
     DELETE FROM hosts WHERE scope = told_scope AND host = told_host AND reported_by = session_user
 $$;
@@ -133,7 +133,7 @@ BEGIN
 END $$;
 
 -- Functions may be called by everybody unless somebody says otherwise.
-REVOKE ALL ON FUNCTION tfm.report, tfm.leave, tfm.set_policy, tfm.clear_policy, tfm.backlog, tfm.is_about FROM PUBLIC;
+REVOKE ALL ON FUNCTION tfm.fleet_report, tfm.fleet_leave, tfm.set_policy, tfm.clear_policy, tfm.backlog, tfm.is_about FROM PUBLIC;
 
 -- Grant all of it to the roles that there are. Where they are missing, the owner alone may; where they were made later,
 -- the owner calls this again.
@@ -145,10 +145,10 @@ BEGIN
         SELECT rolname FROM pg_roles WHERE rolname IN ('tfm_register', 'tfm_sweep', 'tfm_view', 'tfm_owner')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA tfm TO %I', one);
-        EXECUTE format('GRANT SELECT ON hosts, policies, policy_journal TO %I', one);
+        EXECUTE format('GRANT SELECT ON version, hosts, policies, policy_journal TO %I', one);
         EXECUTE format('GRANT EXECUTE ON FUNCTION backlog, moment TO %I', one);
         IF one <> 'tfm_view' THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION report, leave TO %I', one);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION fleet_report, fleet_leave TO %I', one);
         END IF;
         IF one = 'tfm_owner' THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION set_policy, clear_policy TO %I', one);

@@ -8,13 +8,13 @@ tfm.moment() - swept_at, tfm.moment() - seen_at, reported_by::text
 target, max_age, max_bytes, max_files, paused, set_by::text, set_at
 
 -- name: report
-SELECT {policy} FROM tfm.report(
+SELECT {policy} FROM tfm.fleet_report(
     %(scope)s, %(host)s, %(team)s, %(records)s, %(bytes)s, %(overdue)s, %(failures)s, %(max_age)s, %(health)s,
     %(version)s, %(policy)s, %(swept_ago)s
 )
 
 -- name: leave
-SELECT tfm.leave(%(scope)s, %(host)s)
+SELECT tfm.fleet_leave(%(scope)s, %(host)s)
 
 -- name: hosts_by_overdue
 SELECT {host} FROM tfm.hosts ORDER BY overdue DESC, bytes DESC NULLS LAST, scope, host LIMIT %(limit)s
