@@ -16,6 +16,8 @@ class Cause(StrEnum):
     PENDING = "pending"  # it was on record before it was made, and its process died in between
     OTHER_DIRECTORY = "other directory"
     ABSENT_DIRECTORY = "absent directory"
+    ABSENT_VOLUME = "absent volume"  # the detail says which, and what to do
+    OUTSIDE = "outside"  # it is on no volume of ours; the detail says which
     OTHER_FILE_SYSTEM = "other file system"
     REWRITTEN = "rewritten"  # by its own application, in the manager's base: it stays on record as it is now
     CHANGING = "changing"  # it was replaced between two looks at it
@@ -51,6 +53,8 @@ _SENTENCES = {
     Cause.PENDING: "its process died while it was being created: it may be anybody's",
     Cause.OTHER_DIRECTORY: "its directory is another one than when it was registered",
     Cause.ABSENT_DIRECTORY: "what its directory lies on is not mounted here now",
+    Cause.ABSENT_VOLUME: "the shared volume that it lies on is not mounted here now",
+    Cause.OUTSIDE: "it does not lie on the shared volume",
     Cause.REWRITTEN: "it was rewritten since it was registered, and counts from then",
     Cause.CHANGING: "it was replaced while it was looked at",
     Cause.IN_USE: "in use: somebody has it open",
@@ -82,6 +86,6 @@ def sentence(cause: Cause, detail: str = "") -> str:
 
 LASTING = frozenset({
     *(Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY, Cause.OTHER_FILE_SYSTEM),
-    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN),
+    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN, Cause.ABSENT_VOLUME, Cause.OUTSIDE),
 })  # fmt: skip
 """Causes for which every sweep keeps a file until somebody does something about it: health and the log tell of them."""

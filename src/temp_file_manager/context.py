@@ -19,6 +19,7 @@ from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
+from temp_file_manager.registering.shared_volume import refusals as volume_refusals
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, is_durable, open_registry
@@ -32,6 +33,7 @@ from temp_file_manager.storage.changes.changes import Changes
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
+from temp_file_manager.storage.shared_volume import SharedVolume
 from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.eviction import Evictor
@@ -82,6 +84,7 @@ class Context:
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
         policies: What a fleet lays down.
+        volume: The shared volume that all lies on; None: it lies anywhere on this machine.
     """
 
     settings: Settings
@@ -109,6 +112,7 @@ class Context:
     changes: Changes
     plugins: Plugins
     policies: PoliciesInForce
+    volume: SharedVolume | None
 
     @classmethod
     def open(
@@ -142,12 +146,15 @@ class Context:
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)
         wanted = registry or settings.registry
-        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
+        volume = None if settings.scope is None else SharedVolume(base, settings.scope)
+        directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes), volume=volume)
         directory.make()
         opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
             _refuse(settings, plugins, opened, base)
-            return cls._of(settings, directory, age, opened, clock, hooks, plugins)
+            if volume is not None:
+                volume.expected = opened.marker
+            return cls._of(settings, directory, age, opened, clock, hooks, plugins, volume)
         except SettingsError:
             if opened is not registry:
                 opened.close()
@@ -170,16 +177,17 @@ class Context:
         clock: Clock | None,
         hooks: Iterable[Hook],
         plugins: Plugins,
+        volume: SharedVolume | None = None,
     ) -> Self:
         (clock, own), base_dir = _clocks(clock, registry), directory.path
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
         guard, large, scheduler = ClockGuard(registry, clock, own), LargeSweepGuard(registry), Scheduler(clock)
-        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
+        ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins, volume)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
         readings, near, orders = Readings(registry, base_dir), Near(base_dir), plugins.orders
         states, limited = _states(settings, readings, clock, scheduler)
-        registrar = Registrar(registry, guard, told, settings, limited, ruling)
+        registrar = Registrar(registry, guard, told, settings, limited, ruling, volume)
         units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
         closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
@@ -203,13 +211,14 @@ class Context:
             directories=directories,
             sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
             sweeper=sweeper,
-            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force),
+            measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force, volume),
             ruling=in_force,
             evictor=Evictor(states, readings, registry, clock, large, sweeper, evicting, told, measure, near, orders),
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
             plugins=plugins,
             policies=_policies(settings, base_dir, registry, clock, age, states),
+            volume=volume,
         )
 
     @property
@@ -252,10 +261,11 @@ def _ruled(
     guard: ClockGuard,
     age: MaxAge,
     plugins: Plugins,
+    volume: SharedVolume | None,
 ) -> tuple[Ruling | None, Storages]:
     """Return the rules, and what removes files as they say."""
     ruling, wraps = _ruling(settings, base_dir, age), plugins.storages
-    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps)
+    opened = Storages.open(settings, base_dir, registry, clock, guard.asof, ruling, lambda: age.value, wraps, volume)
     return ruling, opened
 
 
@@ -287,6 +297,7 @@ def _policies(
 
 def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
     problems = [
+        *volume_refusals(settings, registry.properties),
         *plugins.refusals(settings.limits),
         *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
@@ -318,7 +329,8 @@ def _measuring(
     hooks: Hooks,
     closed: ClosedFiles,
     ruling: RulesInForce,
+    volume: SharedVolume | None,
 ) -> Measuring:
     """Return what measures; a sweeper of its own forgets what is gone, and no history has that for sweeps."""
-    gone = build_gone(settings, base_dir, clock)
+    gone = build_gone(settings, base_dir, clock, volume)
     return Measuring(registry, clock, Sweeper(registry, clock, hooks), gone, closed, ruling.measured)

@@ -15,6 +15,7 @@ from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.build import build
 from temp_file_manager.storage.contract import Storage
+from temp_file_manager.storage.shared_volume import SharedVolume
 from temp_file_manager.storage.successors import Row, Succession
 from temp_file_manager.storage.wrappers.isolated import Wrap
 from temp_file_manager.text import printable
@@ -47,12 +48,21 @@ class Storages:
         ruling: Ruling | None,
         max_age: Callable[[], float],
         plugged: Sequence[tuple[str, Wrap]] = (),
+        volume: SharedVolume | None = None,
     ) -> Self:
         """Put storages together; arguments as of ``build``."""
         succession = succession_in(registry, clock) if registry.properties.keeps_identity else None
         kept = functools.partial(kept_below, registry, asof)
         made = functools.partial(
-            build, settings, base_dir, clock, asof, succession=succession, kept_below=kept, plugged=plugged
+            build,
+            settings,
+            base_dir,
+            clock,
+            asof,
+            succession=succession,
+            kept_below=kept,
+            plugged=plugged,
+            volume=volume,
         )
         forced, forced_protecting = (made(protect_open=protect) for protect in (False, True))
         if ruling is None and succession is None:

@@ -41,7 +41,11 @@ def check(context: Context, *, fix: bool = False) -> tuple[Finding, ...]:
     Raises:
         RegistryError: the registry is damaged, or cannot be changed.
     """
-    now = context.clock.elapsed()
+    now, absent = context.clock.elapsed(), context.volume and context.volume.why_absent()
+    if absent:
+        advice = "its records are looked at when it is there"
+        away = Finding("volume not there", context.base_dir, f"{absent}; {advice}")
+        return (*context.registry.check(now=now, fix=fix), away)
     # The registry first: what it ends may be about records that are looked at next. Then what was set aside: put back,
     # it is no record's missing file any more.
     return (
@@ -77,7 +81,8 @@ def _records(context: Context, now: float, fix: bool) -> Iterator[Finding]:
 
 def _predicted(context: Context, records: Iterable[TempFile]) -> Iterator[Outcome]:
     """Yield what becomes of records, as far as looking can tell; of what is in quarantine, there."""
-    plain = LocalStorage(base=context.base_dir)
+    below = None if context.volume is None else context.volume.root
+    plain = LocalStorage(base=context.base_dir, below=below)
     apart = {Kind.QUARANTINED: LocalStorage(base=context.base_dir, within=context.restorer.folder)}
     for storage, some in groupby(records, lambda record: apart.get(record.kind, plain)):
         yield from storage.predict(some)

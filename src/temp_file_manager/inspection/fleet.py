@@ -50,7 +50,8 @@ def place(context: Context) -> tuple[str, str]:
     In memory each process has records of its own: so its row is about them alone, and ends with it.
     """
     host, shared = socket.gethostname(), context.registry.properties.outlives_process
-    return f"local:{machine()}:{context.base_dir}", host if shared else f"{host}/{os.getpid()}"
+    scope = context.settings.scope or f"local:{machine()}:{context.base_dir}"
+    return scope, host if shared else f"{host}/{os.getpid()}"
 
 
 class Reporter:

@@ -14,6 +14,7 @@ more records than ``max_files``           degraded   the specification says so; 
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
 sweeps are paused by a fleet's policy      degraded   somebody wants that, and may have forgotten it
+a shared volume is not mounted            degraded   nothing on it is removed, registered or forgotten
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
@@ -77,6 +78,7 @@ class Facts:
         unmet: The limits that cannot be kept, by their names, and why.
         rules_held: Why rules that are new are not in force; empty when they are.
         paused: The policy of the fleet that lets nothing be swept, in words; empty: none does.
+        volume_absent: Why the shared volume is not there, and what to do; empty when it is, or there is none.
     """
 
     base_dir: str
@@ -95,6 +97,7 @@ class Facts:
     unmet: Mapping[str, str] = field(default_factory=dict)
     rules_held: str = ""
     paused: str = ""
+    volume_absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +197,9 @@ def judge(facts: Facts, settings: Settings) -> Health:
 
 def _unhealthy(facts: Facts) -> Iterator[str]:
     base = printable(facts.base_dir)
-    if not facts.base_there:
+    if not facts.base_there and not facts.volume_absent:
         yield f"the base directory {base} is not there: make it again, or start what works in it, which makes it"
-    elif not facts.base_writable:
+    elif not facts.base_writable and not facts.volume_absent:
         yield f"the base directory {base} cannot be written: let this user write there, or mount it for writing"
     if facts.registry_trouble:
         yield f"the registry cannot be used: {facts.registry_trouble}"
@@ -214,6 +217,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield _overdue(facts.late, facts.overdue)
     for name, why in facts.unmet.items():
         yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
+    if facts.volume_absent:
+        yield f"the shared volume is not there: {printable(facts.volume_absent)}"
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
     if facts.paused:
@@ -265,7 +270,7 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         scheduler_alive=context.scheduler.alive,
         registry_trouble=trouble,
     )
-    if registry.properties.outlives_process and not facts.base_there:
+    if registry.properties.outlives_process and not facts.base_there and context.volume is None:
         # A registry that was closed would be opened, and its directory made again.
         return judge(replace(facts, records=None), context.settings)
     try:
@@ -292,6 +297,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
         unmet=unmet(context),
         rules_held=held(registry),
         paused=pausing.words() if pausing is not None else "",
+        volume_absent=context.volume.why_absent() if context.volume else "",
     )
 
 

@@ -49,6 +49,11 @@ class _Seen(NamedTuple):
     sessions: int | None = None
     measured_age: float | None = None
     rules: Mapping[str, int] = {}
+    volume_absent: str | None = None
+
+    def present(self) -> float | None:
+        """Return whether the shared volume is there; None without one, or where health could not ask."""
+        return None if self.volume_absent is None else self.known(not self.volume_absent)
 
     def known(self, value: float) -> float | None:
         """Return what health says of the registry, if it could ask."""
@@ -85,6 +90,8 @@ class ManagerCollector(Collector):
         interval, sweeps = context.settings.cleanup_interval, context.scheduler.state(SWEEP)
         disk, changes = overview.disk(context.base_dir), context.changes
         seen = _Seen(health.examine(context), interval, sweeps, disk, changes.directories, changes.unwatched)
+        if context.volume is not None:
+            seen = seen._replace(volume_absent=context.volume.why_absent())
         if seen.health.records is None:
             return seen
         try:
@@ -167,6 +174,11 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         "temp_file_scheduler_heartbeat_timestamp_seconds",
         lambda seen: seen.sweeps.beat,
         "When this process's scheduler last showed that it works; absent before it has",
+    ),
+    (
+        "temp_file_volume_present",
+        _Seen.present,
+        "Whether the shared volume is mounted; absent without one",
     ),
     (
         "temp_file_watched_directories",

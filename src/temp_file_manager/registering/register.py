@@ -13,11 +13,13 @@ from temp_file_manager.registry import Looked, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
+from temp_file_manager.settings.shared_volume import checks_owner
 from temp_file_manager.storage import permissions
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
+from temp_file_manager.storage.shared_volume import SharedVolume
 from temp_file_manager.sweeping.limit_states import LimitStates
 
 Found = tuple[int | None, Identity | None, int | None]
@@ -35,6 +37,10 @@ SWEPT = "removed by a sweep while it was being registered"
 CLAIMED = "a sweep is at work on it, and has not come to an end in time"
 
 
+def _anywhere(_: str) -> str:
+    return ""
+
+
 def anything(path: str, identity: Identity | None) -> str:
     """Be a ``Judge`` that has nothing against any."""
     del path, identity
@@ -48,9 +54,10 @@ class Registrar:
         registry: Where the records go.
         clock: What tells the time that records carry.
         hooks: Who hears of it.
-        settings: ``size_limit``, ``permission_mask`` and ``owner_check``.
+        settings: ``size_limit``, ``permission_mask``, ``owner_check`` and ``scope``.
         limits: What counts how much was registered; None where there are no limits.
         ruling: The rules that are asked; None where there are none.
+        volume: The shared volume on which files have to lie; None: they lie anywhere.
     """
 
     def __init__(
@@ -61,13 +68,15 @@ class Registrar:
         settings: Settings,
         limits: LimitStates | None = None,
         ruling: Ruling | None = None,
+        volume: SharedVolume | None = None,
     ) -> None:
         self._registry = registry
+        self._volume = volume
         self._clock = clock
         self._hooks = hooks
         self._size_limit = settings.size_limit
         self._mask = settings.permission_mask
-        self._owner_check = settings.owner_check
+        self._owner_check = checks_owner(settings)
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
         self.ruling = ruling
@@ -160,10 +169,13 @@ class Registrar:
     def look(self, judge: Judge) -> Look:
         """Return what looks at files that are to be put on record, refuses those that are not, and sets their modes."""
         examine = Examiner(self._own).examine if self._registry.properties.keeps_identity else None
+        elsewhere = self.elsewhere()
 
         def look(path: str) -> Found | str | None:
             if is_own(path):
                 return why_not_regular(path)
+            if reason := elsewhere(path):
+                return reason
             if examine is None:
                 return self._seen(path, judge)
             try:
@@ -172,6 +184,14 @@ class Registrar:
                 return error.strerror or str(error)
 
         return look
+
+    def elsewhere(self) -> Callable[[str], str]:
+        """Return what says why a path is none of the shared volume's, or that this is not there; else nothing."""
+        volume = self._volume
+        if volume is None:
+            return _anywhere
+        absent = volume.why_absent()
+        return lambda path: absent or volume.why_not_below(path)
 
     def _identified(self, path: str, judge: Judge, examine: Callable[[str], Known | None]) -> Found | str | None:
         """Say so of a path where identities are kept."""

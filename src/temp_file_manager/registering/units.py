@@ -12,6 +12,7 @@ from temp_file_manager.registering.register import CLAIMED, SWEPT, Judge, Regist
 from temp_file_manager.registry import Looked, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.settings import Settings
+from temp_file_manager.settings.shared_volume import checks_owner
 from temp_file_manager.storage.paths import AnyPath, absolute_all
 from temp_file_manager.storage.unit_rules import FoundUnit, UnitRefusedError, examine
 
@@ -35,7 +36,7 @@ class UnitRegistrar:
         self._registry = registry
         self._clock = clock
         self._registrar = registrar
-        self._owner_check = settings.owner_check
+        self._owner_check = checks_owner(settings)
         self._destroys = settings.secure_delete
         self._base_dir = base_dir
 
@@ -80,6 +81,8 @@ class UnitRegistrar:
             return "records in memory do not say which directory is meant: use a durable registry, as sqlite:"
         if self._destroys:
             return "secure_delete overwrites what is registered file by file: register the files in it"
+        if reason := self._registrar.elsewhere()(path):
+            return reason
         try:
             return examine(path, within, now, owner_check=self._owner_check)
         except UnitRefusedError as reason:

@@ -58,3 +58,17 @@ class Forecast(NamedTuple):
 
     files: tuple[int, ...]
     bytes: tuple[int, ...]
+
+
+class KnownScope(NamedTuple):
+    """A scope of a database that many share.
+
+    Attributes:
+        name: ``local:MACHINE:BASE``, or ``volume:NAME``.
+        marker: What the marker of its volume says; empty if it has none.
+        records: How many it has.
+    """
+
+    name: str
+    marker: str
+    records: int

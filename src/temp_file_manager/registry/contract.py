@@ -20,8 +20,9 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from temp_file_manager.clock import SharedClock
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Identity, Measured, Nature, NewFile, Selection, TempFile
-from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
+from temp_file_manager.registry.answers import Forecast, KnownScope, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.journal import Journal
@@ -281,6 +282,26 @@ class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
         It gives True if nobody else is within, neither in this process nor in another. Whoever is within leaves it by
         the end of the ``with`` block, or of the process. A forked child is within nothing that its parent is in.
         """
+
+    def marker(self) -> str:
+        """Return what the marker of its shared volume says; empty if it has none, or none is marked."""
+        return ""
+
+    def mark(self, marker: str) -> str:
+        """Note the marker of its shared volume, if none is; return the one that is noted.
+
+        Raises:
+            RegistryError: hosts do not share it.
+        """
+        del marker
+        raise RegistryError(
+            f"{self.properties.address} knows no volumes that hosts share: "
+            "set TEMP_FILE_REGISTRY=postgresql://HOST/DATABASE"
+        )
+
+    def scopes(self) -> tuple[KnownScope, ...]:
+        """Return the scopes of all who share the database; none where each has a registry of its own."""
+        return ()
 
     def spellings(self, inode: int, born: int) -> tuple[str, ...]:  # noqa: ARG002 - where nobody keeps them
         """Return by which paths a directory is on record; sweeps heed what another one keeps, and its time."""

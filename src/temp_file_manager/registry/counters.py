@@ -36,7 +36,10 @@ _AGE, _DURATION = "age", "duration"
 _OLDEST = 1e10
 """Seconds; no clock has been set to what lies so far back."""
 
-_UNPROVEN = (Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY)
+_UNPROVEN = (
+    *(Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY),
+    *(Cause.ABSENT_VOLUME, Cause.OUTSIDE),
+)
 _KEPT = {
     Cause.IN_USE: KEPT_IN_USE,
     Cause.USE_UNKNOWN: KEPT_UNKNOWN,

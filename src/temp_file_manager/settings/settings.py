@@ -59,16 +59,13 @@ class Settings:
         None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
     fleet: str | None = _setting(
-        None,
-        values.server,
-        "postgresql://HOST/DATABASE, without a password",
-        "the server that hears how this manager is, and says what policies hold for it",
+        None, values.server, "postgresql://HOST/DATABASE", "the server that is told how it is here, and sets policies"
     )
     team: str | None = _setting(
-        None,
-        values.team,
-        "up to 63 letters, digits, dots, dashes and underscores",
-        "whose this manager is, to the fleet's policies",
+        None, values.team, "up to 63 letters, digits, dots, dashes and underscores", "whose it is, for fleet policies"
+    )
+    scope: str | None = _setting(
+        None, values.scope, "volume:NAME", "the volume that hosts share; unset, this base directory of this machine"
     )
     cleanup_interval: float = _setting(
         300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
@@ -123,6 +120,9 @@ class Settings:
         "seconds, more than 0",
         "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
+    removal_threads: int | None = _setting(
+        None, values.whole(1, 64), "a whole number from 1 to 64", "threads that remove files: unset, 1; 16 in a volume"
+    )
     protect_open: bool = _setting(
         True, values.switch, "true or false", "scheduled sweeps and the command line keep files that somebody has open"
     )
@@ -132,17 +132,20 @@ class Settings:
         "keep, or seconds, 0 or more",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
-    paranoid: bool = _setting(
-        False,
+    paranoid: bool | None = _setting(
+        None,
         values.switch,
         "true or false",
-        "move each file into a private folder and compare it there before it goes; on SQLite, without secure_delete",
+        "move each file into a private folder and compare it there before it goes, without secure_delete: "
+        "unset, in a volume alone",
     )
     secure_delete: bool = _setting(False, values.switch, "true or false", "overwrite files before they are removed")
     permission_mask: int | None = _setting(
         None, values.mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
     )
-    owner_check: bool = _setting(False, values.switch, "true or false", "refuse another user's files, and keep them")
+    owner_check: bool | None = _setting(
+        None, values.switch, "true or false", "refuse another user's files, and keep them: unset, in a volume alone"
+    )
     http_host: str = _setting("127.0.0.1", values.host, "a host's name or address", "where run serves its page and API")
     http_port: int | None = _setting(
         8080, values.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"

@@ -181,6 +181,13 @@ def team(raw: object) -> str:
     return str(raw)
 
 
+def scope(raw: object) -> str:
+    """Read which volume is meant: ``volume:`` and a name."""
+    if not isinstance(raw, str) or not re.fullmatch(r"volume:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", raw):
+        raise ValueError(raw)
+    return raw
+
+
 def port(raw: object) -> int | None:
     """Read a TCP port, 0 for any that is free; ``off`` is None."""
     return None if raw is None or str(raw).strip().lower() == "off" else whole(0, 65535)(raw)

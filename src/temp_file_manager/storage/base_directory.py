@@ -1,5 +1,6 @@
 """The base directory: made where missing, and for durable registries only where it is safe to remove files."""
 
+import errno
 import os
 import weakref
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import TypeVar
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.made_directories import locked
+from temp_file_manager.storage.shared_volume import SharedVolume
 
 T = TypeVar("T")
 
@@ -19,14 +21,18 @@ class BaseDirectory:
     heed such locks (systemd-tmpfiles, this package's own ``adopt``) leave it, and what is in it, alone. Others do not
     (tmpreaper, ``find -delete``), so that it is made anew where it is missing.
 
+    That of a shared volume is its root: it is made by nobody, as what is made where no volume is mounted is another.
+
     Args:
         path: Where.
         durable: Whether its registry outlives the process. In memory callers use whatever directory they like, as they
             do with the published class.
+        volume: The shared volume of which it is the root.
     """
 
-    def __init__(self, path: str, *, durable: bool) -> None:
+    def __init__(self, path: str, *, durable: bool, volume: SharedVolume | None = None) -> None:
         self.path = path
+        self._volume = volume
         self._durable = durable
         self._held: list[int] = []
         # Also at the end of a manager that nobody closes.
@@ -43,6 +49,11 @@ class BaseDirectory:
         """
         if self._durable:
             refuse_unsafe(self.path)  # before anything is made below /etc
+        if self._volume is not None and not os.path.isdir(self.path):
+            message = (
+                f"it is to be the root of {self._volume.scope}, and is not there: mount the volume, or make it there"
+            )
+            raise BaseDirectoryError(errno.ENOENT, message, self.path)
         _make(self.path, private=self._durable)
         if self._durable:
             refuse_unsafe(self.path)  # now that there is something to be judged
@@ -53,9 +64,11 @@ class BaseDirectory:
         """Do something in it; if it turns out to be gone, make it and do it once more.
 
         Raises:
-            BaseDirectoryError: as ``make``.
+            BaseDirectoryError: as ``make``; or the volume is not mounted.
             OSError: what ``act`` raises while the directory is there.
         """
+        if self._volume is not None and (absent := self._volume.why_absent()):
+            raise BaseDirectoryError(errno.ENODEV, absent, self.path)
         if self._durable and not self._held:
             self._hold()  # somebody had it for their own before
         try:

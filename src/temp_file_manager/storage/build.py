@@ -12,15 +12,18 @@ from temp_file_manager.records import Kind
 from temp_file_manager.rules.life import Action
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
+from temp_file_manager.settings.shared_volume import checks_owner, sets_aside
 from temp_file_manager.storage.choice import Act, Chooser
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.gone import GoneFiles
 from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.local import LocalStorage
 from temp_file_manager.storage.own_files import GOING, OWN_DIRECTORY, QUARANTINE
+from temp_file_manager.storage.shared_volume import SharedVolume
 from temp_file_manager.storage.successors import Succession
 from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.isolated import Isolated, Wrap
+from temp_file_manager.storage.wrappers.marked import Marked
 from temp_file_manager.storage.wrappers.put_back import PuttingBack
 from temp_file_manager.storage.wrappers.routed import Routed
 from temp_file_manager.storage.wrappers.secure import SecureStorage
@@ -69,6 +72,7 @@ class Making:
         kept_below: Says what below a directory has to stay.
         max_age: Says how old units may get that have no ttl; None: they go whatever their age.
         ruling: The rules that are asked; None: none is.
+        volume: The shared volume that all lies on; None: it lies anywhere on this machine.
     """
 
     settings: Settings
@@ -80,6 +84,7 @@ class Making:
     kept_below: "KeptBelow" = _nothing
     max_age: Callable[[], float] | None = None
     ruling: Ruling | None = None
+    volume: SharedVolume | None = None
 
     def folder(self, name: str) -> str:
         """Return the path of a folder of the package's own in the base directory."""
@@ -88,14 +93,14 @@ class Making:
     def plain(self, within: str | None = None) -> Storage:
         """Return what removes files; in a folder of the package's own, or anywhere else."""
         settings = self.settings
-        owner_check, base = settings.owner_check, self.base_dir
+        check, base, below = checks_owner(settings), self.base_dir, None if self.volume is None else self.volume.root
         if settings.secure_delete:
             return SecureStorage(
-                settings.cleanup_threads, self.in_use, owner_check=owner_check, base=base, within=within
+                settings.cleanup_threads, self.in_use, owner_check=check, base=base, within=within, below=below
             )
         # In such a folder nobody else can put one file in the place of another.
-        aside = self.folder(ASIDE) if settings.paranoid and within is None else None
-        return LocalStorage(self.in_use, owner_check=owner_check, aside=aside, base=base, within=within)
+        aside = self.folder(ASIDE) if sets_aside(settings) and within is None else None
+        return LocalStorage(self.in_use, owner_check=check, aside=aside, base=base, within=within, below=below)
 
     def removing(self) -> "Removing":
         """Return what the removal of units works with."""
@@ -103,7 +108,7 @@ class Making:
         from temp_file_manager.storage.unit_question import Terms
 
         assert self.succession is not None  # noqa: S101 - where there is none there are no units
-        check = self.settings.owner_check
+        check = checks_owner(self.settings)
         terms = Terms(self.asof, self.max_age, self.in_use, self.kept_below, check)
         destroys = self.settings.secure_delete
         return Removing(self.folder(GOING), terms, self.succession, self.clock.elapsed, destroys)
@@ -118,7 +123,7 @@ def _to_quarantine(making: Making) -> Act:
 
     assert making.succession is not None  # noqa: S101 - see ``_routed``
     settings, folder = making.settings, making.folder(QUARANTINE)
-    plain, owner_check, base = making.plain(), settings.owner_check, making.base_dir
+    plain, owner_check, base = making.plain(), checks_owner(settings), making.base_dir
     return functools.partial(Quarantine, folder, making.succession, plain, making.in_use, owner_check, base)
 
 
@@ -130,9 +135,9 @@ def _compressing(making: Making) -> Act:
     packing = Packing(
         making.succession,
         plans(making.ruling, making.asof),
-        functools.partial(InUse, None, making.asof),
-        owner_check=making.settings.owner_check,
-        aside=making.folder(ASIDE) if making.settings.paranoid else None,
+        functools.partial(InUse, None, making.asof, shared=making.volume is not None),
+        owner_check=checks_owner(making.settings),
+        aside=making.folder(ASIDE) if sets_aside(making.settings) else None,
         base=making.base_dir,
     )
     return lambda _: packing  # what is next it finds out of each: so files whose ends differ go together
@@ -176,6 +181,7 @@ def build(
     kept_below: "KeptBelow" = _nothing,
     max_age: Callable[[], float] | None = None,
     plugged: Iterable[tuple[str, Wrap]] = (),
+    volume: SharedVolume | None = None,
 ) -> Storage:
     """Return what removes files as the settings say.
 
@@ -190,13 +196,15 @@ def build(
         kept_below: As in ``Making``.
         max_age: As in ``Making``.
         plugged: What plug-ins put around it, the innermost first, each with the plug-in's name.
+        volume: As in ``Making``.
 
     Raises:
         SettingsError: what a plug-in puts around it is no storage.
     """
-    in_use = functools.partial(InUse, settings.if_unknown, asof) if protect_open else None
-    making = Making(settings, base_dir, clock, asof, in_use, succession, kept_below, max_age, ruling)
-    return _wrapped(_routed(making), settings, base_dir, clock, plugged)
+    shared = volume is not None
+    in_use = functools.partial(InUse, settings.if_unknown, asof, shared=shared) if protect_open else None
+    making = Making(settings, base_dir, clock, asof, in_use, succession, kept_below, max_age, ruling, volume)
+    return _wrapped(_routed(making), settings, base_dir, clock, plugged, volume)
 
 
 def _routed(making: Making) -> Storage:
@@ -210,18 +218,25 @@ def _routed(making: Making) -> Storage:
     return plain if ruling is None else Routed(plain, Chooser({}, {}, ruling, making.asof))
 
 
-def build_gone(settings: Settings, base_dir: str, clock: Clock) -> Storage:
+def build_gone(settings: Settings, base_dir: str, clock: Clock, volume: SharedVolume | None = None) -> Storage:
     """Return what removes nothing, and notes which files are gone; arguments as of ``build``."""
-    return _wrapped(GoneFiles(base_dir), settings, base_dir, clock)
+    return _wrapped(GoneFiles(base_dir), settings, base_dir, clock, (), volume)
 
 
 def _wrapped(
-    storage: Storage, settings: Settings, base_dir: str, clock: Clock, plugged: Iterable[tuple[str, Wrap]] = ()
+    storage: Storage,
+    settings: Settings,
+    base_dir: str,
+    clock: Clock,
+    plugged: Iterable[tuple[str, Wrap]],
+    volume: SharedVolume | None,
 ) -> Storage:
     # Putting back whether or not this storage sets aside: one before may have.
     storage = PuttingBack(storage, _folder(base_dir))
     for name, wrap in plugged:
         storage = Isolated(storage, wrap, name)
+    if volume is not None:  # around all that touches anything; within what bounds how long that takes
+        storage = Marked(storage, volume)
     for wrapped in WRAPPERS:
         storage = wrapped(storage, settings, clock)
     return storage

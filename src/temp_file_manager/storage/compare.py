@@ -16,6 +16,7 @@ from temp_file_manager.storage.kernel.statx import HERE, Listed, ListedLook, Loo
 from temp_file_manager.storage.kernel.volumes import has_ended, volume
 from temp_file_manager.storage.own_files import OWN_DIRECTORY, OwnPaths
 from temp_file_manager.storage.permissions import foreign
+from temp_file_manager.storage.shared_volume import lies_in
 
 _NOWHERE = -1
 
@@ -38,11 +39,19 @@ class Directories:
     Args:
         owner_check: Keep files that belong to another user.
         base: A directory in which a file that was rewritten stays on record; None: nowhere.
-        within: As in ``LocalStorage``.
+        within, below: As in ``LocalStorage``.
     """
 
-    def __init__(self, *, owner_check: bool = False, base: str | None = None, within: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        owner_check: bool = False,
+        base: str | None = None,
+        within: str | None = None,
+        below: str | None = None,
+    ) -> None:
         self._within = within
+        self._below = below
         self._owner_check = owner_check
         self._base = base
         self._ours: dict[int, bool] = {}
@@ -75,6 +84,8 @@ class Directories:
         look = self._look = self._look or looker()
         directory, name, identity, size = place
         if identity is None:
+            if self._below is not None:  # whatever lies on the way could lead it elsewhere
+                raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
             if os.fsdecode(name) in self._own_paths:
                 raise NotThatFile(Status.KEPT, Cause.OWN)
             descriptor, seen = HERE, look(HERE, name)
@@ -121,6 +132,8 @@ class Directories:
         assert self._look is not None  # noqa: S101 - see ``compared``
         if not self._may_be_in(descriptor):
             refusal = Cause.OWN
+        elif self._below is not None and not lies_in(descriptor, self._below):
+            refusal = Cause.OUTSIDE
         else:
             refusal = _why_other(identity, self._look(descriptor, b"."), descriptor)
         judged = self._judged[directory, identity.parent_inode, identity.parent_born] = _Directory(descriptor, refusal)

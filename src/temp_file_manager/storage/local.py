@@ -31,6 +31,7 @@ class LocalStorage:
         base: A directory in which a file that was rewritten stays on record as it is now; None: nowhere.
         within: The one folder of the package's own from which files are removed, and from nowhere else; None: from
             everywhere else.
+        below: The one directory below which files are removed; None: anywhere.
     """
 
     def __init__(
@@ -41,21 +42,23 @@ class LocalStorage:
         aside: str | None = None,
         base: str | None = None,
         within: str | None = None,
+        below: str | None = None,
     ) -> None:
         self._within = within
+        self._below = below
         self._in_use = in_use
         self._aside = aside
         self._owner_check = owner_check
         self._base = base
 
     def _directories(self) -> Directories:
-        return Directories(owner_check=self._owner_check, base=self._base, within=self._within)
+        return Directories(owner_check=self._owner_check, base=self._base, within=self._within, below=self._below)
 
     def remove(self, removal: Removal) -> None:
         """Remove one file a record, in order, until all are done or it is enough; see ``Storage``."""
         places = removal.records.places()
         in_use = self._in_use() if self._in_use else None
-        if places is None and in_use is None and not self._owner_check:
+        if places is None and in_use is None and not self._owner_check and self._below is None:
             _remove_by_path(removal)
             return
         column: Sequence[Place | str] = removal.records.paths() if places is None else places

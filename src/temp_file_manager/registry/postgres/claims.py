@@ -1,7 +1,7 @@
 """Claims in the PostgreSQL registry: taking records for a sweep, and settling what became of them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from json import loads
 from threading import RLock
@@ -16,6 +16,7 @@ from temp_file_manager.registry.postgres.paths import Paths
 from temp_file_manager.registry.postgres.rows import FAILURES, ID, SIZE, Position, Row, Taken, Way, record_of
 from temp_file_manager.registry.postgres.scope import Scope
 from temp_file_manager.registry.postgres.settling import ending
+from temp_file_manager.reports import Finding
 from temp_file_manager.rules import LAST_RETRY
 
 _TAGS, _SESSION = 7, 11
@@ -89,8 +90,7 @@ class PostgresClaims:
     def ended(self, now: float) -> list[int]:
         """Return the claims that have lapsed, or that nobody has any more."""
         rows = self._scope.look("claims", now=now)
-        mine = self._scope.owner
-        return [number for number, owner in rows if owner != mine or not self._claimed.knows(number)]
+        return [number for number, claimer, over in rows if over or self._claimed.is_nobodys(number, claimer)]
 
     # -- taking
 
@@ -175,10 +175,15 @@ class PostgresClaims:
             self._claimed.reduce(end.number, end.left)
         self.counted(settlements or 0)
 
-    def end(self, claims: list[int]) -> None:
-        """End claims."""
-        self._claimed.end(claims)
-        self.rewind()
+    def faults(self, now: float, *, fix: bool) -> Iterator[Finding]:
+        """Yield claims that nobody has any more; with ``fix``, end them."""
+        over = self.ended(now)
+        if over and fix:
+            self._claimed.end(over)
+            self.rewind()
+        for number in over:
+            why = "its sweep was killed or has stalled; the next sweep takes its records over"
+            yield Finding("lapsed claim", f"claim {number}", why, fix)
 
 
 def _selection(due: Selection) -> dict[str, Any]:

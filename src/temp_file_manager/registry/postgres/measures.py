@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from temp_file_manager.records import Measured
+from temp_file_manager.registry.measures import is_news
 from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.claimed import Claimed
-from temp_file_manager.registry.measures import is_news
 
 
 def note(claimed: Claimed, found: Sequence[Measured]) -> None:

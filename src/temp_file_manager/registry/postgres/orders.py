@@ -4,7 +4,7 @@ import math
 from array import array
 from collections.abc import Collection
 from json import loads
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from temp_file_manager.records import Order, Selection
 from temp_file_manager.registry.answers import Page
@@ -87,7 +87,7 @@ def in_order(scope: Scope, paths: Paths, selection: Selection, after: object | N
     by = _INDEXED[selection.order] if selection.kind is None else _OF_A_KIND
     start = by.start._replace(number=selection.since) if selection.order is Order.ADDED else by.start
     place = after if isinstance(after, Following) else start
-    bound = {"after": float(place.value), "after_id": place.number, "limit": limit}
+    bound: dict[str, Any] = {"after": float(place.value), "after_id": place.number, "limit": limit}
     if selection.kind is not None:
         bound["kind"] = str(selection.kind)
     rows = scope.look(by.statement, **bound)

@@ -95,7 +95,8 @@ class PostgresRecords(Records):
             looked: How many had ended when somebody looked at them; None: nobody has.
             connection: In a transaction; None: it is one of its own.
             only_new: Leave known paths as they are.
-            session: As in ``Records.add``; likewise ``natures``.
+            session: As in ``Records.add``.
+            natures: As in ``Records.add``.
 
         Raises:
             ClaimsEndedError: it is another number by now; nothing was written.
@@ -195,7 +196,7 @@ class PostgresRecords(Records):
 
     def stats(self) -> Stats:
         """See ``Records.stats``."""
-        counted = dict(self._scope.look("stats"))
+        counted: dict[str, float] = dict(self._scope.look("stats"))
         records, size = counted.pop(_RECORDS, 0), counted.pop(_BYTES, 0)
         return Stats(int(records), int(size), {REGISTERED: 0} | counted)
 

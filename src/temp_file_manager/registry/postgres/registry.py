@@ -8,7 +8,7 @@ from threading import Lock
 from types import MappingProxyType
 
 from temp_file_manager.records import PLAIN, Nature, NewFile, Ruled, Selection, TempFile
-from temp_file_manager.registry.answers import Forecast, Note
+from temp_file_manager.registry.answers import Forecast, KnownScope, Note
 from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Holder, Identify
@@ -16,6 +16,7 @@ from temp_file_manager.registry.files import StoredRegistry, unidentified
 from temp_file_manager.registry.postgres.claimed import Claimed
 from temp_file_manager.registry.postgres.claims import PostgresClaims
 from temp_file_manager.registry.postgres.exclusive import Exclusive
+from temp_file_manager.registry.postgres.integrity import inspect
 from temp_file_manager.registry.postgres.journal import PostgresJournal
 from temp_file_manager.registry.postgres.keeps import PostgresKeeps
 from temp_file_manager.registry.postgres.natures import PostgresNatures
@@ -28,6 +29,7 @@ from temp_file_manager.registry.postgres.server import Server
 from temp_file_manager.registry.postgres.sessions import PostgresSessions
 from temp_file_manager.registry.postgres.singles import Single, Singles
 from temp_file_manager.registry.waiting import until_free
+from temp_file_manager.reports import Finding
 from temp_file_manager.sessions import Owner, Session
 
 CHUNK = 1000
@@ -54,7 +56,7 @@ class PostgresRegistry(StoredRegistry):
     def __init__(self, conninfo: str, scope: str, *, root: str = "", identify: Identify = unidentified) -> None:
         self.server = Server(conninfo, self._in_child)
         self.scope = Scope(self.server, scope)
-        paths = Paths(root)
+        self._paths = paths = Paths(root)
         self._owners = Owners(self.scope)
         self._claimed = Claimed(self.scope, paths, self._owners)
         self._claims = claims = PostgresClaims(self.scope, paths, self._claimed)
@@ -205,6 +207,27 @@ class PostgresRegistry(StoredRegistry):
     def sessions(self, ended: bool = False) -> tuple[Session, ...]:
         """See ``Sessions.sessions``."""
         return self._sessions.sessions(ended=ended)
+
+    def marker(self) -> str:
+        """See ``Registry.marker``."""
+        return "".join(marker for (marker,) in self.scope.look("marker"))
+
+    def mark(self, marker: str) -> str:
+        """See ``Registry.mark``."""
+        if self.properties.shared_by is not SharedBy.HOSTS:
+            return super().mark(marker)
+        ((known,),) = self.scope.change("mark", marker=marker)
+        return str(known)
+
+    def scopes(self) -> tuple[KnownScope, ...]:
+        """See ``Registry.scopes``."""
+        return tuple(KnownScope(*row) for row in self.scope.look("scopes"))
+
+    def check(self, *, now: float, fix: bool) -> tuple[Finding, ...]:
+        """See ``Registry.check``."""
+        with self.lock:
+            found = self._claims.faults(now, fix=fix)
+            return tuple(found) + tuple(inspect(self.scope, fix=fix, shown=self._paths.shown))
 
     def close(self) -> None:
         """See ``Registry.close``. The next use connects again."""

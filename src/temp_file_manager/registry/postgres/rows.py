@@ -15,8 +15,9 @@ from temp_file_manager.registry.postgres.paths import Paths
 from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
-"""id, path, registered_at, due_at, retry_at, failures, size, tags, kept for, identity, disk, session, rule, kind, origin;
-where a record is shown also: pinned until, held, used at."""
+"""id, path, registered_at, due_at, retry_at, failures, size, tags, kept for, identity, disk, session, rule, kind, origin.
+
+Where a record is shown also: pinned until, held, used at."""
 
 ID, PATH, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(7)
 _IDENTITY, _DISK, _RULE, _KIND = 9, 10, 12, 13

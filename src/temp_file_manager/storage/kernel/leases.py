@@ -37,9 +37,11 @@ class InUse:
     Args:
         gone_after: Seconds after its registration a file that nothing can tell about goes all the same; None: never.
         asof: What its age is read at, seconds since the epoch.
+        shared: Whether other machines have the files, too: nobody here knows who uses them there.
     """
 
-    def __init__(self, gone_after: float | None, asof: Callable[[], float]) -> None:
+    def __init__(self, gone_after: float | None, asof: Callable[[], float], *, shared: bool = False) -> None:
+        self._shared = shared
         self._gone_after = gone_after
         self._asof = asof
         self._magic: dict[int, int] = {}
@@ -92,6 +94,11 @@ class InUse:
         alone: bool | None = None
         try:
             alone = self._alone(descriptor, seen.inode)
+            if alone and self._shared:  # else the age does not matter, and no record is made
+                self.decide(records[at], alone)
+        except BaseException:
+            alone = None
+            raise
         finally:
             if not alone:  # before /proc is asked: this descriptor is to be seen there by nobody
                 os.close(descriptor)
@@ -110,9 +117,9 @@ class InUse:
         Raises:
             NotThatFile: it is in use, or nothing can tell.
         """
-        if free:
+        if free and not self._shared:
             return
-        if free is None:
+        if free is not False:
             if self._gone_after is not None and self._asof() - record.registered_at > self._gone_after:
                 return
             raise NotThatFile(Status.KEPT, Cause.USE_UNKNOWN)

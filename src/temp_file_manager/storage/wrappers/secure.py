@@ -32,7 +32,7 @@ class SecureStorage(LocalStorage):
 
     Args:
         threads: How many files are overwritten at once.
-        in_use, owner_check, base, within: As in ``LocalStorage``.
+        in_use, owner_check, base, within, below: As in ``LocalStorage``.
     """
 
     def __init__(
@@ -43,8 +43,9 @@ class SecureStorage(LocalStorage):
         owner_check: bool = False,
         base: str | None = None,
         within: str | None = None,
+        below: str | None = None,
     ) -> None:
-        super().__init__(in_use, owner_check=owner_check, base=base, within=within)
+        super().__init__(in_use, owner_check=owner_check, base=base, within=within, below=below)
         self._threads = threads
 
     def remove(self, removal: Removal) -> None:

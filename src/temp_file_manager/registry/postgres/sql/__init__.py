@@ -7,7 +7,7 @@ from temp_file_manager.registry.statements import read_statements
 MIGRATIONS = ("001_registry.sql", "002_records.sql", "003_keeping.sql", "005_fleet.sql")
 """In their order; how many of them a database has seen is its schema."""
 
-STATEMENTS = ("statements.sql", "keeping.sql")
+STATEMENTS = ("statements.sql", "keeping.sql", "volumes.sql")
 """Files of statements, in an order in which each finds the fragments that it uses."""
 
 

@@ -68,8 +68,7 @@ WHERE claims.scope = %(scope)s AND files.scope = %(scope)s AND files.path = ANY 
     AND claims.lapses_at > %(now)b::float8 AND tfm.lives(claims.claimer)
 
 -- name: claims
-SELECT id, claimer FROM tfm.claims
-WHERE scope = %(scope)s AND (lapses_at <= %(now)b::float8 OR claimer = %(owner)s OR NOT tfm.lives(claimer))
+SELECT id, claimer, lapses_at <= %(now)b::float8 OR NOT tfm.lives(claimer) FROM tfm.claims WHERE scope = %(scope)s
 
 -- name: end_claims
 SELECT tfm.end_claims(%(scope)s, '-Infinity', %(over)b)
