@@ -1,6 +1,6 @@
 """A registry on PostgreSQL, opened as its address and the settings say."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from psycopg.conninfo import make_conninfo
@@ -19,7 +19,7 @@ def server_of(said: Mapping[str, str], password_file: str) -> Server:
         said: What ``address.read`` returned.
         password_file: The file with the password, read before each connection is made; empty: libpq finds it.
     """
-    return Server(make_conninfo(**said), password=partial(_password, password_file) if password_file else no_password)
+    return Server(make_conninfo(**said), password=_asked(password_file))
 
 
 def open_postgres(said: Mapping[str, str], password_file: str, scope: str, identify: Identify) -> PostgresRegistry:
@@ -35,13 +35,17 @@ def open_postgres(said: Mapping[str, str], password_file: str, scope: str, ident
         RegistryError: its schema is older than this version needs: what to run.
         RegistryUnavailableError: the server does not answer.
     """
-    registry = PostgresRegistry(server_of(said, password_file), scope, identify=identify)
+    registry = PostgresRegistry(make_conninfo(**said), scope, identify=identify, password=_asked(password_file))
     try:
         registry.server.refuse_older()
     except BaseException:
         registry.close()
         raise
     return registry
+
+
+def _asked(password_file: str) -> Callable[[], str | None]:
+    return partial(_password, password_file) if password_file else no_password
 
 
 def _password(path: str) -> str:

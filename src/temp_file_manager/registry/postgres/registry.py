@@ -1,7 +1,7 @@
 """Records on a PostgreSQL server: they outlive the process, and the processes of many hosts share them."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from threading import Lock
@@ -25,7 +25,7 @@ from temp_file_manager.registry.postgres.paths import Paths
 from temp_file_manager.registry.postgres.records import PostgresRecords
 from temp_file_manager.registry.postgres.rows import record_of
 from temp_file_manager.registry.postgres.scope import Scope
-from temp_file_manager.registry.postgres.server import Server
+from temp_file_manager.registry.postgres.server import Server, no_password
 from temp_file_manager.registry.postgres.sessions import PostgresSessions
 from temp_file_manager.registry.postgres.singles import Single, Singles
 from temp_file_manager.registry.waiting import until_free
@@ -44,6 +44,7 @@ class PostgresRegistry(StoredRegistry):
         scope: ``local:MACHINE:BASE``, or ``volume:NAME`` of a volume that hosts share.
         root: Where the volume is mounted here: paths are stored below it. Empty: they are stored as they are.
         identify: Tells which file is at an unknown path that is written to ``files``.
+        password: See ``Server``.
 
     Attributes:
         server: How the server is reached.
@@ -53,8 +54,17 @@ class PostgresRegistry(StoredRegistry):
         RegistryError: the server cannot be used, and why.
     """
 
-    def __init__(self, conninfo: str, scope: str, *, root: str = "", identify: Identify = unidentified) -> None:
-        self.server = Server(conninfo, self._in_child)
+    def __init__(
+        self,
+        conninfo: str,
+        scope: str,
+        *,
+        root: str = "",
+        identify: Identify = unidentified,
+        password: Callable[[], str | None] = no_password,
+    ) -> None:
+        self.server = Server(conninfo, self._in_child, password)
+        self.clock = self.server.clock
         self.scope = Scope(self.server, scope)
         self._paths = paths = Paths(root)
         self._owners = Owners(self.scope)
@@ -88,6 +98,11 @@ class PostgresRegistry(StoredRegistry):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.server.where!r}, {self.scope.name!r})"
+
+    @property
+    def read_only(self) -> str:
+        """See ``Registry.read_only``."""
+        return self.server.read_only
 
     @property
     def number(self) -> str:

@@ -15,7 +15,8 @@ from temp_file_manager.registry.postgres.paths import Paths
 from temp_file_manager.text import printable
 
 Row = tuple[Any, ...]
-"""id, path, registered_at, due_at, retry_at, failures, size, tags, kept for, identity, disk, session, rule, kind, origin.
+"""id, path, registered_at, due_at, retry_at, failures, size, tags, kept for, identity, disk, session, rule, kind and
+origin.
 
 Where a record is shown also: pinned until, held, used at."""
 

@@ -24,6 +24,6 @@ def execute(scope: Scope, connection: Connection, statement: str, **bound: Any) 
     """Return what a statement of this name does within a transaction."""
     bound |= {"scope": scope.number, "owner": scope.owner}
     try:
-        return connection.execute(scope.sql[statement], bound, binary=True).fetchall()  # type: ignore[arg-type]
+        return connection.execute(scope.sql[statement], bound, binary=True).fetchall()
     except psycopg.Error as error:
         raise in_our_words(scope.server.where, error) from error
