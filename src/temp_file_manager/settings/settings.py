@@ -67,9 +67,7 @@ class Settings:
     scope: str | None = _setting(
         None, values.scope, "volume:NAME", "the volume that hosts share; unset, this base directory of this machine"
     )
-    cleanup_interval: float = _setting(
-        300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
-    )
+    cleanup_interval: float = _setting(300, values.positive_seconds, "seconds, more than 0", "between two sweeps")
     log_level: str = _setting(
         "INFO",
         values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
