@@ -112,7 +112,9 @@ END $$;
 -- and waits for its next try is not counted: no further sweeper helps it. Those are few, so they are taken off, and the
 -- rest is counted in an index alone.
 CREATE FUNCTION tfm.backlog(called text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, tfm, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, tfm, pg_temp
+-- Or a connection that asks for the sixth time gets one plan for all moments, which reads the whole table.
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     number integer := (SELECT id FROM scopes WHERE name = called);
     now float8 := moment();

@@ -9,7 +9,7 @@ target, max_age, max_bytes, max_files, paused, set_by::text, set_at
 
 -- name: report
 SELECT {policy} FROM tfm.fleet_report(
-    %(scope)s, %(host)s, %(team)s, %(records)s, %(bytes)s, %(overdue)s, %(failures)s, %(max_age)s, %(health)s,
+    %(scope)s, %(host)s, %(team)s, %(records)s, %(bytes)s::bigint, %(overdue)s, %(failures)s, %(max_age)s, %(health)s,
     %(version)s, %(policy)s, %(swept_ago)s
 )
 
@@ -36,7 +36,9 @@ FROM (SELECT DISTINCT ON (scope) records, bytes, overdue FROM tfm.hosts ORDER BY
 SELECT {policy} FROM tfm.policies ORDER BY target
 
 -- name: set_policy
-SELECT {policy} FROM tfm.set_policy(%(target)s, %(max_age)s, %(max_bytes)s, %(max_files)s, %(paused)s)
+SELECT {policy} FROM tfm.set_policy(
+    %(target)s, %(max_age)s, %(max_bytes)s::bigint, %(max_files)s::bigint, %(paused)s
+)
 
 -- name: clear_policy
 SELECT tfm.clear_policy(%(target)s)
