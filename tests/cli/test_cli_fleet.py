@@ -75,7 +75,7 @@ def test_nonsense(say: Say, address: str, words: str, told: str) -> None:
 
 
 def test_a_mark_beyond_what_the_server_counts_to(say: Say, address: str) -> None:
-    said = say("fleet", "policy", "set", "team:a", "--max-bytes", "1" + "0" * 20)
+    said = say("fleet", "policy", "set", "team:a", "--max-files", "1" + "0" * 20)
     assert (said.code, said.out) == (2, "")
     assert "out of range" in said.err
 
