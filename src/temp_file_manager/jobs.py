@@ -90,9 +90,8 @@ def fleet_job(context: Context) -> Job | None:
     from temp_file_manager.inspection.fleet import Reporter  # noqa: PLC0415 - slow to import, and few have a fleet
 
     reporter = Reporter(context)
-    work, finish = lambda _: reporter.work(), reporter.leave
     # Nobody waits for a server that does not answer.
-    return Job(FLEET, reporter.rest, work, reporter.failed, patience=1.0, finish=finish)
+    return Job(FLEET, reporter.rest, reporter.work, reporter.failed, patience=1.0, finish=reporter.leave)
 
 
 JOBS: tuple[Callable[[Context], Job | None], ...] = (

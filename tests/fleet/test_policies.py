@@ -331,6 +331,13 @@ def test_a_started_manager_reports(make_host: MakeHost, centre: Centre, clock: F
     assert host.stop(20)
 
 
+def test_what_nobody_waits_for_any_more_changes_nothing(host: TempFileManager, centre: Centre) -> None:
+    centre.set(Policy("team:build", paused=True))
+    Reporter(host.context).work(lambda: True)
+    assert host.context.policies.pausing is None
+    assert host.registry.read(NAME, limit=1) == []
+
+
 # -- settings
 
 

@@ -12,6 +12,7 @@ from temp_file_manager.fleet.host import Report
 from temp_file_manager.inspection import health
 from temp_file_manager.machine import machine
 from temp_file_manager.records import Status
+from temp_file_manager.sweeping.scheduler import Stop
 from temp_file_manager.version import VERSION
 
 if TYPE_CHECKING:
@@ -70,13 +71,19 @@ class Reporter:
         """Return the seconds until the next report."""
         return INTERVAL * random.uniform(0.9, 1.1)  # noqa: S311 - it is no secret
 
-    def work(self) -> None:
+    def work(self, stop: Stop = lambda: False) -> None:
         """Report, and take the policies.
+
+        Args:
+            stop: Says whether nobody waits for this any more: then the registry may be closed, and stays so.
 
         Raises:
             TempFileError: the server cannot be asked, or the registry not be read.
         """
-        self._context.policies.take(self._asked().report(report(self._context)))
+        found = self._asked().report(report(self._context))
+        if stop():
+            return
+        self._context.policies.take(found)
         if self._lost:
             lines.found()
         self._lost = False
