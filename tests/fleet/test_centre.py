@@ -143,6 +143,8 @@ def test_the_journal_says_who_changed_what(centre: Centre) -> None:
         Policy("build", paused=True),
         Policy("team:build"),  # which says nothing
         Policy("team:build", max_age=-1.0),
+        Policy("team:build", max_age=math.inf),
+        Policy("team:build", max_age=math.nan),
         Policy("team:build", max_bytes=0),
     ],
 )
@@ -150,6 +152,17 @@ def test_the_server_refuses_a_policy_that_means_nothing(centre: Centre, wrong: P
     with pytest.raises(RegistryError):
         centre.set(wrong)
     assert centre.journal(10) == ()
+
+
+@pytest.mark.parametrize("wrong", [{"overdue": math.nan}, {"swept_ago": math.inf}, {"host": "x" * 301}])
+def test_the_server_refuses_a_report_that_nobody_could_be_shown(centre: Centre, wrong: dict[str, Any]) -> None:
+    with pytest.raises(RegistryError, match="check constraint"):
+        centre.report(report(**wrong))
+
+
+def test_an_endless_age_is_described_as_json_can_have_it(centre: Centre) -> None:
+    centre.report(report(max_age=math.inf))
+    assert centre.hosts(BY_OVERDUE, 1)[0].described()["max_age"] == "inf"
 
 
 # -- roles

@@ -282,6 +282,11 @@ def test_a_report_tells_how_it_is(host: TempFileManager, centre: Centre, clock: 
     assert (row.failures, row.swept_ago, row.health) == (0, None, "degraded")
 
 
+def test_a_base_directory_of_any_bytes_is_told(make_host: MakeHost, centre: Centre, tmp_path: Path) -> None:
+    report(make_host(base_dir=os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    assert centre.hosts(BY_OVERDUE, 9)[0].scope.endswith("/\\xff")
+
+
 def test_a_row_in_memory_is_its_process_and_ends_with_it(make_host: MakeHost, centre: Centre) -> None:
     host = make_host(registry="memory:")
     (job,) = (job for job in jobs.jobs(host.context) if job.name == FLEET)

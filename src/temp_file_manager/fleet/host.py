@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from temp_file_manager.text import json_number
+
 SEEN = 120.0
 """Seconds after which a host that has not been seen is missed: it writes its row every 30."""
 
@@ -62,7 +64,7 @@ class Host(Report):
 
     def described(self) -> dict[str, object]:
         """Return it for programs."""
-        return asdict(self) | {"missing": self.missing}
+        return asdict(self) | {"max_age": json_number(self.max_age), "missing": self.missing}
 
 
 @dataclass(frozen=True, slots=True)

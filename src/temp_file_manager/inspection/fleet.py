@@ -51,7 +51,9 @@ def place(context: Context) -> tuple[str, str]:
     In memory each process has records of its own: so its row is about them alone, and ends with it.
     """
     host, shared = socket.gethostname(), context.registry.properties.outlives_process
-    scope = context.settings.scope or f"local:{machine()}:{context.base_dir}"
+    # A name may hold bytes that are no text, which a server does not take.
+    base = os.fsencode(context.base_dir).decode(errors="backslashreplace")
+    scope = context.settings.scope or f"local:{machine()}:{base}"
     return scope, host if shared else f"{host}/{os.getpid()}"
 
 

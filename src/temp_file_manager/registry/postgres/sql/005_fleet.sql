@@ -2,18 +2,19 @@
 -- differ. Nobody writes these tables but by a function, which says who did it: session_user, whom no argument can forge.
 
 CREATE TABLE tfm.hosts (
-    scope text NOT NULL,  -- local:MACHINE:BASE, or volume:NAME
-    host text NOT NULL,
-    team text NOT NULL,
+    scope text NOT NULL CHECK (length(scope) <= 5000),  -- local:MACHINE:BASE, or volume:NAME
+    host text NOT NULL CHECK (length(host) <= 300),
+    team text NOT NULL CHECK (length(team) <= 63),
     records bigint NOT NULL,
     bytes bigint,  -- NULL: its registry keeps no sizes
-    overdue float8 NOT NULL,  -- seconds for which the longest overdue record should have been gone
+    -- NaN is more than infinity to this server, so that it is refused, too: JSON has neither.
+    overdue float8 NOT NULL CHECK (overdue >= 0 AND overdue < 'Infinity'),  -- seconds for which the longest overdue record should have been gone
     failures bigint NOT NULL,  -- removals that failed, in all
     max_age float8 NOT NULL,  -- seconds, as it is with policies in force
     health text NOT NULL,
     version text NOT NULL,
     policy text NOT NULL,  -- the policies it had in force when it wrote this; empty: none
-    swept_at float8,  -- NULL: no sweep has ended yet
+    swept_at float8 CHECK (swept_at > '-Infinity' AND swept_at < 'Infinity'),  -- NULL: no sweep has ended yet
     seen_at float8 NOT NULL,
     reported_by name NOT NULL,
     PRIMARY KEY (scope, host)
@@ -22,7 +23,7 @@ CREATE INDEX hosts_by_time ON tfm.hosts (seen_at);
 
 CREATE TABLE tfm.policies (
     target text PRIMARY KEY CHECK (target ~ '^(team|scope):.'),  -- team:NAME, or scope:PATTERN with *
-    max_age float8 CHECK (max_age >= 0),
+    max_age float8 CHECK (max_age >= 0 AND max_age < 'Infinity'),
     max_bytes bigint CHECK (max_bytes > 0),
     max_files bigint CHECK (max_files > 0),
     paused boolean NOT NULL DEFAULT false,
