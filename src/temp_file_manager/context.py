@@ -185,11 +185,10 @@ class Context:
         ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins, volume)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
-        readings, near, orders = Readings(registry, base_dir), Near(base_dir), plugins.orders
-        states, limited = _states(settings, readings, clock, scheduler)
+        states, limited, readings = _states(settings, Readings(registry, base_dir), clock, scheduler)
         registrar = Registrar(registry, guard, told, settings, limited, ruling, volume)
-        units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
-        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
+        units, made = UnitRegistrar(registry, guard, registrar, settings, base_dir), MadeDirectories(directory, limited)
+        closed, near, orders = ClosedFiles(registry, clock), Near(base_dir), plugins.orders
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         retire, evicting = _retirement(registry, clock, told, settings, storages.forced), storages.forced_protecting
         return cls(
@@ -208,8 +207,8 @@ class Context:
             units=units,
             closed=closed,
             creator=creator,
-            directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
+            directories=made,
+            sessions=Sessions(Parts(registry, guard, registrar, units, creator, made, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, base_dir, registry, clock, told, closed, in_force, volume),
             ruling=in_force,
@@ -277,10 +276,11 @@ def _clocks(clock: Clock | None, registry: Registry) -> tuple[Clock, Clock | Non
 
 def _states(
     settings: Settings, readings: Readings, clock: Clock, scheduler: Scheduler
-) -> tuple[LimitStates, LimitStates | None]:
-    """Return what keeps limits, and that once more for whoever registers; None where there can be no limits."""
+) -> tuple[LimitStates, LimitStates | None, Readings]:
+    """Return what keeps limits; it again for whoever registers, None where there can be none; what it reads by."""
     states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-    return states, states if settings.limits or settings.fleet else None  # a policy may bring some at any time
+    # A policy may bring some at any time.
+    return states, states if settings.limits or settings.fleet else None, readings
 
 
 def _policies(

@@ -62,7 +62,6 @@ def test_a_schema_that_is_missing_says_what_to_run(say: Say, folder: Path, postg
         ("policy set team:* --paused", "is no target"),
         ("policy show team:a", "takes no TARGET"),
         ("policy show --paused", "go with fleet policy set"),
-        ("--max-age 60", "go with fleet policy set"),
         ("policy set team:a --max-age soon", "--max-age is 'soon'"),
         ("policy set team:a --max-bytes 0", "--max-bytes is '0'"),
         ("policy set team:a --max-files 1.5", "--max-files is '1.5'"),

@@ -33,9 +33,10 @@ def execute(args: argparse.Namespace) -> int:
     values = {name: getattr(effective, name) for name in FIELDS}
     if args.json:
         limits = {"value": [limit.described() for limit in effective.limits]} | _source(sources["limits"])
-        policies = {"value": [one.described() for one in _policies(args, effective)], "source": "fleet"}
+        found = [one.described() for one in _policies(args, effective)]
+        policies = {"policies": {"value": found, "source": "fleet"}} if effective.fleet else {}
         told = {name: _described(name, value, sources[name]) for name, value in values.items()}
-        render.as_json(told | {"limits": limits, "policies": policies})
+        render.as_json(told | {"limits": limits} | policies)
         return 0
     rows = [(name, options.shown(name, value), sources[name]) for name, value in values.items()]
     rows += [

@@ -52,8 +52,9 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the server cannot be used, or the words do not fit together.
     """
-    # These flags are settings to every other command, and would be read as such.
-    wanted = {name: vars(args)[name] for name in ("max_age", "max_bytes", "max_files")}
+    # These flags are settings in all other cases, and would be read as such.
+    marks = ("max_age", "max_bytes", "max_files") if args.action == "set" else ()
+    wanted = {name: vars(args)[name] for name in marks}
     vars(args).update(dict.fromkeys(wanted))
     _refuse_nonsense(args, wanted)
     settings = options.effective(args)[0]
