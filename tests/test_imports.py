@@ -22,7 +22,7 @@ FLOORS = [
     {"reports", "rules", "events", "arguments", "logs", "settings"},
     {"storage"},
     {"registry"},
-    {"registering", "sweeping", "storages", "plugins"},
+    {"registering", "sweeping", "storages", "plugins", "fleet"},
     {"context"},
     {"adopt", "inspection", "planning"},
     {"cleanup", "jobs"},

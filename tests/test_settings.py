@@ -66,6 +66,8 @@ BAD = [
     ("TEMP_FILE_HTTP_HOST", "http://localhost", "name or address"),
     ("TEMP_FILE_HTTP_ALLOWED_HOSTS", "a,,b", "commas"),
     ("TEMP_FILE_PLUGINS", "a,,b", "names with commas between them"),
+    ("TEMP_FILE_FLEET", "mysql://h/d", "postgresql://HOST/DATABASE"),
+    ("TEMP_FILE_TEAM", "a b", "letters, digits"),
     ("TEMP_FILE_PLUGINS", "a b", "names with commas between them"),
     ("TEMP_FILE_MAX_BYTES", "0", "20 GiB"),
     ("TEMP_FILE_MAX_BYTES", "20 G", "20 GiB"),
@@ -104,6 +106,8 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "min_free": None,
         "rules": (),
         "plugins": (),
+        "fleet": None,
+        "team": None,
         "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
@@ -194,6 +198,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "http_allowed_hosts": lambda value: type(value) is tuple and all(type(host) is str and host for host in value),
     "api_token": lambda value: value is None or (len(value) >= 16 and value.isascii() and value.isprintable()),
     "api_token_file": lambda value: value is None or (value != "" and "\0" not in value),
+    "fleet": lambda value: value is None or value.startswith("postgresql://"),
+    "team": lambda value: value is None or bool(re.fullmatch(r"[\w.-]{1,63}", value, re.ASCII)),
     "plugins": lambda value: type(value) is tuple and all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in value),
 }
 

@@ -1,15 +1,16 @@
 """Parts that a manager is made of, put together once and handed to whatever works beside it."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
+from temp_file_manager.fleet.in_force import PoliciesInForce
+from temp_file_manager.fleet.view import refusal as fleet_refusal
+from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.closed import ClosedFiles
@@ -40,6 +41,7 @@ from temp_file_manager.sweeping.history import History
 from temp_file_manager.sweeping.large_sweep_guard import LargeSweepGuard
 from temp_file_manager.sweeping.limit_states import LimitStates
 from temp_file_manager.sweeping.limits import refusals
+from temp_file_manager.sweeping.max_age import MaxAge
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.readings import Readings
@@ -50,31 +52,6 @@ from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 if TYPE_CHECKING:
     from temp_file_manager.registering.restore import Restorer
-
-
-class MaxAge:
-    """The age limit of files without their own ttl: the one part that callers change while a manager works."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    @property
-    def value(self) -> float:
-        """Seconds."""
-        return self._value
-
-    @value.setter
-    def value(self, value: float) -> None:
-        self._value = seconds("max_age", value)
-
-    @contextmanager
-    def being(self, value: float) -> Iterator[None]:
-        """Have it be so many seconds for a while."""
-        before, self.value = self.value, value
-        try:
-            yield
-        finally:
-            self.value = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +83,7 @@ class Context:
         scheduler: What does jobs at intervals, once it is started.
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
+        policies: What a fleet lays down.
     """
 
     settings: Settings
@@ -132,6 +110,7 @@ class Context:
     scheduler: Scheduler
     changes: Changes
     plugins: Plugins
+    policies: PoliciesInForce
 
     @classmethod
     def open(
@@ -203,12 +182,10 @@ class Context:
         ruling, storages = _ruled(settings, directory, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, _chunk(registry, settings))
-        readings = Readings(registry, base_dir)
-        states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
-        limited, near, orders = states if settings.limits else None, Near(base_dir), plugins.orders
+        states, limited, readings = _states(settings, Readings(registry, base_dir), clock, scheduler)
         registrar = Registrar(registry, guard, told, settings, limited, ruling, directory.volume)
-        units = UnitRegistrar(registry, guard, registrar, settings, base_dir)
-        closed, directories = ClosedFiles(registry, clock), MadeDirectories(directory, limited)
+        units, made = UnitRegistrar(registry, guard, registrar, settings, base_dir), MadeDirectories(directory, limited)
+        closed, near, orders = ClosedFiles(registry, clock), Near(base_dir), plugins.orders
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)
         retire, evicting = _retirement(registry, clock, told, settings, storages.forced), storages.forced_protecting
         return cls(
@@ -227,8 +204,8 @@ class Context:
             units=units,
             closed=closed,
             creator=creator,
-            directories=directories,
-            sessions=Sessions(Parts(registry, guard, registrar, units, creator, directories, retire)),
+            directories=made,
+            sessions=Sessions(Parts(registry, guard, registrar, units, creator, made, retire)),
             sweeper=sweeper,
             measuring=_measuring(settings, directory, registry, clock, told, closed, in_force),
             ruling=in_force,
@@ -236,6 +213,7 @@ class Context:
             scheduler=scheduler,
             changes=Changes(lambda: scheduler.wake(WATCH)),
             plugins=plugins,
+            policies=_policies(settings, base_dir, registry, clock, age, states),
         )
 
     @property
@@ -300,6 +278,27 @@ def _ruled(
     return ruling, opened
 
 
+def _states(
+    settings: Settings, readings: Readings, clock: Clock, scheduler: Scheduler
+) -> tuple[LimitStates, LimitStates | None, Readings]:
+    """Return what keeps limits; it again for whoever registers, None where there can be none; what it reads by."""
+    states = LimitStates(settings.limits, readings, clock, lambda: scheduler.wake(LIMITS))
+    # A policy may bring some at any time.
+    return states, states if settings.limits or settings.fleet else None, readings
+
+
+def _policies(
+    settings: Settings, base_dir: str, registry: Registry, clock: Clock, age: MaxAge, states: LimitStates
+) -> PoliciesInForce:
+    """Return what heeds a fleet's policies."""
+
+    def wrong(limits: tuple[Limit, ...]) -> tuple[str, ...]:
+        return tuple(refusals(limits, registry.properties, lambda: mounts.kind(base_dir)))
+
+    heeded = settings.fleet is not None
+    return PoliciesInForce(registry, clock, age, states, settings.limits, wrong, heeded=heeded)
+
+
 def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
     problems = [
         *volume_refusals(settings, registry.properties),
@@ -307,6 +306,7 @@ def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: 
         *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
         *zstd.refusals(settings.rules),
+        *filter(None, [fleet_refusal(settings.fleet)]),
     ]
     if problems:
         raise SettingsError(problems)

@@ -85,6 +85,10 @@ class LargeSweepError(TempFileError):
         super().__init__(message)
 
 
+class PausedError(TempFileError):
+    """A policy of the fleet has paused sweeps; nothing was removed."""
+
+
 class PlanError(TempFileError):
     """A plan of a sweep that cannot be made or applied here; nothing was removed."""
 

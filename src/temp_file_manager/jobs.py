@@ -8,10 +8,11 @@ from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.errors import LargeSweepError
 from temp_file_manager.events import SweepFailed
+from temp_file_manager.fleet import lines
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
+from temp_file_manager.sweeping.scheduler import FLEET, LIMITS, MEASURE, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -39,7 +40,7 @@ def sample_job(context: Context) -> Job:
 def limits_job(context: Context) -> Job | None:
     """Return the job that looks at the limits, and sweeps where one is passed; None where there are none."""
     states = context.evictor.states
-    if not states.limits:
+    if not states.limits and not context.policies.heeded:  # a policy may bring some
         return None
 
     def work(stop: Stop) -> None:
@@ -82,6 +83,17 @@ def watch_job(context: Context) -> Job | None:
     return Job(WATCH, rest, changed.look, failed, patience=PATIENCE, pause=pause, finish=finish)
 
 
+def fleet_job(context: Context) -> Job | None:
+    """Return the job that tells the fleet's server how this manager is, and takes its policies; None without one."""
+    if context.settings.fleet is None:
+        return None
+    from temp_file_manager.inspection.fleet import Reporter  # noqa: PLC0415 - slow to import, and few have a fleet
+
+    reporter = Reporter(context)
+    # Nobody waits for a server that does not answer.
+    return Job(FLEET, reporter.rest, reporter.work, reporter.failed, patience=1.0, finish=reporter.leave)
+
+
 JOBS: tuple[Callable[[Context], Job | None], ...] = (
     sweep_job,
     limits_job,
@@ -89,6 +101,7 @@ JOBS: tuple[Callable[[Context], Job | None], ...] = (
     measure_job,
     rules_job,
     watch_job,
+    fleet_job,
 )
 """Each row makes a job for a context that has work for it."""
 
@@ -101,8 +114,12 @@ def jobs(context: Context) -> tuple[Job, ...]:
 def sweep(context: Context, stop: Stop) -> SweepReport:
     """Sweep as a scheduler does: patient, by a clock that is trusted, and past no change of settings unasked.
 
-    What is due goes first, then what limits take.
+    What is due goes first, then what limits take. While a policy of the fleet has paused sweeps, nothing does.
     """
+    context.policies.refresh()
+    if context.policies.pausing is not None:
+        lines.paused(context.policies.pausing)
+        return SweepReport()
     settings = context.settings
     due = Selection(context.clock_guard.read().asof, context.max_age, patient=True)
     end_over(context.registry, due.asof)

@@ -59,7 +59,7 @@ def test_bash_offers_the_commands(bash: str, folder: Path, program: str) -> None
 
 
 def test_bash_offers_the_flags_of_the_command(bash: str, folder: Path) -> None:
-    assert completed(bash, folder, "tfm", "register", "--t") == ["--ttl", "--tag"]
+    assert completed(bash, folder, "tfm", "register", "--t") == ["--ttl", "--tag", "--team"]
     assert completed(bash, folder, "tfm", "sweep", "-n", "--d") == ["--dry-run"]
     assert completed(bash, folder, "tfm", "forget", "x", "--nu") == ["--null"]
     assert set(SETTINGS) < set(completed(bash, folder, "tfm", "list", "--"))

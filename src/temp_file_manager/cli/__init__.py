@@ -19,6 +19,7 @@ from temp_file_manager.cli.commands import (
     doctor,
     exec_,
     export,
+    fleet,
     forget,
     health,
     help_,
@@ -44,6 +45,7 @@ from temp_file_manager.cli.options import Parser, UsageError
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import (
     LargeSweepError,
+    PausedError,
     RecordClaimedError,
     RegistryFullError,
     RegistryUnavailableError,
@@ -70,6 +72,7 @@ COMMANDS = (
     stats,
     limits,
     rules,
+    fleet,
     top,
     check,
     health,
@@ -101,7 +104,7 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock)
         render.flush()
-    except (RegistryFullError, RegistryUnavailableError, RecordClaimedError, LargeSweepError) as error:
+    except (RegistryFullError, RegistryUnavailableError, RecordClaimedError, LargeSweepError, PausedError) as error:
         render.problem(error)
         return FAILED
     except TempFileError as error:

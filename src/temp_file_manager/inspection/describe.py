@@ -65,6 +65,11 @@ def nature(record: TempFile) -> dict[str, object]:
     return {"rule": record.rule or None, "kind": str(record.kind) or "file", "origin": record.origin or None}
 
 
+def max_age(value: float, capped_by: str) -> str:
+    """Return ``max_age`` in words, and which policy of the fleet caps it, if any does."""
+    return f"max_age, {span(value)}" + (f", capped by fleet policy {capped_by}" if capped_by else "")
+
+
 def identity(known: Identity | None) -> str:
     """Return an identity in words."""
     if known is None:
@@ -92,6 +97,7 @@ def explanation(story: Explanation) -> dict[str, object]:
         ],
         "session": (record and record.session) or None,
         "max_age": json_number(story.max_age),
+        "capped_by": story.capped_by or None,
         "becomes_due_at": json_number(story.due_at),
         "becomes_due_in": None if story.due_at is None else json_number(story.due_at - story.asof),
         "cleanup": _forecast(story.cleanup),

@@ -13,6 +13,7 @@ the scheduler's thread has ended          unhealthy  nothing sweeps any more, an
 more records than ``max_files``           degraded   the specification says so; each is still swept in time
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
+sweeps are paused by a fleet's policy      degraded   somebody wants that, and may have forgotten it
 a shared volume is not mounted            degraded   nothing on it is removed, registered or forgotten
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
@@ -76,6 +77,7 @@ class Facts:
         scheduler_alive: None when this process runs none.
         unmet: The limits that cannot be kept, by their names, and why.
         rules_held: Why rules that are new are not in force; empty when they are.
+        paused: The policy of the fleet that lets nothing be swept, in words; empty: none does.
         volume_absent: Why the shared volume is not there, and what to do; empty when it is, or there is none.
     """
 
@@ -94,6 +96,7 @@ class Facts:
     scheduler_alive: bool | None = None
     unmet: Mapping[str, str] = field(default_factory=dict)
     rules_held: str = ""
+    paused: str = ""
     volume_absent: str = ""
 
 
@@ -218,6 +221,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield f"the shared volume is not there: {printable(facts.volume_absent)}"
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
+    if facts.paused:
+        yield f"sweeps are paused by fleet policy {printable(facts.paused)}"
     if facts.clock_doubt:
         yield f"the clock is not trusted: {facts.clock_doubt}"
     room = facts.room
@@ -282,6 +287,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
     _refuse_read_only(registry)  # which it may have found on opening the file
     reading = context.clock_guard.peek()
     late, overdue = _latest(context, reading)
+    pausing = context.policies.pausing
     return replace(
         facts,
         records=records,
@@ -290,6 +296,7 @@ def _asked(context: Context, facts: Facts) -> Facts:
         clock_doubt=reading.reason if not reading.trusted else "",
         unmet=unmet(context),
         rules_held=held(registry),
+        paused=pausing.words() if pausing is not None else "",
         volume_absent=context.volume.why_absent() if context.volume else "",
     )
 

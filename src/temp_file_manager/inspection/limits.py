@@ -109,7 +109,7 @@ def readings(context: Context) -> tuple[LimitReading, ...]:
         RegistryError: the registry cannot be read.
     """
     noted = unmet(context)
-    return tuple(_reading(context, limit, noted.get(limit.name, "")) for limit in context.settings.limits)
+    return tuple(_reading(context, limit, noted.get(limit.name, "")) for limit in context.evictor.states.limits)
 
 
 def _reading(context: Context, limit: Limit, why: str) -> LimitReading:
@@ -137,7 +137,7 @@ def unmet(context: Context) -> dict[str, str]:
     """
     from json import loads  # noqa: PLC0415 - slow to import, and few have limits
 
-    if not context.settings.limits:
+    if not context.evictor.states.limits:
         return {}
     line = last_line(context.registry, UNMET)
     noted = {state.limit.name: state.unmet for state in context.evictor.states.all if state.unmet}
@@ -148,7 +148,7 @@ def unmet(context: Context) -> dict[str, str]:
     known = {**told, **noted}
     return {
         limit.name: known[limit.name]
-        for limit in context.settings.limits
+        for limit in context.evictor.states.limits
         if limit.name in known and _over(context, limit)
     }
 
@@ -235,12 +235,12 @@ def places(context: Context, record: TempFile) -> tuple[LimitPlace, ...]:
     Raises:
         RegistryError: the registry cannot be read.
     """
-    return tuple(_place(context, limit, record) for limit in context.settings.limits if measured(record, limit))
+    return tuple(_place(context, limit, record) for limit in context.evictor.states.limits if measured(record, limit))
 
 
 def _place(context: Context, limit: Limit, record: TempFile) -> LimitPlace:
     due = _due(context)
-    kept = protection(record, limit, due)
+    kept = Protection.PAUSED if context.policies.pausing is not None else protection(record, limit, due)
     if kept is not None:
         return LimitPlace(limit, None, 0, True, None, kept)
     candidates = context.evictor.candidates(limit, due, most=MOST)

@@ -39,6 +39,7 @@ class Rule(StrEnum):
     MAX_AGE = "max_age"
     CLOCK = "clock"
     LARGE_SWEEP = "large sweep"
+    PAUSE = "pause"
     CLAIM = "another sweep"
     NOT_COMPRESSED = "not compressed"
     IN_USE = "in use"
@@ -82,6 +83,7 @@ class Prospects:
         asof: The moment, by the wall clock.
         record: None when it is not registered.
         max_age: Seconds; what decides about records without their own ttl.
+        capped_by: The target of the fleet policy that caps it; empty: none does.
         due_at: When its age or its ttl makes it due, seconds since the epoch; None when it is not registered.
         cleanup: What a bare ``cleanup()`` would do, which asks nobody whether the file is open.
         command_line: What ``temp-file-manager sweep`` would do; it protects open files if the settings say so.
@@ -92,6 +94,7 @@ class Prospects:
     asof: float
     record: TempFile | None
     max_age: float
+    capped_by: str
     due_at: float | None
     cleanup: Forecast
     command_line: Forecast
@@ -122,7 +125,7 @@ def prospects(context: Context, names: Sequence[str], looks: Looks | None = None
         RegistryError: the registry cannot be read.
     """
     known = records_of(context.registry, names, looks.files) if looks else on_record(context.registry, names)
-    asof, max_age = context.clock.wall(), context.max_age
+    asof, max_age, by = context.clock.wall(), context.max_age, context.policies.capped_by
     known = as_beyond(context.registry, context.settings.rules, known, asof)
     forecasts = dict(zip(known, _forecasts(context, known, asof, looks), strict=True))
     due = {name: _due_at(record, max_age) for name, record in known.items()}
@@ -130,7 +133,8 @@ def prospects(context: Context, names: Sequence[str], looks: Looks | None = None
     for name, words in had_back(context, [name for name in names if name not in known], asof).items():
         forecasts[name] = (Forecast(None, Rule.NOT_REGISTERED, words),) * 3
     return [
-        Prospects(name, asof, known.get(name), max_age, due.get(name), *forecasts.get(name, nobody)) for name in names
+        Prospects(name, asof, known.get(name), max_age, by, due.get(name), *forecasts.get(name, nobody))
+        for name in names
     ]
 
 
@@ -230,6 +234,7 @@ class _Unattended:
         self._reading = context.clock_guard.peek(records=True)
         self._due = replace(due, asof=self._reading.asof, patient=patient)
         self._former = _former(context, self._due)
+        self._pausing = context.policies.pausing
 
     @property
     def asof(self) -> float:
@@ -239,6 +244,8 @@ class _Unattended:
     def forecast(self, record: TempFile, outcome: Outcome, claimed: bool) -> Forecast:
         """Return what it would do with a record."""
         forecast = _forecast(record, self._former or self._due, outcome, claimed)
+        if self._pausing is not None and forecast.status is not None:
+            return Forecast(None, Rule.PAUSE, f"sweeps are paused by fleet policy {self._pausing.words()}")
         if self._former is not None and not self._due.patient:
             return Forecast(None, Rule.LARGE_SWEEP, "a change of settings holds it up: it would remove nothing")
         if forecast.status is None and forecast.rule in (Rule.SESSION, Rule.TTL, Rule.RULE, Rule.MAX_AGE):

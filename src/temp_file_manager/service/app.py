@@ -12,6 +12,7 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.service.api import openapi
 from temp_file_manager.service.api.events import Live
 from temp_file_manager.service.api.files import Files
+from temp_file_manager.service.api.fleet import Fleet
 from temp_file_manager.service.api.operations import OPERATIONS, PROBES, Operation
 from temp_file_manager.service.api.quarantine import Quarantine
 from temp_file_manager.service.api.sessions import Sessions
@@ -111,6 +112,7 @@ def _api(context: Context, files: Files, live: Live) -> Handlers:
         "overview": looks.overview,
         "outlook": looks.outlook,
         "samples": looks.samples,
+        "fleet": Fleet(context).answer,
         "events": live.answer,
     }
 

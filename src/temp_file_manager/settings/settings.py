@@ -58,12 +58,16 @@ class Settings:
     registry_password_file: str | None = _setting(
         None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
+    fleet: str | None = _setting(
+        None, values.server, "postgresql://HOST/DATABASE", "the server that is told how it is here, and sets policies"
+    )
+    team: str | None = _setting(
+        None, values.team, "up to 63 letters, digits, dots, dashes and underscores", "whose it is, for fleet policies"
+    )
     scope: str | None = _setting(
         None, values.scope, "volume:NAME", "the volume that hosts share; unset, this base directory of this machine"
     )
-    cleanup_interval: float = _setting(
-        300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
-    )
+    cleanup_interval: float = _setting(300, values.positive_seconds, "seconds, more than 0", "between two sweeps")
     log_level: str = _setting(
         "INFO",
         values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),

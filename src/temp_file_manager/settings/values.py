@@ -166,6 +166,21 @@ def registry(raw: object) -> str:
     return value
 
 
+def server(raw: object) -> str:
+    """Read a PostgreSQL server's address; what it says the registries know."""
+    value = path(raw)
+    if not re.match("postgresql://.", value):
+        raise ValueError(raw)
+    return value
+
+
+def team(raw: object) -> str:
+    """Read a team's name."""
+    if not re.fullmatch("[A-Za-z0-9._-]{1,63}", str(raw)):
+        raise ValueError(raw)
+    return str(raw)
+
+
 def scope(raw: object) -> str:
     """Read which volume is meant: ``volume:`` and a name."""
     if not isinstance(raw, str) or not re.fullmatch(r"volume:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", raw):

@@ -64,12 +64,21 @@ class LimitStates:
         self._files = self._bytes = math.inf  # room for so many more, as far as anybody knows
 
     def __getitem__(self, limit: Limit) -> LimitState:
-        return self._states[limit.name]
+        return self._states.get(limit.name) or LimitState(limit)
 
     @property
     def all(self) -> tuple[LimitState, ...]:
         """The states of all limits."""
-        return tuple(self._states.values())
+        return tuple(self[limit] for limit in self.limits)
+
+    def put(self, limits: tuple[Limit, ...]) -> None:
+        """Keep these limits from now on, and no others; what is known of those that stay the same stays known."""
+        self._states = {
+            limit.name: self[limit] if self[limit].limit == limit else LimitState(limit) for limit in limits
+        }
+        self.limits = limits
+        self._note_room()
+        self._wake()
 
     def check(self) -> tuple[LimitState, ...]:
         """Look at every limit, and return the states.

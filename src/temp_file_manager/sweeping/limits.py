@@ -33,6 +33,7 @@ class Protection(StrEnum):
     DUE = "due, and left to sweeps"
     WAITING = "in use, or not to be removed"  # as the last try has found
     ELSEWHERE = "on other file systems"  # whose going would not help
+    PAUSED = "sweeps are paused by a policy of the fleet"
     UNORDERED = "the order of a plug-in has failed"
 
 

@@ -9,7 +9,8 @@ from temp_file_manager.clock import Clock
 from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
-SWEEP, SAMPLE, MEASURE, LIMITS, RULES, WATCH = "sweep", "sample", "measure", "limits", "rules", "watch"
+SWEEP, SAMPLE, MEASURE, LIMITS = "sweep", "sample", "measure", "limits"
+RULES, WATCH, FLEET = "rules", "watch", "fleet"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]

@@ -12,6 +12,7 @@ from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt.plan import Plan, adopt, plan
 from temp_file_manager.adopt.watched import unwatch, watch
 from temp_file_manager.cli import adopt_output, options
+from temp_file_manager.cli.fleet_policy import heed
 from temp_file_manager.cli.open_manager import address_of, open_context_beside, open_manager, registry_is_there
 from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.context import Context
@@ -119,6 +120,7 @@ def _adopt(args: argparse.Namespace, context: Context, planned: Plan) -> None:
 
 
 def _sweep(args: argparse.Namespace, context: Context, planned: Plan, known: survey.Known, teller: Teller) -> int:
+    heed(context)
     done = once.sweep_once(context, planned, known=known, pruning=args.prune)
     teller.end(done.report)
     if args.prune:

@@ -4,6 +4,7 @@ import argparse
 
 from temp_file_manager import logs
 from temp_file_manager.cli import options, plan_files
+from temp_file_manager.cli.fleet_policy import heed
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.sweep_output import Teller
 
@@ -41,6 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     with open_manager(args, hooks=[teller], unlogged=(logs.settled,)) as manager, plan_files.opened(args.plan) as file:
         if args.accept_clock:
             manager.context.clock_guard.accept()
+        heed(manager.context)
         report = apply(manager.context, file, teller.tell)
     teller.end(report)
     return 1 if report.failed else 0

@@ -12,6 +12,7 @@ from temp_file_manager.cli import options, render, service_extra, signals
 from temp_file_manager.cli.open_manager import address_of, logging_to
 from temp_file_manager.errors import RegistryError, RegistryGoneError
 from temp_file_manager.events import Hook, SweepFailed
+from temp_file_manager.fleet import lines as fleet_lines
 from temp_file_manager.inspection.rules import rules
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registry.schemes import SQLITE
@@ -108,6 +109,10 @@ def _running(
 
 
 def _cleared(manager: TempFileManager, settings: Settings) -> int:
+    pausing = manager.context.policies.pausing
+    if pausing is not None:
+        fleet_lines.paused(pausing)
+        return 0
     return manager.sweep(force=True, protect_open=settings.protect_open).removed
 
 

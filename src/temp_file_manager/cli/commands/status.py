@@ -54,15 +54,15 @@ def _tell(found: Prospects, *, as_json: bool) -> None:
         render.as_json({"path": found.path, "registered": record is not None} | known, indent=None)
         return
     render.line(found.path if record else f"{found.path}: {found.command_line.reason}")
-    for name, value in [] if record is None else [*_explained(record, due), ("if swept now", would)]:
+    for name, value in [] if record is None else [*_explained(record, due, found.capped_by), ("if swept now", would)]:
         render.line(f"  {name:<15}{value}")
 
 
-def _explained(record: TempFile, due: Selection) -> list[tuple[str, str]]:
+def _explained(record: TempFile, due: Selection, capped_by: str) -> list[tuple[str, str]]:
     return [
         ("registered", f"{describe.age(record, due)} ago, {timestamp(record.registered_at)}"),
         ("due", f"{describe.when_due(record, due)}: {verdict(record, due).reason}"),
-        ("ttl", _life(record, due)),
+        ("ttl", _life(record, due, capped_by)),
         ("size", human_size(record.size)),
         ("tags", ", ".join(record.tags) or "none"),
         ("failures", _failures(record, due)),
@@ -83,11 +83,11 @@ def _would(forecast: Forecast) -> str:
     return f"{would}: {reason}" if reason else would
 
 
-def _life(record: TempFile, due: Selection) -> str:
+def _life(record: TempFile, due: Selection, capped_by: str) -> str:
     if record.session:
         return "its session's"
     if record.due_at is None:
-        return f"max_age, {span(due.max_age)}"
+        return describe.max_age(due.max_age, capped_by)
     if record.rule:
         return f'none: rule "{record.rule}" decides'
     return f"its own, {span(record.due_at - record.registered_at)}"

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 from temp_file_manager import logs
 from temp_file_manager.cli import options, plan_files, progress, render
+from temp_file_manager.cli.fleet_policy import heed
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.cli.sweep_output import Teller
 from temp_file_manager.context import Context
@@ -66,6 +67,8 @@ def execute(args: argparse.Namespace) -> int:
     with open_manager(args, hooks=hooks, unlogged=(logs.settled,)) as manager, bar or nullcontext():
         if args.accept_clock:
             manager.context.clock_guard.accept()
+        if not args.dry_run:
+            heed(manager.context)
         report = manager.sweep(
             force=args.all,
             dry_run=args.dry_run,

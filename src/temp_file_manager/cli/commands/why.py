@@ -24,6 +24,7 @@ ADVICE = {
     Rule.BACK_OFF: "A scheduled sweep could not have it and waits a while; the command sweep tries at once.",
     Rule.CLOCK: "Nothing is removed early because a clock jumped; sweep --accept-clock believes the clock as it is.",
     Rule.LARGE_SWEEP: "Scheduled sweeps go on by the settings before, until somebody has looked.",
+    Rule.PAUSE: "It goes with the first sweep after the pause; whoever may set policies ends it: fleet policy clear.",
     Rule.CLAIM: "Look again in a moment.",
     Rule.NOT_COMPRESSED: "A rule would have it compressed, and it is better left as it is; the rule goes on to decide.",
     Rule.IN_USE: "It goes with the first sweep after whoever has it open has closed it; sweep --even-if-open takes it.",
@@ -170,7 +171,7 @@ def _before(one: TempFile, story: Explanation) -> tuple[str, str]:
 def _limit(story: Explanation) -> str:
     record = story.record
     if record is None or record.due_at is None:
-        return f"max_age, {span(story.max_age)}"
+        return describe.max_age(story.max_age, story.capped_by)
     if record.session:
         return f"its session, number {record.session}"
     if record.rule:

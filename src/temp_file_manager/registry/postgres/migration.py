@@ -45,6 +45,7 @@ def migrate(server: Server) -> tuple[int, int]:
         if before < len(MIGRATIONS):
             connection.execute("UPDATE tfm.version SET schema = %s", (len(MIGRATIONS),))
         connection.execute(load("roles.sql"))
+        connection.execute("SELECT tfm.grant_fleet()")
         return before
 
     done = server.writer.transaction(work, longest=math.inf), len(MIGRATIONS)

@@ -114,6 +114,8 @@ class Files:
     async def sweep(self, request: Request) -> Response:
         """Remove what is due, as the command line does without a flag."""
         order = await requests.body(request, SweepOrder)
+        if not order.dry_run:
+            self._manager.context.policies.refuse_paused()
         async with self._sweeping:
             report = await run_in_threadpool(
                 lambda: self._manager.sweep(

@@ -197,3 +197,13 @@ class SweepsQuery(Model, frozen=True):
     """How many of the last sweeps are asked for."""
 
     limit: Annotated[int, Meta(ge=1, le=SWEEPS, description="How many at most.")] = overview.SWEEPS
+
+
+FLEET_ROWS = 200
+"""Hosts that are shown at most, and so many of those missing."""
+
+
+class FleetQuery(Model, frozen=True):
+    """In which order hosts are asked for."""
+
+    order: Annotated[Literal["overdue", "bytes"], Meta(description="What is most first.")] = "overdue"

@@ -29,8 +29,8 @@ REFUSALS = {
     408: ("TooSlow", "The body did not come in time."),
     409: (
         "Conflict",
-        "A change of settings makes the sweep unusually large, or a sweep is at work on one of the files; nothing was "
-        "changed.",
+        "A change of settings makes the sweep unusually large, a policy of the fleet has paused sweeps, or a sweep is "
+        "at work on one of the files; nothing was changed.",
     ),
     413: ("TooLarge", "The body is larger than 4 MiB."),
     415: ("NotJson", "The body is not sent as application/json."),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from temp_file_manager.service.api import models
 from temp_file_manager.service.api.answers import (
     files,
+    fleet,
     limits,
     looks,
     parts,
@@ -194,6 +195,11 @@ OPERATIONS = (
         "GET", "/v1/outlook", "outlook", "looks", "What will be due when",
         {200: Answer("A look at every record, at most some time old.", (looks.Outlook,))},
         READ, (401, 503), query=models.NoQuery,
+    ),
+    Operation(
+        "GET", "/v1/fleet", "fleet", "fleet", "How all hosts are, and what policies hold",
+        {200: Answer("At most some seconds old.", (fleet.Fleet,))},
+        READ, (401, 503), query=models.FleetQuery,
     ),
     Operation(
         "GET", "/v1/samples", "samples", "looks", "How many files there were, over time",

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temp_file_manager.errors import (
     InvalidArgumentError,
     LargeSweepError,
+    PausedError,
     RecordClaimedError,
     RegistryError,
     RegistryFullError,
@@ -90,7 +91,7 @@ def _log(scope: Scope, error: Exception) -> None:
 def _known(error: Exception) -> Problem | None:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, LargeSweepError | RecordClaimedError):
+    if isinstance(error, LargeSweepError | RecordClaimedError | PausedError):
         return Problem(409, str(error))
     if isinstance(error, InvalidArgumentError):
         return Problem(422, str(error))

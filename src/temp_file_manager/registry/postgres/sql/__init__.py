@@ -4,7 +4,7 @@ import pkgutil
 
 from temp_file_manager.registry.statements import read_statements
 
-MIGRATIONS = ("001_registry.sql", "002_records.sql", "003_keeping.sql")
+MIGRATIONS = ("001_registry.sql", "002_records.sql", "003_keeping.sql", "005_fleet.sql")
 """In their order; how many of them a database has seen is its schema."""
 
 STATEMENTS = ("statements.sql", "keeping.sql", "volumes.sql")
@@ -21,3 +21,8 @@ def load(name: str) -> str:
 def load_statements() -> dict[str, str]:
     """Return the statements of all files of statements by name, with the fragments in their places."""
     return read_statements("\n".join(load(name) for name in STATEMENTS))
+
+
+def load_fleet_statements() -> dict[str, str]:
+    """Return the statements of ``fleet.sql``, which need no scope: whoever reports may keep records elsewhere."""
+    return read_statements(load("fleet.sql"))

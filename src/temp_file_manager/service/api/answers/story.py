@@ -69,6 +69,7 @@ class Story(Part):
     successors: Annotated[list[Successor], Meta(description="What was here before; the last first.")]
     session: Annotated[Count | None, Meta(description="The number of the session that it was registered in.")]
     max_age: Number
+    capped_by: Annotated[str | None, Meta(description="The target of the fleet policy that caps max_age.")]
     becomes_due_at: Number | None
     becomes_due_in: Number | None
     cleanup: Forecast

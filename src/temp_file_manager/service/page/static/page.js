@@ -3,6 +3,7 @@
 import { Chart, RANGES } from "./chart.js";
 import { keepTime, make, now, one, say, setClock, since } from "./dom.js";
 import { showFiles, showForecast, showNoForecast } from "./files.js";
+import { showFleet } from "./fleet.js";
 import { clock } from "./format.js";
 import { showEmptiness, showFigures, showHealth, showOldHealth } from "./glance.js";
 import { showLimits } from "./limits.js";
@@ -21,6 +22,7 @@ const main = one("#main");
 const line = one("#line");
 let base = "";
 let range = "hour";
+let order = "overdue"; // of the fleet's hosts
 let records = null;
 let moved = null; // how many files have come into quarantine, or gone from somewhere
 let refreshing = 0;
@@ -97,12 +99,18 @@ async function samples() {
   if (asked === range) chart.show(RANGES[asked], found.samples);
 }
 
+async function fleet() {
+  const asked = order;
+  const found = await read(`v1/fleet?order=${asked}`);
+  if (asked === order) showFleet(found);
+}
+
 const rules = async () => showRules(await read("v1/rules"));
 
 const quarantine = async () => showQuarantine(await read(`v1/quarantine?limit=${MOST + 1}`), base, quarantine);
 
 // What fails here is told by the line, which is broken then, too, or in the forecast's place.
-const refresh = () => Promise.allSettled([outlook(), samples(), rules(), quarantine()]);
+const refresh = () => Promise.allSettled([outlook(), samples(), rules(), quarantine(), fleet()]);
 
 /** Ask until the answer is newer than what there is to see: the service keeps answers that cost it much. */
 function soon(changed) {
@@ -117,6 +125,12 @@ function choose(button) {
   range = button.dataset.range;
   for (const other of one("#ranges").children) other.setAttribute("aria-pressed", String(other === button));
   samples().catch(() => {});
+}
+
+function sort(button) {
+  order = button.dataset.order;
+  for (const other of one("#fleet-orders").children) other.setAttribute("aria-pressed", String(other === button));
+  fleet().catch(() => {});
 }
 
 // -- from here on
@@ -140,6 +154,10 @@ function stranger() {
 one("#ranges").addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button) choose(button);
+});
+one("#fleet-orders").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) sort(button);
 });
 setInterval(() => {
   if (!document.hidden && !main.hidden) refresh();
