@@ -11,7 +11,7 @@ from temp_file_manager.events import SweepFailed
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
+from temp_file_manager.sweeping.scheduler import LIMITS, MEASURE, OBJECTS, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -82,6 +82,19 @@ def watch_job(context: Context) -> Job | None:
     return Job(WATCH, rest, changed.look, failed, patience=PATIENCE, pause=pause, finish=finish)
 
 
+def objects_job(context: Context) -> Job | None:
+    """Return the job that deletes objects whose keys have expired; None where no bucket is named."""
+    settings = context.settings
+    if not settings.expiring_objects:
+        return None
+    from temp_file_manager.sweeping.expired_objects import failed, sweep_expired  # noqa: PLC0415 - few have buckets
+
+    def work(stop: Stop) -> None:
+        sweep_expired(settings.expiring_objects, context.registry, context.clock, stop)
+
+    return Job(OBJECTS, settings.cleanup_interval, work, failed, patience=PATIENCE)
+
+
 JOBS: tuple[Callable[[Context], Job | None], ...] = (
     sweep_job,
     limits_job,
@@ -89,6 +102,7 @@ JOBS: tuple[Callable[[Context], Job | None], ...] = (
     measure_job,
     rules_job,
     watch_job,
+    objects_job,
 )
 """Each row makes a job for a context that has work for it."""
 

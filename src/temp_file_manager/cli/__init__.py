@@ -26,6 +26,7 @@ from temp_file_manager.cli.commands import (
     import_,
     limits,
     list_,
+    object_,
     pin,
     register,
     restore,
@@ -40,7 +41,13 @@ from temp_file_manager.cli.commands import (
 )
 from temp_file_manager.cli.options import Parser, UsageError
 from temp_file_manager.clock import Clock, SystemClock
-from temp_file_manager.errors import LargeSweepError, RecordClaimedError, RegistryFullError, TempFileError
+from temp_file_manager.errors import (
+    LargeSweepError,
+    ObjectStoreError,
+    RecordClaimedError,
+    RegistryFullError,
+    TempFileError,
+)
 
 COMMANDS = (
     run,
@@ -49,6 +56,7 @@ COMMANDS = (
     status,
     why,
     sweep,
+    object_,
     apply,
     pin,
     hold,
@@ -91,7 +99,7 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock or SystemClock())
         render.flush()
-    except (RegistryFullError, RecordClaimedError, LargeSweepError) as error:
+    except (RegistryFullError, RecordClaimedError, LargeSweepError, ObjectStoreError) as error:
         render.problem(error)
         return FAILED
     except TempFileError as error:

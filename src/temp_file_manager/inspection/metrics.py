@@ -23,6 +23,7 @@ from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
 from temp_file_manager.inspection.limits import LimitReading, readings
 from temp_file_manager.inspection.rules import Counts
+from temp_file_manager.objects.stores import STORES
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -124,6 +125,16 @@ _COUNTERS = (
     ("temp_files_compressed_saved_bytes", counters.COMPRESSED_SAVED_BYTES, "Bytes of the disk that this has freed"),
     ("temp_files_evicted", counters.EVICTED, "Files that were removed before their time because of a limit"),
     ("temp_files_quarantined", "quarantined", "Files that were due, and were moved to where they can be had back"),
+    (
+        "temp_file_expired_objects",
+        counters.EXPIRED_OBJECTS,
+        "Objects deleted in buckets because their keys had expired",
+    ),
+    (
+        "temp_file_expired_object_failures",
+        counters.EXPIRED_OBJECT_FAILURES,
+        "Expired objects that a bucket has not deleted, and sweeps of a bucket that failed",
+    ),
     ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),
 )
 
@@ -211,6 +222,8 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     about = "Times a limit did nothing because the order of a plug-in failed"
     failures = seen and seen.stats and seen.stats.counters.get(counters.ORDER_FAILURES, 0.0)
     yield CounterMetricFamily("temp_file_order_failures", about, failures)
+    about = "Requests that buckets have put off in this process"
+    yield CounterMetricFamily("temp_file_object_requests_throttled", about, seen and float(STORES.throttled))
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info

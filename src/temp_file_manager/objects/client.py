@@ -122,6 +122,8 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        *,
+        tries: int = TRIES,
     ) -> Reply:
         """Make a request and return the answer, whatever it is, but for one that asks for patience: that is had.
 
@@ -131,17 +133,19 @@ class Client:
             query: What follows the question mark.
             body: What is sent.
             headers: Beside those that signing adds.
+            tries: As ``TRIES``.
 
         Raises:
             ObjectStoreUnavailableError: the store does not answer in time, or cannot be reached.
             ObjectStoreError: no credentials are found, or the extra is missing.
         """
-        for tried in range(TRIES):
+        for tried in range(tries):
             reply = self._once(method, key, query or {}, body, headers or {})
             if reply.status not in PUT_OFF:
                 break
             self.throttled += 1
-            self.pause(tried)
+            if tried + 1 < tries:
+                self.pause(tried)
         return reply
 
     def pause(self, tried: int) -> None:
@@ -149,9 +153,7 @@ class Client:
         # By chance, or all that were put off together would come back together.
         self.clock.wait(threading.Event(), _PAUSE * 2**tried * (1 + random.random()))  # noqa: S311 - no secret
 
-    def _once(
-        self, method: str, key: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Reply:
+    def _once(self, method: str, key: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Reply:
         session, credentials, region, base = self._ready()
         url = f"{base}/{quote(key, safe='/~')}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
         request = module("botocore.awsrequest").AWSRequest(method, url, dict(headers), body)

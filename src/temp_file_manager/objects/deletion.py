@@ -2,14 +2,14 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import md5
 from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from temp_file_manager.errors import ObjectStoreError
-from temp_file_manager.objects.client import Client, checked
+from temp_file_manager.objects.client import PUT_OFF, Client, checked
 
 MOST = 250
 """Keys a request. Each counts as a write, of which a prefix may have 3,500 a second: larger ones are put off."""
@@ -20,7 +20,9 @@ LEAST = 10
 _ENTITIES = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 _UNSPEAKABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML has no word for these
 _SLOW = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded"})
-_TRIES = 5
+SLOW = "SlowDown"
+TRIES = 5
+"""Times an object is tried that the server puts off."""
 
 PRECONDITION = "PreconditionFailed"
 ABSENT = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
@@ -56,29 +58,40 @@ class Pace:
         self.keys = min(MOST, self.keys + self.keys // 10 + 1)
 
 
-def delete_many(client: Client, doomed: Sequence[Doomed], pace: Pace) -> dict[int, str]:
+def _goes_on() -> bool:
+    return False
+
+
+def delete_many(
+    client: Client, doomed: Sequence[Doomed], pace: Pace, over: Callable[[], bool] = _goes_on
+) -> dict[int, str]:
     """Delete objects in bulk; return what the server says of those it has not deleted, by position.
+
+    Args:
+        client: Of their bucket.
+        doomed: Which.
+        pace: How many go into a request.
+        over: Asked between requests: True ends it there, and the rest has been put off.
 
     Raises:
         ObjectStoreError: it did nothing, or cannot be asked.
     """
     found: dict[int, str] = {}
     left = list(range(len(doomed)))
-    for tried in range(_TRIES):
+    for tried in range(TRIES):
         slow: list[int] = []
         for batch in _batches(doomed, left, pace):
-            for at, code in _delete(client, doomed, batch).items():
-                if code in _SLOW:
-                    slow.append(at)
-                else:
-                    found[at] = code
-            pace.slower() if slow else pace.faster()
-        if not slow:
-            return found
+            codes = dict.fromkeys(batch, SLOW) if over() else _delete(client, doomed, batch)
+            put_off = [at for at, code in codes.items() if code in _SLOW]
+            found.update((at, code) for at, code in codes.items() if code not in _SLOW)
+            slow += put_off
+            pace.slower() if put_off else pace.faster()
         left = slow
-        client.throttled += 1
-        client.pause(tried)
-    return found | dict.fromkeys(left, "SlowDown")
+        if not left or over():
+            break
+        if tried + 1 < TRIES:
+            client.pause(tried)
+    return found | dict.fromkeys(left, SLOW)
 
 
 def _batches(doomed: Sequence[Doomed], left: Iterable[int], pace: Pace) -> Iterator[list[int]]:
@@ -110,8 +123,12 @@ def _delete(client: Client, doomed: Sequence[Doomed], batch: Sequence[int]) -> d
     body = _request([doomed[at] for at in batch])
     digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
     headers = {"Content-MD5": digest, "Content-Type": "application/xml"}
-    reply = client.request("POST", query={"delete": ""}, body=body, headers=headers)
+    reply = client.request("POST", query={"delete": ""}, body=body, headers=headers, tries=1)
+    if reply.status in PUT_OFF:
+        return dict.fromkeys(batch, SLOW)
     errors = _errors(checked(reply, client, "to delete in bulk").body)
+    if _SLOW.intersection(errors.values()):
+        client.throttled += 1
     positions = {doomed[at].key: at for at in batch}
     if not errors.keys() <= positions.keys():
         return dict.fromkeys(batch, UNTOLD)

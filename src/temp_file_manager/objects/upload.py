@@ -88,7 +88,8 @@ def _put_part(client: Client, key: str, upload: Mapping[str, str], number: int, 
 
 def _complete(client: Client, key: str, upload: Mapping[str, str], tags: list[str]) -> None:
     told = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(tag)}</ETag></Part>" for number, tag in enumerate(tags, 1)
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(tag)}</ETag></Part>"
+        for number, tag in enumerate(tags, 1)
     )
     body = f"<CompleteMultipartUpload>{told}</CompleteMultipartUpload>".encode()
     reply = checked(client.request("POST", key, upload, body), client, "to put the parts together")

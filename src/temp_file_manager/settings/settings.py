@@ -128,6 +128,18 @@ class Settings:
         None, values.mode, "an octal mode from 0 to 0777", "the mode a registered file gets"
     )
     owner_check: bool = _setting(False, values.switch, "true or false", "refuse another user's files, and keep them")
+    objects_unconditional: bool = _setting(
+        False,
+        values.switch,
+        "true or false",
+        "where a bucket obeys no condition, look at a registered object, and delete it whatever comes in between",
+    )
+    expiring_objects: tuple[str, ...] = _setting(
+        (),
+        values.buckets,
+        "addresses s3://BUCKET/PREFIX with commas between them",
+        "where run and started managers delete the objects whose keys have expired",
+    )
     http_host: str = _setting("127.0.0.1", values.host, "a host's name or address", "where run serves its page and API")
     http_port: int | None = _setting(
         8080, values.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"

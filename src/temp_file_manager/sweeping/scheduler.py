@@ -10,6 +10,7 @@ from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
 SWEEP, SAMPLE, MEASURE, LIMITS, RULES, WATCH = "sweep", "sample", "measure", "limits", "rules", "watch"
+OBJECTS = "objects"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]
