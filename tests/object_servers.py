@@ -4,19 +4,44 @@ A third is made here, small and obedient: no server that could be run in a test 
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from temp_file_manager.objects.client import Client
+from temp_file_manager.testing import FakeClock
+
 KEYS = {"AWS_ACCESS_KEY_ID": "tests-key", "AWS_SECRET_ACCESS_KEY": "tests-secret", "AWS_REGION": "us-east-1"}
 STARTING = 60.0
+_numbers = itertools.count()
+
+
+class Impatient(FakeClock):
+    """A clock that waits for nothing, and notes how long it should have."""
+
+    def __init__(self, wall: float | None = None) -> None:
+        super().__init__(time.time() if wall is None else wall)
+        self.waited: list[float] = []
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.waited.append(seconds)
+        return event.is_set()
+
+
+def new_bucket() -> Client:
+    """Return the client of a bucket of its own, at the server that the environment names."""
+    client = Client(f"bucket-{next(_numbers)}", clock=Impatient())
+    assert client.request("PUT").good
+    return client
 
 
 def free_port() -> int:

@@ -18,7 +18,7 @@ from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.errors import ObjectStoreError, ObjectStoreUnavailableError
 from temp_file_manager.forks import at_fork
 from temp_file_manager.objects.library import module
-from temp_file_manager.text import printable
+from temp_file_manager.text import masked, printable
 
 TIMEOUT = 5.0
 """Seconds that connecting may take, and each wait for the server's answer."""
@@ -163,7 +163,7 @@ class Client:
             auth.add_auth(request)
             answer = session.send(request.prepare())
             content = answer.content
-        except exceptions.HTTPClientError as error:
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
             raise ObjectStoreUnavailableError(f"{self._where} does not answer: {_first_line(error)}") from error
         except exceptions.BotoCoreError as error:
             raise ObjectStoreError(f"{self._where} cannot be asked: {_first_line(error)}") from error
@@ -223,4 +223,6 @@ def checked(reply: Reply, client: Client, what: str) -> Reply:
 
 
 def _first_line(error: Exception) -> str:
-    return printable(str(error).splitlines()[0] if str(error) else repr(error))
+    # botocore's messages have the whole address in them, and that may have a password.
+    line = str(error).splitlines()[0] if str(error) else ""
+    return printable(f"{type(error).__name__}: {masked(line)}" if "@" not in line else type(error).__name__)
