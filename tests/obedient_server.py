@@ -26,6 +26,7 @@ class ObedientServer:
         moment: Its time; None: that of this machine; negative: it tells none.
         page: Entries of a listing at once.
         forbidden: Methods that it refuses.
+        wrong: Buckets that it refuses.
         hanging: Cleared: requests wait for it.
     """
 
@@ -42,6 +43,7 @@ class ObedientServer:
         self.endpoint = ""
         self.page = 1000
         self.forbidden: set[str] = set()
+        self.wrong: set[str] = set()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
@@ -116,7 +118,7 @@ class ObedientServer:
                 if server.put_off:
                     server.put_off -= 1
                     self.tell(503, "<Error><Code>SlowDown</Code></Error>")
-                elif self.command in server.forbidden:
+                elif self.command in server.forbidden or path.split("/")[1] in server.wrong:
                     self.tell(403, "<Error><Code>AccessDenied</Code></Error>")
                 elif self.command == "POST":
                     self.tell(*server.bulk(body))

@@ -7,6 +7,7 @@ and the few requests are written here.
 
 import os
 import random
+import re
 import threading
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -225,4 +226,5 @@ def checked(reply: Reply, client: Client, what: str) -> Reply:
 def _first_line(error: Exception) -> str:
     # botocore's messages have the whole address in them, and that may have a password.
     line = str(error).splitlines()[0] if str(error) else ""
-    return printable(f"{type(error).__name__}: {masked(line)}" if "@" not in line else type(error).__name__)
+    said = re.sub(r"https?://\S+", "its address", line)
+    return printable(f"{type(error).__name__}: {masked(said)}")
