@@ -8,6 +8,7 @@ and the few requests are written here.
 import os
 import random
 import re
+import socket
 import threading
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -31,6 +32,8 @@ TRIES = 5
 """Times a request is made that the server puts off."""
 
 PUT_OFF = (429, 503)
+_AT_ONCE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""Or a body waits 40 ms for the server's word that it has the headers."""
 _PAUSE = 0.1
 _OK, _MULTIPLE = 200, 300
 _ABSENT = 404
@@ -200,6 +203,7 @@ class Client:
             proxies=module("botocore.utils").get_environ_proxies(base),
             timeout=(self._timeout, self._timeout),
             max_pool_connections=CONNECTIONS,
+            socket_options=_AT_ONCE,
         )
         return session, credentials, region, base
 

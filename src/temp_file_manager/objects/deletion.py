@@ -19,6 +19,8 @@ LEAST = 10
 
 _ENTITIES = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 _UNSPEAKABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML has no word for these
+_SPECIAL = re.compile('[&<>"\t\n\r]')
+_BEGIN = '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>'
 _SLOW = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded"})
 SLOW = "SlowDown"
 TRIES = 5
@@ -97,6 +99,19 @@ def delete_many(
 def _batches(doomed: Sequence[Doomed], left: Iterable[int], pace: Pace) -> Iterator[list[int]]:
     """Yield positions that go into one request: no key twice, as the answer tells them apart by that."""
     waiting = list(left)
+    keys = {doomed[at].key for at in waiting}
+    if len(keys) == len(waiting) and not _UNSPEAKABLE.search("".join(keys)):  # most often, and a third of the time
+        first = 0
+        while first < len(waiting):
+            most = pace.keys
+            yield waiting[first : first + most]
+            first += most
+        return
+    yield from _careful_batches(doomed, waiting, pace)
+
+
+def _careful_batches(doomed: Sequence[Doomed], waiting: list[int], pace: Pace) -> Iterator[list[int]]:
+    """Yield the same where some keys are alike, or cannot be said in XML."""
     while waiting:
         most = 1 if _UNSPEAKABLE.search(doomed[waiting[0]].key) else pace.keys
         batch: list[int] = []
@@ -135,17 +150,29 @@ def _delete(client: Client, doomed: Sequence[Doomed], batch: Sequence[int]) -> d
     return {positions[key]: code for key, code in errors.items()}
 
 
-def _request(doomed: Iterable[Doomed]) -> bytes:
-    parts = ['<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>']
+def _request(doomed: Sequence[Doomed]) -> bytes:
+    if not _SPECIAL.search("\0".join([one.key for one in doomed])) and not any(one.version for one in doomed):
+        # Without a look at each letter of each key, which would take half of all the time.
+        listed = [
+            f"<Object><Key>{key}</Key><ETag>&quot;{etag}&quot;</ETag></Object>"
+            if etag and "&" not in etag and "<" not in etag
+            else f"<Object><Key>{key}</Key>{_etag(etag)}</Object>"
+            for key, etag, _ in doomed
+        ]
+        return f"{_BEGIN}{''.join(listed)}</Delete>".encode()
+    parts = [_BEGIN]
     for key, etag, version in doomed:
         parts.append(f"<Object><Key>{escape(key, _ENTITIES)}</Key>")
-        if etag:
-            parts.append(f"<ETag>&quot;{escape(etag, _ENTITIES)}&quot;</ETag>")
+        parts.append(_etag(etag))
         if version:
             parts.append(f"<VersionId>{escape(version, _ENTITIES)}</VersionId>")
         parts.append("</Object>")
     parts.append("</Delete>")
     return "".join(parts).encode()
+
+
+def _etag(etag: str) -> str:
+    return f"<ETag>&quot;{escape(etag, _ENTITIES)}&quot;</ETag>" if etag else ""
 
 
 def _errors(body: bytes) -> dict[str, str]:
