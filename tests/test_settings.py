@@ -98,6 +98,8 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "min_free": None,
         "rules": (),
         "plugins": (),
+        "expiring_objects": (),
+        "objects_unconditional": False,
         "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
@@ -184,6 +186,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "http_allowed_hosts": lambda value: type(value) is tuple and all(type(host) is str and host for host in value),
     "api_token": lambda value: value is None or (len(value) >= 16 and value.isascii() and value.isprintable()),
     "api_token_file": lambda value: value is None or (value != "" and "\0" not in value),
+    "expiring_objects": lambda value: type(value) is tuple and all(url.startswith("s3://") for url in value),
+    "objects_unconditional": lambda value: type(value) is bool,
     "plugins": lambda value: type(value) is tuple and all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in value),
 }
 

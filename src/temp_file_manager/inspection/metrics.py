@@ -125,18 +125,23 @@ _COUNTERS = (
     ("temp_files_compressed_saved_bytes", counters.COMPRESSED_SAVED_BYTES, "Bytes of the disk that this has freed"),
     ("temp_files_evicted", counters.EVICTED, "Files that were removed before their time because of a limit"),
     ("temp_files_quarantined", "quarantined", "Files that were due, and were moved to where they can be had back"),
+    ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),
+)
+
+_RARE = (
     (
-        "temp_file_expired_objects",
-        counters.EXPIRED_OBJECTS,
-        "Objects deleted in buckets because their keys had expired",
+        "temp_file_order_failures",
+        counters.ORDER_FAILURES,
+        "Times a limit did nothing because the order of a plug-in failed",
     ),
+    ("temp_file_expired_objects", counters.EXPIRED_OBJECTS, "Objects deleted in buckets as their keys had expired"),
     (
         "temp_file_expired_object_failures",
         counters.EXPIRED_OBJECT_FAILURES,
         "Expired objects that a bucket has not deleted, and sweeps of a bucket that failed",
     ),
-    ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),
 )
+"""Counters that metrics alone tell of."""
 
 _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (
     ("temp_file_age_seconds", counters.ages, "Age of temporary files when cleaned"),
@@ -219,9 +224,8 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     yield ruled
     about = "Scheduled sweeps of this process that ended in an error"
     yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
-    about = "Times a limit did nothing because the order of a plug-in failed"
-    failures = seen and seen.stats and seen.stats.counters.get(counters.ORDER_FAILURES, 0.0)
-    yield CounterMetricFamily("temp_file_order_failures", about, failures)
+    for name, key, about in _RARE:
+        yield CounterMetricFamily(name, about, seen and seen.stats and seen.stats.counters.get(key, 0.0))
     about = "Requests that buckets have put off in this process"
     yield CounterMetricFamily("temp_file_object_requests_throttled", about, seen and float(STORES.throttled))
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])

@@ -88,8 +88,6 @@ def counted(stats: Stats) -> dict[str, float | None]:
         counters.KEPT_IN_USE: _whole(stats.counters, counters.KEPT_IN_USE),
         counters.KEPT_UNKNOWN: _whole(stats.counters, counters.KEPT_UNKNOWN),
         counters.KEPT_UNPROVEN: _whole(stats.counters, counters.KEPT_UNPROVEN),
-        counters.EXPIRED_OBJECTS: _whole(stats.counters, counters.EXPIRED_OBJECTS),
-        counters.EXPIRED_OBJECT_FAILURES: _whole(stats.counters, counters.EXPIRED_OBJECT_FAILURES),
         counters.FREED_BYTES: _whole(stats.counters, counters.FREED_BYTES),
         counters.COMPRESSED_SAVED_BYTES: _whole(stats.counters, counters.COMPRESSED_SAVED_BYTES),
         counters.EVICTED: _whole(stats.counters, counters.EVICTED),
