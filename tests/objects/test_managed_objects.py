@@ -249,10 +249,13 @@ def test_register_list_why_status_forget(obedient: ObedientServer, base: Path) -
     assert tfm("pin", name, **variables).returncode == 0
     assert tfm("sweep", **variables).returncode == 0
     assert list(obedient.objects) == ["a key#1"]
-    assert tfm("pin", "--remove", name, **variables).returncode in (0, 2)
+    assert tfm("unpin", name, **variables).returncode == 0
     assert tfm("check", **variables).returncode == 0
     assert json.loads(tfm("export", **variables).stdout.splitlines()[-1])["path"] == name
+    exported = base.parent / "exported"
+    exported.write_text(tfm("export", **variables).stdout)
     assert tfm("forget", name, **variables).returncode == 0
+    assert "register it again" in tfm("import", str(exported), **variables).stderr
     assert tfm("list", **variables).stdout == ""
 
 
