@@ -142,7 +142,8 @@ def test_the_query_is_answered_by_the_real_server_to_who_may_only_look(database:
             with closing(psycopg.connect(f"{database} user={viewer}", autocommit=True)) as asked:
                 assert asked.execute(query).fetchall() == [(0,)]
                 owner.execute(
-                    "WITH made AS (INSERT INTO tfm.scopes (name, kind) VALUES ('volume:scratch', 'volume') RETURNING *) "
+                    "WITH made AS ("
+                    "INSERT INTO tfm.scopes (name, kind) VALUES ('volume:scratch', 'volume') RETURNING *) "
                     "INSERT INTO tfm.files (scope, owner, path, registered_at) SELECT id, 1, '\\x61', 0 FROM made"
                 )
                 ((answer,),) = asked.execute(query)

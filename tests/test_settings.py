@@ -108,6 +108,8 @@ def test_all_seventeen_variables_of_the_specification() -> None:
         "plugins": (),
         "fleet": None,
         "team": None,
+        "expiring_objects": (),
+        "objects_unconditional": False,
         "limits": (),
     }
     assert dataclasses.asdict(settings) == ours | {field: value for field, _, value in SPECIFIED.values()}
@@ -200,6 +202,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "api_token_file": lambda value: value is None or (value != "" and "\0" not in value),
     "fleet": lambda value: value is None or value.startswith("postgresql://"),
     "team": lambda value: value is None or bool(re.fullmatch(r"[\w.-]{1,63}", value, re.ASCII)),
+    "expiring_objects": lambda value: type(value) is tuple and all(url.startswith("s3://") for url in value),
+    "objects_unconditional": lambda value: type(value) is bool,
     "plugins": lambda value: type(value) is tuple and all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in value),
 }
 

@@ -28,6 +28,7 @@ class Cause(StrEnum):
     OWN = "own"  # this package's
     NOT_COMPRESSED = "not compressed"  # it is better left as it is, for now or until it is due; the detail says why
     KEPT_WITHIN = "kept within"  # something in a directory that goes as a whole is to stay; the detail says what
+    UNCONDITIONAL = "unconditional"  # its bucket would delete what has been put in its place, too
     RULE = "rule"  # a rule lets it live longer; the detail says which, and why
     # Why its removal did not come about.
     NOT_REGULAR = "not regular"
@@ -62,6 +63,7 @@ _SENTENCES = {
     Cause.OWN: "it is one of this package's own files",
     Cause.NOT_COMPRESSED: "it is better left as it is",
     Cause.KEPT_WITHIN: "something in it is to stay",
+    Cause.UNCONDITIONAL: "its bucket would delete what has been put in its place, too",
     Cause.RULE: "a rule lets it live longer",
     Cause.NOT_COMPRESSED: "it is better left as it is than compressed",
     Cause.KEPT_WITHIN: "something in it is kept",
@@ -86,6 +88,6 @@ def sentence(cause: Cause, detail: str = "") -> str:
 
 LASTING = frozenset({
     *(Cause.IDENTITY_UNKNOWN, Cause.PENDING, Cause.OTHER_DIRECTORY, Cause.ABSENT_DIRECTORY, Cause.OTHER_FILE_SYSTEM),
-    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN, Cause.ABSENT_VOLUME, Cause.OUTSIDE),
+    *(Cause.USE_UNKNOWN, Cause.FOREIGN, Cause.OWN, Cause.ABSENT_VOLUME, Cause.OUTSIDE, Cause.UNCONDITIONAL),
 })  # fmt: skip
 """Causes for which every sweep keeps a file until somebody does something about it: health and the log tell of them."""

@@ -51,6 +51,7 @@ from temp_file_manager.sweeping.scheduler import LIMITS, WATCH, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 if TYPE_CHECKING:
+    from temp_file_manager.registering.objects import ObjectRegistrar
     from temp_file_manager.registering.restore import Restorer
 
 
@@ -229,6 +230,13 @@ class Context:
     def due(self, *, force: bool = False) -> Selection:
         """Return what a cleanup now would take."""
         return Selection(self.clock.wall(), self.max_age, force)
+
+    @property
+    def objects(self) -> "ObjectRegistrar":
+        """What puts objects in buckets on record."""
+        from temp_file_manager.registering.objects import ObjectRegistrar  # noqa: PLC0415 - few have buckets
+
+        return ObjectRegistrar(self.registry, self.clock, self.hooks, self.settings)
 
     @property
     def restorer(self) -> "Restorer":

@@ -11,6 +11,8 @@
     │   ├── RegistryUnavailableError                 its server does not answer
     │   ├── RegistryBusyError                        this very thread is in the middle of using it
     │   └── RecordClaimedError                       a sweep is at work on a record, and has not come to an end in time
+    ├── ObjectStoreError                             a bucket that cannot be used
+    │   └── ObjectStoreUnavailableError              it does not answer
     ├── LargeSweepError                              a sweep that asks before it removes so much
     ├── DamagedFileError       (also an OSError)     a compressed file that is cut short or damaged
     ├── PlanError                                    a plan that cannot be made or applied here
@@ -72,6 +74,14 @@ class RecordClaimedError(RegistryError):
         first, more = self.paths[0], len(self.paths) - 1
         others = f" and {more} more" if more else ""
         super().__init__(f"a sweep is at work on {first!r}{others}, or was stopped at it: try again")
+
+
+class ObjectStoreError(TempFileError):
+    """A bucket that cannot be used: what it refuses, or what is missing here."""
+
+
+class ObjectStoreUnavailableError(ObjectStoreError):
+    """A bucket that does not answer: nothing is known of what was asked for, which is to be asked again."""
 
 
 class LargeSweepError(TempFileError):

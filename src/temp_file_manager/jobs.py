@@ -12,7 +12,18 @@ from temp_file_manager.fleet import lines
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.history import STEPS
-from temp_file_manager.sweeping.scheduler import FLEET, LIMITS, MEASURE, RULES, SAMPLE, SWEEP, WATCH, Job, Stop
+from temp_file_manager.sweeping.scheduler import (
+    FLEET,
+    LIMITS,
+    MEASURE,
+    OBJECTS,
+    RULES,
+    SAMPLE,
+    SWEEP,
+    WATCH,
+    Job,
+    Stop,
+)
 from temp_file_manager.sweeping.sessions import end_over
 from temp_file_manager.sweeping.sweep import Bounds
 
@@ -94,6 +105,19 @@ def fleet_job(context: Context) -> Job | None:
     return Job(FLEET, reporter.rest, reporter.work, reporter.failed, patience=1.0, finish=reporter.leave)
 
 
+def objects_job(context: Context) -> Job | None:
+    """Return the job that deletes objects whose keys have expired; None where no bucket is named."""
+    settings = context.settings
+    if not settings.expiring_objects:
+        return None
+    from temp_file_manager.sweeping.expired_objects import failed, sweep_expired  # noqa: PLC0415 - few have buckets
+
+    def work(stop: Stop) -> None:
+        sweep_expired(settings.expiring_objects, context.registry, context.clock, stop)
+
+    return Job(OBJECTS, settings.cleanup_interval, work, failed, patience=PATIENCE)
+
+
 JOBS: tuple[Callable[[Context], Job | None], ...] = (
     sweep_job,
     limits_job,
@@ -102,6 +126,7 @@ JOBS: tuple[Callable[[Context], Job | None], ...] = (
     rules_job,
     watch_job,
     fleet_job,
+    objects_job,
 )
 """Each row makes a job for a context that has work for it."""
 

@@ -31,6 +31,14 @@ def initialized(base_dir: str, max_age: float) -> None:
     logger.info(f"Initialized TempFileManager with base_dir: {printable(base_dir)}, max_age: {max_age} seconds")
 
 
+def object_kept(name: str) -> None:
+    """Say that no sweep will remove an object, as nothing tells it from another one under its key."""
+    logger.warning(
+        f"Registered {printable(name)} without an ETag and without a version: it stays until it is forgotten, or "
+        "TEMP_FILE_OBJECTS_UNCONDITIONAL=true is set"
+    )
+
+
 def registry_read_only(reason: str) -> None:
     """Say that a registry can be read and not written."""
     logger.warning(reason)

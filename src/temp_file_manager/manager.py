@@ -19,7 +19,7 @@ from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all
+from temp_file_manager.storage.paths import AnyPath, absolute, all_as_recorded, as_recorded
 
 # An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
 DEFAULT_MAX_AGE = int("3600")
@@ -164,11 +164,7 @@ class TempFileManager:
     ) -> RegisterReport:
         """Put many files on record in one step, each as ``register_file`` does.
 
-        What cannot be registered is reported, not raised.
-
-        Raises:
-            ValueError: as ``register_file``.
-            TypeError: ``file_paths`` is a single path, or holds something that is none.
+        What cannot be registered is reported, not raised; but for what is no path, a TypeError, and a wrong ``ttl``.
         """
         return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
 
@@ -178,10 +174,27 @@ class TempFileManager:
         It counts from the latest change of anything in it. Whatever keeps something in it keeps all of it.
 
         Raises:
-            ValueError: it cannot go as a whole, and why; or ``ttl`` is negative or not a number.
-            FileNotFoundError: it is not there.
+            ValueError, FileNotFoundError: it cannot go as a whole, and why; or ``ttl`` is no length of time.
         """
         self._context.units.one(path, ttl, tags)
+
+    def register_object(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        version: str | None = None,
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
+    ) -> str:
+        """Put the object at ``s3://BUCKET/KEY`` on record, ask its store nothing, and return its full name.
+
+        A sweep removes it only as long as it has this ``etag``, or removes this ``version`` of it alone.
+
+        Raises:
+            ValueError: there can be no such object, or ``ttl`` is none; or records are in memory.
+        """
+        return self._context.objects.one(url, etag, version, ttl, tags)
 
     def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
@@ -189,12 +202,12 @@ class TempFileManager:
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""
-        registered_at = self.files.get(absolute(file_path))
+        registered_at = self.files.get(as_recorded(file_path))
         return None if registered_at is None else self._context.clock.wall() - registered_at
 
     def is_temp_file(self, file_path: AnyPath) -> bool:
         """Say whether the file is registered; whether it exists is not looked at."""
-        return absolute(file_path) in self.files
+        return as_recorded(file_path) in self.files
 
     def status(self, file_path: AnyPath) -> FileStatus:
         """Return what is known about one file: its record, its age, whether a cleanup would take it, and why."""
@@ -202,16 +215,11 @@ class TempFileManager:
 
     def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
         """Return what is known about many files, registered or not, and the counts."""
-        return statuses(self.registry, absolute_all(file_paths, "status"), self._context.due())
+        return statuses(self.registry, all_as_recorded(file_paths, "status"), self._context.due())
 
     def hold(self, file_path: AnyPath) -> Hold:
-        """Keep a registered file from every sweep while it is worked with: ``with manager.hold(path): …``.
-
-        Raises:
-            ValueError: it is not registered, or is another file now.
-            OSError: it cannot be opened; FileNotFoundError when a sweep was faster.
-        """
-        return Hold(self.registry, recorded_path(self.registry, absolute(file_path)))
+        """Keep a registered file from every sweep while it is worked with; errors as of ``Hold``."""
+        return Hold(self.registry, recorded_path(self.registry, as_recorded(file_path)))
 
     def pin(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
         """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
@@ -221,26 +229,21 @@ class TempFileManager:
             FileNotFoundError: it is registered, and not there any more.
         """
         until = None if ttl is None else self._context.clock_guard.wall() + seconds("ttl", ttl)
-        pin(self.registry, absolute(file_path), until)
+        pin(self.registry, as_recorded(file_path), until)
 
     def unpin(self, file_path: AnyPath) -> None:
-        """Let sweeps have a registered file again.
-
-        Raises:
-            ValueError: it is not registered.
-        """
-        unpin(self.registry, absolute(file_path))
+        """Let sweeps have a registered file again; ValueError if it is not registered."""
+        unpin(self.registry, as_recorded(file_path))
 
     def restore(self, file_path: AnyPath, *, to: AnyPath | None = None) -> str:
         """Move a file back from quarantine, by the path where it was, and return where it is; see ``Restorer``."""
         return self._context.restorer.restore(absolute(file_path), None if to is None else absolute(to))
 
     def cleanup(self, force: bool = False) -> int:
-        """Remove files older than ``max_age`` or their ttl, or every one with ``force``.
+        """Remove files older than ``max_age`` or their ttl, or every one with ``force``; return how many are retired.
 
-        Returns:
-            How many records were retired: their file removed, or found already gone. A file that could not be
-            removed is logged, not counted, and kept on record; one that is another by now is forgotten, not counted.
+        A file that could not be removed is logged and kept on record; one that is another by now is forgotten. Neither
+        is counted.
         """
         return self.sweep(force=force).retired
 
@@ -317,10 +320,7 @@ class TempFileManager:
         return made.create(suffix, prefix)
 
     def start(self) -> None:
-        """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing.
-
-        Sweeps, the adoption of what is new in watched directories, notes of how much there is, measuring, limits.
-        """
+        """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing."""
         self._context.scheduler.start(jobs(self._context))
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -330,8 +330,7 @@ class TempFileManager:
     def close(self) -> None:
         """Stop sweeping and let go of the registry. Removes nothing; may be called again, and by a signal's handler.
 
-        A scheduled sweep that has not ended within five seconds goes on with its chunk alone. It may be waiting for
-        the very thread that this handler has interrupted.
+        A scheduled sweep that waits for the very thread that the handler has interrupted goes on alone.
         """
         self.stop(CLOSING)
         self._context.closed.tell()

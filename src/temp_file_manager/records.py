@@ -52,6 +52,7 @@ class Kind(StrEnum):
     UNIT = "unit"  # a directory that goes whole or not at all
     GOING = "going"  # a unit that has been moved away, and is being removed
     QUARANTINED = "quarantined"  # what has been moved away, and can be had back until it is due
+    OBJECT = "object"  # an object in a bucket; the path is its full name, see ``objects.address``
     COMPRESSED = "compressed"  # a file whose content is another's, compressed
 
 

@@ -472,9 +472,14 @@ def test_every_module_is_a_command() -> None:
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"completion", "help", "version"}))
 def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [flag for name in FIELDS if not FIELDS[name].metadata["secret"] for flag in (cli.options.flag(name), "\t")]
-    operands = {"hold": ["x", "true"], "exec": ["true"], "session": ["list"], "adopt": ["x"], "apply": ["x"]}.get(
-        command, []
-    )
+    operands = {
+        "hold": ["x", "true"],
+        "exec": ["true"],
+        "session": ["list"],
+        "object": ["sweep", "s3://bucket/x"],
+        "adopt": ["x"],
+        "apply": ["x"],
+    }.get(command, [])
     paths = ["x"] if command in ("register", "cat", "restore", "status", "why", "pin", "unpin", "forget") else []
     assert cli.main([command, *flags, *operands, *paths]) == 2
     lines = capsys.readouterr().err.splitlines()

@@ -27,6 +27,7 @@ from temp_file_manager.cli.commands import (
     import_,
     limits,
     list_,
+    object_,
     pin,
     register,
     registry,
@@ -45,6 +46,7 @@ from temp_file_manager.cli.options import Parser, UsageError
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import (
     LargeSweepError,
+    ObjectStoreError,
     PausedError,
     RecordClaimedError,
     RegistryFullError,
@@ -59,6 +61,7 @@ COMMANDS = (
     status,
     why,
     sweep,
+    object_,
     apply,
     pin,
     hold,
@@ -89,6 +92,17 @@ COMMANDS = (
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 
+_FAILURES = (
+    RegistryFullError,
+    RegistryUnavailableError,
+    RecordClaimedError,
+    LargeSweepError,
+    PausedError,
+    ObjectStoreError,
+)
+"""Errors of what was asked for rightly, and could not be done."""
+
+
 def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
     """Run one command.
 
@@ -104,7 +118,7 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
         render.prepare()
         code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock)
         render.flush()
-    except (RegistryFullError, RegistryUnavailableError, RecordClaimedError, LargeSweepError, PausedError) as error:
+    except _FAILURES as error:
         render.problem(error)
         return FAILED
     except TempFileError as error:

@@ -6,7 +6,7 @@ import os
 from typing import Any, NamedTuple
 
 from temp_file_manager.records import PLAIN, Identity, Kind, Nature
-from temp_file_manager.storage.paths import absolute
+from temp_file_manager.storage.paths import absolute, is_object
 
 KINDS = {"": Kind.FILE, "file": Kind.FILE, **{str(kind): kind for kind in (Kind.QUARANTINED, Kind.COMPRESSED)}}
 """What can be imported. A directory that goes as one is registered again: what is in it may have changed."""
@@ -69,6 +69,8 @@ def _path(value: Any) -> str:
         os.fsencode(value)
     except UnicodeEncodeError as error:
         raise NotImportedError("no file can have this name", value) from error
+    if is_object(value):
+        raise NotImportedError("an object in a bucket: register it again", value)
     if not os.path.isabs(value) or absolute(value) != value:
         raise NotImportedError("not an absolute, normalised path", value)
     return value

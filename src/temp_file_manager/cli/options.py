@@ -9,7 +9,7 @@ from temp_file_manager.cli import render
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
-from temp_file_manager.settings import FIELDS, Layer, Settings, settings, values
+from temp_file_manager.settings import FIELDS, Layer, Settings, layers, values
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
@@ -104,7 +104,7 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
     Raises:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
-    return settings.resolve(settings.flag_layer(vars(args)), settings.env_layer(os.environ), _file_layer(args.config))
+    return layers.resolve(layers.flag_layer(vars(args)), layers.env_layer(os.environ), _file_layer(args.config))
 
 
 def seconds(text: str) -> float:
@@ -133,7 +133,7 @@ def described(name: str) -> dict[str, object]:
     metadata = FIELDS[name].metadata
     return {
         "default": for_json(name, FIELDS[name].default),
-        "variable": settings.variable(name),
+        "variable": layers.variable(name),
         "flag": None if metadata["secret"] else flag(name),
         "about": metadata["about"],
         "allowed": metadata["allowed"],
@@ -174,6 +174,6 @@ def _file_layer(path: str | None) -> Layer:
     if path is None:
         return Layer({})
     try:
-        return settings.file_layer(path)
+        return layers.file_layer(path)
     except SettingsError as error:  # told together with the problems of the others
         return Layer({}, error.problems)

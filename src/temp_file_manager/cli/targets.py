@@ -9,7 +9,7 @@ from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.inspection.prospects import named
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.storage.paths import absolute
+from temp_file_manager.storage.paths import as_recorded
 
 NOT_REGISTERED = "not registered"
 
@@ -88,7 +88,7 @@ def work_through(
 
 def distinct(batch: Iterable[str]) -> list[str]:
     """Return paths made absolute, each once, in their order."""
-    return list(dict.fromkeys(map(absolute, batch)))
+    return list(dict.fromkeys(map(as_recorded, batch)))
 
 
 def nameable(batch: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -10,6 +10,7 @@ from temp_file_manager.inspection.quarantine import strays
 from temp_file_manager.records import Kind, Outcome, Status, TempFile
 from temp_file_manager.reports import Finding
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.wrappers.put_back import stranded
 from temp_file_manager.storage.wrappers.set_aside import ASIDE
@@ -83,7 +84,8 @@ def _predicted(context: Context, records: Iterable[TempFile]) -> Iterator[Outcom
     """Yield what becomes of records, as far as looking can tell; of what is in quarantine, there."""
     below = None if context.volume is None else context.volume.root
     plain = LocalStorage(base=context.base_dir, below=below)
-    apart = {Kind.QUARANTINED: LocalStorage(base=context.base_dir, within=context.restorer.folder)}
+    apart: dict[Kind, Storage] = {Kind.QUARANTINED: LocalStorage(base=context.base_dir, within=context.restorer.folder)}
+    apart[Kind.OBJECT] = context.storage_for(protect_open=False)
     for storage, some in groupby(records, lambda record: apart.get(record.kind, plain)):
         yield from storage.predict(some)
 

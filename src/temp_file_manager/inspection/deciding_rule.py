@@ -195,7 +195,10 @@ def _instead(record: TempFile) -> str:
         return _ENDS[record.kind]
     if record.due_at is not None and not record.rule:
         return "its own ttl"
-    return "max_age (for what goes as a whole)" if record.kind is Kind.UNIT else ""
+    return _BY_AGE.get(record.kind, "")
+
+
+_BY_AGE = {Kind.UNIT: "max_age (for what goes as a whole)", Kind.OBJECT: "max_age (for objects in buckets)"}
 
 
 _ENDS = {Kind.GOING: "its removal, which has begun,", Kind.QUARANTINED: "the end of its time in quarantine"}

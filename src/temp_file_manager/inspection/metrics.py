@@ -23,6 +23,7 @@ from temp_file_manager.inspection import health, overview
 from temp_file_manager.inspection.health import Grade, Health
 from temp_file_manager.inspection.limits import LimitReading, readings
 from temp_file_manager.inspection.rules import Counts
+from temp_file_manager.objects.stores import STORES
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
@@ -134,6 +135,21 @@ _COUNTERS = (
     ("temp_files_restored", counters.RESTORED, "Files that were had back from quarantine"),
 )
 
+_RARE = (
+    (
+        "temp_file_order_failures",
+        counters.ORDER_FAILURES,
+        "Times a limit did nothing because the order of a plug-in failed",
+    ),
+    ("temp_file_expired_objects", counters.EXPIRED_OBJECTS, "Objects deleted in buckets as their keys had expired"),
+    (
+        "temp_file_expired_object_failures",
+        counters.EXPIRED_OBJECT_FAILURES,
+        "Expired objects that a bucket has not deleted, and sweeps of a bucket that failed",
+    ),
+)
+"""Counters that metrics alone tell of."""
+
 _HISTOGRAMS: tuple[tuple[str, Callable[[Mapping[str, float]], Histogram], str], ...] = (
     ("temp_file_age_seconds", counters.ages, "Age of temporary files when cleaned"),
     ("temp_file_cleanup_duration_seconds", counters.durations, "Time spent on cleanup operations"),
@@ -220,9 +236,10 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
     yield ruled
     about = "Scheduled sweeps of this process that ended in an error"
     yield CounterMetricFamily("temp_file_sweep_errors", about, seen and seen.sweeps.failures)
-    about = "Times a limit did nothing because the order of a plug-in failed"
-    failures = seen and seen.stats and seen.stats.counters.get(counters.ORDER_FAILURES, 0.0)
-    yield CounterMetricFamily("temp_file_order_failures", about, failures)
+    for name, key, about in _RARE:
+        yield CounterMetricFamily(name, about, seen and seen.stats and seen.stats.counters.get(key, 0.0))
+    about = "Requests that buckets have put off in this process"
+    yield CounterMetricFamily("temp_file_object_requests_throttled", about, seen and float(STORES.throttled))
     info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info

@@ -19,7 +19,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.rules import LAST_RETRY, due_at, verdict, waits
 from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel.file_flags import obstacle
-from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.storage.paths import AnyPath, as_recorded
 from temp_file_manager.sweeping.decisions import as_beyond
 from temp_file_manager.sweeping.sessions import as_swept
 
@@ -153,7 +153,7 @@ def named(path: AnyPath) -> str:
     name = os.fsdecode(path)
     if not name:
         raise InvalidArgumentError("an empty path names no file")
-    name = absolute(name)
+    name = as_recorded(name)
     try:
         os.fsencode(name)
     except UnicodeEncodeError as error:

@@ -15,7 +15,7 @@ from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
 from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
-from temp_file_manager.storage.paths import AnyPath
+from temp_file_manager.storage.paths import AnyPath, is_object
 
 
 class Silent(StrEnum):
@@ -76,7 +76,7 @@ def why(context: Context, path: AnyPath) -> Explanation:
     known = None if head.record is None else head.record.identity
     return Explanation(
         **{field.name: getattr(head, field.name) for field in fields(head)},
-        kind="unknown" if looks.files.lost else _kind(seen),
+        kind="unknown" if looks.files.lost else "an object in a bucket" if is_object(head.path) else _kind(seen),
         size=None if seen is None else seen.size,
         found=found,
         same_file=None if known is None or seen is None else same_file(known, seen, head.record and head.record.size),
@@ -109,6 +109,8 @@ _NOTHING: tuple[Seen | None, Identity | None] = (None, None)
 
 
 def _looked_at(path: str) -> tuple[Seen | None, Identity | None]:
+    if is_object(path):
+        return _NOTHING
     if "\0" in path:  # C would take what stands before it for the name
         return _NOTHING
     look, name = looker(), os.fsencode(path)

@@ -12,6 +12,7 @@ from temp_file_manager.records import Identity
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.kernel.statx import HERE, looker, signed
+from temp_file_manager.storage.paths import is_object
 
 _SWEPT = "it was removed before it could be held"
 
@@ -28,6 +29,8 @@ class Hold:
 
     def __init__(self, registry: Registry, path: str) -> None:
         self.path = path
+        if is_object(path):
+            raise InvalidArgumentError(f"{path!r} is an object in a bucket, which nobody can hold open: pin it")
         record = registry.get((path,)).get(path)
         if record is None:
             raise InvalidArgumentError(f"{path!r} is not registered: register it, then hold it")

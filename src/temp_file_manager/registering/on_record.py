@@ -9,6 +9,7 @@ from temp_file_manager.registry import Registry
 from temp_file_manager.reports import StatusReport
 from temp_file_manager.rules import status
 from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.storage.paths import is_object
 from temp_file_manager.sweeping.sessions import as_swept
 
 
@@ -46,7 +47,7 @@ def on_record(
     found = registry.get(asked)
     names: dict[str, list[str]] = {}
     for path in asked:
-        if path not in found:
+        if path not in found and not is_object(path):
             directory, _, name = path.rpartition("/")
             names.setdefault(directory, []).append(name)
     for directory, wanted in names.items():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry import Registry
+from temp_file_manager.storage.paths import is_object
 
 GONE = "it is not there any more"
 
@@ -37,7 +38,7 @@ def pin_all(registry: Registry, paths: Iterable[str], until: float | None) -> Pi
     asked = recorded_paths(registry, paths)
     known = set(registry.keep(asked, math.inf if until is None else until))
     # Looked at after the pin, which waits for sweeps and is passed by none: what is there now stays.
-    gone = [path for path in asked if path in known and not os.path.lexists(path)]
+    gone = [path for path in asked if path in known and not is_object(path) and not os.path.lexists(path)]
     registry.release(gone)
     kept = known.difference(gone)
     return Pinned([path for path in asked if path in kept], [path for path in asked if path not in known], gone)

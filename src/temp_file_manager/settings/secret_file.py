@@ -5,7 +5,7 @@ import stat
 
 from temp_file_manager import logs
 from temp_file_manager.errors import SettingsError
-from temp_file_manager.settings.settings import variable
+from temp_file_manager.settings.layers import variable
 from temp_file_manager.text import printable
 
 

@@ -1,33 +1,15 @@
-"""Settings: one frozen record, read from variables, a file or flags, with every problem told at once.
-
-A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]`` of a TOML file, and the flag
-``--f``. The specification's odd names are aliases, in ``ALIASES`` and nowhere else.
-"""
+"""Settings: one frozen record, whose values are read and judged in one place, whatever they come from."""
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit, Mark
 from temp_file_manager.rules.rule import Rule
-from temp_file_manager.settings import limits, rules, values
-from temp_file_manager.settings.mistakes import nearest, unknown
+from temp_file_manager.settings import limits, mistakes, rules, values
 from temp_file_manager.settings.rules import rules as read_rules
-from temp_file_manager.text import masked
-
-PREFIX = "TEMP_FILE_"
-
-ALIASES = {
-    "log_level": "LOG_LEVEL",
-    "log_format": "LOG_FORMAT",
-    "log_file": "LOG_FILE",
-    "max_files": "MAX_TEMP_FILES",
-    "metrics": "ENABLE_TEMP_FILE_METRICS",
-    "metrics_backend": "METRICS_BACKEND",
-    "prometheus_port": "PROMETHEUS_PORT",
-}
 
 
 def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, secret: bool = False) -> Any:
@@ -144,6 +126,18 @@ class Settings:
     owner_check: bool | None = _setting(
         None, values.switch, "true or false", "refuse another user's files, and keep them: unset, in a volume alone"
     )
+    objects_unconditional: bool = _setting(
+        False,
+        values.switch,
+        "true or false",
+        "where a bucket obeys no condition, look at a registered object, and delete it whatever comes in between",
+    )
+    expiring_objects: tuple[str, ...] = _setting(
+        (),
+        values.buckets,
+        "addresses s3://BUCKET/PREFIX with commas between them",
+        "where run and started managers delete the objects whose keys have expired",
+    )
     http_host: str = _setting("127.0.0.1", values.host, "a host's name or address", "where run serves its page and API")
     http_port: int | None = _setting(
         8080, values.port, "a port from 0 to 65535, or off", "the port of page and API; 0 is any that is free"
@@ -182,10 +176,8 @@ class Settings:
             if value != f.default:
                 try:
                     object.__setattr__(self, f.name, f.metadata["parse"](value))  # frozen, and still being made
-                except SettingsError as error:
-                    problems += _problems(f, f.name, value, error)
-                except (ValueError, KeyError, OverflowError):
-                    problems.append(_problem(f, f.name, value))
+                except (ValueError, KeyError, OverflowError) as error:
+                    problems += mistakes.of_value(f, f.name, value, error)
         named = limits.of_settings(self.max_bytes, self.min_free) if not problems else ()
         others = (limit for limit in self.limits if limit.name not in (limits.BYTES, limits.FREE))
         object.__setattr__(self, "limits", (*named, *others))
@@ -205,7 +197,9 @@ class Settings:
         Raises:
             SettingsError: naming each variable that cannot be used, its value and what is allowed.
         """
-        return resolve(env_layer(os.environ if environ is None else environ))[0]
+        from temp_file_manager.settings import layers  # noqa: PLC0415 - it makes these records
+
+        return layers.resolve(layers.env_layer(os.environ if environ is None else environ))[0]
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "Settings":
@@ -214,137 +208,10 @@ class Settings:
         Raises:
             SettingsError: naming each key that cannot be used, or saying why the file cannot.
         """
-        return resolve(file_layer(path))[0]
+        from temp_file_manager.settings import layers  # noqa: PLC0415 - it makes these records
+
+        return layers.resolve(layers.file_layer(path))[0]
 
 
 FIELDS = {f.name: f for f in fields(Settings) if f.metadata}
 """The settings by their names, but for ``limits``, which are tables."""
-
-_TABLES = ("manager", "limit", "rule")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One raw value and the name its reader gave it, for messages."""
-
-    name: str
-    raw: object
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Raw values from one place, by field; ``problems`` are those found while reading it.
-
-    Attributes:
-        limits: What the place says of limits, and what it is called.
-    """
-
-    entries: Mapping[str, Entry]
-    problems: tuple[str, ...] = ()
-    limits: tuple[tuple[Limit, ...], str] = ((), "")
-
-
-def variable(name: str) -> str:
-    """Return the variable of a field, as the specification writes it."""
-    return ALIASES.get(name, PREFIX + name.upper())
-
-
-def env_layer(environ: Mapping[str, str]) -> Layer:
-    """Return what the variables say. A field's own variable wins over its alias; an empty one is unset."""
-    entries = {}
-    for name in FIELDS:
-        for key in (PREFIX + name.upper(), ALIASES.get(name, "")):
-            if environ.get(key):
-                entries[name] = Entry(key, environ[key], f"variable {key}")
-                break
-    known = {PREFIX + name.upper() for name in FIELDS}
-    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
-    # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
-    close = ((key, nearest(key, known, 0.85)) for key in unknown)
-    return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
-
-
-def file_layer(path: str | os.PathLike[str]) -> Layer:
-    """Return what the table ``[manager]`` and the tables ``[[limit]]`` and ``[[rule]]`` of a TOML file say.
-
-    Raises:
-        SettingsError: the file cannot be read or is no TOML.
-    """
-    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
-
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
-        raise SettingsError([f"{name} is no TOML: {error}"]) from error
-    table = document.get("manager", {})
-    near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
-    if document and not near and not document.keys() & set(_TABLES):
-        raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
-    if not isinstance(table, dict):
-        raise SettingsError([f"{name}: [manager] is a table"])
-    entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
-    problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
-    # Other programs' tables may stand beside; a misspelt one of ours must not pass.
-    problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
-    if "rule" in document:
-        ruled, mistakes = rules.read(document["rule"])
-        problems += [f"{name}: {mistake}" for mistake in mistakes]
-        if "rules" in table:
-            problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
-        entries["rules"] = Entry("rule", ruled, f"file {name}")
-    found, wrong = limits.read(document.get("limit", []), name)
-    return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
-
-
-def flag_layer(values: Mapping[str, object]) -> Layer:
-    """Return what command-line flags say: fields with a value that is not None."""
-    entries = {}
-    for name, raw in values.items():
-        if name in FIELDS and raw is not None:
-            flag = "--" + name.replace("_", "-")
-            entries[name] = Entry(flag, raw, f"flag {flag}")
-    return Layer(entries)
-
-
-def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
-    """Return the settings of these layers, the first winning, and where each came from; ``limits`` of the tables.
-
-    Raises:
-        SettingsError: listing every problem of every layer.
-    """
-    problems = [problem for layer in layers for problem in layer.problems]
-    values: dict[str, Any] = {}
-    sources = dict.fromkeys((*FIELDS, "limits"), "default")
-    for layer in reversed(layers):
-        if layer.limits[0]:
-            values["limits"], sources["limits"] = layer.limits
-        for name, entry in layer.entries.items():
-            try:
-                values[name] = FIELDS[name].metadata["parse"](entry.raw)
-            except SettingsError as error:
-                problems += _problems(FIELDS[name], entry.name, entry.raw, error)
-            except (ValueError, KeyError, OverflowError):
-                problems.append(_problem(FIELDS[name], entry.name, entry.raw))
-            sources[name] = entry.source
-    if problems:
-        raise SettingsError(problems)
-    return Settings(**values), sources
-
-
-def _problem(known: Field[Any], name: str, raw: object) -> str:
-    return f"{_what(known, name, raw)}: give {known.metadata['allowed']}"
-
-
-def _problems(known: Field[Any], name: str, raw: object, error: SettingsError) -> list[str]:
-    """Return what is wrong with a value that names what has problems of its own."""
-    return [f"{_what(known, name, raw)}: {problem}" for problem in error.problems]
-
-
-def _what(known: Field[Any], name: str, raw: object) -> str:
-    what = "is not what it can be" if known.metadata["secret"] else f"is {masked(repr(raw))}"
-    return f"{name} {what}"

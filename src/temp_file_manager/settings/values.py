@@ -217,6 +217,15 @@ def names(raw: object) -> tuple[str, ...]:
     return found
 
 
+def buckets(raw: object) -> tuple[str, ...]:
+    """Read addresses of buckets with commas between them, or a list of them; each counts once."""
+    parts = raw.split(",") if isinstance(raw, str) else list(raw) if isinstance(raw, list | tuple) else [raw]
+    found = tuple(dict.fromkeys(part.strip() if isinstance(part, str) else "" for part in parts))
+    if not all(re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[^,]*)?", url) for url in found):
+        raise ValueError(raw)
+    return found
+
+
 SHORTEST_TOKEN = 16
 
 

@@ -163,10 +163,20 @@ def _going(making: Making) -> Storage:
     return Going(making.removing())
 
 
+def _objects(making: Making) -> Storage:
+    from temp_file_manager.objects.registered import RegisteredObjects
+
+    settings = making.settings
+    return RegisteredObjects(
+        unconditional=settings.objects_unconditional, elapsed=making.clock.elapsed, destroys=settings.secure_delete
+    )
+
+
 KINDS: Mapping[Kind, Callable[[Making], Storage]] = MappingProxyType({
     Kind.QUARANTINED: _from_quarantine,
     Kind.UNIT: _unit,
     Kind.GOING: _going,
+    Kind.OBJECT: _objects,
 })  # fmt: skip
 """What removes records of a kind that are no plain files."""
 

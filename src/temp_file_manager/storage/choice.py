@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
+from temp_file_manager.objects.deletion import MOST
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
 from temp_file_manager.rules.life import Action, Step, Used, step
@@ -16,6 +17,11 @@ from temp_file_manager.text import span
 
 Act = Callable[[float], Storage]
 """Returns what does something with files, given when what becomes of them is to be looked at next."""
+
+
+MANY = PLAIN.most
+_MOST = {Kind.OBJECT: MOST}
+"""A request for each 64 objects would be four for those of one."""
 
 
 class Chooser:
@@ -41,7 +47,7 @@ class Chooser:
         leaves: bool = False,
     ) -> None:
         self.ruled = ruling is not None
-        self._kinds = {kind: Route(storage) for kind, storage in kinds.items()}
+        self._kinds = {kind: Route(storage, most=_MOST.get(kind, MANY)) for kind, storage in kinds.items()}
         self._acts = acts
         self._ruling = ruling
         self._asof = asof

@@ -21,6 +21,9 @@ Gone = Literal[Status.GONE, Status.REPLACED]
 """One of the two: the registered file is not in its place."""
 
 
+_NOT_THERE = (Kind.GOING, Kind.OBJECT)
+
+
 def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gone | None]:
     """Look at files by their paths, and yield what each record is to know of its own; None where nothing can be told.
 
@@ -35,7 +38,7 @@ def measure(records: Iterable[TempFile], asof: float) -> Iterator[Measured | Gon
     """
     look, known = used_looker(), dict[tuple[bytes, int, int], bool]()
     for record in records:
-        if record.identity is None or record.kind is Kind.GOING:  # what is going may be about to come there
+        if record.identity is None or record.kind in _NOT_THERE:  # what is going may be about to come there
             yield None
             continue
         path = os.fsencode(record.path)

@@ -21,6 +21,22 @@ def absolute(path: AnyPath) -> str:
     return os.path.abspath(os.fsdecode(path))
 
 
+def as_recorded(path: AnyPath) -> str:
+    """Return the path by which something may be on record: of an object in a bucket its name, as it stands.
+
+    What is to be put on record is never taken so: below a directory ``s3:`` it would be a file by a relative path.
+
+    Raises:
+        TypeError: it is no path.
+    """
+    return path if isinstance(path, str) and is_object(path) else absolute(path)
+
+
+def is_object(path: str) -> bool:
+    """Say whether a path on record is the name of an object in a bucket, and leads to no file."""
+    return path.startswith("s3://")
+
+
 def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     """Return each of ``paths`` made ``absolute``.
 
@@ -30,6 +46,13 @@ def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     if isinstance(paths, str | bytes):
         raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
     return [absolute(path) for path in paths]
+
+
+def all_as_recorded(paths: Iterable[AnyPath], single: str) -> list[str]:
+    """Return each of ``paths`` as ``as_recorded`` does; arguments and errors as of ``absolute_all``."""
+    if isinstance(paths, str | bytes):
+        raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
+    return [as_recorded(path) for path in paths]
 
 
 def why_not_regular(path: str) -> str:

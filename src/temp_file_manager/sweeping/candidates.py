@@ -30,6 +30,9 @@ _ONCE: Final = (Order.OLDEST, Order.LARGEST)
 Look = Callable[[Sequence[TempFile], float], Iterable[Measured | Gone | None]]
 """Looks at the files of records at a moment; see ``storage.measure``."""
 
+_APART = (Kind.QUARANTINED, Kind.OBJECT)
+"""Kinds that no limit takes: what is going already, and what takes no room on any disk here."""
+
 
 class Amount(NamedTuple):
     """So many files, and what they take off the measure."""
@@ -231,7 +234,7 @@ class Candidates:
         """Say whether a record is of this limit's, and has not come up before."""
         if not measured(record, self._limit) or record.generation in self._passed or record.generation in waiting:
             return False
-        if record.path in self._gone or record.kind is Kind.QUARANTINED:
+        if record.path in self._gone or record.kind in _APART:
             return False
         return first or set(self._limit.first).isdisjoint(record.tags)
 

@@ -19,7 +19,7 @@ Digests = Mapping[str, str]
 Look = Callable[[str], Used | None]
 """Says when the file at a path was last used."""
 
-_NEVER = (Kind.UNIT, Kind.GOING, Kind.QUARANTINED)
+_NEVER = (Kind.UNIT, Kind.GOING, Kind.QUARANTINED, Kind.OBJECT)
 """Kinds that no rule is about: what has been moved away has its end, and a unit is asked about as a whole."""
 
 

@@ -10,7 +10,7 @@ from temp_file_manager.forks import at_fork
 from temp_file_manager.storage.wrappers.wakeup import LockBell
 
 SWEEP, SAMPLE, MEASURE, LIMITS = "sweep", "sample", "measure", "limits"
-RULES, WATCH, FLEET = "rules", "watch", "fleet"
+RULES, WATCH, FLEET, OBJECTS = "rules", "watch", "fleet", "objects"
 """Names of the jobs that others ask about."""
 
 Stop = Callable[[], bool]

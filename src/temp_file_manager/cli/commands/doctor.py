@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
 
@@ -30,7 +31,8 @@ def add_parser(commands: options.Commands) -> None:
         execute,
         words="[DIR]",
         more="It makes a file in DIR (or, where DIR is missing, in the nearest directory above it) and removes it "
-        "at once; it makes no registry. The exit code is 1 when it finds a problem.",
+        "at once; it makes no registry. In buckets that settings or records name "
+        "it tries an object of its own, too. The exit code is 1 when it finds a problem.",
         json="print a JSON object",
     )
     parser.add_argument("directory", nargs="?", metavar="DIR", help="where to look, instead of the base directory")
@@ -60,6 +62,7 @@ def execute(args: argparse.Namespace) -> int:
         *_volume(settings, base, plugins),
         *watching(_watched(parse(registry, base, plugins.schemes), base), base),
         *rules.checks(_rules(args, settings), directory),
+        *_buckets(args, settings),
     )
     worst = max((check.level for check in checks), key=list(Level).index)
     if args.json:
@@ -99,6 +102,21 @@ def _volume(settings: Settings, base: str, plugins: Plugins) -> tuple[Check, ...
             return tuple(shared_volume.checks(volume, settings))
     except RegistryError as error:
         return (Check("volume", Level.PROBLEM, str(error), "nothing is removed or registered", "see registry"),)
+
+
+def _buckets(args: argparse.Namespace, settings: Settings) -> Iterator[Check]:
+    """Yield the checks of buckets: those of the settings, and those of registered objects."""
+    if args.directory is not None:
+        return
+    names = [url.removeprefix("s3://").partition("/")[0] for url in settings.expiring_objects]
+    if not names and not registry_is_there(settings):
+        return
+    from temp_file_manager.inspection import buckets  # noqa: PLC0415 - few have buckets
+
+    if registry_is_there(settings):
+        with suppress(RegistryError), open_manager(args) as manager:  # what is wrong with it is told beside
+            names += buckets.registered_in(manager.context)
+    yield from buckets.checks(names, unconditional=settings.objects_unconditional)
 
 
 def _rules(args: argparse.Namespace, settings: Settings) -> tuple[RuleStatus, ...]:

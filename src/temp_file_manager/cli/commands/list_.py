@@ -10,7 +10,7 @@ from temp_file_manager.inspection import describe, quarantine
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.rules import due_at
-from temp_file_manager.storage.paths import absolute
+from temp_file_manager.storage.paths import as_recorded
 from temp_file_manager.text import human_size, timestamp
 
 _WIDTHS = (12, 14, 10)
@@ -93,7 +93,7 @@ def _filters(args: argparse.Namespace, due: Selection) -> Iterator[Filter]:
     if args.tags:
         yield lambda record: set(args.tags) <= set(record.tags)
     if args.under is not None:
-        above = absolute(args.under).rstrip("/") + "/"
+        above = as_recorded(args.under).rstrip("/") + "/"
         yield lambda record: (record.origin or record.path).startswith(above)
     if args.older_than is not None:
         yield lambda record: due.asof - record.registered_at > args.older_than

@@ -15,10 +15,13 @@ class Route(NamedTuple):
     Attributes:
         storage: What does what is to be done; None: what removes plain files, or nothing if it is ``kept``.
         kept: What becomes of the record if nothing is to be done.
+        most: Records that the storage gets at once. A chunk has hundreds, and time for few that are compressed: to find
+            out again and again what is to be done with the others took half as long as to compress.
     """
 
     storage: Storage | None
     kept: Other | None = None
+    most: int = 64
 
 
 PLAIN = Route(None)
@@ -39,11 +42,6 @@ class Choices(Protocol):
 
     def begin(self, *, foretold: bool = False) -> Choose:
         """Return what chooses for records that are removed together."""
-
-
-MANY = 64
-"""Records that what is no plain removal gets at once. A chunk has hundreds, and time for few that are compressed: to
-find out again and again what is to be done with the others took half as long as to compress."""
 
 
 class _Run(NamedTuple):
@@ -112,7 +110,7 @@ class Routed:
             return choose(records[at])
 
         for route, positions in groupby(range(first, removal.last), way):
-            most = None if route.storage is None else MANY
+            most = None if route.storage is None else route.most
             while count := sum(1 for _ in islice(positions, most)):
                 yield _Run(route, first, first + count)
                 first += count

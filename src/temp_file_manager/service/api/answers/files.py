@@ -19,7 +19,7 @@ class Identity(Part):
     volume: int
 
 
-Kind = Literal["file", "unit", "going", "quarantined", "compressed"]
+Kind = Literal["file", "unit", "going", "quarantined", "object", "compressed"]
 SetBy = Annotated[str | None, Meta(description="The rule that has set due_at.")]
 Origin = Annotated[Path | None, Meta(description="Where it was before it was moved away or compressed.")]
 
