@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.plugins import Plugins, load
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 class MaxAge:
     """The age limit of files without their own ttl: the one part that callers change while a manager works."""
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: Duration) -> None:
         self.value = value
 
     @property
@@ -62,11 +63,11 @@ class MaxAge:
         return self._value
 
     @value.setter
-    def value(self, value: float) -> None:
+    def value(self, value: Duration) -> None:
         self._value = seconds("max_age", value)
 
     @contextmanager
-    def being(self, value: float) -> Iterator[None]:
+    def being(self, value: Duration) -> Iterator[None]:
         """Have it be so many seconds for a while."""
         before, self.value = self.value, value
         try:
@@ -137,7 +138,7 @@ class Context:
         settings: Settings,
         *,
         base_dir: str | None = None,
-        max_age: float | None = None,
+        max_age: Duration | None = None,
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),

@@ -46,18 +46,14 @@ class Settings:
     """
 
     base_dir: str = _setting("/tmp/aiecs_temp", values.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
-    max_age: float = _setting(
-        3600, values.seconds, "seconds, 0 or more", "how long a file without its own ttl may live"
-    )
+    max_age: float = _setting(3600, values.seconds, values.A_TIME, "how long a file without its own ttl may live")
     registry: str | None = _setting(
         None,
         values.registry,
         "memory: or sqlite: or sqlite:///PATH",
         "where records live: unset, the command line's in sqlite:, others' in memory:",
     )
-    cleanup_interval: float = _setting(
-        300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
-    )
+    cleanup_interval: float = _setting(300, values.positive_seconds, values.SOME_TIME, "between two scheduled sweeps")
     log_level: str = _setting(
         "INFO",
         values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
@@ -105,7 +101,7 @@ class Settings:
     cleanup_timeout: float | None = _setting(
         None,
         values.positive_seconds,
-        "seconds, more than 0",
+        values.SOME_TIME,
         "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
     protect_open: bool = _setting(
@@ -114,7 +110,7 @@ class Settings:
     if_unknown: float | None = _setting(
         None,
         values.age_or_keep,
-        "keep, or seconds, 0 or more",
+        f"keep, or {values.A_TIME}",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
     paranoid: bool = _setting(
