@@ -100,7 +100,14 @@ def test_a_batch_with_something_that_is_no_path_registers_nothing(
 
 @pytest.mark.parametrize(
     ("age", "error"),
-    [(-1, ValueError), (math.nan, ValueError), (10**400, ValueError), ("9", TypeError), (True, TypeError)],
+    [
+        (-1, ValueError),
+        (math.nan, ValueError),
+        (10**400, ValueError),
+        ("soon", ValueError),
+        ([9], TypeError),
+        (True, TypeError),
+    ],
 )
 def test_an_age_that_is_none(manager: TempFileManager, tmp_path: Path, age: Any, error: type[Exception]) -> None:
     known = tmp_path / "known"

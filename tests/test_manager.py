@@ -496,13 +496,14 @@ def test_max_age_may_be_assigned(manager: TempFileManager, base: Path, clock: Fa
     manager.register_file(make(base, "a"))
     clock.advance(10)
     assert manager.cleanup() == 0
-    for bad in (-1, float("nan")):
+    for bad in (-1, float("nan"), "soon"):
         with pytest.raises(ValueError, match="max_age"):
             manager.max_age = bad
     with pytest.raises(TypeError):
-        manager.max_age = "9"  # type: ignore[assignment]  # on purpose
+        manager.max_age = [9]  # type: ignore[assignment]  # on purpose
     assert manager.max_age == 100
-    manager.max_age = 9
+    manager.max_age = "9s"
+    assert manager.max_age == 9
     assert manager.cleanup() == 1
 
 

@@ -44,7 +44,7 @@ BAD = [
     ("TEMP_FILE_MAX_AGE", "-1", "0 or more"),
     ("TEMP_FILE_MAX_AGE", "nan", "0 or more"),
     ("TEMP_FILE_MAX_AGE", "inf", "0 or more"),
-    ("TEMP_FILE_MAX_AGE", "1h", "0 or more"),
+    ("TEMP_FILE_MAX_AGE", "1 month", "0 or more"),
     ("TEMP_FILE_MAX_AGE", "9" * 400, "0 or more"),
     ("TEMP_FILE_CLEANUP_INTERVAL", "0", "more than 0"),
     ("LOG_LEVEL", "LOUD", "DEBUG, INFO"),

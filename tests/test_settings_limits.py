@@ -108,10 +108,10 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         "limit \"a\": first is 'preview': give a list of tags",
         "limit 2: give it a name, which the log and why call it by",
         "limit 2: it measures nothing: give one of bytes, files, free, free_inodes, memory",
-        "limit 2: spare is 'soon': give seconds, 0 or more, or a text such as \"1 min\"",
+        "limit 2: spare is 'soon': give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
         "limit \"b\": refuse is 'no': give true or false",
         "limit \"b\": files is '5 GiB': give a whole number, 1 or more",
-        "max_age is -1: give seconds, 0 or more",
+        "max_age is -1: give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
     ]
 
 
@@ -201,14 +201,14 @@ def test_config_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ("2 W", 1209600),
     ],
 )
-def test_spans(raw: object, seconds: float) -> None:
-    assert values.span(raw) == seconds
+def test_times(raw: object, seconds: float) -> None:
+    assert values.seconds(raw) == seconds
 
 
-@pytest.mark.parametrize("raw", ["", "1 m", "h", "1 h 30", "-1 s", "1 mo", "1e3 s", True, None, math.inf, [1]])
-def test_what_is_no_span(raw: object) -> None:
+@pytest.mark.parametrize("raw", ["", "1 M", "h", "1 h 30", "-1 s", "1 mo", "1e3 s", True, None, math.inf, [1]])
+def test_what_is_no_time(raw: object) -> None:
     with pytest.raises((ValueError, KeyError)):
-        values.span(raw)
+        values.seconds(raw)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_is_no_size(raw: object) -> None:
 
 @given(st.text() | st.integers() | st.floats() | st.text("0123456789. %hminsdGMKiB", max_size=9))
 def test_whatever_is_given_is_read_or_refused(raw: object) -> None:
-    for reader in (values.span, values.size, values.share, values.mark):
+    for reader in (values.seconds, values.size, values.share, values.mark):
         try:
             value = reader(raw)
         except (ValueError, KeyError, OverflowError):

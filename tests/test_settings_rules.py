@@ -87,14 +87,14 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         "rule \"a\": match is '*.svg': give a list of patterns, or leave it out for any path",
         'rule "a": larger is 0: give bytes, 1 or more, or a text such as "100 MiB"',
         "rule 2: give it a name, which the log and why call it by",
-        "rule 2: age is 'soon': give seconds, 0 or more, or a text such as \"1 h\"",
+        "rule 2: age is 'soon': give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
         "rule 2: by is 'reading': give registration, write, use",
         'rule "a": tags is []: give a list of tags, or leave it out for any',
         "rule \"a\": keep is 'yes': give true or false",
         'rule "a": keep_last is 0: give a whole number, 1 or more, 1000000000 at most',
-        'rule "a": quarantine is 0: give seconds, more than 0, or a text such as "1 d"',
+        'rule "a": quarantine is 0: give seconds, more than 0, or a text such as 90s, 2h30m or 7d',
         'rule "a": 2 rules have that name: give each its own',
-        "max_age is -1: give seconds, 0 or more",
+        "max_age is -1: give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
     ]
 
 

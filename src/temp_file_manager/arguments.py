@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable
 
+from temp_file_manager.durations import Duration, seconds_of
 from temp_file_manager.errors import InvalidArgumentError
 
 
-def seconds(name: str, value: float) -> float:
-    """Return ``value`` if it can be a length of time.
+def seconds(name: str, value: Duration) -> float:
+    """Return ``value`` in seconds if it can be a length of time.
 
     Raises:
-        InvalidArgumentError: it is negative or not a number.
-        TypeError: it is no number at all.
+        InvalidArgumentError: it is negative, not a number, or a text that says no length of time.
+        TypeError: it is nothing of the kind.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
     try:
-        meaningful = float(value) >= 0
+        given = seconds_of(value)
+        meaningful = float(given) >= 0
     except OverflowError:  # an int of hundreds of digits
         meaningful = False
+    except ValueError:
+        if not isinstance(value, str):
+            raise TypeError(
+                f"{name} is a time in seconds, as text or a timedelta, not {type(value).__name__}"
+            ) from None
+        meaningful = False
     if not meaningful:
-        raise InvalidArgumentError(f"{name} is {value!r}: give a number of seconds, 0 or more")
-    return value
+        raise InvalidArgumentError(f"{name} is {value!r}: give seconds, 0 or more, or a text such as '2h30m'")
+    return given
 
 
 def labels(tags: Iterable[str]) -> tuple[str, ...]:

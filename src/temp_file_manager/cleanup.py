@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
+from temp_file_manager.durations import Duration
 from temp_file_manager.planning.foretell import foretell
 from temp_file_manager.records import Selection
 from temp_file_manager.reports import SweepReport
@@ -18,7 +19,7 @@ class Demand(NamedTuple):
     force: bool
     dry_run: bool
     limit: int | None
-    budget: float | None
+    budget: Duration | None
     protect_open: bool
     trust_clock: bool
     allow_large: int | None

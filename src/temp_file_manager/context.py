@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.fleet.in_force import PoliciesInForce
@@ -119,7 +120,7 @@ class Context:
         settings: Settings,
         *,
         base_dir: str | None = None,
-        max_age: float | None = None,
+        max_age: Duration | None = None,
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),

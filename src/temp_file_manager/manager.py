@@ -6,10 +6,10 @@ from threading import Lock
 from typing import IO, Any, Self
 
 from temp_file_manager import logs
-from temp_file_manager.arguments import seconds
 from temp_file_manager.cleanup import Demand, clean_up, clean_up_own
 from temp_file_manager.clock import Clock
 from temp_file_manager.context import Context
+from temp_file_manager.durations import Duration
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
 from temp_file_manager.registering.hold import Hold
@@ -30,11 +30,11 @@ class TempFileManager:
     """Registers temporary files, knows their age, and removes them when they are due.
 
     The names of AIECS's class behave as there; the rest follow ``tempfile``. Used as a context manager it
-    retires, on leaving, what was registered through it.
+    retires, on leaving, what was registered through it. Whatever takes a time takes seconds, a text as ``2h30m`` and
+    a ``timedelta``.
 
     Args:
-        base_dir: Where the manager's own files are created; made if missing. Files registered from elsewhere
-            are welcome.
+        base_dir: Where the manager's own files are created; made if missing. Files from elsewhere may be registered.
         max_age: Seconds a file without its own ttl may live. Assigning to ``max_age`` changes what is due.
         registry: Where records live: None or ``"memory:"``, or a ``Registry``.
         settings: Everything else; ``base_dir`` and ``max_age`` given here win over it.
@@ -50,7 +50,7 @@ class TempFileManager:
     def __init__(
         self,
         base_dir: AnyPath,
-        max_age: float = DEFAULT_MAX_AGE,
+        max_age: Duration = DEFAULT_MAX_AGE,
         *,
         registry: Registry | str | None = None,
         settings: Settings | None = None,
@@ -116,7 +116,7 @@ class TempFileManager:
         return self._context.max_age
 
     @max_age.setter
-    def max_age(self, value: float) -> None:
+    def max_age(self, value: Duration) -> None:
         self._context.age.value = value
 
     @property
@@ -135,7 +135,7 @@ class TempFileManager:
         return self.registry.lock
 
     def register_file(
-        self, file_path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = (), until: Until | None = None
+        self, file_path: AnyPath, *, ttl: Duration | None = None, tags: Iterable[str] = (), until: Until | None = None
     ) -> None:
         """Put a file on record; registering it again restarts its age.
 
@@ -158,7 +158,7 @@ class TempFileManager:
         self,
         file_paths: Iterable[AnyPath],
         *,
-        ttl: float | None = None,
+        ttl: Duration | None = None,
         tags: Iterable[str] = (),
         until: Until | None = None,
     ) -> RegisterReport:
@@ -168,7 +168,7 @@ class TempFileManager:
         """
         return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
 
-    def register_directory(self, path: AnyPath, *, ttl: float | None = None, tags: Iterable[str] = ()) -> None:
+    def register_directory(self, path: AnyPath, *, ttl: Duration | None = None, tags: Iterable[str] = ()) -> None:
         """Put a directory in ``base_dir`` on record as a whole: it goes with all that is in it, or not at all.
 
         It counts from the latest change of anything in it. Whatever keeps something in it keeps all of it.
@@ -184,7 +184,7 @@ class TempFileManager:
         *,
         etag: str | None = None,
         version: str | None = None,
-        ttl: float | None = None,
+        ttl: Duration | None = None,
         tags: Iterable[str] = (),
     ) -> str:
         """Put the object at ``s3://BUCKET/KEY`` on record, ask its store nothing, and return its full name.
@@ -196,7 +196,7 @@ class TempFileManager:
         """
         return self._context.objects.one(url, etag, version, ttl, tags)
 
-    def session(self, name: str = "", *, ttl: float | None = None) -> ManagedSession:
+    def session(self, name: str = "", *, ttl: Duration | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
 
@@ -221,15 +221,14 @@ class TempFileManager:
         """Keep a registered file from every sweep while it is worked with; errors as of ``Hold``."""
         return Hold(self.registry, recorded_path(self.registry, as_recorded(file_path)))
 
-    def pin(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
+    def pin(self, file_path: AnyPath, *, ttl: Duration | None = None) -> None:
         """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
 
         Raises:
             ValueError: it is not registered, or ``ttl`` is negative or not a number.
             FileNotFoundError: it is registered, and not there any more.
         """
-        until = None if ttl is None else self._context.clock_guard.wall() + seconds("ttl", ttl)
-        pin(self.registry, as_recorded(file_path), until)
+        pin(self.registry, as_recorded(file_path), ttl, self._context.clock_guard)
 
     def unpin(self, file_path: AnyPath) -> None:
         """Let sweeps have a registered file again; ValueError if it is not registered."""
@@ -257,7 +256,7 @@ class TempFileManager:
         force: bool = False,
         dry_run: bool = False,
         limit: int | None = None,
-        budget: float | None = None,
+        budget: Duration | None = None,
         protect_open: bool = False,
         trust_clock: bool = True,
         allow_large: int | None = None,
@@ -282,7 +281,7 @@ class TempFileManager:
         demand = Demand(force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop)
         return clean_up(self._context, demand)
 
-    def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: float | None = None) -> tuple[int, str]:
+    def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: Duration | None = None) -> tuple[int, str]:
         """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.
 
         Returns:
@@ -291,7 +290,7 @@ class TempFileManager:
         return self._context.creator.create(suffix, prefix, ttl)
 
     def open(
-        self, mode: str = "w+b", suffix: str = "", *, ttl: float | None = None, encoding: str | None = None
+        self, mode: str = "w+b", suffix: str = "", *, ttl: Duration | None = None, encoding: str | None = None
     ) -> IO[Any]:
         """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
         return self._context.creator.open(mode, suffix, ttl, encoding)
@@ -307,7 +306,7 @@ class TempFileManager:
 
         return reopen(self.registry, file_path, mode, encoding, self._context.clock)
 
-    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, ttl: float | None = None) -> str:
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, ttl: Duration | None = None) -> str:
         """Create a directory in ``base_dir`` with mode 0700 and return its path.
 
         As a ``unit`` it is on record, as ``register_directory`` says, for ``ttl`` seconds or ``max_age`` after its last

@@ -56,6 +56,11 @@ class Kind(StrEnum):
     COMPRESSED = "compressed"  # a file whose content is another's, compressed
 
 
+def is_object(path: str) -> bool:
+    """Say whether a path on record is the name of an object in a bucket, and leads to no file."""
+    return path.startswith("s3://")
+
+
 class Nature(NamedTuple):
     """What sets a record apart from that of a plain file about which ``max_age`` decides.
 

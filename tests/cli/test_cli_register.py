@@ -145,7 +145,7 @@ def test_a_nul_in_a_line_is_refused(say: Say) -> None:
         (("x", "--ttl", "soon"), "argument --ttl: 'soon' is no time: give seconds, 0 or more"),
         (("x", "--ttl", "nan"), "argument --ttl: 'nan' is no time: give seconds, 0 or more"),
         (("x", "--ttl", "inf"), "argument --ttl: 'inf' is no time: give seconds, 0 or more"),
-        (("x", "--ttl", "30m"), "argument --ttl: '30m' is no time: give seconds, 0 or more, or a text such as 90s"),
+        (("x", "--ttl", "30M"), "argument --ttl: '30M' is no time: give seconds, 0 or more, or a text such as 90s"),
         (("x", "--ttl=-1"), "argument --ttl: '-1' is no time: give seconds, 0 or more"),
         (("x", "--ttl"), "argument --ttl: expected one argument"),
         (("x", "--tll", "5"), "register does not take --tll 5"),

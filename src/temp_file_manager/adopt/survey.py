@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from temp_file_manager.arguments import seconds
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.records import Identity, TempFile
 from temp_file_manager.rules import is_too_old
@@ -98,7 +99,7 @@ def wanted(
     directory: AnyPath,
     exclude: Iterable[str] = (),
     *,
-    ttl: float | None = None,
+    ttl: Duration | None = None,
     spared: Iterable[str] = (),
     watch: bool = False,
 ) -> Wanted:

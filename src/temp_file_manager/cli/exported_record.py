@@ -5,8 +5,8 @@ import math
 import os
 from typing import Any, NamedTuple
 
-from temp_file_manager.records import PLAIN, Identity, Kind, Nature
-from temp_file_manager.storage.paths import absolute, is_object
+from temp_file_manager.records import PLAIN, Identity, Kind, Nature, is_object
+from temp_file_manager.storage.paths import absolute
 
 KINDS = {"": Kind.FILE, "file": Kind.FILE, **{str(kind): kind for kind in (Kind.QUARANTINED, Kind.COMPRESSED)}}
 """What can be imported. A directory that goes as one is registered again: what is in it may have changed."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from temp_file_manager.cli import render
+from temp_file_manager.durations import written
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
@@ -14,7 +15,10 @@ from temp_file_manager.settings import FIELDS, Layer, Settings, layers, values
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
 
-TIMES = "A TIME is seconds, or a text such as 90s, 30min, 6h, '1 h 30 min' or 2d. "
+TIMES = "A TIME is a text such as 90s, 30m, 2h30m, 7d or '1 week', or a number of seconds. "
+
+_TIMED = (values.seconds, values.positive_seconds, values.age_or_keep)
+"""What reads settings that are lengths of time."""
 
 LONGEST_NUMBER = 18
 """Digits that certainly fit into 64 bits, which is what a database counts with."""
@@ -110,9 +114,9 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
 def seconds(text: str) -> float:
     """Read a flag's length of time: a finite number of seconds, 0 or more, or a text as ``6h`` or ``1 d``."""
     try:
-        return values.span(text)
-    except (ValueError, KeyError, OverflowError):
-        message = f"{text!r} is no time: give seconds, 0 or more, or a text such as 90s, 30min, 6h or 2d"
+        return values.seconds(text)
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no time: give {values.A_TIME}"
         raise argparse.ArgumentTypeError(message) from None
 
 
@@ -157,13 +161,19 @@ def shown(name: str, value: object) -> str:
         return "off" if name == "http_port" else "unset"
     if FIELDS[name].metadata["secret"]:
         return "set"
-    if isinstance(value, Mark):
-        return str(value.described())
     if isinstance(value, tuple):
         return ",".join(map(_name, value)) or "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:04o}" if name == "permission_mask" else str(value)
+    if isinstance(value, float | int) and FIELDS[name].metadata["parse"] in _TIMED:
+        return written(value)
+    if name == "permission_mask":
+        return f"{value:04o}"
+    return _word(value)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Mark):
+        return str(value.described())
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _name(part: object) -> str:

@@ -11,11 +11,11 @@ from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, 
 from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
-from temp_file_manager.records import Identity, TempFile
+from temp_file_manager.records import Identity, TempFile, is_object
 from temp_file_manager.storage.identity import parent_of, same_directory, same_file
 from temp_file_manager.storage.kernel.processes import FileUsers, file_users
 from temp_file_manager.storage.kernel.statx import HERE, Seen, looker
-from temp_file_manager.storage.paths import AnyPath, is_object
+from temp_file_manager.storage.paths import AnyPath
 
 
 class Silent(StrEnum):

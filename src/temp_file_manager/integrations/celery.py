@@ -12,6 +12,7 @@
 import threading
 from typing import Any
 
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.integrations import requires
 from temp_file_manager.manager import TempFileManager
@@ -40,7 +41,7 @@ class TaskSessions:
         ttl: Seconds after which a session ends although its task goes on; None: never.
     """
 
-    def __init__(self, manager: TempFileManager, *, ttl: float | None = None) -> None:
+    def __init__(self, manager: TempFileManager, *, ttl: Duration | None = None) -> None:
         self._manager = manager
         self._ttl = ttl
         self._running = _Running()

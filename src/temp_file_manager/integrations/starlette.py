@@ -13,6 +13,7 @@
 import os
 from typing import Any
 
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.integrations import requires
 from temp_file_manager.manager import TempFileManager
@@ -41,7 +42,7 @@ class SessionMiddleware:
         ttl: Seconds after which a session ends although its request goes on; None: never.
     """
 
-    def __init__(self, app: ASGIApp, manager: TempFileManager, *, ttl: float | None = None) -> None:
+    def __init__(self, app: ASGIApp, manager: TempFileManager, *, ttl: Duration | None = None) -> None:
         self.app = app
         self.manager = manager
         self.ttl = ttl

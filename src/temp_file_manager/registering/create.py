@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import PENDING, Identity
 from temp_file_manager.registering.closed import MANY, ClosedFiles
@@ -60,7 +61,7 @@ class Creator:
         self._mask = mask
         self._limits = limits
 
-    def create(self, suffix: str, prefix: str, ttl: float | None, session: int = 0) -> tuple[int, str]:
+    def create(self, suffix: str, prefix: str, ttl: Duration | None, session: int = 0) -> tuple[int, str]:
         """Create and register an empty file; return its open descriptor and its path.
 
         Raises:
@@ -84,7 +85,7 @@ class Creator:
         nameless = new_files.create_nameless(self._base_dir)
         return self._pending(name, life) if nameless is None else self._linked(nameless, name, life)
 
-    def open(self, mode: str, suffix: str, ttl: float | None, encoding: str | None, session: int = 0) -> IO[Any]:
+    def open(self, mode: str, suffix: str, ttl: Duration | None, encoding: str | None, session: int = 0) -> IO[Any]:
         """Create, register and open a file, which is measured when it is closed."""
         self._closed.tell(MANY)
         fd, path = self.create(suffix, "tmp", ttl, session)

@@ -8,11 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import Identity
+from temp_file_manager.records import Identity, is_object
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.storage.identity import same_file
 from temp_file_manager.storage.kernel.statx import HERE, looker, signed
-from temp_file_manager.storage.paths import is_object
 
 _SWEPT = "it was removed before it could be held"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.objects.address import object_name
@@ -36,7 +37,7 @@ class ObjectRegistrar:
         url: str,
         etag: str | None = None,
         version: str | None = None,
-        ttl: float | None = None,
+        ttl: Duration | None = None,
         tags: Iterable[str] = (),
     ) -> str:
         """Register one; return the full name, by which it is on record.

@@ -4,12 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.records import Selection, TempFile, is_object
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import StatusReport
 from temp_file_manager.rules import status
 from temp_file_manager.storage.kernel.statx import HERE, looker
-from temp_file_manager.storage.paths import is_object
 from temp_file_manager.sweeping.sessions import as_swept
 
 

@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from temp_file_manager.arguments import seconds
+from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import is_object
 from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry import Registry
-from temp_file_manager.storage.paths import is_object
 
 GONE = "it is not there any more"
 
@@ -51,13 +54,14 @@ def unpin_all(registry: Registry, paths: Iterable[str]) -> list[str]:
     return [path for path in asked if path not in known]
 
 
-def pin(registry: Registry, path: str, until: float | None) -> None:
-    """Keep a registered file from every sweep; the arguments are as in ``pin_all``.
+def pin(registry: Registry, path: str, ttl: Duration | None, clock: Wall) -> None:
+    """Keep a registered file from every sweep for a time, or until it is unpinned.
 
     Raises:
-        InvalidArgumentError: it is not registered.
+        InvalidArgumentError: it is not registered, or the time means nothing.
         FileNotFoundError: it is registered, and not there any more.
     """
+    until = None if ttl is None else clock.wall() + seconds("ttl", ttl)
     done = pin_all(registry, (path,), until)
     if done.unknown:
         raise _unknown(path)

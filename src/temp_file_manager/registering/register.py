@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.events import FilesRegistered, Hooks
 from temp_file_manager.records import Identity, Nature, NewFile
@@ -84,7 +85,7 @@ class Registrar:
             not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
         )
 
-    def one(self, file_path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
+    def one(self, file_path: AnyPath, ttl: Duration | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
         if session or not self._plain:
             self.many((file_path,), ttl, tags, session=session)
@@ -112,7 +113,7 @@ class Registrar:
     def many(
         self,
         file_paths: Iterable[AnyPath],
-        ttl: float | None,
+        ttl: Duration | None,
         tags: Iterable[str],
         judge: Judge = anything,
         session: int = 0,

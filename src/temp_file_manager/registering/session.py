@@ -9,6 +9,7 @@ from typing import IO, Any, Literal, NamedTuple, Self
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
@@ -63,7 +64,7 @@ class ManagedSession:
         ValueError: ``ttl`` is negative or not a number.
     """
 
-    def __init__(self, parts: Parts, name: str = "", ttl: float | None = None) -> None:
+    def __init__(self, parts: Parts, name: str = "", ttl: Duration | None = None) -> None:
         self.name = name
         self._ttl = None if ttl is None else seconds("ttl", ttl)
         self._parts = parts
@@ -134,7 +135,7 @@ class ManagedSession:
         """Put many files on record in one step, as the manager's ``register_files`` does."""
         return self._parts.registrar.many(file_paths, None, tags, session=self.number)
 
-    def keep(self, file_path: AnyPath, *, ttl: float | None = None) -> None:
+    def keep(self, file_path: AnyPath, *, ttl: Duration | None = None) -> None:
         """Take a file out of the session: it is registered anew, with its tags, and lives for ``ttl`` or ``max_age``.
 
         Raises:
@@ -151,7 +152,7 @@ class ManagedSession:
                 raise FileNotFoundError(2, reason, path)
             raise OSError(1, reason, path)
 
-    def renew(self, ttl: float | None) -> bool:
+    def renew(self, ttl: Duration | None) -> bool:
         """Let it end ``ttl`` seconds from now in any case; None: not before its process.
 
         Returns:
@@ -208,11 +209,11 @@ class Sessions:
         self._parts = parts
         self._until_exit: ManagedSession | None = None
 
-    def make(self, name: str, ttl: float | None) -> ManagedSession:
+    def make(self, name: str, ttl: Duration | None) -> ManagedSession:
         """Return a session that has not begun."""
         return ManagedSession(self._parts, name, ttl)
 
-    def until(self, until: Until | None, ttl: float | None) -> int:
+    def until(self, until: Until | None, ttl: Duration | None) -> int:
         """Return the number of the session that ends so; 0 if none is meant.
 
         Raises:
@@ -230,7 +231,7 @@ class Sessions:
         return found.number
 
 
-def _end(now: float, ttl: float | None) -> float:
+def _end(now: float, ttl: Duration | None) -> float:
     return math.inf if ttl is None else now + seconds("ttl", ttl)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from temp_file_manager import logs
 from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 from temp_file_manager.records import Kind, Nature, NewFile
 from temp_file_manager.registering.register import CLAIMED, SWEPT, Judge, Registrar, anything
@@ -40,7 +41,7 @@ class UnitRegistrar:
         self._destroys = settings.secure_delete
         self._base_dir = base_dir
 
-    def one(self, path: AnyPath, ttl: float | None, tags: Iterable[str], session: int = 0) -> None:
+    def one(self, path: AnyPath, ttl: Duration | None, tags: Iterable[str], session: int = 0) -> None:
         """Register one.
 
         Raises:
@@ -55,7 +56,7 @@ class UnitRegistrar:
     def many(
         self,
         paths: Iterable[AnyPath],
-        ttl: float | None,
+        ttl: Duration | None,
         tags: Iterable[str],
         judge: Judge = anything,
         session: int = 0,

@@ -50,8 +50,8 @@ _OTHERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "order": (_order, "registration, use or size"),
     "first": (words, "a list of tags"),
     "tags": (words, "a list of tags"),
-    "spare": (values.span, 'seconds, 0 or more, or a text such as "1 min"'),
-    "after": (values.span, 'seconds, 0 or more, or a text such as "30 s"'),
+    "spare": (values.seconds, values.A_TIME),
+    "after": (values.seconds, values.A_TIME),
     "refuse": (flag, "true or false"),
 }
 _KEYS = ("name", *map(str, Measure), "to", *_OTHERS)

@@ -33,20 +33,16 @@ def _by(raw: object) -> By:
     return By(str(raw).strip().lower())
 
 
-def _positive_span(raw: object) -> float:
-    return values.positive_seconds(values.span(raw))
-
-
 _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "match": (_some, "a list of patterns, or leave it out for any path"),
     "tags": (_some, "a list of tags, or leave it out for any"),
     "larger": (values.positive_size, 'bytes, 1 or more, or a text such as "100 MiB"'),
-    "age": (values.span, 'seconds, 0 or more, or a text such as "1 h"'),
+    "age": (values.seconds, values.A_TIME),
     "by": (_by, f"{', '.join(By)}"),
     "keep": (flag, "true or false"),
     "keep_last": (values.whole(1, _MOST), f"a whole number, 1 or more, {_MOST} at most"),
-    "compress": (_positive_span, 'seconds, more than 0, or a text such as "10 min"'),
-    "quarantine": (_positive_span, 'seconds, more than 0, or a text such as "1 d"'),
+    "compress": (values.positive_seconds, values.SOME_TIME),
+    "quarantine": (values.positive_seconds, values.SOME_TIME),
 }
 
 

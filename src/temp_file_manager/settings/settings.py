@@ -28,9 +28,7 @@ class Settings:
     """
 
     base_dir: str = _setting("/tmp/aiecs_temp", values.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
-    max_age: float = _setting(
-        3600, values.seconds, "seconds, 0 or more", "how long a file without its own ttl may live"
-    )
+    max_age: float = _setting(3600, values.seconds, values.A_TIME, "how long a file without its own ttl may live")
     registry: str | None = _setting(
         None,
         values.registry,
@@ -49,7 +47,7 @@ class Settings:
     scope: str | None = _setting(
         None, values.scope, "volume:NAME", "the volume that hosts share; unset, this base directory of this machine"
     )
-    cleanup_interval: float = _setting(300, values.positive_seconds, "seconds, more than 0", "between two sweeps")
+    cleanup_interval: float = _setting(300, values.positive_seconds, values.SOME_TIME, "between two sweeps")
     log_level: str = _setting(
         "INFO",
         values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
@@ -97,7 +95,7 @@ class Settings:
     cleanup_timeout: float | None = _setting(
         None,
         values.positive_seconds,
-        "seconds, more than 0",
+        values.SOME_TIME,
         "a scheduled sweep stops after this; a removal that hangs is abandoned",
     )
     removal_threads: int | None = _setting(
@@ -109,7 +107,7 @@ class Settings:
     if_unknown: float | None = _setting(
         None,
         values.age_or_keep,
-        "keep, or seconds, 0 or more",
+        f"keep, or {values.A_TIME}",
         "the age at which a file goes of which nothing can tell whether it is open",
     )
     paranoid: bool | None = _setting(

@@ -8,7 +8,11 @@ import os
 import re
 from collections.abc import Callable
 
+from temp_file_manager.durations import seconds_of
 from temp_file_manager.limits import Mark
+
+A_TIME = "seconds, 0 or more, or a text such as 90s, 2h30m or 7d"
+SOME_TIME = "seconds, more than 0, or a text such as 90s, 2h30m or 7d"
 
 
 def number(raw: object) -> float:
@@ -23,8 +27,8 @@ def number(raw: object) -> float:
 
 
 def seconds(raw: object) -> float:
-    """Read a length of time, 0 or more."""
-    value = number(raw)
+    """Read a length of time, 0 or more: seconds, a text as ``1 h 30 min`` or ``7d``, or a timedelta."""
+    value = seconds_of(raw)
     if not 0 <= float(value) < math.inf:
         raise ValueError(raw)
     return value
@@ -39,7 +43,6 @@ def positive_seconds(raw: object) -> float:
 
 
 _AMOUNT = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
-_SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"b": 1} | {
     f"{letter}{unit}": base**power
     for power, letter in enumerate("kmgtp", 1)
@@ -47,14 +50,6 @@ _SIZES = {"b": 1} | {
 }
 _MOST_BYTES = 2**63 - 1
 """More no file system holds, and no registry counts."""
-
-
-def span(raw: object) -> float:
-    """Read a length of time, 0 or more: ``90 s``, ``6h``, ``1 h 30 min``, ``1 d``, or seconds."""
-    text = str(raw).strip()
-    if not isinstance(raw, str) or not re.fullmatch(rf"(?:{_AMOUNT}\s*)+", text):
-        return seconds(raw)
-    return seconds(sum(float(amount) * _SPANS[unit.lower()] for amount, unit in re.findall(_AMOUNT, text)))
 
 
 def size(raw: object) -> int:
@@ -102,7 +97,7 @@ def positive_mark(raw: object) -> Mark:
 
 
 def age_or_keep(raw: object) -> float | None:
-    """Read an age in seconds; ``keep`` is None."""
+    """Read an age; ``keep`` is None."""
     return None if str(raw).strip().lower() == "keep" else seconds(raw)
 
 

@@ -32,11 +32,6 @@ def as_recorded(path: AnyPath) -> str:
     return path if isinstance(path, str) and is_object(path) else absolute(path)
 
 
-def is_object(path: str) -> bool:
-    """Say whether a path on record is the name of an object in a bucket, and leads to no file."""
-    return path.startswith("s3://")
-
-
 def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     """Return each of ``paths`` made ``absolute``.
 

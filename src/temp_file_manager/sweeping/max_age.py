@@ -5,19 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from temp_file_manager.arguments import seconds
+from temp_file_manager.durations import Duration
 
 
 class MaxAge:
     """The age limit of files without their own ttl.
 
     Args:
-        value: Seconds.
+        value: A length of time.
 
     Attributes:
         cap: The most seconds that it may be, whatever it is set to, as a fleet's policy says; infinity: any number.
     """
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: Duration) -> None:
         self.cap = math.inf
         self.value = value
 
@@ -27,7 +28,7 @@ class MaxAge:
         return min(self._value, self.cap)
 
     @value.setter
-    def value(self, value: float) -> None:
+    def value(self, value: Duration) -> None:
         self._value = seconds("max_age", value)
 
     @property
@@ -36,7 +37,7 @@ class MaxAge:
         return self.cap < self._value
 
     @contextmanager
-    def being(self, value: float) -> Iterator[None]:
+    def being(self, value: Duration) -> Iterator[None]:
         """Have it be so many seconds for a while."""
         before, self.value = self._value, value
         try:

@@ -12,6 +12,7 @@ from temp_file_manager import logs
 from temp_file_manager.arguments import seconds
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError, RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
@@ -49,7 +50,7 @@ class Bounds:
     stop: Stop = lambda: False
 
     @classmethod
-    def of(cls, limit: int | None, budget: float | None, stop: Stop) -> Self:
+    def of(cls, limit: int | None, budget: Duration | None, stop: Stop) -> Self:
         """Return bounds that somebody has given.
 
         Raises:

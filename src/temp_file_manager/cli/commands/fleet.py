@@ -92,7 +92,7 @@ def _set(centre: "Centre", args: argparse.Namespace, wanted: dict[str, str | Non
     made = centre.set(
         Policy(
             args.target,
-            _read("--max-age", wanted["max_age"], values.span, "a time, such as 90s, 6h or 2d"),
+            _read("--max-age", wanted["max_age"], values.seconds, values.A_TIME),
             _read("--max-bytes", wanted["max_bytes"], values.positive_size, "bytes, 1 or more, or as 20GiB"),
             _read("--max-files", wanted["max_files"], values.whole(1), "a whole number, 1 or more"),
             args.paused,

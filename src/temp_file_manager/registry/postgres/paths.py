@@ -3,6 +3,7 @@
 import os
 
 from temp_file_manager.errors import InvalidArgumentError
+from temp_file_manager.records import is_object
 
 
 class Paths:
@@ -23,7 +24,7 @@ class Paths:
         Raises:
             InvalidArgumentError: it lies outside the root.
         """
-        if not self._prefix:
+        if not self._prefix or is_object(path):
             return os.fsencode(path)
         if not path.startswith(self._text) or len(path) == len(self._text):
             raise InvalidArgumentError(f"{path!r} is not below {self._text}, the root of the shared volume")
@@ -43,7 +44,7 @@ class Paths:
 
     def here(self, stored: bytes) -> bytes:
         """Return a stored path as this host has it: below the root, whatever somebody has stored."""
-        return self._prefix + stored
+        return stored if is_object(os.fsdecode(stored)) else self._prefix + stored
 
     def origin_here(self, stored: bytes) -> bytes:
         """Return a stored origin as this host has it."""

@@ -20,7 +20,7 @@ from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
 from temp_file_manager.service.api import confined, requests
-from temp_file_manager.service.api.models import PageQuery, PathQuery, Paths, Registration, SweepOrder
+from temp_file_manager.service.api.models import PageQuery, PathQuery, Paths, Registration, SweepOrder, in_seconds
 from temp_file_manager.service.api.sessions import living
 from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
@@ -80,7 +80,8 @@ class Files:
     def _registered(self, asked: Registration) -> RegisterReport:
         context = self._manager.context
         session = 0 if asked.session is None else living(context, asked.session).number
-        return confined.register(context, asked.paths, asked.ttl, asked.tags, session, unit=asked.unit)
+        ttl = None if asked.ttl is None else in_seconds(asked.ttl)
+        return confined.register(context, asked.paths, ttl, asked.tags, session, unit=asked.unit)
 
     async def status(self, request: Request) -> Response:
         """Answer what is known about files."""

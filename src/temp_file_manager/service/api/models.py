@@ -1,11 +1,13 @@
 """Bodies and queries of requests as models: requests are checked by them, and the description is made of them."""
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from temp_file_manager.durations import seconds_of
 from temp_file_manager.inspection import overview
 from temp_file_manager.sweeping.history import SWEEPS
 
@@ -31,6 +33,12 @@ Path = Annotated[
     ),
 ]
 
+Time = Annotated[
+    Annotated[float, Meta(ge=0, le=LONGEST_TTL)]
+    | Annotated[str, Meta(max_length=LONGEST_NAME, extra_json_schema={"pattern": "^[0-9]{1,6}(s|m|h|d|w)$"})],
+    Meta(description="Seconds, or a text such as 90s, 30m, 7d or, beyond the pattern, 2h30m."),
+]
+
 Step = Literal[60, 900, 86400]
 """The history's ``STEPS``, in seconds, written out: types cannot be computed."""
 
@@ -50,6 +58,21 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 def reference(model: type[Struct]) -> dict[str, str]:
     """Return how a description names a model's schema."""
     return {"$ref": REFERENCE.format(name=model.__name__)}
+
+
+def in_seconds(ttl: float | str) -> float:
+    """Return in seconds how long something may live.
+
+    Raises:
+        ValueError: it is none, or is too long.
+    """
+    try:
+        seconds = seconds_of(ttl)
+    except (ValueError, OverflowError):
+        seconds = math.inf
+    if not 0 <= seconds <= LONGEST_TTL:
+        raise ValueError(f"ttl is {ttl!r}: give a time such as 2h30m, or seconds, up to {LONGEST_TTL:g}")
+    return seconds
 
 
 def check_path(path: str) -> None:
@@ -88,8 +111,8 @@ class Registration(Paths, frozen=True):
     """Files to be put on record."""
 
     ttl: Annotated[
-        Annotated[float, Meta(ge=0, le=LONGEST_TTL)] | None,
-        Meta(description="Seconds these files may live; null: the max_age of whoever sweeps."),
+        Time | None,
+        Meta(description="How long these files may live; null: the max_age of whoever sweeps."),
     ] = None
     tags: Annotated[
         tuple[Annotated[str, Meta(max_length=LONGEST_TAG)], ...],
@@ -109,6 +132,8 @@ class Registration(Paths, frozen=True):
     def __post_init__(self) -> None:
         """Judge what types cannot say."""
         super().__post_init__()
+        if self.ttl is not None:
+            in_seconds(self.ttl)
         if self.ttl is not None and self.session is not None:
             raise ValueError("files in a session live as long as it does: give ttl or session, not both")
 
@@ -117,13 +142,21 @@ class Beginning(Model, frozen=True):
     """A session that is to begin. No process owns it: so it needs an end."""
 
     name: Annotated[str, Meta(max_length=LONGEST_NAME, description="A word of your own; it need not be unique.")]
-    ttl: Annotated[float, Meta(ge=0, le=LONGEST_TTL, description="Seconds it may live, if it is not renewed.")]
+    ttl: Annotated[Time, Meta(description="How long it may live, if it is not renewed.")]
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        in_seconds(self.ttl)
 
 
 class Renewal(Model, frozen=True):
     """Another end for a session."""
 
-    ttl: Annotated[float, Meta(ge=0, le=LONGEST_TTL, description="Seconds it may live from now on.")]
+    ttl: Annotated[Time, Meta(description="How long it may live from now on.")]
+
+    def __post_init__(self) -> None:
+        """Judge what types cannot say."""
+        in_seconds(self.ttl)
 
 
 class SweepOrder(Model, frozen=True):

@@ -8,7 +8,7 @@ from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.sessions import SessionStatus, sessions, statuses
 from temp_file_manager.service.api import requests
-from temp_file_manager.service.api.models import LARGEST_NUMBER, Beginning, NoQuery, Renewal
+from temp_file_manager.service.api.models import LARGEST_NUMBER, Beginning, NoQuery, Renewal, in_seconds
 from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 
@@ -36,12 +36,12 @@ class Sessions:
 
     def _begin(self, asked: Beginning) -> dict[str, object]:
         now = self._context.clock_guard.wall()
-        begun = self._context.registry.begin(asked.name, now=now, ends_at=now + asked.ttl, owner=None)
+        begun = self._context.registry.begin(asked.name, now=now, ends_at=now + in_seconds(asked.ttl), owner=None)
         return describe.session(living(self._context, begun.number))
 
     async def renew(self, request: Request) -> Response:
         """Give a session another end, which its files follow."""
-        ttl = (await requests.body(request, Renewal)).ttl
+        ttl = in_seconds((await requests.body(request, Renewal)).ttl)
         return as_json(await run_in_threadpool(self._renew, _number(request), ttl))
 
     def _renew(self, number: int, ttl: float) -> dict[str, object]:
