@@ -13,6 +13,7 @@ from benchmarks.campaigns import actors, diary, judge
 from benchmarks.campaigns.actors import Place
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.diary import Line
+from benchmarks.campaigns.world import World
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 
@@ -46,7 +47,7 @@ def fork(role: Callable[[Place], None], place: Place) -> int:
         os._exit(1)
 
 
-def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], *, forced: bool) -> Place:
+def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], *, forced: bool, world: World) -> Place:
     """Make a process its directory, and return its place.
 
     Args:
@@ -56,10 +57,17 @@ def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], 
         seed: Of what it does.
         sign: The pipe, and the byte, by which it says that it gets on.
         forced: Whether sweeps take everything.
+        world: What all live in.
     """
     os.mkdir(f"{root}/{name}")
     return Place(
-        base, f"{root}/{name}", f"{root}/{name}.diary", seed, forced, partial(os.write, sign[0], bytes([sign[1]]))
+        base,
+        f"{root}/{name}",
+        f"{root}/{name}.diary",
+        seed,
+        forced,
+        partial(os.write, sign[0], bytes([sign[1]])),
+        world,
     )
 
 
@@ -68,13 +76,14 @@ def lines(path: str) -> list[Line]:
     return diary.read(path) if os.path.exists(path) else []
 
 
-def judged(base: str, played: Round, campaign: Campaign) -> list[str]:
+def judged(base: str, played: Round, campaign: Campaign, world: World) -> list[str]:
     """Return what is wrong with a round whose processes are dead, and count what was met."""
     problems = [f"a process failed: {_failure(played.root, name)}" for name in sorted(os.listdir(played.root))
                 if name.endswith(".failed")]  # fmt: skip
     told = judge.stories(played.owners)
     places = {name: f"{played.root}/{name.rpartition('-')[0]}/{name}" for name in told}
-    manager = TempFileManager(base, registry="sqlite:")
+    world.rest()
+    manager = world.manager(base)
     there, recorded = _found(manager, places)
     problems += judge.of_files(told, there, recorded, forced=played.forced)
     problems += judge.of_removals(told, played.sweepers, forced=played.forced)
