@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from random import Random
 
 import psycopg
+from tests.postgres_server import PostgresServer
 
 from benchmarks.campaigns import actors, roamer
 from benchmarks.campaigns.actors import Place
@@ -17,7 +18,6 @@ from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.proxy import Proxy
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.world import World
-from postgres_server import PostgresServer
 from temp_file_manager.sweeping import sweep
 
 LEASE = 1.5

@@ -1,6 +1,6 @@
 """A proxy between clients and a server's socket, in a process of its own, that delays what is said and cuts it off.
 
-``python -m benchmarks.campaigns.proxy LISTENING SERVER`` reads words from its standard input: ``cut`` ends all
+As a program, with the paths of its socket and of the server's, it reads words from its standard input: ``cut`` ends all
 connections, with whatever is under way in them; ``delay SECONDS`` lets each answer wait up to so long.
 """
 
@@ -25,7 +25,7 @@ class Proxy:
     def __init__(self, listening: str, server: str) -> None:
         os.makedirs(os.path.dirname(listening), exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.campaigns.proxy", listening, server],
+            [sys.executable, __file__, listening, server],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
