@@ -109,6 +109,8 @@ async def _main(listening: str, server: str) -> None:
     print("ready", flush=True)
     while line := await words.readline():
         between.hear(line.decode())
+    between.hear("cut")
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
 
 if __name__ == "__main__":
