@@ -18,7 +18,7 @@ TEST_FILES = sorted(TESTS.rglob("*.py"))
 
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
-    {"errors", "causes", "records", "limits", "sessions", "chunks", "text", "clock", "forks", "version"},
+    {"errors", "causes", "records", "limits", "sessions", "chunks", "text", "clock", "machine", "forks", "version"},
     {"reports", "rules", "events", "arguments", "logs", "settings"},
     {"storage"},
     {"registry"},

@@ -85,6 +85,7 @@ def test_all_seventeen_variables_of_the_specification() -> None:
     assert len(SPECIFIED) == 17
     ours = {  # beyond the specification
         "registry": None,
+        "registry_password_file": None,
         "protect_open": True,
         "if_unknown": None,
         "paranoid": False,
@@ -124,7 +125,8 @@ def test_no_credential_is_repeated() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"TEMP_FILE_REGISTRY": "Mysql://user:secret@host/db"})
     assert caught.value.problems == (
-        "TEMP_FILE_REGISTRY is 'Mysql://…@host/db': give memory: or sqlite: or sqlite:///PATH",
+        "TEMP_FILE_REGISTRY is 'Mysql://…@host/db': give memory: or sqlite: or sqlite:///PATH or "
+        "postgresql://[USER@]HOST[:PORT]/DATABASE",
     )
 
 
@@ -156,6 +158,7 @@ def test_a_near_miss_is_a_problem_and_a_stranger_is_not() -> None:
 ALLOWED: dict[str, Callable[[Any], bool]] = {
     "base_dir": lambda value: isinstance(value, str) and value != "" and "\0" not in value,
     "max_age": lambda value: 0 <= float(value) < math.inf,
+    "registry_password_file": lambda value: value is None or (value != "" and "\0" not in value),
     "registry": lambda value: value is None or value.startswith(("memory:", "sqlite:")),
     "paranoid": lambda value: type(value) is bool,
     "protect_open": lambda value: type(value) is bool,

@@ -45,6 +45,14 @@ class Clock(Protocol):
         """Return True as soon as ``event`` is set, False once ``seconds`` have elapsed."""
 
 
+class SharedClock(Clock, Protocol):
+    """A clock that several machines read. ``machine`` has this one's, by which it is judged."""
+
+    @property
+    def machine(self) -> Clock:
+        """This machine's clocks."""
+
+
 class SystemClock:
     """The machine's clocks."""
 

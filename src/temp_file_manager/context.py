@@ -20,7 +20,7 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
+from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
@@ -149,7 +149,7 @@ class Context:
             base_dir: Wins over the settings.
             max_age: Seconds; wins over the settings.
             registry: An address or an object; wins over the settings.
-            clock: What tells the time; the machine's if None.
+            clock: What tells the time; the registry's, or else the machine's, if None.
             hooks: Callables that hear every event.
 
         Raises:
@@ -165,7 +165,7 @@ class Context:
         wanted = registry or settings.registry
         directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes))
         directory.make()
-        opened = open_registry(wanted, base, identify, plugins.schemes)
+        opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
             _refuse(settings, plugins, opened, base)
             return cls._of(settings, directory, age, opened, clock, hooks, plugins)
@@ -192,9 +192,10 @@ class Context:
         hooks: Iterable[Hook],
         plugins: Plugins,
     ) -> Self:
-        clock, base_dir = clock or SystemClock(), directory.path
+        own, base_dir = clock or (registry.clock.machine if registry.clock else None), directory.path
+        clock = clock or registry.clock or SystemClock()
         told, history = Hooks((*plugins.hooks, *hooks)), History(registry, clock)
-        guard, large, scheduler = ClockGuard(registry, clock), LargeSweepGuard(registry), Scheduler(clock)
+        guard, large, scheduler = ClockGuard(registry, clock, own), LargeSweepGuard(registry), Scheduler(clock)
         ruling, storages = _ruled(settings, base_dir, registry, clock, guard, age, plugins)
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, settings.cleanup_batch_size)
@@ -252,6 +253,12 @@ class Context:
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""
         return self.storages.choose(protect_open=protect_open, force=force)
+
+
+def told(settings: Settings) -> dict[str, str]:
+    """Return what registries are told beside their address, by the settings' names."""
+    given = {PASSWORD_FILE: settings.registry_password_file}
+    return {name: value for name, value in given.items() if value}
 
 
 def _ruling(settings: Settings, base_dir: str, age: MaxAge) -> Ruling | None:

@@ -59,9 +59,9 @@ def wrong_token(whence: str, before: int) -> None:
     logger.warning(f"A request from {printable(whence)} brought a wrong token{more}")
 
 
-def open_token_file(path: str, undo: str) -> None:
-    """Tell that others may read the secret of the API."""
-    logger.warning(f"All users may read the token in {printable(path)}: take that right away ({undo})")
+def open_secret_file(path: str, undo: str) -> None:
+    """Tell that others may read the secret of the API, or a registry's password."""
+    logger.warning(f"All users may read the secret in {printable(path)}: take that right away ({undo})")
 
 
 def not_noted(error: Exception) -> None:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from uuid import uuid4
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from postgres_server import PostgresServer
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
@@ -33,6 +36,7 @@ from temp_file_manager.records import (
 )
 from temp_file_manager.registry import THIS_PROCESS, Claim, Looked, MemoryRegistry, Registry, Settlement, counters
 from temp_file_manager.registry.contract import Holder
+from temp_file_manager.registry.postgres.registry import PostgresRegistry
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW
@@ -737,7 +741,27 @@ class LockstepInSqlite(Lockstep):
         shutil.rmtree(self.place)
 
 
+class LockstepInPostgres(Lockstep):
+    writes_wait = True
+    settlements_lag = True
+    place: str
+
+    def make_registry(self) -> Registry:
+        return PostgresRegistry(self.place, f"volume:{uuid4().hex}")
+
+    def teardown(self) -> None:
+        self.registry.close()
+
+
+@pytest.fixture(scope="module")
+def place(postgres: PostgresServer) -> None:
+    """Has a database ready, in which each history has a scope of its own."""
+    LockstepInPostgres.place = postgres.conninfo(postgres.new_database())
+
+
 TestLockstepInMemory = LockstepInMemory.TestCase
 TestLockstepInMemory.settings = settings(SETTINGS, max_examples=250)
 TestLockstepInSqlite = LockstepInSqlite.TestCase
 TestLockstepInSqlite.settings = settings(SETTINGS, max_examples=100)
+TestLockstepInPostgres = pytest.mark.usefixtures("place")(LockstepInPostgres.TestCase)
+TestLockstepInPostgres.settings = settings(SETTINGS, max_examples=15)

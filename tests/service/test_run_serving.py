@@ -314,7 +314,7 @@ def test_a_token_that_others_may_read_is_told_of(tmp_path: Path, caplog: pytest.
     for mode, told in ((0o600, 0), (0o440, 0), (0o444, 1)):
         secret.chmod(mode)
         assert read_token(Settings(api_token_file=str(secret))) == TOKEN
-        assert caplog.text.count(f"All users may read the token in {secret}") == told
+        assert caplog.text.count(f"All users may read the secret in {secret}") == told
     assert "take that right away (chmod 0440)" in caplog.text
 
 

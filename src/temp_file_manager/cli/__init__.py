@@ -28,6 +28,7 @@ from temp_file_manager.cli.commands import (
     list_,
     pin,
     register,
+    registry,
     restore,
     rules,
     run,
@@ -39,7 +40,7 @@ from temp_file_manager.cli.commands import (
     why,
 )
 from temp_file_manager.cli.options import Parser, UsageError
-from temp_file_manager.clock import Clock, SystemClock
+from temp_file_manager.clock import Clock
 from temp_file_manager.errors import LargeSweepError, RecordClaimedError, RegistryFullError, TempFileError
 
 COMMANDS = (
@@ -65,6 +66,7 @@ COMMANDS = (
     check,
     health,
     doctor,
+    registry,
     export,
     import_,
     config,
@@ -82,14 +84,14 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
     Args:
         argv: The words after the program's name; None for those of this process, which then is taken to end
             with this call: see ``run``.
-        clock: What tells every command the time; the machine's if None.
+        clock: What tells every command the time; the registry's, or else the machine's, if None.
 
     Returns:
         The exit code: 0 done, 1 something failed, 2 bad usage or settings.
     """
     try:
         render.prepare()
-        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock or SystemClock())
+        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock)
         render.flush()
     except (RegistryFullError, RecordClaimedError, LargeSweepError) as error:
         render.problem(error)
@@ -129,7 +131,7 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     return program, commands.choices
 
 
-def _command(argv: list[str], *, ends_process: bool, clock: Clock) -> int:
+def _command(argv: list[str], *, ends_process: bool, clock: Clock | None) -> int:
     program, known = parsers()
     try:
         args, unknown = program.parse_known_args(_with_command(argv))

@@ -1,7 +1,5 @@
 """Services that ``run`` offers beside its sweeps: page, API and metrics, as far as they are asked for and can be."""
 
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -9,6 +7,7 @@ from temp_file_manager import logs
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import FIELDS, Settings, values, variable
+from temp_file_manager.settings.secret_file import read_secret
 from temp_file_manager.text import printable
 
 HTTP = ("http_host", "http_port", "http_socket", "http_allowed_hosts", "api_token", "api_token_file")
@@ -63,31 +62,9 @@ def read_token(settings: Settings) -> str | None:
     path = settings.api_token_file
     if path is None:
         return settings.api_token
-    name = variable("api_token_file")
+    allowed = FIELDS["api_token"].metadata["allowed"]
+    secret = read_secret("api_token_file", path, allowed)
     try:
-        with open(path, encoding="ascii") as file:
-            found, token = os.fstat(file.fileno()), values.token(file.read().strip())
-    except OSError as error:
-        raise SettingsError([f"{name}: cannot read {printable(path)}: {error.strerror}"]) from error
-    except ValueError as error:  # also what is no ASCII
-        allowed = FIELDS["api_token"].metadata["allowed"]
-        raise SettingsError([f"{name}: {printable(path)} must hold {allowed}"]) from error
-    _judge(path, found)
-    return token
-
-
-def _judge(path: str, found: os.stat_result) -> None:
-    """Refuse a token that others may choose; tell of one that they may read.
-
-    Read it may be by default where Docker and Kubernetes put secrets, and there nobody else is.
-    """
-    mode = stat.S_IMODE(found.st_mode)
-    undo = f"chmod {mode & 0o770:04o}"
-    if mode & stat.S_IWOTH or found.st_uid not in (0, os.geteuid()):
-        whose = "all users may write to it" if mode & stat.S_IWOTH else f"it belongs to user {found.st_uid}"
-        advice = f"{undo}" if mode & stat.S_IWOTH else "give a file of this user's or root's"
-        raise SettingsError(
-            [f"{variable('api_token_file')}: {printable(path)} is not to be trusted: {whose} ({advice})"]
-        )
-    if mode & stat.S_IROTH:
-        logs.open_token_file(path, undo)
+        return values.token(secret)
+    except ValueError as error:
+        raise SettingsError([f"{variable('api_token_file')}: {printable(path)} must hold {allowed}"]) from error

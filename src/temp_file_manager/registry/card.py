@@ -22,6 +22,8 @@ class Properties:
         keeps_identity: Whether it keeps the identity of each file, so that another one is not taken for it.
         shared_by: Who can use the same records at a time.
         files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
+        chunk: Records that a sweep claims at a time, at most.
+        heirs: Whether a session may have heirs, which inherit a lock file of this machine.
     """
 
     address: str
@@ -29,3 +31,5 @@ class Properties:
     keeps_identity: bool = False
     shared_by: SharedBy = SharedBy.PROCESS
     files: tuple[str, ...] = ()
+    chunk: int = 500
+    heirs: bool = False

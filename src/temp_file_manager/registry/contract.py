@@ -19,6 +19,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+from temp_file_manager.clock import SharedClock
 from temp_file_manager.records import Identity, Measured, Nature, NewFile, Selection, TempFile
 from temp_file_manager.registry.answers import Forecast, Page, Stats, Sums
 from temp_file_manager.registry.card import Properties
@@ -232,11 +233,13 @@ class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
         properties: Its card.
         lock: Taken for each change of records but those that come through ``files`` and, where records outlive the
             process, those of sweeps: who holds it may read and write ``files`` steadily. A forked child has its own.
+        clock: What tells the time to all who share it, where that is not each machine's own clock.
         patience: Seconds that whoever wants to change a claimed record waits for the claim's end, at most.
     """
 
     properties: Properties
     lock: Lock
+    clock: SharedClock | None = None
     patience: float = 5.0
 
     def __init__(self) -> None:

@@ -1,10 +1,11 @@
 """The registry's protocol for natures: what rules decide about records, and which records stand for others."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Protocol
 
-from temp_file_manager.records import Ruled, TempFile
+from temp_file_manager.records import PLAIN, Kind, Nature, Ruled, TempFile
 
 
 class Natures(Protocol):
@@ -43,3 +44,27 @@ class Natures(Protocol):
             directory: Absolute, as paths on record are.
             asof: Seconds since the epoch; pins that have ended by then do not count.
         """
+
+
+def nature_of(rule: str | None, kind: str | None, origin: bytes | None) -> Nature:
+    """Return a nature as others see it.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if rule is None and kind is None and origin is None:
+        return PLAIN
+    known = _KINDS.get(kind or "")  # a look-up costs a third of what making the enum's member does
+    if known is None:
+        raise ValueError(kind)
+    return tuple.__new__(Nature, (rule or "", known, os.fsdecode(origin) if origin else ""))
+
+
+_KINDS = {str(kind): kind for kind in Kind}
+
+
+def stored(nature: Nature) -> tuple[str | None, str | None, bytes | None]:
+    """Return a nature as rows have it: rule, kind and origin."""
+    if nature is PLAIN:
+        return None, None, None
+    return nature.rule or None, str(nature.kind) or None, os.fsencode(nature.origin) or None

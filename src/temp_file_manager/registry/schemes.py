@@ -1,21 +1,34 @@
 """Registry addresses: which scheme opens which registry, where it keeps its records, and how it may be shown."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from temp_file_manager.errors import RegistryError
+from temp_file_manager.machine import machine
 from temp_file_manager.registry.contract import Identify, Registry
 from temp_file_manager.registry.files import unidentified
 from temp_file_manager.registry.memory.registry import MemoryRegistry
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.text import masked
 
+if TYPE_CHECKING:
+    from temp_file_manager.registry.postgres.server import Server
+
 MEMORY = "memory:"
 """Where an application's records live when nothing else is said."""
 
+POSTGRESQL = "postgresql:"
+"""Where the records of many hosts live."""
+
 SQLITE = "sqlite:"
 """Where the command line's live: a command's process ends before the next begins."""
+
+
+PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Address:
         outlives_process: Whether its records do.
         file: The file they live in, made or not; None when they live in none.
         options: What follows the ``?``.
+        told: What the settings say to all registries, by their names; what a scheme does not know it passes over.
     """
 
     scheme: str
@@ -35,6 +49,7 @@ class Address:
     outlives_process: bool
     file: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +102,54 @@ def _open_sqlite(address: Address, base_dir: str, identify: Identify) -> Registr
     return SqliteRegistry(address.file, base_dir, synchronous=synchronous, identify=identify)
 
 
+def _parse_postgresql(rest: str, base_dir: str) -> Address:
+    from temp_file_manager.registry.postgres import address  # noqa: PLC0415 - few have a server
+
+    del base_dir
+    said = address.read(rest)
+    return Address("postgresql", address.shown(said), outlives_process=True, options=said)
+
+
+@contextmanager
+def _postgres_extra() -> Iterator[None]:
+    """Name the extra if it is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise RegistryError(
+            "a registry on PostgreSQL needs psycopg, which is not installed: "
+            "pip install 'temp-file-manager[postgres]' adds it"
+        ) from error
+
+
+def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
+    with _postgres_extra():
+        from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
+    scope = f"local:{machine()}:{os.path.abspath(base_dir)}"
+    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+
+
+def open_server(address: Address, told: Mapping[str, str]) -> "Server":
+    """Return the server that an address of ``postgresql:`` names, not yet asked anything.
+
+    Args:
+        address: What ``parse`` returned.
+        told: As in ``open_registry``.
+
+    Raises:
+        RegistryError: the extra is not there.
+    """
+    with _postgres_extra():
+        from temp_file_manager.registry.postgres.opening import server_of  # noqa: PLC0415 - an extra
+    return server_of(address.options, told.get(PASSWORD_FILE, ""))
+
+
 SCHEMES: dict[str, Scheme] = {
     "memory": Scheme(("memory:",), _parse_memory, _open_memory),
     "sqlite": Scheme(("sqlite:", "sqlite:///PATH"), _parse_sqlite, _open_sqlite),
+    "postgresql": Scheme(("postgresql://[USER@]HOST[:PORT]/DATABASE",), _parse_postgresql, _open_postgresql),
 }
 
 
@@ -97,7 +157,7 @@ def parse(address: str, base_dir: str, schemes: Mapping[str, Scheme] = SCHEMES) 
     """Read an address; opens and makes nothing.
 
     Args:
-        address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, or ``sqlite:///PATH``.
+        address: ``memory:``, ``sqlite:`` for the usual file in ``base_dir``, ``sqlite:///PATH``, or ``postgresql://…``.
         base_dir: Whose records are meant.
         schemes: The kinds that there are.
 
@@ -117,6 +177,7 @@ def open_registry(
     base_dir: str,
     identify: Identify = unidentified,
     schemes: Mapping[str, Scheme] = SCHEMES,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Registry:
     """Return the registry that ``registry`` names: an object as it is, None a new one in memory.
 
@@ -125,13 +186,14 @@ def open_registry(
         base_dir: Whose records it is to hold.
         identify: Tells which file is at an unknown path that is written to ``files``.
         schemes: As in ``parse``.
+        told: See ``Address``.
 
     Raises:
         RegistryError: no registry has that name, or it cannot be opened.
     """
     if isinstance(registry, Registry):
         return registry
-    address = parse(registry or MEMORY, base_dir, schemes)
+    address = replace(parse(registry or MEMORY, base_dir, schemes), told=told)
     return schemes[address.scheme].open(address, base_dir, identify)
 
 

@@ -29,8 +29,8 @@ class Sessions(Protocol):
                 registry tell whether they live.
 
         Raises:
-            InvalidArgumentError: it would have neither an owner nor an end; it is to have heirs, where no other
-                process sees the records; or its name cannot be written as UTF-8.
+            InvalidArgumentError: it would have neither an owner nor an end; it is to have heirs, where none can be;
+                or its name cannot be written as UTF-8.
         """
 
     @abstractmethod

@@ -52,8 +52,11 @@ class Settings:
     registry: str | None = _setting(
         None,
         values.registry,
-        "memory: or sqlite: or sqlite:///PATH",
+        "memory: or sqlite: or sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/DATABASE",
         "where records live: unset, the command line's in sqlite:, others' in memory:",
+    )
+    registry_password_file: str | None = _setting(
+        None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
     cleanup_interval: float = _setting(
         300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"

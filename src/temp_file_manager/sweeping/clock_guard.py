@@ -6,7 +6,9 @@ from collections.abc import Callable
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock, boot_id
 from temp_file_manager.errors import RegistryFullError
+from temp_file_manager.machine import machine
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.registry.journal import last_line
 from temp_file_manager.sweeping.watermark import (
     JITTER,
@@ -27,24 +29,39 @@ NAME = "clock"
 _PAGE = 1000
 
 
+def name_of(registry: Registry) -> str:
+    """Return the journal that the watermark of this machine is in."""
+    return NAME if registry.properties.shared_by is not SharedBy.HOSTS else f"{NAME} {machine()}"
+
+
 class ClockGuard:
     """Reads the clocks for scheduled sweeps, and keeps the watermark in the registry.
 
     Several processes may share it: their clocks are the same, so they write the same line. (Two that write at the very
-    moment of a jump may lose it; the next look finds it again.)
+    moment of a jump may lose it; the next look finds it again.) Where machines share the registry each has a line of
+    its own: its own clock is what it judges the shared one by.
 
     Args:
-        registry: Where the watermark is kept, under ``"clock"``.
+        registry: Where the watermark is kept, under ``name_of``.
         clock: The clocks.
+        own: This machine's, if ``clock`` is one that several share.
         max_off: Seconds the machine may have been off, by its wall clock, without anybody asking.
         boot: Names the boot of the machine.
     """
 
     def __init__(
-        self, registry: Registry, clock: Clock, *, max_off: float = MAX_OFF, boot: Callable[[], str] = boot_id
+        self,
+        registry: Registry,
+        clock: Clock,
+        own: Clock | None = None,
+        *,
+        max_off: float = MAX_OFF,
+        boot: Callable[[], str] = boot_id,
     ) -> None:
         self._registry = registry
-        self._clock = clock
+        self._name = name_of(registry)
+        self._wall = clock.wall
+        self._elapsed = (own or clock).elapsed
         self._max_off = max_off
         self._boot = boot
         self._unsaved: Watermark | None = None
@@ -57,8 +74,8 @@ class ClockGuard:
 
         Where neither clock has jumped since it was last asked this costs a subtraction.
         """
-        wall = self._clock.wall()
-        ahead = wall - self._clock.elapsed()
+        wall = self._wall()
+        ahead = wall - self._elapsed()
         if not abs(ahead - self._noticed) <= JITTER:
             self._notice()
             self._noticed = ahead
@@ -66,8 +83,8 @@ class ClockGuard:
 
     def asof(self) -> float:
         """Return what ages are read at by now, as the last look found it; look at nothing but the clocks."""
-        wall = self._clock.wall()
-        return wall if self._lag is None else min(wall, self._clock.elapsed() + self._lag)
+        wall = self._wall()
+        return wall if self._lag is None else min(wall, self._elapsed() + self._lag)
 
     def _notice(self) -> None:
         now = self._now()
@@ -125,18 +142,18 @@ class ClockGuard:
             RegistryError: it cannot be written down.
         """
         now = self._now()
-        self._registry.write(NAME, written(Watermark(now)), now.wall, keep=1)
+        self._registry.write(self._name, written(Watermark(now)), now.wall, keep=1)
         self._unsaved = None
         self._lag = now.wall - now.elapsed
 
     def _mark(self) -> Watermark | None:
-        return self._unsaved or parsed(last_line(self._registry, NAME))
+        return self._unsaved or parsed(last_line(self._registry, self._name))
 
     def _now(self) -> Moment:
         # A machine may fall asleep between two readings, which would look like a jump.
         for _ in range(3):
-            elapsed, wall = self._clock.elapsed(), self._clock.wall()
-            if self._clock.elapsed() - elapsed < JITTER / 2:
+            elapsed, wall = self._elapsed(), self._wall()
+            if self._elapsed() - elapsed < JITTER / 2:
                 break
         return Moment(wall, elapsed, self._boot())
 
@@ -166,7 +183,7 @@ class ClockGuard:
 
     def _keep(self, mark: Watermark) -> None:
         try:
-            self._registry.write(NAME, written(mark), mark.line.wall, keep=1)
+            self._registry.write(self._name, written(mark), mark.line.wall, keep=1)
         except RegistryFullError:  # must not stop the sweep that makes room
             self._unsaved = mark
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from temp_file_manager.cli import open_manager
-from temp_file_manager.clock import Clock
+from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.overview import REST, outlook, overview
@@ -47,12 +47,12 @@ class Lookout:
 
     Args:
         settings: Where the registry is, and what counts as healthy.
-        clock: What tells the time.
+        clock: What tells the time; the registry's, or else the machine's, if None.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None) -> None:
         self._settings = settings
-        self._clock = clock
+        self._clock, self._given = clock or SystemClock(), clock
         self._base = os.path.abspath(settings.base_dir)
         self._address = open_manager.address_of(settings)
         self._context: Context | None = None
@@ -103,10 +103,10 @@ class Lookout:
             self._open = there
             if there is None:
                 refuse_unsafe(self._base)
-                self._context = Context.beside(self._settings, clock=self._clock)
+                self._context = Context.beside(self._settings, clock=self._given)
             else:
                 registry = self._settings.registry or SQLITE
-                self._context = Context.open(self._settings, registry=registry, clock=self._clock)
+                self._context = Context.open(self._settings, registry=registry, clock=self._given)
         return self._context
 
     def _there(self) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from threading import RLock
 from typing import Any
 
 from temp_file_manager.registry.postgres.server import Row, Server
@@ -30,13 +31,21 @@ class Scope:
         self.number = 0
         self.owner = 0
         self.registry = ""
+        self._entering = RLock()
+
+    @property
+    def process(self) -> str:
+        """This process, for people: its host and its number."""
+        return f"{socket.gethostname()} {os.getpid()}"
 
     def after_fork(self) -> None:
         """Be another owner than the parent."""
         self.owner = 0
+        self._entering = RLock()
 
     def look(self, statement: str, **bound: Any) -> list[Row]:
         """Return what a statement of this name reads, of this scope."""
+        self.server.refuse_older()
         if not self.number:
             found = self.server.reader.execute(self.sql["scope"], {"name": self.name})
             if found:
@@ -49,11 +58,11 @@ class Scope:
         return self.server.writer.execute(self.sql[statement], bound | {"scope": self.number, "owner": self.owner})
 
     def enter(self) -> None:
-        """Make the scope if nobody has, and become an owner in it."""
-        if not self.owner:
-            bound = {
-                "name": self.name,
-                "kind": self.name.partition(":")[0],
-                "process": f"{socket.gethostname()} {os.getpid()}",
-            }
-            ((self.number, self.owner, self.registry),) = self.server.writer.execute(self.sql["enter"], bound)
+        """Make the scope if nobody has, and become an owner in it: one, whichever threads ask for it at a time."""
+        self.server.refuse_changes()
+        if self.owner:
+            return
+        with self._entering:
+            if not self.owner:
+                bound = {"name": self.name, "kind": self.name.partition(":")[0], "process": self.process}
+                ((self.number, self.owner, self.registry),) = self.server.writer.execute(self.sql["enter"], bound)

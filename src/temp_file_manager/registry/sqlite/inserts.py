@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 
 from temp_file_manager.records import NOTHING, PENDING, PLAIN, Identity, Nature, NewFile
 from temp_file_manager.registry.files import Timed
-from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of, stored
+from temp_file_manager.registry.natures import stored
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 
 _PLACES = 100
 """Asked about at a time; SQLite may have been built to take no more than a thousand parameters."""

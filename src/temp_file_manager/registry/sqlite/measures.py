@@ -5,16 +5,8 @@ from json import dumps
 from sqlite3 import Connection
 
 from temp_file_manager.records import Measured
+from temp_file_manager.registry.measures import is_later
 from temp_file_manager.registry.sqlite.transaction import Transactions
-
-
-def is_news(found: Measured) -> bool:
-    """Say whether a look has found what its record did not say, so that nothing is written where all is as it was."""
-    return found.disk != found.record.disk or _is_later(found.used_at, found.record.used_at)
-
-
-def _is_later(used_at: float | None, known: float | None) -> bool:
-    return used_at is not None and (known is None or used_at > known)
 
 
 def note(transactions: Transactions, connection: Connection, found: Sequence[Measured]) -> None:
@@ -30,7 +22,7 @@ def note(transactions: Transactions, connection: Connection, found: Sequence[Mea
         if taken != disk:
             rooms.append((taken, number))
             more += taken - (size or 0 if disk is None else disk)
-        if _is_later(used_at, record.used_at):
+        if is_later(used_at, record.used_at):
             uses.append((number, used_at))
     connection.executemany(sql["measure"], rooms)
     connection.executemany(sql["use"], uses)

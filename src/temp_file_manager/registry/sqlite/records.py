@@ -13,10 +13,11 @@ from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Records
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.measures import is_news
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.inserts import next_number, take_numbers
-from temp_file_manager.registry.sqlite.measures import is_news, note
+from temp_file_manager.registry.sqlite.measures import note
 from temp_file_manager.registry.sqlite.orders import in_order, tagged
 from temp_file_manager.registry.sqlite.rows import (
     DIRECTORY,

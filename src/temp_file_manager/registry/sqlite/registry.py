@@ -66,6 +66,7 @@ class SqliteRegistry(StoredRegistry):
             keeps_identity=True,
             shared_by=SharedBy.HOST,
             files=(path,),
+            heirs=True,
         )
 
     def _in_child(self) -> None:

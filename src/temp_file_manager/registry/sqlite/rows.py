@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from temp_file_manager.chunks import Chunk, Place, is_uncommon
 from temp_file_manager.errors import RegistryError
-from temp_file_manager.records import PLAIN, Identity, Kind, Nature, Selection, TempFile
+from temp_file_manager.records import Identity, Selection, TempFile
+from temp_file_manager.registry.natures import nature_of
 from temp_file_manager.rules import LAST_RETRY, waiting_since
 from temp_file_manager.text import printable
 
@@ -271,30 +272,6 @@ def record_of(row: Row) -> TempFile:
             *nature_of(rule, kind, origin),
         ),
     )
-
-
-def nature_of(rule: str | None, kind: str | None, origin: bytes | None) -> Nature:
-    """Return a nature as others see it.
-
-    Raises:
-        ValueError: there is no such kind.
-    """
-    if rule is None and kind is None and origin is None:
-        return PLAIN
-    known = _KINDS.get(kind or "")  # a look-up costs a third of what making the enum's member does
-    if known is None:
-        raise ValueError(kind)
-    return _new(Nature, (rule or "", known, os.fsdecode(origin) if origin else ""))
-
-
-_KINDS = {str(kind): kind for kind in Kind}
-
-
-def stored(nature: Nature) -> tuple[str | None, str | None, bytes | None]:
-    """Return a nature as rows have it: rule, kind and origin."""
-    if nature is PLAIN:
-        return None, None, None
-    return nature.rule or None, str(nature.kind) or None, os.fsencode(nature.origin) or None
 
 
 class Taken(Chunk):

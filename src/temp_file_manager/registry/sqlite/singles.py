@@ -8,6 +8,7 @@ from threading import Lock, get_ident
 
 from temp_file_manager.records import NOTHING, PLAIN, Nature, NewFile
 from temp_file_manager.registry.claim import Looked
+from temp_file_manager.registry.natures import stored
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.errors import damaged
 from temp_file_manager.registry.sqlite.inserts import (
@@ -18,7 +19,7 @@ from temp_file_manager.registry.sqlite.inserts import (
     statement,
     take_out,
 )
-from temp_file_manager.registry.sqlite.rows import Row, place_of, stored
+from temp_file_manager.registry.sqlite.rows import Row, place_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
 

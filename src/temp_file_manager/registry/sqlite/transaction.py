@@ -11,13 +11,14 @@ from typing import TypeVar
 
 from temp_file_manager.records import Kind, Nature, NewFile
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.natures import nature_of
 from temp_file_manager.registry.sessions import no_such_session
 from temp_file_manager.registry.sqlite.database import Database, nothing
 from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.inserts import Whose, add_files, drop_empty, take_numbers, take_out
 from temp_file_manager.registry.sqlite.owners import Owners
 from temp_file_manager.registry.sqlite.place import CLAIMERS
-from temp_file_manager.registry.sqlite.rows import Row, consecutive, nature_of, place_of
+from temp_file_manager.registry.sqlite.rows import Row, consecutive, place_of
 from temp_file_manager.registry.sqlite.sql import load_statements
 
 _NOBODY = 0

@@ -180,6 +180,7 @@ class LooksContract(RegistryWords):
             self.registry.replace([("/c/a", NOW)])
             settlements = self.registry.settlements
             assert in_child(lambda: paths_of(self.claim(later()).records)) == ["/c/a"]
+            self.let_lapse()
             if found_by_another:
                 assert not self.claim(later(-900)).records
             again = Again([])

@@ -56,6 +56,7 @@ class ProcessesContract(RegistryWords):
         assert sorted(self.registry.files) == ["/c/a", "/c/b"]
         assert "removed" not in self.counters
         self.settle(claim, Status.REMOVED)
+        self.let_lapse()
         assert self.free == ["/c/b"], "the child's claim ended with it"
 
     def test_a_forked_child_is_not_within_what_its_parent_is(self) -> None:
@@ -77,10 +78,11 @@ class ProcessesContract(RegistryWords):
             return self.registry.exclusive("work").__enter__()  # and never leaves
 
         assert in_child(dies)
+        self.let_lapse()
         assert child()
 
     def test_a_claim_ends_with_its_process(self) -> None:
-        """However it ends, also that on what hangs, and before its lease: the records are free at once."""
+        """However it ends, also that on what hangs, and before its lease: the records are free when it is known."""
         self.patience(LONG)
 
         def child() -> list[str]:
@@ -93,6 +95,7 @@ class ProcessesContract(RegistryWords):
         for change in (*CHANGES, *WRITES):
             self.registry.replace([("/c/a", NOW), ("/c/b", NOW + 1)])
             assert in_child(child) == ["/c/a", "/c/b", "/c/b"]
+            self.let_lapse()
             began = monotonic()
             change(self.registry, "/c/a")
             assert monotonic() - began < LONG / 2

@@ -87,9 +87,9 @@ class SessionsContract(RegistryWords):
             return
         raise AssertionError("nobody could be told of it")
 
-    def test_heirs_need_records_that_others_see(self) -> None:
-        """Their session lives as long as this process has not let go of it, or they have not."""
-        if self.registry.properties.shared_by is SharedBy.PROCESS:
+    def test_heirs_inherit_a_lock_file(self) -> None:
+        """Where there is one: their session lives as long as this process has not let go of it, or they have not."""
+        if not self.registry.properties.heirs:
             assert self.refuses(NOW + 5, HEIRS)
             return
         number = self.begin(owner=HEIRS)
@@ -304,6 +304,7 @@ class SessionsContract(RegistryWords):
             return number
 
         number = in_child(child)
+        self.let_lapse()
         session = self.sessions[number]
         assert (session.owner, session.alive) == (ANOTHER_PROCESS, False)
         assert not self.claim(later()).records

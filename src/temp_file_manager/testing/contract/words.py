@@ -39,6 +39,9 @@ class RegistryWords:
         """Return a second object on the records of ``registry``, as another process has; None where there is none."""
         return None
 
+    def let_lapse(self) -> None:
+        """Let time pass for processes that have died, where nothing but a lapse tells of their death; for no other."""
+
     @property
     def registry(self) -> Registry:
         """The test's registry."""

@@ -26,8 +26,8 @@ CREATE TABLE tfm.scopes (
 
 CREATE TABLE tfm.files (
     id bigint PRIMARY KEY DEFAULT nextval('tfm.numbers'),  -- the record's generation
-    scope integer NOT NULL REFERENCES tfm.scopes (id),
-    owner bigint NOT NULL,  -- which registry object added it
+    scope integer NOT NULL,  -- refers to scopes without a constraint, which would be asked once for each file
+    owner bigint NOT NULL,  -- which registry object added it; 0: nobody
     path bytea NOT NULL,  -- of a volume: below its root
     registered_at float8 NOT NULL,
     due_at float8,
@@ -39,7 +39,8 @@ CREATE TABLE tfm.files (
     disk bigint,
     used_at float8,
     identity bytea,  -- six numbers of eight bytes; see Identity
-    tags text[],
+    tags text,  -- a JSON array: a tag may hold what no text of a database can; NULL: none
+    lapses smallint NOT NULL DEFAULT 0,  -- how many claims on it have lapsed since it was registered
     session bigint NOT NULL DEFAULT 0,
     rule text,
     kind text,
@@ -48,6 +49,8 @@ CREATE TABLE tfm.files (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX files_by_age ON tfm.files (scope, registered_at, id) WHERE due_at IS NULL;
 CREATE INDEX files_by_due ON tfm.files (scope, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX files_with_ttl_by_age ON tfm.files (scope, registered_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX files_by_tags ON tfm.files (scope, tags) WHERE tags IS NOT NULL;
 CREATE INDEX files_by_retry ON tfm.files (scope, retry_at, id) WHERE retry_at IS NOT NULL;
 CREATE INDEX files_by_session ON tfm.files (session) WHERE session <> 0;
 CREATE INDEX files_by_origin ON tfm.files (scope, origin) WHERE origin IS NOT NULL;
@@ -56,12 +59,12 @@ CREATE INDEX files_without_end ON tfm.files (scope, rule, registered_at) WHERE d
 
 -- A claim of a thousand is one row, not a mark in a thousand.
 CREATE TABLE tfm.claims (
-    id bigint PRIMARY KEY DEFAULT nextval('tfm.numbers'),
-    scope integer NOT NULL REFERENCES tfm.scopes (id),
+    id bigint PRIMARY KEY,  -- chosen at random by whoever claims, who so knows it before it is there
+    scope integer NOT NULL,
     claimer bigint NOT NULL,  -- an owner
-    lapses_at float8 NOT NULL,  -- as whoever claims says
+    lapses_at float8 NOT NULL,  -- as whoever claims says; infinite: with its owner
     files bigint[] NOT NULL,
-    places tid[] NOT NULL
+    places tid[] NOT NULL  -- where the files were; none once a part of the claim has been settled
 ) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX claims_by_scope ON tfm.claims (scope);
 
@@ -92,6 +95,16 @@ CREATE TABLE tfm.totals (
     value float8 NOT NULL,
     PRIMARY KEY (scope, owner, name)
 ) WITH (fillfactor = 50);
+
+-- What the records of each set of tags are, and take; as rare as tags.
+CREATE TABLE tfm.tagged (
+    scope integer NOT NULL REFERENCES tfm.scopes (id),
+    owner bigint NOT NULL,
+    tags text NOT NULL,
+    records float8 NOT NULL,
+    bytes float8 NOT NULL,
+    PRIMARY KEY (scope, owner, tags)
+);
 
 CREATE TABLE tfm.notes (
     id bigint PRIMARY KEY DEFAULT nextval('tfm.numbers'),

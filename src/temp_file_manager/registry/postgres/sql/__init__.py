@@ -4,8 +4,11 @@ import pkgutil
 
 from temp_file_manager.registry.statements import read_statements
 
-MIGRATIONS = ("001_registry.sql",)
+MIGRATIONS = ("001_registry.sql", "002_records.sql", "003_keeping.sql")
 """In their order; how many of them a database has seen is its schema."""
+
+STATEMENTS = ("statements.sql", "keeping.sql")
+"""Files of statements, in an order in which each finds the fragments that it uses."""
 
 
 def load(name: str) -> str:
@@ -16,5 +19,5 @@ def load(name: str) -> str:
 
 
 def load_statements() -> dict[str, str]:
-    """Return the statements of ``statements.sql`` by name, with the fragments in their places."""
-    return read_statements(load("statements.sql"))
+    """Return the statements of all files of statements by name, with the fragments in their places."""
+    return read_statements("\n".join(load(name) for name in STATEMENTS))
