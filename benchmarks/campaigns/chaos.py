@@ -28,6 +28,7 @@ SKEWED = 3 * 3600.0
 DELAYED = 0.3
 """Seconds that an answer is late, at most."""
 PROCESSES: tuple[Callable[[Place], None], ...] = (*[roamer.roam] * 6, actors.sweep, actors.sweep, actors.hear)
+LEFT = frozenset({"hold of a dead process"})
 _OWNERS_ARE_DEAD = "UPDATE tfm.owners SET seen_at = 0"
 
 
@@ -109,7 +110,7 @@ def chaos(
         with Proxy(f"{server.place}/proxy/.s.PGSQL.5432", f"{server.place}/.s.PGSQL.5432") as proxy, leases(LEASE):
             weather = Weather(server, proxy, database)
             address = f"postgresql://postgres@/{database}?host={server.place}/proxy"
-            world = World(address, weather.disturb, weather.rest, enter, STOPPED)
+            world = World(address, weather.disturb, weather.rest, enter, STOPPED, LEFT)
             return storm(operations, directory, seed, told, PROCESSES, world)
     finally:
         server.remove()

@@ -18,7 +18,6 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 
 _PR_SET_PDEATHSIG = 1
-LEFT_BY_THE_DEAD = {"leftover lock file"}
 UNANSWERED = (diary.REGISTERING, diary.PINNING, diary.UNPINNING, diary.HOLDING, diary.RELEASING, diary.FORGETTING)
 
 
@@ -98,7 +97,7 @@ def judged(base: str, played: Round, campaign: Campaign, world: World) -> list[s
     there, recorded = _found(manager, places)
     problems += judge.of_a_sweep(told, judge.RECORDED, there, recorded)
     problems += judge.of_others(told, there)
-    problems += _not_settled(manager)
+    problems += _not_settled(manager, world)
     manager.close()
     return list(dict.fromkeys(problems))
 
@@ -114,12 +113,12 @@ def _found(manager: TempFileManager, places: dict[str, str]) -> tuple[set[str], 
     return there, {os.path.basename(path) for path in manager.registry.get(places.values())}
 
 
-def _not_settled(manager: TempFileManager) -> list[str]:
+def _not_settled(manager: TempFileManager, world: World) -> list[str]:
     """Return what the registry has left of a round, now that everything has gone."""
     left = manager.registry.stats().records
     problems = [f"{left} records are left when everything has been swept"] if left else []
     findings = check(manager.context, fix=True)
-    return problems + [f"check: {one.kind}: {one.subject}" for one in findings if one.kind not in LEFT_BY_THE_DEAD]
+    return problems + [f"check: {one.kind}: {one.subject}" for one in findings if one.kind not in world.left]
 
 
 def _count(counts: Counter[str], played: Round, cut: int) -> None:

@@ -1,6 +1,7 @@
 """The world that processes of a campaign live in: their registry, and what happens to it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -25,6 +26,7 @@ class World:
         rest: Called when all processes are dead: returns when what they had claimed and held is free.
         enter: Called in each process before its role begins.
         stopped: Seconds for which a process is stopped at most.
+        left: Kinds of findings that dead processes leave, and that the next sweep ends.
     """
 
     registry: str = "sqlite:"
@@ -32,10 +34,13 @@ class World:
     rest: Callable[[], None] = _nothing
     enter: Callable[[Random], None] | None = None
     stopped: float = 0.3
+    left: frozenset[str] = frozenset({"leftover lock file"})
 
     def manager(self, base: str, **how: object) -> TempFileManager:
-        """Return a manager of a base directory in this world."""
-        return TempFileManager(base, registry=self.registry, **how)  # type: ignore[arg-type]  # passed on as they come
+        """Return a manager of a base directory in this world, as soon as its registry answers."""
+        while True:
+            with suppress(*UNANSWERED):
+                return TempFileManager(base, registry=self.registry, **how)  # type: ignore[arg-type]  # passed on as they come
 
 
 SQLITE = World()
