@@ -7,6 +7,7 @@ import sys
 from time import perf_counter
 
 from benchmarks.campaigns.campaign import Campaign
+from benchmarks.campaigns.chaos import chaos
 from benchmarks.campaigns.faults import faults
 from benchmarks.campaigns.fill import fill
 from benchmarks.campaigns.kill import kill
@@ -14,6 +15,7 @@ from benchmarks.campaigns.overflow import overflow
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.swap import swap
 
+_RAGING = {"storm": storm, "chaos": chaos}
 MOST = 40
 """Problems that are shown: the last say where to look."""
 
@@ -31,6 +33,9 @@ def _arguments() -> argparse.Namespace:
     )
     storming.add_argument("--operations", type=int, default=100_000)
     storming.add_argument("--seed", type=int, default=None, help="of what is done (one is taken, and printed)")
+    raging = campaigns.add_parser("chaos", help="a storm of hosts on one PostgreSQL server, to which much happens, too")
+    raging.add_argument("--operations", type=int, default=100_000)
+    raging.add_argument("--seed", type=int, default=None, help="of what is done (one is taken, and printed)")
     faulting = campaigns.add_parser(
         "faults", help="an error or a signal at each system call of a registration and a sweep"
     )
@@ -42,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     filling.add_argument("--rate", type=int, default=1000, help="files a second, 8 KiB each (1,000)")
     overflowing = campaigns.add_parser("overflow", help="make files in a watched directory faster than events are read")
     overflowing.add_argument("--files", type=int, default=50_000)
-    for campaign in (killing, swapping, storming, faulting):
+    for campaign in (killing, swapping, storming, raging, faulting):
         campaign.add_argument("--dir", help="where the files are made (the system's temporary directory)")
     return parser.parse_args()
 
@@ -54,10 +59,10 @@ def _told(text: str) -> None:
 def _ran(arguments: argparse.Namespace) -> Campaign:
     if arguments.campaign == "kill":
         return kill(arguments.rounds, arguments.dir, arguments.seed, _told)
-    if arguments.campaign == "storm":
-        seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-        print(f"again: python -m benchmarks.campaigns storm --operations {arguments.operations} --seed {seed}")
-        return storm(arguments.operations, arguments.dir, seed, _told)
+    if arguments.campaign in _RAGING:
+        seed, name = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed, arguments.campaign
+        print(f"again: python -m benchmarks.campaigns {name} --operations {arguments.operations} --seed {seed}")
+        return _RAGING[name](arguments.operations, arguments.dir, seed, _told)
     if arguments.campaign == "faults":
         return faults(arguments.most, arguments.dir, arguments.seed, _told, only=arguments.only)
     if arguments.campaign == "fill":

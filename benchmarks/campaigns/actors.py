@@ -4,12 +4,14 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from benchmarks.campaigns import diary
 from benchmarks.campaigns.diary import Diary
+from benchmarks.campaigns.world import UNANSWERED, World
 from temp_file_manager import RecordsSettled, Settings, TempFileManager
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 
@@ -33,6 +35,7 @@ class Place:
         seed: Of what it does.
         forced: Whether sweeps take everything that is on record, or what is due.
         ready: Told when it begins; sweepers tell it after each sweep, too.
+        world: What all live in.
     """
 
     base: str
@@ -41,6 +44,7 @@ class Place:
     seed: int
     forced: bool
     ready: Callable[[], object]
+    world: World
 
 
 class Owner:
@@ -48,7 +52,7 @@ class Owner:
 
     def __init__(self, place: Place) -> None:
         self.random = Random(place.seed)
-        self.manager = TempFileManager(place.base, registry="sqlite:")
+        self.manager = place.world.manager(place.base)
         self._diary = Diary(place.diary)
         self._directory = place.directory
         self._prefix = os.path.basename(place.directory)
@@ -76,7 +80,10 @@ class Owner:
     def register(self, names: list[str], ttl: float) -> set[str]:
         """Register files in one step; return the names of those that now are."""
         self._diary.write(diary.REGISTERING, names, "later" if ttl == LATER else "due")
-        report = self.manager.register_files([self.path(name) for name in names], ttl=ttl)
+        try:
+            report = self.manager.register_files([self.path(name) for name in names], ttl=ttl)
+        except UNANSWERED:
+            return set()
         refused = {os.path.basename(path) for path, _ in report.refused}
         registered = set(names) - refused
         for word, told in ((diary.REFUSED, refused), (diary.REGISTERED, registered)):
@@ -96,6 +103,8 @@ class Owner:
             call(self.path(name))
         except REFUSALS:
             self._diary.write(diary.REFUSED, [name])
+            return False
+        except UNANSWERED:
             return False
         self._diary.write(after, [name])
         return True
@@ -157,7 +166,7 @@ def sweep(place: Place, *, hears: bool = False) -> None:
                 book.write(diary.SETTLED, [name], f"{outcome.status} {outcome.record.registered_at!r}")
 
     settings = Settings(base_dir=place.base, cleanup_batch_size=random.choice((3, 50, 1000)))
-    manager = TempFileManager(place.base, registry="sqlite:", settings=settings, hooks=[settled] if hears else [])
+    manager = place.world.manager(place.base, settings=settings, hooks=[settled] if hears else [])
     number = witnessed(book)
     place.ready()
     while True:
@@ -169,7 +178,8 @@ def sweep_once(manager: TempFileManager, book: Diary, number: list[int], *, forc
     """Sweep what is due, or everything."""
     number[0] += 1
     book.write(diary.SWEEPING, [""], str(number[0]))
-    manager.cleanup(force=forced)
+    with suppress(*UNANSWERED):
+        manager.cleanup(force=forced)
 
 
 def witnessed(book: Diary) -> list[int]:
@@ -197,4 +207,6 @@ def hear(place: Place) -> None:
 def play(role: Callable[[Place], None], place: Place) -> None:
     """Play a role in this process, which ends by being killed."""
     logging.disable()
+    if place.world.enter:
+        place.world.enter(Random(place.seed))
     role(place)

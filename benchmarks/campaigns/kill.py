@@ -16,7 +16,7 @@ from benchmarks.campaigns import actors
 from benchmarks.campaigns.actors import Place
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.rounds import Round, fork, judged, lines, prepared
-from temp_file_manager import TempFileManager
+from benchmarks.campaigns.world import SQLITE
 
 OWNERS: tuple[Callable[[Place], None], ...] = (actors.register, actors.register, actors.pin)
 SWEEPERS: tuple[Callable[[Place], None], ...] = (actors.sweep, actors.hear)
@@ -42,7 +42,9 @@ def _played(base: str, number: int, root: str, random: Random) -> Round:
     reader, writer = os.pipe()
     pids, diaries = [], []
     for at, role in enumerate(OWNERS + SWEEPERS):
-        place = prepared(base, root, f"{number}-{at}", random.randrange(2**32), (writer, at), forced=forced)
+        place = prepared(
+            base, root, f"{number}-{at}", random.randrange(2**32), (writer, at), forced=forced, world=SQLITE
+        )
         pids.append(fork(role, place))
         diaries.append(place.diary)
     os.close(writer)
@@ -66,14 +68,14 @@ def kill(rounds: int, directory: str | None, seed: int, told: Callable[[str], No
     """
     root = os.path.realpath(tempfile.mkdtemp(prefix="tfm-kill-", dir=directory))
     base, random, campaign = f"{root}/base", Random(seed), Campaign()
-    TempFileManager(base, registry="sqlite:").close()  # warmed: what children need is imported
+    SQLITE.manager(base).close()  # warmed: what children need is imported
     for number in range(rounds):
         place = f"{root}/{number}"
         os.mkdir(place)
         played = _played(base, number, place, random)
         campaign.counts["rounds"] += 1
         campaign.counts["processes killed"] += len(OWNERS + SWEEPERS)
-        campaign.problems += judged(base, played, campaign)
+        campaign.problems += judged(base, played, campaign, SQLITE)
         if campaign.problems:
             campaign.problems.append(f"round {number} is kept in {place}")
             return campaign

@@ -13,11 +13,11 @@ from benchmarks.campaigns import actors, diary, judge
 from benchmarks.campaigns.actors import Place
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.diary import Line
+from benchmarks.campaigns.world import World
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 
 _PR_SET_PDEATHSIG = 1
-LEFT_BY_THE_DEAD = {"leftover lock file"}
 UNANSWERED = (diary.REGISTERING, diary.PINNING, diary.UNPINNING, diary.HOLDING, diary.RELEASING, diary.FORGETTING)
 
 
@@ -46,7 +46,7 @@ def fork(role: Callable[[Place], None], place: Place) -> int:
         os._exit(1)
 
 
-def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], *, forced: bool) -> Place:
+def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], *, forced: bool, world: World) -> Place:
     """Make a process its directory, and return its place.
 
     Args:
@@ -56,10 +56,17 @@ def prepared(base: str, root: str, name: str, seed: int, sign: tuple[int, int], 
         seed: Of what it does.
         sign: The pipe, and the byte, by which it says that it gets on.
         forced: Whether sweeps take everything.
+        world: What all live in.
     """
     os.mkdir(f"{root}/{name}")
     return Place(
-        base, f"{root}/{name}", f"{root}/{name}.diary", seed, forced, partial(os.write, sign[0], bytes([sign[1]]))
+        base,
+        f"{root}/{name}",
+        f"{root}/{name}.diary",
+        seed,
+        forced,
+        partial(os.write, sign[0], bytes([sign[1]])),
+        world,
     )
 
 
@@ -68,13 +75,14 @@ def lines(path: str) -> list[Line]:
     return diary.read(path) if os.path.exists(path) else []
 
 
-def judged(base: str, played: Round, campaign: Campaign) -> list[str]:
+def judged(base: str, played: Round, campaign: Campaign, world: World) -> list[str]:
     """Return what is wrong with a round whose processes are dead, and count what was met."""
     problems = [f"a process failed: {_failure(played.root, name)}" for name in sorted(os.listdir(played.root))
                 if name.endswith(".failed")]  # fmt: skip
     told = judge.stories(played.owners)
     places = {name: f"{played.root}/{name.rpartition('-')[0]}/{name}" for name in told}
-    manager = TempFileManager(base, registry="sqlite:")
+    world.rest()
+    manager = world.manager(base)
     there, recorded = _found(manager, places)
     problems += judge.of_files(told, there, recorded, forced=played.forced)
     problems += judge.of_removals(told, played.sweepers, forced=played.forced)
@@ -89,7 +97,7 @@ def judged(base: str, played: Round, campaign: Campaign) -> list[str]:
     there, recorded = _found(manager, places)
     problems += judge.of_a_sweep(told, judge.RECORDED, there, recorded)
     problems += judge.of_others(told, there)
-    problems += _not_settled(manager)
+    problems += _not_settled(manager, world)
     manager.close()
     return list(dict.fromkeys(problems))
 
@@ -105,12 +113,12 @@ def _found(manager: TempFileManager, places: dict[str, str]) -> tuple[set[str], 
     return there, {os.path.basename(path) for path in manager.registry.get(places.values())}
 
 
-def _not_settled(manager: TempFileManager) -> list[str]:
+def _not_settled(manager: TempFileManager, world: World) -> list[str]:
     """Return what the registry has left of a round, now that everything has gone."""
     left = manager.registry.stats().records
     problems = [f"{left} records are left when everything has been swept"] if left else []
     findings = check(manager.context, fix=True)
-    return problems + [f"check: {one.kind}: {one.subject}" for one in findings if one.kind not in LEFT_BY_THE_DEAD]
+    return problems + [f"check: {one.kind}: {one.subject}" for one in findings if one.kind not in world.left]
 
 
 def _count(counts: Counter[str], played: Round, cut: int) -> None:

@@ -21,17 +21,17 @@ from benchmarks.campaigns.actors import Place
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.diary import Line
 from benchmarks.campaigns.rounds import Round, fork, judged, lines, prepared
-from temp_file_manager import TempFileManager
+from benchmarks.campaigns.world import SQLITE, World
 
 PROCESSES: tuple[Callable[[Place], None], ...] = (*[roamer.roam] * 6, actors.sweep, actors.hear)
 A_ROUND = 5000
 """Operations, after which what was done is judged."""
 PAUSE = 0.015
 """Seconds between two disturbances, on an average."""
-STOPPED = 0.3
-"""Seconds for which a process is stopped at most."""
 HUNG = 30.0
 """Seconds after which a process that does nothing, and is not stopped, counts as hung: far more than any may wait."""
+WORLDLY = 0.15
+"""The share of disturbances that happen to the world, and not to one process."""
 SIGNS = 256
 """Processes that are told apart by the byte that they write when they get on."""
 FORCED = 4
@@ -60,6 +60,7 @@ class _Weather:
     random: Random
     campaign: Campaign
     roles: tuple[Callable[[Place], None], ...]
+    world: World
     running: list[_Running] = field(default_factory=list)
     by_sign: dict[int, _Running] = field(default_factory=dict)
     told: list[list[Line]] = field(default_factory=list)
@@ -77,7 +78,8 @@ class _Weather:
         name, sign = f"{self.number}-{self.made}", self.made % SIGNS
         self.made += 1
         seed = self.random.randrange(2**32)
-        place = prepared(self.base, self.root, name, seed, (self._writer, sign), forced=self.forced)
+        sign_here = (self._writer, sign)
+        place = prepared(self.base, self.root, name, seed, sign_here, forced=self.forced, world=self.world)
         started = _Running(self.roles[at], fork(self.roles[at], place), place.diary, time.monotonic())
         self.by_sign[sign] = started  # its own: of a process that was killed signs may be left in the pipe
         return started
@@ -105,6 +107,9 @@ class _Weather:
         return counted
 
     def _disturb(self) -> None:
+        if self.world.disturb and self.random.random() < WORLDLY:
+            self.campaign.counts[self.world.disturb(self.random)] += 1
+            return
         at = self.random.randrange(len(self.running))
         one, kind = self.running[at], self.random.random()
         if one.stopped or not one.begun:
@@ -114,7 +119,7 @@ class _Weather:
             self.campaign.counts["interrupts"] += 1
         elif kind < 0.85:
             os.kill(one.pid, signal.SIGSTOP)
-            one.stopped = time.monotonic() + self.random.random() * STOPPED
+            one.stopped = time.monotonic() + self.random.random() * self.world.stopped
             self.campaign.counts["processes stopped and continued"] += 1
         else:
             self._kill(one)
@@ -149,6 +154,7 @@ def storm(
     seed: int,
     told: Callable[[str], None],
     roles: tuple[Callable[[Place], None], ...] = PROCESSES,
+    world: World = SQLITE,
 ) -> Campaign:
     """Play rounds; keep the directory of one in which something was wrong, and end there.
 
@@ -158,21 +164,22 @@ def storm(
         seed: Of what processes do, and of what is done to them. The rest is the machine's scheduling.
         told: Hears how far it has come.
         roles: What each of the processes does.
+        world: What they live in.
     """
     root = os.path.realpath(tempfile.mkdtemp(prefix="tfm-storm-", dir=directory))
     base, random, campaign = f"{root}/base", Random(seed), Campaign()
-    TempFileManager(base, registry="sqlite:").close()  # warmed: what children need is imported
+    world.manager(base).close()  # warmed: what children need is imported
     while campaign.counts["operations"] < operations:
         number = campaign.counts["rounds"]
         os.mkdir(f"{root}/{number}")
-        weather = _Weather(base, f"{root}/{number}", number, random, campaign, roles)
+        weather = _Weather(base, f"{root}/{number}", number, random, campaign, roles, world)
         try:
             hung = weather.play(min(A_ROUND, operations - campaign.counts["operations"]))
         finally:
             played = weather.end()
         campaign.counts["rounds"] += 1
         campaign.problems += [hung] if hung else []
-        campaign.problems += judged(base, played, campaign)
+        campaign.problems += judged(base, played, campaign, world)
         if campaign.problems:
             campaign.problems.append(f"round {number} is kept in {root}")
             return campaign
