@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 DUE, LATER = 0.0, 3600.0
 """How long a file may live: not at all, or beyond the campaign's round."""
 SOON = 0.02
+BATCH = 20
+WHILE = 0.3
+"""Seconds after which a process turns to what it has registered again, at most."""
+NEVER = threading.Event()
 LATELY = 60
 """So many of its last files a process turns to again."""
 REFUSALS = (InvalidArgumentError, FileNotFoundError, RecordClaimedError)
@@ -136,6 +141,20 @@ def _again(owner: Owner, name: str) -> None:
         owner.change(diary.FORGETTING, diary.FORGOT, name, owner.forget)
     else:
         owner.register([name], LATER)
+
+
+def renew(place: Place) -> None:
+    """Register files that are due at once, and those that are still there for longer, in one step, as sweeps come."""
+    owner = Owner(place)
+    place.ready()
+    while True:
+        names = owner.new(BATCH)
+        owner.register(names, DUE)
+        owner.manager.context.clock.wait(NEVER, owner.random.random() * WHILE)
+        there = [name for name in names if os.path.lexists(owner.path(name))]
+        if there:
+            owner.register(there, LATER)
+        place.ready()
 
 
 def pin(place: Place) -> None:

@@ -4,10 +4,12 @@ Each process is a host with a clock of its own, some hours off. Some are stopped
 judge is the storm's: what was acknowledged is on record, what was not due is there, and nothing is removed twice.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import psycopg
 from tests.postgres_server import PostgresServer
@@ -18,6 +20,9 @@ from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.proxy import Proxy
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.world import World
+from temp_file_manager.records import Selection
+from temp_file_manager.registry import Claim
+from temp_file_manager.registry.postgres.registry import PostgresRegistry
 from temp_file_manager.sweeping import sweep
 
 LEASE = 1.5
@@ -27,7 +32,16 @@ SKEWED = 3 * 3600.0
 """Seconds that a host's clock is off, at most."""
 DELAYED = 0.3
 """Seconds that an answer is late, at most."""
-PROCESSES: tuple[Callable[[Place], None], ...] = (*[roamer.roam] * 6, actors.sweep, actors.sweep, actors.hear)
+STALLED = 0.1
+"""Seconds between a claim and the first removal, at most."""
+SLOW = 0.0005
+"""Seconds that a removal takes."""
+PROCESSES: tuple[Callable[[Place], None], ...] = (
+    *[roamer.roam] * 4,
+    *[actors.renew] * 2,
+    *[actors.sweep] * 2,
+    actors.hear,
+)
 LEFT = frozenset({"hold of a dead process"})
 _OWNERS_ARE_DEAD = "UPDATE tfm.owners SET seen_at = 0"
 
@@ -72,10 +86,22 @@ class Weather:
             connection.execute(_OWNERS_ARE_DEAD)
 
 
-def skewed(random: Random) -> None:
-    """Have this process's clock be off."""
-    now, by = time.time, random.uniform(-SKEWED, SKEWED)
+def far(random: Random) -> None:
+    """Have this process's clock be off, each removal take a while, and what it has claimed wait for it a while."""
+    now, by, unlink, claim = time.time, random.uniform(-SKEWED, SKEWED), os.unlink, PostgresRegistry.claim
+
+    def slow(path: Any, **others: Any) -> None:
+        unlink(path, **others)
+        time.sleep(SLOW)  # behind it: what comes between the look and the removal is not ours to make longer
+
+    def stalled(self: PostgresRegistry, due: Selection, **how: Any) -> Claim:
+        made = claim(self, due, **how)
+        time.sleep(random.random() * STALLED if made.records else 0)
+        return made
+
+    PostgresRegistry.claim = stalled  # type: ignore[method-assign]
     time.time = lambda: now() + by  # type: ignore[assignment]
+    os.unlink = os.remove = slow  # type: ignore[assignment]
 
 
 @contextmanager
@@ -93,7 +119,8 @@ def chaos(
     directory: str | None,
     seed: int,
     told: Callable[[str], None],
-    enter: Callable[[Random], None] = skewed,
+    roles: tuple[Callable[[Place], None], ...] = PROCESSES,
+    enter: Callable[[Random], None] = far,
 ) -> Campaign:
     """Let a storm rage; see ``storm``.
 
@@ -102,6 +129,7 @@ def chaos(
         directory: As there.
         seed: As there, and of what happens to the server.
         told: As there.
+        roles: As there.
         enter: Called in each process first.
     """
     server = PostgresServer()
@@ -111,6 +139,6 @@ def chaos(
             weather = Weather(server, proxy, database)
             address = f"postgresql://postgres@/{database}?host={server.place}/proxy"
             world = World(address, weather.disturb, weather.rest, enter, STOPPED, LEFT)
-            return storm(operations, directory, seed, told, PROCESSES, world)
+            return storm(operations, directory, seed, told, roles, world)
     finally:
         server.remove()

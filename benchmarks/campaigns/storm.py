@@ -26,6 +26,7 @@ from benchmarks.campaigns.world import SQLITE, World
 PROCESSES: tuple[Callable[[Place], None], ...] = (*[roamer.roam] * 6, actors.sweep, actors.hear)
 A_ROUND = 5000
 """Operations, after which what was done is judged."""
+SWEEPERS = (actors.sweep, actors.hear)
 PAUSE = 0.015
 """Seconds between two disturbances, on an average."""
 HUNG = 30.0
@@ -102,7 +103,7 @@ class _Weather:
     def _hear(self, signs: bytes, now: float) -> int:
         for sign in set(signs):
             self.by_sign[sign].seen, self.by_sign[sign].begun = now, True
-        counted = sum(self.by_sign[sign].role is roamer.roam for sign in signs)
+        counted = sum(self.by_sign[sign].role not in SWEEPERS for sign in signs)
         self.campaign.counts["operations"] += counted
         return counted
 
