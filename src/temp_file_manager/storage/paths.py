@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterable
 
+from temp_file_manager.records import is_object
 from temp_file_manager.storage.own_files import OURS, is_own
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
