@@ -23,7 +23,7 @@ from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.shared_volume import refusals as volume_refusals
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, SCOPE, is_durable, open_registry
+from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry, told
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
@@ -249,12 +249,6 @@ class Context:
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""
         return self.storages.choose(protect_open=protect_open, force=force)
-
-
-def told(settings: Settings) -> dict[str, str]:
-    """Return what registries are told beside their address, by the settings' names."""
-    given = {PASSWORD_FILE: settings.registry_password_file, SCOPE: settings.scope}
-    return {name: value for name, value in given.items() if value}
 
 
 def _clocks(registry: Registry, clock: Clock | None) -> tuple[Clock, Clock]:

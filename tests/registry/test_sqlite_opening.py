@@ -157,7 +157,7 @@ class TestAddresses:
             open_registry(url, str(tmp_path))
         if ":" in url:
             assert "secret" not in str(caught.value)
-            assert "@" not in str(caught.value)
+            assert "@host" not in str(caught.value)
 
     def test_a_name_that_moves_the_cursor_is_escaped(self, tmp_path: Path) -> None:
         path = tmp_path / "a\x1b[2J\nb"

@@ -12,6 +12,7 @@ from temp_file_manager.machine import machine
 from temp_file_manager.registry.contract import Identify, Registry
 from temp_file_manager.registry.files import unidentified
 from temp_file_manager.registry.memory.registry import MemoryRegistry
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.text import masked
 
@@ -197,6 +198,12 @@ def open_registry(
         return registry
     address = replace(parse(registry or MEMORY, base_dir, schemes), told=told)
     return schemes[address.scheme].open(address, base_dir, identify)
+
+
+def told(settings: Settings) -> dict[str, str]:
+    """Return what registries are to be told beside their address, by the settings' names."""
+    given = {PASSWORD_FILE: settings.registry_password_file, SCOPE: settings.scope}
+    return {name: value for name, value in given.items() if value}
 
 
 def is_durable(registry: Registry | str | None, base_dir: str, schemes: Mapping[str, Scheme] = SCHEMES) -> bool:

@@ -9,14 +9,13 @@ from dataclasses import asdict
 from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager, registry_is_there
-from temp_file_manager.context import told
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection import rules
 from temp_file_manager.inspection.doctor import Check, Level, examine
 from temp_file_manager.inspection.rules import RuleStatus
 from temp_file_manager.inspection.watched_directories import watching
 from temp_file_manager.plugins import Plugins, load
-from temp_file_manager.registry.schemes import SQLITE, Address, open_registry, parse
+from temp_file_manager.registry.schemes import SQLITE, Address, open_registry, parse, told
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
 from temp_file_manager.storage.shared_volume import SharedVolume

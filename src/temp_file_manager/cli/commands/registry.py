@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import address_of
 from temp_file_manager.cli.options import UsageError
-from temp_file_manager.context import told
-from temp_file_manager.registry.schemes import POSTGRESQL, open_server
+from temp_file_manager.registry.schemes import POSTGRESQL, open_server, told
 from temp_file_manager.text import span
 
 if TYPE_CHECKING:

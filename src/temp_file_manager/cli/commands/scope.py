@@ -8,11 +8,10 @@ from dataclasses import asdict, replace
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.options import UsageError
-from temp_file_manager.context import told
 from temp_file_manager.plugins import load
 from temp_file_manager.registering import shared_volume
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import SQLITE, open_registry
+from temp_file_manager.registry.schemes import SQLITE, open_registry, told
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.shared_volume import SharedVolume
