@@ -477,6 +477,8 @@ def test_what_works_on_records_takes_every_setting(command: str, capsys: pytest.
         "exec": ["true"],
         "session": ["list"],
         "object": ["sweep", "s3://bucket/x"],
+        "registry": ["status"],
+        "scope": ["list"],
         "adopt": ["x"],
         "apply": ["x"],
     }.get(command, [])

@@ -232,11 +232,8 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
     return lambda: drawn
 
 
-def test_a_bar_is_drawn_on_a_terminal_and_goes(
-    say: Say, stubborn: str, rich: Callable[[], list[Drawn]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("temp_file_manager.sweeping.sweep.CHUNK", 2)
-    assert say("sweep").lines[0].startswith("removed ")
+def test_a_bar_is_drawn_on_a_terminal_and_goes(say: Say, stubborn: str, rich: Callable[[], list[Drawn]]) -> None:
+    assert say("sweep", "--cleanup-batch-size", "2").lines[0].startswith("removed ")
     (drawn,) = rich()
     assert drawn.said == ["start", "1 retired, 1 others", "2 retired, 1 others", "stop"]
     assert drawn.options == {"console": {"stderr": True}, "transient": True}

@@ -612,4 +612,6 @@ def test_a_hundred_thousand_files(manager: TempFileManager, client: Client, visi
     expect(page.locator("#forecast-note")).to_have_text("100,000 files")
     assert page.locator("*").count() < 1500
     asked = {url.partition("?")[0] for url in visit.watches[0].asked if url.startswith("/v1/")}
-    assert asked == {f"/v1/{one}" for one in ("overview", "outlook", "samples", "rules", "quarantine", "events")}
+    assert asked == {
+        f"/v1/{one}" for one in ("overview", "outlook", "samples", "rules", "quarantine", "fleet", "events")
+    }
