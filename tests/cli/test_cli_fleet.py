@@ -69,13 +69,13 @@ def test_a_schema_that_is_missing_says_what_to_run(say: Say, folder: Path, postg
 )
 def test_nonsense(say: Say, address: str, words: str, told: str) -> None:
     said = say("fleet", *words.split())
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (2, "")
     assert told in said.err
 
 
 def test_a_mark_beyond_what_the_server_counts_to(say: Say, address: str) -> None:
     said = say("fleet", "policy", "set", "team:a", "--max-files", "1" + "0" * 20)
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (2, "")
     assert "out of range" in said.err
 
 
