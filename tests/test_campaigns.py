@@ -1,10 +1,12 @@
 """The campaigns run, and their judge tells what is wrong with a round."""
 
 import importlib
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -14,9 +16,15 @@ from monitoring import tool
 from places import ROOT
 from temp_file_manager import RegisterReport, RegistryError, TempFileManager
 from temp_file_manager.events import Hooks
+from temp_file_manager.records import Selection
+from temp_file_manager.registry import Claim, Settlement
+from temp_file_manager.registry.postgres.registry import PostgresRegistry
+from temp_file_manager.sweeping import sweep
 
 OPERATIONS = 3000
 """Of the storm. ``python -m benchmarks.campaigns storm`` does 100,000."""
+HOSTS = 1500
+"""Operations of the chaos on PostgreSQL. ``python -m benchmarks.campaigns chaos`` does 100,000."""
 TRIES = 60
 """Of the faults at system calls. ``python -m benchmarks.campaigns faults`` makes them all, some thousands."""
 
@@ -278,6 +286,40 @@ def test_a_storm_finds_a_fault_that_is_made_on_purpose(
     fault(monkeypatch)
     problems = storm(500, str(tmp_path), 1, lambda _: None).problems
     assert any(word in problem for problem in problems), problems
+
+
+def test_chaos_meets_what_it_is_for(tmp_path: Path) -> None:
+    chaos = importlib.import_module("benchmarks.campaigns.chaos").chaos
+    campaign = chaos(HOSTS, str(tmp_path), 2, lambda _: None)
+    assert campaign.problems == []
+    met = ("processes stopped and continued", "processes killed", "server restarts", "times all connections were cut")
+    done = ("registered", "unlinked", "changes of delay", "transactions held open")
+    assert min(campaign.counts[what] for what in met + done) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chaos_finds_claims_that_keep_nobody_out(tmp_path: Path) -> None:
+    chaos, actors = (importlib.import_module(f"benchmarks.campaigns.{name}") for name in ("chaos", "actors"))
+
+    def unfenced(random: Random) -> None:
+        """Let go of each claim at once, and go on when an owner has registered some of it for longer."""
+        claim, sweep.LEASE = PostgresRegistry.claim, math.inf
+        nobody = threading.Event()
+
+        def free_at_once(self: PostgresRegistry, due: Selection, **how: Any) -> Claim:
+            made = claim(self, due, **{**how, "lease": chaos.LEASE})
+            self.settle(Settlement(made, 0, {}, due.asof))
+            for _ in range(200 if made.records else 0):
+                if any((record.due_at or 0) > due.asof + 100 for record in self.get(made.records.paths()).values()):
+                    break
+                nobody.wait(0.01)
+            return made
+
+        PostgresRegistry.claim = free_at_once  # type: ignore[method-assign]  # in a process of its own
+
+    roles = (*[actors.renew] * 3, *[actors.sweep] * 2)
+    problems = chaos.chaos(60, str(tmp_path), 1, lambda _: None, roles, unfenced, calm=True).problems
+    assert any("is gone, and was to stay" in problem for problem in problems), problems
 
 
 def test_a_sample_of_faults_at_system_calls_loses_nothing(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def chaos(
     told: Callable[[str], None],
     roles: tuple[Callable[[Place], None], ...] = PROCESSES,
     enter: Callable[[Random], None] = far,
+    *,
+    calm: bool = False,
 ) -> Campaign:
     """Let a storm rage; see ``storm``.
 
@@ -131,6 +133,7 @@ def chaos(
         told: As there.
         roles: As there.
         enter: Called in each process first.
+        calm: Whether nothing happens to the server.
     """
     server = PostgresServer()
     try:
@@ -138,7 +141,7 @@ def chaos(
         with Proxy(f"{server.place}/proxy/.s.PGSQL.5432", f"{server.place}/.s.PGSQL.5432") as proxy, leases(LEASE):
             weather = Weather(server, proxy, database)
             address = f"postgresql://postgres@/{database}?host={server.place}/proxy"
-            world = World(address, weather.disturb, weather.rest, enter, STOPPED, LEFT)
+            world = World(address, None if calm else weather.disturb, weather.rest, enter, STOPPED, LEFT)
             return storm(operations, directory, seed, told, roles, world)
     finally:
         server.remove()
