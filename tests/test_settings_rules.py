@@ -1,6 +1,7 @@
 """Rules in settings: the tables of the settings file, a file of their own, and every problem at once."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,15 @@ def test_tables_with_everything(tmp_path: Path) -> None:
     assert Settings.from_file(written(tmp_path, f'[manager]\nrules = "{own}"')).rules == RULES
     assert replace(Settings(), rules=RULES).rules == RULES
     assert Settings().rules == ()
+
+
+def test_a_file_of_rules_that_is_a_pipe(tmp_path: Path) -> None:
+    """It is refused at once: to open one that nobody writes to would take for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=r"pipe.*: give a regular file"):
+        Settings.from_env({"TEMP_FILE_RULES": str(tmp_path / "pipe")})
+    with pytest.raises(SettingsError, match=r"null.*: give a regular file"):
+        Settings.from_env({"TEMP_FILE_RULES": "/dev/null"})
 
 
 def test_every_problem_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -52,22 +52,16 @@ class Storages:
     ) -> Self:
         """Put storages together; arguments as of ``build``."""
         succession = succession_in(registry, clock) if registry.properties.keeps_identity else None
-        kept = functools.partial(kept_below, registry, asof)
         made = functools.partial(
-            build,
-            settings,
-            base_dir,
-            clock,
-            asof,
-            succession=succession,
-            kept_below=kept,
-            plugged=plugged,
-            volume=volume,
+            build, settings, base_dir, clock, asof, succession=succession, plugged=plugged, volume=volume
         )
-        forced, forced_protecting = (made(protect_open=protect) for protect in (False, True))
+        kept, keeping = functools.partial(kept_below, registry, asof), keeping_rules(ruling)
+        forced, forced_protecting = (made(protect_open=protect, kept_below=kept) for protect in (False, True))
         if ruling is None and succession is None:
             return cls(forced, forced_protecting, forced, forced_protecting)
-        bare, protecting = (made(protect_open=protect, ruling=ruling, max_age=max_age) for protect in (False, True))
+        asking = functools.partial(made, ruling=ruling, max_age=max_age)
+        kept = functools.partial(kept_below, registry, asof, rules=keeping)
+        bare, protecting = (asking(protect_open=protect, kept_below=kept) for protect in (False, True))
         return cls(bare, protecting, forced, forced_protecting)
 
     @classmethod
@@ -82,15 +76,29 @@ class Storages:
         return self.protecting if protect_open else self.bare
 
 
-def kept_below(registry: Registry, asof: Callable[[], float], directory: str) -> str:
+def keeping_rules(ruling: Ruling | None) -> frozenset[str]:
+    """Return the names of the rules that say ``keep``."""
+    return frozenset(rule.name for rule in ruling.book.rules if rule.keep) if ruling else frozenset()
+
+
+def kept_below(
+    registry: Registry, asof: Callable[[], float], directory: str, rules: Collection[str] = frozenset()
+) -> str:
     """Say what of the records below a directory has to stay, by whichever of its paths; nothing if all may go."""
     now = asof()
     for path in dict.fromkeys((directory, os.path.realpath(directory))):
-        found = registry.kept_below(path, now)
+        found = registry.kept_below(path, now, rules)
         if found is not None:
-            why = "is held" if found.held else "is pinned" if found.pinned_until else "is in a session that lives"
-            return f"{printable(os.path.relpath(found.path, path))} in it {why}"
+            return f"{printable(os.path.relpath(found.path, path))} in it {_kept_by(found)}"
     return ""
+
+
+def _kept_by(record: TempFile) -> str:
+    if record.held:
+        return "is held"
+    if record.pinned_until:
+        return "is pinned"
+    return "is in a session that lives" if record.session else f'is kept by the rule "{record.rule}"'
 
 
 def succession_in(registry: Registry, clock: Clock) -> Succession:

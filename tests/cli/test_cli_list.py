@@ -214,6 +214,8 @@ def test_stats_count(say: Say, records: dict[str, str], folder: Path) -> None:
         "by_age": {"under 1 minute": 2, "under 1 hour": 0, "under 1 day": 2, "under 1 week": 0, "older": 0},
         "bytes": sum(512 * os.stat(path).st_blocks for path in records.values()),
         "files_of_known_size": 4,
+        "quarantined": {"files": 0, "bytes": 0},
+        "compressed": {"files": 0, "bytes": 0},
         "measured_age": None,
     }
     lines = [line.rsplit("  ", 1) for line in say("stats").lines]

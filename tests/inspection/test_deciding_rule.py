@@ -1,18 +1,25 @@
 """The rule about one file, in words: by which of its times, when it goes, and what happens on the way."""
 
 import math
+import os
+import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from temp_file_manager import TempFileManager
 from temp_file_manager.context import Context
-from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about
+from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, look_of, tried
+from temp_file_manager.inspection.why import why
 from temp_file_manager.records import Kind, TempFile
 from temp_file_manager.rules.life import Action, Used
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.mounts import Reading
 from temp_file_manager.testing import FakeClock
+from units import filled
 
 NOW = 1_000_000.0
 LOGS = Rule("logs", ("logs/**",), age=7200, by=By.WRITE, compress=600)
@@ -116,3 +123,22 @@ def test_rules_before_say_why_they_are_not_about_it() -> None:
 def test_where_none_is_about_it() -> None:
     one = found("a")
     assert (rows(one), one.described()) == ({"rule": "none of 4 is about it: max_age decides"}, None)
+
+
+def test_a_unit_counts_from_the_latest_change_of_anything_in_it(tmp_path: Path) -> None:
+    """Where a rule would be about it, too: what is in it may be newer than the directory's own times."""
+    now = time.time()
+    clock, settings = FakeClock(now + 500), Settings(rules=(Rule("all", age=50.0, by=By.WRITE),))
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:", settings=settings, clock=clock)) as manager:
+        unit = filled(manager)
+        os.utime(unit / "deep/er/c", (now + 400, now + 400))
+        os.utime(unit, (now - 300, now - 300))
+        (asked,) = tried(manager.context, [str(unit)], None)
+        for one in (why(manager.context, unit).ruling, asked.about):
+            assert one is not None
+            assert one.times is not None
+            assert one.times.used is not None
+            assert one.times.used == pytest.approx(Used(now + 400, now + 400), abs=0.001)
+        (unit / "deep/er/c").rename(unit.parent / "other")
+        unit.rename(unit.parent / "elsewhere")
+        assert look_of(TempFile(str(unit), now, kind=Kind.UNIT), now).used is None

@@ -11,6 +11,7 @@ from temp_file_manager.inspection.doctor import Level
 from temp_file_manager.inspection.rules import Counts, checks, rules, unread
 from temp_file_manager.records import Nature
 from temp_file_manager.registering.identify import identify
+from temp_file_manager.rules.patterns import literal
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import mounts
@@ -102,6 +103,17 @@ def test_patterns_that_may_match(pattern: str) -> None:
 def test_patterns_of_elsewhere(pattern: str) -> None:
     (told,) = doubts(Rule("a", ("x", pattern)), adopted=("/adopted/here",))
     assert told == (f"{pattern} lies neither in the base directory nor in one that is adopted",)
+
+
+@pytest.mark.parametrize("pattern", ["[a", "x/[!a-z", "[", "[]", "[a/b]", "[ab][c"])
+def test_a_bracket_that_nothing_closes(pattern: str) -> None:
+    (told,) = doubts(Rule("a", ("x", pattern)))
+    assert told == (f"{pattern} has a [ that no ] closes, so that stands for itself: close it, or write [[] for it",)
+
+
+@pytest.mark.parametrize("pattern", ["[a]", "[[]", "[]a]", "[!]]", "a]", literal("[a*")])
+def test_brackets_that_are_closed(pattern: str) -> None:
+    assert doubts(Rule("a", (pattern,))) == [()]
 
 
 # -- beside records

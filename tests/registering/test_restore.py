@@ -1,5 +1,6 @@
 """Restoring: what is in quarantine comes back to where it was, or to another place, and is on record anew."""
 
+import json
 import os
 import stat
 import threading
@@ -11,6 +12,7 @@ import pytest
 from quarantines import AGE, UNDO, away, contents, folder_of, made, on_record, quarantining, strays
 from storage.test_quarantine import killed_at
 from temp_file_manager import TempFileManager
+from temp_file_manager.cli import main
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Kind
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
@@ -238,3 +240,21 @@ def test_killed_at_each_step_it_is_in_one_place_and_on_record_there(tmp_path: Pa
         manager.close()
         step += 1
     assert step > 10
+
+
+def test_people_see_where_it_was(
+    manager: TempFileManager, file: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In lists; and the counts tell of it apart."""
+    command = ["--base-dir", manager.base_dir, "--registry", "sqlite:"]
+    assert main(["list", *command]) == 0
+    assert capsys.readouterr().out.endswith(f" {file} (quarantined)\n")
+    assert main(["stats", *command]) == 0
+    assert "quarantined" in (told := capsys.readouterr().out)
+    assert f"{file} (quarantined)" in told
+    assert "compressed" not in told
+    assert main(["stats", "--json", *command]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    (record,) = away(manager)
+    assert counted["quarantined"] == {"files": 1, "bytes": record.room}
+    assert counted["compressed"] == {"files": 0, "bytes": 0}

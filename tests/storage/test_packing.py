@@ -79,6 +79,28 @@ def test_an_idle_file_is_compressed(folder: Folder, manager: TempFileManager) ->
     assert str(path) not in manager.registry.files
 
 
+def test_a_compressed_file_is_not_registered_as_itself(folder: Folder, manager: TempFileManager) -> None:
+    """Else nothing would know any more what it stands for. What is in its place by then is a file like any other."""
+    path = folder.add(manager, "a.log")
+    packed = path.with_name("a.log.zst")
+    assert manager.sweep().compressed == 1
+    before = record(manager, packed)
+    ((refused, reason),) = manager.register_files([packed], ttl=5, tags=["other"]).refused
+    assert (refused, reason) == (
+        str(packed),
+        "it is the compressed form of a file on record: restore that, and register it",
+    )
+    assert record(manager, packed) == before
+    assert manager.restore(path) == str(path)
+    assert manager.sweep().compressed == 0
+    folder.clock.advance(IDLE + 1)
+    assert manager.sweep().compressed == 1
+    packed.rename(packed.with_name("elsewhere"))
+    packed.write_text("another")
+    assert manager.register_files([packed]).registered == 1
+    assert record(manager, packed).kind is Kind.FILE
+
+
 def test_a_compressed_file_goes_when_its_origin_would_have(folder: Folder, manager: TempFileManager) -> None:
     path = folder.add(manager, "a")
     swept(manager)

@@ -19,6 +19,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
 from temp_file_manager.records import Kind, Status
 from temp_file_manager.reports import SweepReport
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.hostile.attacks import holders
@@ -278,6 +279,27 @@ def test_something_in_it_is_pinned(manager: TempFileManager, clock: FakeClock) -
     )
     manager.unpin(unit / "deep/er/c")
     assert manager.sweep().removed == 1
+
+
+def test_something_in_it_is_kept_by_a_rule(tmp_path: Path, clock: FakeClock) -> None:
+    """As far as age goes: force asks no rule. Another rule that has no end for a file keeps nothing but that."""
+    rules = (Rule("kept", match=("*/deep/b",), keep=True), Rule("newest", match=("*/a",), keep_last=1))
+    settings = Settings(rules=rules)
+    with closing(
+        TempFileManager(tmp_path / "base", AGE, registry="sqlite:", settings=settings, clock=clock)
+    ) as manager:
+        unit = filled(manager)
+        manager.register_files([unit / "deep/b", unit / "a"])
+        (outcome,) = swept(manager, clock).outcomes
+        assert (outcome.status, outcome.cause) == (Status.KEPT, Cause.KEPT_WITHIN)
+        assert outcome.reason == 'deep/b in it is kept by the rule "kept"'
+        assert (unit / "deep/b").exists()
+        manager.registry.forget([str(unit / "deep/b")])
+        assert as_foretold(manager).removed == 1
+        other = filled(manager, "other")
+        manager.register_file(other / "deep/b")
+        assert manager.sweep(force=True).removed
+        assert not other.exists()
 
 
 def test_something_in_it_is_held_or_in_a_session(manager: TempFileManager, clock: FakeClock) -> None:

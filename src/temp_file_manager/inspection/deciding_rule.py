@@ -18,6 +18,7 @@ from temp_file_manager.storage.choice import used_at
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.mounts import Reading
 from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.storage.unit_rules import UnitRefusedError, examine
 from temp_file_manager.text import json_number, ordinal, span, timestamp
 
 
@@ -138,6 +139,25 @@ class RuleAbout:
 def look(path: str) -> Times:
     """Look at what a rule may ask of a file; moves no time of it. May hang where its disk does."""
     return Times(used_at(path), mounts.reading(os.path.dirname(path)), _room(path))
+
+
+def look_of(record: TempFile, asof: float) -> Times:
+    """Look at what is on record; a unit was used when anything in it was last changed. May hang as ``look``.
+
+    Args:
+        record: Its record.
+        asof: Now, seconds since the epoch.
+    """
+    if record.kind is not Kind.UNIT:
+        return look(record.path)
+    above = os.path.dirname(record.path)
+    reading = mounts.reading(above)
+    try:
+        found = examine(record.path, above, asof)
+    except (UnitRefusedError, OSError):  # whoever sweeps it says why
+        return Times(reading=reading)
+    newest = None if found.newest is None else Used(found.newest, found.newest)
+    return Times(newest, reading, found.disk)
 
 
 def _room(path: str) -> int | None:
@@ -263,7 +283,8 @@ def tried(context: Context, names: Sequence[str], tags: tuple[str, ...] | None) 
     known = records_of(context.registry, names, looks)
     for name in names:
         record = known.get(name)
-        times = looks.ask(partial(look, name), Times())
-        asked = record or TempFile(name, context.clock.wall(), disk=times.room)
+        asof = context.clock.wall()
+        times = looks.ask(partial(look, name) if record is None else partial(look_of, record, asof), Times())
+        asked = record or TempFile(name, asof, disk=times.room)
         asked = asked._replace(tags=asked.tags if tags is None else tags)
         yield Tried(name, record is not None, asked.tags, asked.room, about(context, asked, times))

@@ -7,7 +7,7 @@ from temp_file_manager.inspection.limits import LimitReading
 from temp_file_manager.inspection.prospects import Forecast
 from temp_file_manager.inspection.sessions import SessionStatus
 from temp_file_manager.inspection.why import Explanation
-from temp_file_manager.records import Identity, Selection, TempFile
+from temp_file_manager.records import Identity, Kind, Selection, TempFile
 from temp_file_manager.rules import due_at, verdict
 from temp_file_manager.text import json_number, span, timestamp
 
@@ -30,6 +30,11 @@ def when_due(record: TempFile, due: Selection) -> str:
     """Return ``state``, or ``in 5 min 3 s`` or ``never``."""
     left = due_at(record.registered_at, record.due_at, due.max_age) - due.asof
     return state(record, due) or ("never" if left == math.inf else f"in {span(max(left, 0))}")
+
+
+def shown(record: TempFile) -> str:
+    """Return the path by which people know a file: of one in quarantine, where it was, marked as such."""
+    return f"{record.origin} (quarantined)" if record.kind is Kind.QUARANTINED else record.path
 
 
 def stored(record: TempFile) -> dict[str, object]:

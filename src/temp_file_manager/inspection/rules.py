@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from temp_file_manager.context import Context
 from temp_file_manager.inspection.doctor import Check, Level
 from temp_file_manager.rules.book import Book
-from temp_file_manager.rules.patterns import Scope, literal, scope
+from temp_file_manager.rules.patterns import Scope, is_unclosed, literal, scope
 from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.kernel.mounts import Reading
@@ -141,6 +141,8 @@ def _of_settings(rules: Sequence[Rule], at: int, places: Sequence[str], known: i
     for pattern in () if known else rule.match:
         if scope(pattern) is Scope.WHOLE and not any(_may_meet(pattern, place) for place in places):
             yield f"{pattern} lies neither in the base directory nor in one that is adopted"
+    for pattern in filter(is_unclosed, rule.match):
+        yield f"{pattern} has a [ that no ] closes, so that stands for itself: close it, or write [[] for it"
     if _asks_for_reading(rule) and mounts.reading(places[0]) is Reading.NEVER:
         yield f"it asks when files were read, and {Reading.NEVER.words}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from temp_file_manager.context import Context
-from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, look
+from temp_file_manager.inspection.deciding_rule import RuleAbout, Times, about, look_of
 from temp_file_manager.inspection.limits import LimitPlace, places
 from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import Looks, Prospects, named, prospects
@@ -91,7 +91,8 @@ def why(context: Context, path: AnyPath) -> Explanation:
 
 
 def _ruling(context: Context, record: TempFile, patience: Patience) -> RuleAbout:
-    times = patience.ask(lambda: look(record.path), Times()) if context.settings.rules else Times()
+    asof = context.clock.wall()
+    times = patience.ask(lambda: look_of(record, asof), Times()) if context.settings.rules else Times()
     return about(context, record, times)
 
 

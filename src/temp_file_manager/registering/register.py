@@ -9,13 +9,14 @@ from temp_file_manager.clock import Wall
 from temp_file_manager.durations import Duration
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.events import FilesRegistered, Hooks
-from temp_file_manager.records import Identity, Nature, NewFile
+from temp_file_manager.records import Identity, Kind, Nature, NewFile
 from temp_file_manager.registry import Looked, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.rules.ruling import Ruling
 from temp_file_manager.settings import Settings
 from temp_file_manager.settings.shared_volume import checks_owner
 from temp_file_manager.storage import permissions
+from temp_file_manager.storage.compressed_copy import SUFFIX
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
@@ -34,6 +35,8 @@ Look = Callable[[str], Found | str | None]
 """Says of a path what is to be recorded, or why it is refused; None when it is no regular file."""
 
 SWEPT = "removed by a sweep while it was being registered"
+
+PACKED = "it is the compressed form of a file on record: restore that, and register it"
 
 CLAIMED = "a sweep is at work on it, and has not come to an end in time"
 
@@ -201,6 +204,8 @@ class Registrar:
             return None
         if found.own:
             return OURS
+        if path.endswith(SUFFIX) and self._stands_for_another(path, found.identity):
+            return PACKED
         reason = (permissions.foreign(found.owner) if self._owner_check else "") or judge(path, found.identity)
         if reason:
             return reason
@@ -208,6 +213,13 @@ class Registrar:
             self._restrict(path, self._mask)
             found = examine(path)  # again: that has moved the change time
         return found and (found.size, found.identity, found.disk)
+
+    def _stands_for_another(self, path: str, found: Identity) -> bool:
+        """Say whether a file is the compressed form of another: registered as itself it would be that no more."""
+        record = self._registry.get((path,)).get(path)
+        if record is None or record.kind is not Kind.COMPRESSED or record.identity is None:
+            return False
+        return (record.identity.inode, record.identity.born) == (found.inode, found.born)
 
     def _seen(self, path: str, judge: Judge) -> Found | str | None:
         """Say so of a path where no identity is kept."""

@@ -2,7 +2,7 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from temp_file_manager.records import PLAIN, Kind, Nature, Ruled, TempFile
@@ -34,15 +34,16 @@ class Natures(Protocol):
         """Return the records with these origins, those added last first; of what has none there is no entry."""
 
     @abstractmethod
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """Return a record below a directory, at whatever depth, that has to stay; None if none has to.
 
-        One that is pinned, held, or in a session that lives. The cost is that of what is on record below it. Waits for
-        nobody. It goes by paths: what is below it by another spelling is not found.
+        One that is pinned, held, in a session that lives, or under one of some rules. The cost is that of what is on
+        record below it. Waits for nobody. It goes by paths: what is below it by another spelling is not found.
 
         Args:
             directory: Absolute, as paths on record are.
             asof: Seconds since the epoch; pins that have ended by then do not count.
+            rules: The names of rules under which nothing may go.
         """
 
 

@@ -59,6 +59,11 @@ _TOKENS = re.compile(
 _LEADS = {"directories": "(?:|.*?/)", "deep": ".*?"}
 
 
+def is_unclosed(pattern: str) -> bool:
+    """Say whether a pattern has a bracket that nothing closes, or that has nothing in it: that stands for itself."""
+    return any(token["plain"] == "[" for token in _TOKENS.finditer(pattern))
+
+
 def expression(pattern: str) -> str:
     """Return a regular expression for a pattern, without an anchor, to be compiled with ``re.DOTALL``.
 

@@ -1,6 +1,8 @@
 """Rules as a settings file has them, or a file of their own: a table ``[[rule]]`` each, in their order."""
 
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,6 +15,8 @@ from temp_file_manager.settings.tables import Table, alike, are_tables, flag, wo
 from temp_file_manager.text import span
 
 TABLE = "rule"
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 _MOST = 1_000_000_000
 """More files than any registry has; a registry need not be able to count to more."""
@@ -62,7 +66,10 @@ def _of_file(path: str) -> tuple[Rule, ...]:
     import tomllib  # noqa: PLC0415 - slow to import, and few have such a file
 
     try:
-        with open(path, "rb") as file:
+        # A pipe that nobody writes to would keep whoever opens it waiting for ever.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SettingsError(["give a regular file: it is a pipe, a device or a socket"])
             document = tomllib.load(file)
     except OSError as error:
         raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error

@@ -30,7 +30,7 @@ def add_parser(commands: options.Commands) -> None:
         more="The oldest come first; after them those with a ttl, the one that ends next first. With --due "
         "those that wait the longest come first. A terminal gets a table. Otherwise each record is a line: its age in "
         "seconds, when it is due (now, the seconds until then, pinned or held), its bytes or -, and its "
-        "path, with a space between them.",
+        "path, with a space between them; of a file in quarantine where it was, and (quarantined).",
         json="print one JSON object a line",
     )
     parser.add_argument("--due", action="store_true", help="only files that a cleanup now would take")
@@ -113,11 +113,11 @@ def _writer(due: Selection, *, as_json: bool) -> Callable[[TempFile], None]:
 
 
 def _cells(record: TempFile, due: Selection) -> tuple[str, ...]:
-    return describe.age(record, due), describe.when_due(record, due), human_size(record.size), record.path
+    return describe.age(record, due), describe.when_due(record, due), human_size(record.size), describe.shown(record)
 
 
 def _words(record: TempFile, due: Selection) -> str:
     age = f"{due.asof - record.registered_at:.0f}"
     when = describe.state(record, due) or f"{due_at(record.registered_at, record.due_at, due.max_age) - due.asof:.0f}"
     size = "-" if record.size is None else str(record.size)
-    return f"{age} {when} {size} {record.path}"
+    return f"{age} {when} {size} {describe.shown(record)}"

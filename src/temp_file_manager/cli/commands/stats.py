@@ -6,11 +6,14 @@ from temp_file_manager.cli import options, pages, render
 from temp_file_manager.cli.open_manager import address_of, open_manager
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.records import Kind, Selection, TempFile
 from temp_file_manager.text import human_size, span
 
 AGES = (("1 minute", 60.0), ("1 hour", 3600.0), ("1 day", 86400.0), ("1 week", 604800.0))
 """Upper bounds of the counts by age, in seconds; what is older comes last."""
+
+APART = (Kind.QUARANTINED, Kind.COMPRESSED)
+"""What is counted and summed apart, among the rest."""
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -51,6 +54,7 @@ class _Counted:
     def __init__(self, due: Selection) -> None:
         self._due = due
         self._records = self._due_now = self._bytes = self._sized = self._failed = 0
+        self._apart = {kind: [0, 0] for kind in APART}
         self._by_age = [0] * (len(AGES) + 1)
         self._oldest: TempFile | None = None
 
@@ -64,6 +68,10 @@ class _Counted:
         if record.room is not None:
             self._sized += 1
             self._bytes += record.room
+        if record.kind in self._apart:
+            apart = self._apart[record.kind]
+            apart[0] += 1
+            apart[1] += record.room or 0
         if self._oldest is None or record.registered_at < self._oldest.registered_at:
             self._oldest = record
 
@@ -78,8 +86,13 @@ class _Counted:
             ("failed so far", str(self._failed)),
             *((f"  {name}", str(count)) for name, count in self._ages()),
             ("known bytes", f"{human_size(self._bytes)} of {render.count(self._sized, 'file')}"),
+            *(
+                (f"  {kind}", f"{human_size(size)} of {render.count(files, 'file')}")
+                for kind, (files, size) in self._apart.items()
+                if files
+            ),
             *(("  measured", f"{span(age)} ago") for age in (manager.context.measuring.age(),) if age is not None),
-            ("oldest", f"{describe.age(oldest, self._due)}, {oldest.path}" if oldest else "-"),
+            ("oldest", f"{describe.age(oldest, self._due)}, {describe.shown(oldest)}" if oldest else "-"),
         ]
         render.table(rows[0], rows[1:])
 
@@ -94,6 +107,7 @@ class _Counted:
             "by_age": dict(self._ages()),
             "bytes": self._bytes,
             "files_of_known_size": self._sized,
+            **{str(kind): {"files": files, "bytes": size} for kind, (files, size) in self._apart.items()},
             "measured_age": manager.context.measuring.age(),
             "oldest": describe.described(self._oldest, self._due) if self._oldest else None,
         }

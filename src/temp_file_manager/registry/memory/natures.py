@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from temp_file_manager.records import PLAIN, Nature, Ruled, TempFile
@@ -45,11 +45,13 @@ class MemoryNatures(Changes):
                 found[nature.origin] = (self._queue.record(stamp), *found.get(nature.origin, ()))
         return found
 
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """See ``Natures.kept_below``."""
         below = f"{directory.rstrip('/')}/"
         for stamp in self.stamps():
-            if stamp.path.startswith(below) and (self._queue.is_kept(stamp.path, asof) or _is_in_session(stamp, asof)):
+            if not stamp.path.startswith(below):
+                continue
+            if self._queue.is_kept(stamp.path, asof) or _is_in_session(stamp, asof) or _is_under(stamp, rules):
                 return self._queue.record(stamp)
         return None
 
@@ -67,6 +69,11 @@ def _is_in_session(stamp: Stamp, asof: float) -> bool:
     """Say whether a record is in a session that lives."""
     details = stamp.details
     return details is not None and bool(details.session) and details.due_at is not None and details.due_at > asof
+
+
+def _is_under(stamp: Stamp, rules: Collection[str]) -> bool:
+    """Say whether a record is under one of some rules."""
+    return stamp.details is not None and stamp.details.nature.rule in rules
 
 
 def _rule(queue: DueQueue, found: Ruled) -> None:

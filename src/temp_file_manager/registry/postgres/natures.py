@@ -55,7 +55,7 @@ class PostgresNatures(Natures):
             found[record.origin] = (*found.get(record.origin, ()), record)
         return found
 
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """See ``Natures.kept_below``."""
         path = os.fsencode(directory.rstrip("/"))
         stored = b"" if path == self._paths.root else self._paths.known(os.fsdecode(path))
@@ -63,7 +63,7 @@ class PostgresNatures(Natures):
             return None
         # All that begins with a slash more: a zero is what comes after that. Below a root: all.
         first, behind = (stored + b"/", stored + b"0") if stored or not self._paths.root else (b"", b"\xff" * 8)
-        rows = self._scope.look("kept_below", first=first, behind=behind, asof=float(asof))
+        rows = self._scope.look("kept_below", first=first, behind=behind, asof=float(asof), rules=list(rules))
         return self._record(rows[0]) if rows else None
 
     def _record(self, row: Row) -> TempFile:

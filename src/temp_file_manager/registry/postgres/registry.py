@@ -1,7 +1,7 @@
 """Records on a PostgreSQL server: they outlive the process, and the processes of many hosts share them."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Lock
 from types import MappingProxyType
@@ -144,9 +144,9 @@ class PostgresRegistry(StoredRegistry):
         """See ``Natures.successors``."""
         return self._natures.successors(origins)
 
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """See ``Natures.kept_below``."""
-        return self._natures.kept_below(directory, asof)
+        return self._natures.kept_below(directory, asof, rules)
 
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """See ``Registry.exclusive``."""

@@ -1,7 +1,7 @@
 """Natures in the SQLite registry: what rules decide about records, and which records stand for others."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from json import dumps
 from sqlite3 import Connection
 
@@ -46,7 +46,7 @@ class SqliteNatures(Natures):
             found = {path: connection.execute(sql, (scope, os.fsencode(path))).fetchall() for path in wanted}
             return {path: tuple(map(record_of, rows)) for path, rows in found.items() if rows}
 
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """See ``Natures.kept_below``."""
         transactions, path = self._transactions, os.fsencode(directory.rstrip("/"))
         with transactions.reading() as connection:
@@ -54,7 +54,8 @@ class SqliteNatures(Natures):
             dead = dumps([holder for (holder,) in holders if not transactions.owners.alive(holder)])
             # All that begins with a slash more: a zero is what comes after that.
             bound = {"scope": transactions.scope, "path": path, "first": path + b"/", "behind": path + b"0"}
-            row = connection.execute(transactions.sql["kept_below"], bound | {"asof": asof, "dead": dead}).fetchone()
+            bound |= {"asof": asof, "dead": dead, "rules": dumps(list(rules))}
+            row = connection.execute(transactions.sql["kept_below"], bound).fetchone()
         return None if row is None else record_of(row)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Lock
 from types import MappingProxyType
@@ -128,9 +128,9 @@ class SqliteRegistry(StoredRegistry):
         """See ``Natures.successors``."""
         return self._natures.successors(origins)
 
-    def kept_below(self, directory: str, asof: float) -> TempFile | None:
+    def kept_below(self, directory: str, asof: float, rules: Collection[str] = ()) -> TempFile | None:
         """See ``Natures.kept_below``."""
-        return self._natures.kept_below(directory, asof)
+        return self._natures.kept_below(directory, asof, rules)
 
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """See ``Registry.exclusive``."""

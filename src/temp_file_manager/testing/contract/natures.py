@@ -331,6 +331,13 @@ class NaturesContract(RegistryWords):
         self.registry.end((session.number,), NOW + 6)
         assert self.kept_below("/c/unit", NOW + 7) == ""
 
+    def test_what_a_rule_keeps_below_a_directory(self) -> None:
+        """Of the rules that are named alone."""
+        nature = {"/c/unit/a": Nature(rule="kept")}
+        self.registry.add([("/c/unit/a", math.inf, None, (), None, None)], NOW, natures=nature)
+        assert self.registry.kept_below("/c/unit", NOW, ("other", "kept")) is not None
+        assert self.registry.kept_below("/c/unit", NOW, ("other",)) is self.registry.kept_below("/c/unit", NOW) is None
+
     def test_what_is_kept_beside_a_directory(self) -> None:
         """Its own record is not below it, nor is what has a name that begins as its does."""
         beside = ("/c/unit", "/c/unit-2/a", "/c/unit.bak", "/c/unit0/a", "/c/uni/t", "/c/a")

@@ -74,6 +74,7 @@ WHERE files.scope = %(scope)s AND files.path > %(first)b AND files.path < %(behi
       SELECT FROM tfm.keeps WHERE keeps.scope = files.scope AND keeps.path = files.path AND keeps.until > %(asof)s
         AND (keeps.holder IS NULL OR tfm.lives(keeps.holder))
     )
+    OR files.rule = ANY (%(rules)s::text[])
   )
 LIMIT 1
 

@@ -335,7 +335,7 @@ FROM (
 WHERE session <> 0 AND due_at > :asof OR EXISTS (
     SELECT 1 FROM keeps WHERE directory = files.directory AND keeps.name = files.name AND until > :asof
       AND (holder IS NULL OR holder NOT IN (SELECT value FROM json_each(:dead)))
-)
+) OR rule IN (SELECT value FROM json_each(:rules))
 LIMIT 1
 
 -- name: rules
