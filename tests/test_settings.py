@@ -75,6 +75,7 @@ BAD = [
     ("TEMP_FILE_RULES", "/no/such/file", "a file that can be read"),
     ("TEMP_FILE_RULES", "/dev/null", "head each with [[rule]]"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
+    ("TEMP_FILE_SPOOL", "sometimes", "off or on"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),
     ("TEMP_FILE_REGISTRY", "/var/lib/registry.db", "memory: or sqlite:"),
 ]
@@ -86,6 +87,8 @@ def test_all_seventeen_variables_of_the_specification() -> None:
     ours = {  # beyond the specification
         "registry": None,
         "registry_password_file": None,
+        "spool": False,
+        "spool_file": None,
         "protect_open": True,
         "if_unknown": None,
         "paranoid": False,
@@ -160,6 +163,8 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "max_age": lambda value: 0 <= float(value) < math.inf,
     "registry_password_file": lambda value: value is None or (value != "" and "\0" not in value),
     "registry": lambda value: value is None or value.startswith(("memory:", "sqlite:")),
+    "spool": lambda value: type(value) is bool,
+    "spool_file": lambda value: value is None or (value != "" and "\0" not in value),
     "paranoid": lambda value: type(value) is bool,
     "protect_open": lambda value: type(value) is bool,
     "if_unknown": lambda value: value is None or 0 <= float(value) < math.inf,

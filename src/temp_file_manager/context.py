@@ -20,7 +20,7 @@ from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
-from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, is_durable, open_registry
+from temp_file_manager.registry.schemes import MEMORY, PASSWORD_FILE, SPOOL, SPOOL_FILE, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
@@ -256,7 +256,11 @@ class Context:
 
 def told(settings: Settings) -> dict[str, str]:
     """Return what registries are told beside their address, by the settings' names."""
-    given = {PASSWORD_FILE: settings.registry_password_file}
+    given = {
+        PASSWORD_FILE: settings.registry_password_file,
+        SPOOL: "on" if settings.spool else "",
+        SPOOL_FILE: settings.spool_file,
+    }
     return {name: value for name, value in given.items() if value}
 
 

@@ -13,6 +13,7 @@ the scheduler's thread has ended          unhealthy  nothing sweeps any more, an
 more records than ``max_files``           degraded   the specification says so; each is still swept in time
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
+registrations wait for the server         degraded   no sweep knows of them before it can be reached
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
@@ -30,6 +31,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.limits import unmet
 from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.space import Room, room
@@ -75,6 +77,7 @@ class Facts:
         scheduler_alive: None when this process runs none.
         unmet: The limits that cannot be kept, by their names, and why.
         rules_held: Why rules that are new are not in force; empty when they are.
+        spooled: What waits on this machine for the registry's server.
     """
 
     base_dir: str
@@ -92,6 +95,7 @@ class Facts:
     scheduler_alive: bool | None = None
     unmet: Mapping[str, str] = field(default_factory=dict)
     rules_held: str = ""
+    spooled: Spooled = Spooled()  # noqa: RUF009 - as frozen as its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,12 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield _overdue(facts.late, facts.overdue)
     for name, why in facts.unmet.items():
         yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
+    if facts.spooled.oldest is not None:
+        since = span(max(0.0, facts.timestamp - facts.spooled.oldest))
+        yield (
+            f"{facts.spooled.records} registrations wait on this machine for the registry's server, the first for "
+            f"{since}: no sweep knows of them yet; see that the server can be reached"
+        )
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
     if facts.clock_doubt:
@@ -264,6 +274,7 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         # A registry that was closed would be opened, and its directory made again.
         return judge(replace(facts, records=None), context.settings)
     try:
+        facts = replace(facts, spooled=registry.spooled())  # first: it is known without the server, too
         facts = _asked(context, facts)
     except Exception as error:  # as in the specification: whatever a registry raises is its ill health
         facts = replace(facts, records=None, registry_trouble=str(error) or repr(error))

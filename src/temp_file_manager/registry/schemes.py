@@ -28,6 +28,9 @@ SQLITE = "sqlite:"
 """Where the command line's live: a command's process ends before the next begins."""
 
 
+SPOOL, SPOOL_FILE = "spool", "spool_file"
+"""Settings' names: whether registrations wait here while the server is out of reach, and where."""
+
 PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
@@ -127,8 +130,18 @@ def _postgres_extra() -> Iterator[None]:
 def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
     with _postgres_extra():
         from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
-    scope = f"local:{machine()}:{os.path.abspath(base_dir)}"
-    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+    scope = scope_of(base_dir)
+    registry = open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, identify)
+    if SPOOL not in address.told:
+        return registry
+    from temp_file_manager.registry.spool.opening import beside  # noqa: PLC0415 - few have a server
+
+    return beside(registry, scope, address.told.get(SPOOL_FILE, ""))
+
+
+def scope_of(base_dir: str) -> str:
+    """Return the scope of a base directory on this machine, as servers know it."""
+    return f"local:{machine()}:{os.path.abspath(base_dir)}"
 
 
 def open_server(address: Address, told: Mapping[str, str]) -> "Server":

@@ -58,6 +58,10 @@ class Settings:
     registry_password_file: str | None = _setting(
         None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
+    spool: bool = _setting(
+        False, values.switch, "off or on", "what is registered while a registry's server is out of reach waits here"
+    )
+    spool_file: str | None = _setting(None, values.path, "a path", "where that waits, instead of in this user's state")
     cleanup_interval: float = _setting(
         300, values.positive_seconds, "seconds, more than 0", "between two scheduled sweeps"
     )
