@@ -1,5 +1,6 @@
 """Spools for tests: a registry behind a switch, and what is put beside it."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,23 @@ FILE = Identity(7, 1, 1, 2, 1)
 SERVER = ("add", "add_one", "add_late", "get", "page", "amend", "forget", "stats", "claim", "keep", "read", "write")
 
 
+class Killed(BaseException):
+    """The end of a process, as far as one that goes on can play it."""
+
+
 class SwitchedRegistry(SqliteRegistry):
     """A registry whose server can be taken away."""
 
     down = False
     asked = 0
+    left = math.inf
+    """How often it is asked before the process that asks it is killed."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in SERVER:
             self.asked += 1
+            if self.asked > self.left:
+                raise Killed
             if self.down:
                 raise RegistryUnavailableError("no server")
         return super().__getattribute__(name)

@@ -37,6 +37,7 @@ class Drain:
 
     Attributes:
         down: Whether the server was out of reach when it was last tried.
+        journal: The name of its journal at the server.
     """
 
     def __init__(self, target: Registry, spool: SpoolFile, clock: Clock) -> None:
@@ -44,7 +45,7 @@ class Drain:
         self._target = target
         self._spool = spool
         self._clock = clock
-        self._journal = _JOURNAL + spool.name
+        self.journal = _JOURNAL + spool.name
         self._trouble = ""
         self._since = 0.0
         self._in_child()
@@ -65,13 +66,13 @@ class Drain:
             lines.outage_began(self._target.properties.address, self._spool.path)
         self.start()
 
-    def start(self) -> None:
-        """Have a thread send what waits, unless there is one."""
+    def start(self, *, at_once: bool = False) -> None:
+        """Have a thread send what waits, unless there is one; with ``at_once``, a batch even if it is soon stopped."""
         with self._lock:
             if self._thread is None and not self._stopped.is_set():
                 # It never keeps a program from its end: what waits is safe where it is.
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._stopped,), name="temp-file-spool", daemon=True
+                    target=self._run, args=(self._stopped, at_once), name="temp-file-spool", daemon=True
                 )
                 self._thread.start()
 
@@ -84,7 +85,9 @@ class Drain:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
-    def _run(self, stopped: threading.Event) -> None:
+    def _run(self, stopped: threading.Event, at_once: bool) -> None:
+        if at_once:
+            self.attempt(stopped)
         while not self._clock.wait(stopped, PACE):
             self.attempt(stopped)
             with self._lock:
@@ -139,7 +142,7 @@ class Drain:
 
     def _send_what_was_lost(self) -> None:
         with self._spool.sending():
-            known = last_line(self._target, self._journal)
+            known = last_line(self._target, self.journal)
             if self._spool.is_sent():
                 self._spool.send_again(int(known or 0))
 
@@ -148,7 +151,7 @@ class Drain:
             batch, rows = self._spool.take(BATCH)
             done = forward(self._target, rows) if rows else []
             if done:
-                self._target.write(self._journal, str(batch), self._target_time(), keep=1)
+                self._target.write(self.journal, str(batch), self._target_time(), keep=1)
                 self._spool.sent(done, batch, self._clock.elapsed())
             return len(done)
 

@@ -28,7 +28,12 @@ def beside(registry: Registry, scope: str, file: str) -> SpooledRegistry:
     """
     address = registry.properties.address
     try:
-        return SpooledRegistry(registry, SpoolFile(path_of(address, scope, file), whose(address, scope)))
+        spool = SpoolFile(path_of(address, scope, file), whose(address, scope))
+        made = SpooledRegistry(registry, spool)
+        if not spool.is_empty():
+            # An earlier process has left something. Commands that end at once take their part of it, too.
+            made.drain.start(at_once=True)
     except BaseException:
         registry.close()
         raise
+    return made

@@ -40,8 +40,6 @@ class SpooledRegistry(Registry):
         self._spool = spool
         self.properties = replace(target.properties, files=(*target.properties.files, spool.path))
         self.drain = Drain(target, spool, clock or SystemClock())
-        if not spool.is_empty():  # an earlier process has left something
-            self.drain.start()
 
     @property
     def lock(self) -> Lock:  # type: ignore[override]  # the target may exchange it
