@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from registry.spools import Killed, named, registry_in, spooled
+from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import RegistryUnavailableError
 from temp_file_manager.records import Identity, Selection, Status
@@ -72,6 +73,7 @@ class Outages(RuleBasedStateMachine):
             self.registry.forget([path])
         except RegistryUnavailableError:
             assert self.target.down
+            self.known.pop(path, None)  # nobody knows
         else:
             number, _ = self.known.pop(path, (0, 0.0))
             self.times.pop(number, None)
@@ -125,9 +127,9 @@ class Outages(RuleBasedStateMachine):
             record = self.target.get([path])[path]
             number = self.disk.get(path)
             if number is None:
-                others[position] = Other(Status.GONE)
+                others[position] = Other(Status.GONE, Cause.NONE)
             elif record.identity != identity(number):
-                others[position] = Other(Status.REPLACED)
+                others[position] = Other(Status.REPLACED, Cause.NONE)
             else:
                 # Of old files the age at the server may count; but never that of another file, nor a forgotten one.
                 assert any(at <= self.now - AGE for at in self.times.get(number, ())), "it goes early"

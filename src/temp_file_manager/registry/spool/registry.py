@@ -105,14 +105,19 @@ class SpooledRegistry(Registry):
     def forget(self, what: Iterable[str | TempFile], *, keeps: bool = False) -> int:
         """See ``Records.forget``. What waits of it goes from the spool and counts; what might be sent again goes, too.
 
-        The server first: killed in between, a record comes back that nobody was told is forgotten.
+        The server first: killed in between, a record comes back that nobody was told is forgotten. Without the server
+        what waits goes, and RegistryUnavailableError says that of the rest nothing is known.
         """
         meant = list(what)
         if self._spool.is_empty():
             return self._target.forget(meant, keeps=keeps)
         with self._spool.sending():
-            known = self._target.get([one if isinstance(one, str) else one.path for one in meant])
-            count = self._target.forget(meant, keeps=keeps)
+            try:
+                known = self._target.get([self._path(one) for one in meant])
+                count = self._target.forget(meant, keeps=keeps)
+            except RegistryUnavailableError:
+                self._spool.drop(meant)  # or what could not be made in an outage would fill it
+                raise
             self._spool.drop([one for one in meant if self._path(one) in known])
             return count + self._spool.drop([one for one in meant if self._path(one) not in known])
 
