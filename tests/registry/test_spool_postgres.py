@@ -12,7 +12,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryUnavailableError
 from temp_file_manager.inspection import doctor, health
 from temp_file_manager.inspection.doctor import Level
-from temp_file_manager.inspection.metrics import render
+from temp_file_manager.inspection.metrics import ManagerCollector, render
 from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
 from temp_file_manager.registry.spool.file import SpoolFile
@@ -72,7 +72,7 @@ def test_a_manager_registers_while_the_server_is_stopped(url: str, started: Post
         assert waiting.records == 2
         found = health.examine(manager.context)
         assert any("2 registrations wait on this machine" in reason for reason in found.reasons)
-        assert b"temp_file_spooled_records 2.0" in render(manager.context)
+        assert b"temp_file_spooled_records 2.0" in render(ManagerCollector(manager.context))
         (check,) = [c for c in doctor.examine(said.base_dir, registry=url, told=told) if c.name == "spool"]
         assert (check.level, "2 registrations wait" in check.found) == (Level.WARNING, True)
         started.start()
@@ -81,7 +81,7 @@ def test_a_manager_registers_while_the_server_is_stopped(url: str, started: Post
         records = registry.get(map(str, paths))
         assert len(records) == 3
         assert records[str(paths[1])].due_at == pytest.approx(records[str(paths[1])].registered_at + 50)
-        assert b"temp_file_spooled_age_seconds 0.0" in render(manager.context)
+        assert b"temp_file_spooled_age_seconds 0.0" in render(ManagerCollector(manager.context))
         (check,) = [c for c in doctor.examine(said.base_dir, registry=url, told=told) if c.name == "spool"]
         assert check.level == Level.OK
         assert manager.cleanup(force=True) == 3
