@@ -110,8 +110,10 @@ class SpoolFile:
         self._database.write(work)
 
     def spooled(self) -> Spooled:
-        """Return how many records wait, and since when."""
-        statement = "SELECT waiting, (SELECT min(registered_at) FROM records WHERE batch IS NULL) FROM spool"
+        """Return how many records wait, and when the first of them was put in."""
+        statement = (
+            "SELECT waiting, (SELECT registered_at FROM records WHERE batch IS NULL ORDER BY id LIMIT 1) FROM spool"
+        )
         with self._database.reading() as connection:
             return Spooled(*connection.execute(statement).fetchone())
 

@@ -28,8 +28,12 @@ class Layout:
     example: str
 
 
+# Looked up at each call, as MIGRATIONS and ``load`` are where tests put others in their place.
 REGISTRY = Layout(
-    APPLICATION, lambda: MIGRATIONS, load, "TEMP_FILE_REGISTRY=sqlite:///var/lib/temp-file-manager/registry.db"
+    APPLICATION,
+    lambda: MIGRATIONS,
+    lambda name: load(name),  # noqa: PLW0108 - see above
+    "TEMP_FILE_REGISTRY=sqlite:///var/lib/temp-file-manager/registry.db",
 )
 
 

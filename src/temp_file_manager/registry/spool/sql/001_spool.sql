@@ -17,7 +17,6 @@ CREATE TABLE records (
     sent_at REAL                     -- on the clock that nobody can set
 );
 CREATE INDEX records_by_batch ON records (batch, id);
-CREATE INDEX records_that_wait ON records (registered_at) WHERE batch IS NULL;
 CREATE TRIGGER record_added AFTER INSERT ON records
     BEGIN UPDATE spool SET waiting = waiting + 1; END;
 CREATE TRIGGER record_moved AFTER UPDATE OF batch ON records
