@@ -69,7 +69,7 @@ class Drain:
     def start(self, *, at_once: bool = False) -> None:
         """Have a thread send what waits, unless there is one; with ``at_once``, a batch even if it is soon stopped."""
         with self._lock:
-            if self._thread is None and not self._stopped.is_set():
+            if self._thread is None or not self._thread.is_alive():
                 # It never keeps a program from its end: what waits is safe where it is.
                 self._thread = threading.Thread(
                     target=self._run, args=(self._stopped, at_once), name="temp-file-spool", daemon=True
