@@ -266,7 +266,7 @@ class _Examination:
         if f"{self._address.scheme}:" == POSTGRESQL:
             from temp_file_manager.inspection import server  # noqa: PLC0415 - it knows of Check, and few have a server
 
-            yield from server.checks(self._address, beside)
+            yield from server.checks(self._address, beside, self._base)
             return
         if path is None:
             follows = "" if self._address.outlives_process else "records end with their process"

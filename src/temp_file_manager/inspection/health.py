@@ -15,6 +15,7 @@ a file is due for long, and still there   degraded   its removal fails, nothing 
                                                      or nobody sweeps; others may go well
 sweeps are paused by a fleet's policy      degraded   somebody wants that, and may have forgotten it
 a shared volume is not mounted            degraded   nothing on it is removed, registered or forgotten
+registrations wait for the server         degraded   no sweep knows of them before it can be reached
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
 the clock is not trusted                  degraded   sweeps go on by elapsed time, and take some files late
 the disk is full, or nearly               degraded   registering fails, sweeps do not
@@ -32,6 +33,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.limits import unmet
 from temp_file_manager.records import Order, Selection, TempFile
 from temp_file_manager.registry import Registry
+from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.rules import verdict, waiting_since
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel.space import Room, room
@@ -79,6 +81,7 @@ class Facts:
         rules_held: Why rules that are new are not in force; empty when they are.
         paused: The policy of the fleet that lets nothing be swept, in words; empty: none does.
         volume_absent: Why the shared volume is not there, and what to do; empty when it is, or there is none.
+        spooled: What waits on this machine for the registry's server.
     """
 
     base_dir: str
@@ -98,6 +101,7 @@ class Facts:
     rules_held: str = ""
     paused: str = ""
     volume_absent: str = ""
+    spooled: Spooled = Spooled()  # noqa: RUF009 - as frozen as its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,12 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         yield f'limit "{printable(name)}" is not met: {printable(why)}; ask temp-file-manager limits'
     if facts.volume_absent:
         yield f"the shared volume is not there: {printable(facts.volume_absent)}"
+    if facts.spooled.oldest is not None:
+        since = span(max(0.0, facts.timestamp - facts.spooled.oldest))
+        yield (
+            f"{facts.spooled.records} registrations wait on this machine for the registry's server, the first for "
+            f"{since}: no sweep knows of them yet; see that the server can be reached"
+        )
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
     if facts.paused:
@@ -274,6 +284,7 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         # A registry that was closed would be opened, and its directory made again.
         return judge(replace(facts, records=None), context.settings)
     try:
+        facts = replace(facts, spooled=registry.spooled())  # first: it is known without the server, too
         facts = _asked(context, facts)
     except Exception as error:  # as in the specification: whatever a registry raises is its ill health
         facts = replace(facts, records=None, registry_trouble=str(error) or repr(error))

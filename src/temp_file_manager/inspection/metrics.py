@@ -10,6 +10,7 @@ own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -25,6 +26,7 @@ from temp_file_manager.inspection.limits import LimitReading, readings
 from temp_file_manager.inspection.rules import Counts
 from temp_file_manager.objects.stores import STORES
 from temp_file_manager.registry import Stats, counters
+from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
 from temp_file_manager.version import VERSION
@@ -51,6 +53,7 @@ class _Seen(NamedTuple):
     measured_age: float | None = None
     rules: Mapping[str, int] = {}
     volume_absent: str | None = None
+    spooled: Spooled | None = None
 
     def present(self) -> float | None:
         """Return whether the shared volume is there; None without one, or where health could not ask."""
@@ -59,6 +62,12 @@ class _Seen(NamedTuple):
     def known(self, value: float) -> float | None:
         """Return what health says of the registry, if it could ask."""
         return None if self.health.records is None else value
+
+    def spooled_age(self) -> float | None:
+        """Return for how long the first registration has waited for the server; 0 where none waits."""
+        if self.spooled is None:
+            return None
+        return 0.0 if self.spooled.oldest is None else max(0.0, self.health.timestamp - self.spooled.oldest)
 
     def oldest_age(self) -> float | None:
         """Return the age of the oldest record; 0 without any, or when it was registered in the future."""
@@ -93,6 +102,8 @@ class ManagerCollector(Collector):
         seen = _Seen(health.examine(context), interval, sweeps, disk, changes.directories, changes.unwatched)
         if context.volume is not None:
             seen = seen._replace(volume_absent=context.volume.why_absent())
+        with suppress(RegistryError):  # which the metrics' absence tells, and health
+            seen = seen._replace(spooled=context.registry.spooled())
         if seen.health.records is None:
             return seen
         try:
@@ -206,6 +217,12 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: seen.unwatched,
         "Directories that were to be watched, and could not be: new files there wait for a sweep",
     ),
+    (
+        "temp_file_spooled_records",
+        lambda seen: seen.spooled and seen.spooled.records,
+        "Registrations that wait on this machine for the registry's server",
+    ),
+    ("temp_file_spooled_age_seconds", _Seen.spooled_age, "For how long the first of them has waited; 0 without any"),
     ("temp_file_disk_free_bytes", lambda seen: seen.disk["free"], "Bytes free on the base directory's disk"),
     ("temp_file_disk_size_bytes", lambda seen: seen.disk["size"], "Bytes there are on the base directory's disk"),
 )

@@ -1,12 +1,15 @@
 """The server that records are on: what doctor says of it."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.doctor import Check, Level
-from temp_file_manager.registry.schemes import Address, open_server
+from temp_file_manager.registry.schemes import SCOPE, SPOOL, SPOOL_FILE, Address, open_server, scope_of
+from temp_file_manager.registry.spool.file import SpoolFile
+from temp_file_manager.registry.spool.opening import path_of, whose
 from temp_file_manager.text import human_size, printable, span
 
 if TYPE_CHECKING:
@@ -21,13 +24,15 @@ FAR = 60.0
 _KEEPS = "what is deleted since then stays in the tables, and claims get slower"
 
 
-def checks(address: Address, told: Mapping[str, str]) -> Iterator[Check]:
+def checks(address: Address, told: Mapping[str, str], base: str) -> Iterator[Check]:
     """Look at the server of an address: the schema, TLS, the clock, and what keeps it from cleaning up.
 
     Args:
         address: A registry's, on a server.
         told: As in ``open_registry``.
+        base: The base directory.
     """
+    yield from _spool(address.shown, scope_of(base, told.get(SCOPE, "")), told)
     try:
         with closing(open_server(address, told)) as server:
             from temp_file_manager.registry.postgres.standing import standing  # noqa: PLC0415 - an extra
@@ -41,6 +46,28 @@ def checks(address: Address, told: Mapping[str, str]) -> Iterator[Check]:
     yield _clock(found)
     yield _transactions(found.oldest, found)
     yield from map(_slot, found.slots)
+
+
+def _spool(address: str, scope: str, told: Mapping[str, str]) -> Iterator[Check]:
+    """Tell of a spool, also of one that was left when it was switched off."""
+    name, path, is_on = "spool", path_of(address, scope, told.get(SPOOL_FILE, "")), SPOOL in told
+    if not os.path.exists(path):
+        if is_on:
+            yield Check(name, Level.OK, f"{path} is not there yet", "it is made when the registry is first opened")
+        return
+    try:
+        with closing(SpoolFile(path, whose(address, scope))) as file:
+            waiting = file.spooled()
+    except RegistryError as error:
+        yield Check(name, Level.PROBLEM, str(error), "what waits there is not on record", "mend what it says")
+        return
+    told_of = f"{path}: {waiting.records} registrations wait for the server"
+    if not waiting.records:
+        yield Check(name, Level.OK, told_of)
+        return
+    advice = "see that the server can be reached, and have a program of this user run"
+    advice += "" if is_on else " with TEMP_FILE_SPOOL=on"
+    yield Check(name, Level.WARNING, told_of, "no sweep knows of them yet", advice)
 
 
 def _schema(found: "Standing") -> Check:

@@ -72,3 +72,15 @@ class KnownScope(NamedTuple):
     name: str
     marker: str
     records: int
+
+
+class Spooled(NamedTuple):
+    """Records that were registered while the server was out of reach, and wait for it on this machine.
+
+    Attributes:
+        records: How many.
+        oldest: When the first of them was registered, seconds since the epoch; None where none waits.
+    """
+
+    records: int = 0
+    oldest: float | None = None

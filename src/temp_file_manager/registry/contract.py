@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 from temp_file_manager.clock import SharedClock
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Identity, Measured, Nature, NewFile, Selection, TempFile
-from temp_file_manager.registry.answers import Forecast, KnownScope, Page, Stats, Sums
+from temp_file_manager.registry.answers import Forecast, KnownScope, Page, Spooled, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.journal import Journal
@@ -85,6 +85,16 @@ class Records(Protocol):
         """
         del path, now, settlements
         return False
+
+    def add_late(
+        self, files: Iterable[tuple[NewFile, float]], natures: Mapping[str, Nature] = MappingProxyType({})
+    ) -> None:
+        """Do ``add`` with ``only_new`` for files that were registered at moments of their own, the first of two alike.
+
+        Where that is cheaper it is one step; else what comes before one that fails stays on record.
+        """
+        for file, now in files:
+            self.add((file,), now, only_new=True, natures={file[0]: natures[file[0]]} if file[0] in natures else {})
 
     @abstractmethod
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
@@ -302,6 +312,10 @@ class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
     def scopes(self) -> tuple[KnownScope, ...]:
         """Return the scopes of all who share the database; none where each has a registry of its own."""
         return ()
+
+    def spooled(self) -> Spooled:
+        """Return what was registered while the server was out of reach, and waits for it on this machine."""
+        return Spooled()
 
     def spellings(self, inode: int, born: int) -> tuple[str, ...]:  # noqa: ARG002 - where nobody keeps them
         """Return by which paths a directory is on record; sweeps heed what another one keeps, and its time."""

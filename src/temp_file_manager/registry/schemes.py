@@ -30,6 +30,9 @@ SQLITE = "sqlite:"
 
 
 SCOPE = "scope"
+SPOOL, SPOOL_FILE = "spool", "spool_file"
+"""Settings' names: whether registrations wait here while the server is out of reach, and where."""
+
 PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
@@ -129,9 +132,19 @@ def _postgres_extra() -> Iterator[None]:
 def _open_postgresql(address: Address, base_dir: str, identify: Identify) -> Registry:
     with _postgres_extra():
         from temp_file_manager.registry.postgres.opening import open_postgres  # noqa: PLC0415 - an extra
-    base, volume = os.path.abspath(base_dir), address.told.get(SCOPE, "")
-    scope, root = (volume, base) if volume else (f"local:{machine()}:{base}", "")
-    return open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, root, identify)
+    volume = address.told.get(SCOPE, "")
+    scope, root = scope_of(base_dir, volume), os.path.abspath(base_dir) if volume else ""
+    registry = open_postgres(address.options, address.told.get(PASSWORD_FILE, ""), scope, root, identify)
+    if SPOOL not in address.told:
+        return registry
+    from temp_file_manager.registry.spool.opening import beside  # noqa: PLC0415 - few have a server
+
+    return beside(registry, scope, address.told.get(SPOOL_FILE, ""))
+
+
+def scope_of(base_dir: str, volume: str = "") -> str:
+    """Return the scope of a base directory as servers know it: that of a shared volume, or of this machine."""
+    return volume or f"local:{machine()}:{os.path.abspath(base_dir)}"
 
 
 def open_server(address: Address, told: Mapping[str, str]) -> "Server":
@@ -202,7 +215,12 @@ def open_registry(
 
 def told(settings: Settings) -> dict[str, str]:
     """Return what registries are to be told beside their address, by the settings' names."""
-    given = {PASSWORD_FILE: settings.registry_password_file, SCOPE: settings.scope}
+    given = {
+        PASSWORD_FILE: settings.registry_password_file,
+        SCOPE: settings.scope,
+        SPOOL: "on" if settings.spool else "",
+        SPOOL_FILE: settings.spool_file,
+    }
     return {name: value for name, value in given.items() if value}
 
 

@@ -38,6 +38,10 @@ class Settings:
     registry_password_file: str | None = _setting(
         None, values.path, "a path", "a file with the password of a registry on a server, read at each connection"
     )
+    spool: bool = _setting(
+        False, values.switch, "off or on", "what is registered while a registry's server is out of reach waits here"
+    )
+    spool_file: str | None = _setting(None, values.path, "a path", "where that waits, instead of in this user's state")
     fleet: str | None = _setting(
         None, values.server, "postgresql://HOST/DATABASE", "the server that is told how it is here, and sets policies"
     )

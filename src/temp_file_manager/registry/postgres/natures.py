@@ -1,7 +1,7 @@
 """Natures in the PostgreSQL registry: what rules decide about records, and which records stand for others."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from temp_file_manager.records import Ruled, TempFile
 from temp_file_manager.registry.natures import Natures

@@ -78,6 +78,13 @@ class PostgresRecords(Records):
         if session:
             self._claims.rewind()  # its end may have passed
 
+    def add_late(self, files: Iterable[Timed], natures: Mapping[str, Nature] = MappingProxyType({})) -> None:
+        """See ``Records.add_late``."""
+        rows = list(files)
+        if rows:
+            self._claims.counted(self.put(rows, None, only_new=True, natures=natures))
+            self._claims.added(min(now for _, now in rows), [file for file, _ in rows])
+
     def put(
         self,
         files: Sequence[Timed],

@@ -128,6 +128,13 @@ class PostgresRegistry(StoredRegistry):
             nature = natures.get(rows[0][0], PLAIN)
             until_free(lambda: self._singles.add(Single(rows[0], now, looked, nature), self.lock), self.patience)
 
+    def add_late(
+        self, files: Iterable[tuple[NewFile, float]], natures: Mapping[str, Nature] = MappingProxyType({})
+    ) -> None:
+        """See ``Records.add_late``."""
+        rows = list(files)
+        self.changed(lambda: self._stored.add_late(rows, natures))
+
     def ruled(self, found: Iterable[Ruled]) -> None:
         """See ``Natures.ruled``."""
         self._natures.ruled(found)

@@ -18,7 +18,7 @@ from temp_file_manager.registry.sqlite.errors import (
     refuse_what_is_no_database,
     translated,
 )
-from temp_file_manager.registry.sqlite.migration import current, migrate, schema
+from temp_file_manager.registry.sqlite.migration import REGISTRY, Layout, current, migrate, schema
 from temp_file_manager.registry.sqlite.opened_file import OpenedFile
 from temp_file_manager.registry.sqlite.place import RESERVES, located, refuse_strangers
 from temp_file_manager.registry.sqlite.room import give_back
@@ -56,12 +56,14 @@ class Database:
         path: Absolute. Made, with mode 0600, if missing. Of a link, what it leads to.
         synchronous: ``NORMAL`` or ``FULL``.
         after_fork: Called in a forked child.
+        layout: Which tables it has.
 
     Raises:
         RegistryError: it cannot be used, and why.
     """
 
-    def __init__(self, path: str, synchronous: str, after_fork: Callable[[], None]) -> None:
+    def __init__(self, path: str, synchronous: str, after_fork: Callable[[], None], layout: Layout = REGISTRY) -> None:
+        self._layout = layout
         self._given = path
         self.path = located(path)
         self.read_only = ""
@@ -204,7 +206,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             # Each time: a newer version may have changed the schema since the file was opened.
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > current():
+            if version > current(self._layout):
                 self._refuse_newer(version)
         if self.read_only:
             raise RegistryError(self.read_only)
@@ -302,7 +304,7 @@ class Database:
             whose = "a network file system" if kind in mounts.NETWORK else "a file system that may be a network's"
             raise RegistryError(
                 f"{printable(self.path)} is on {whose} ({kind}), where SQLite's locks do not hold: "
-                "give a path on a local disk, as in TEMP_FILE_REGISTRY=sqlite:///var/lib/temp-file-manager/registry.db"
+                f"give a path on a local disk, as in {self._layout.example}"
             )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -312,21 +314,21 @@ class Database:
         mapped = write_ahead.may_be_mapped(folder, kind)
         if not mapped:
             write_ahead.map_nothing(connection)
-        version = schema(connection, self.path)
+        version = schema(connection, self.path, self._layout)
         self._refuse_newer(version)
         if not mapped:
             write_ahead.use_journal(connection)
         elif not self.read_only and os.access(self.path, os.W_OK):
             write_ahead.use_log(connection)
-        if version < current():
-            migrate(connection, self.path)
+        if version < current(self._layout):
+            migrate(connection, self.path, self._layout)
 
     def _refuse_newer(self, version: int) -> None:
-        if version <= current() or self.read_only:
+        if version <= current(self._layout) or self.read_only:
             return
         self.read_only = (
             f"{printable(self.path)} was made by a newer version (schema {version}, this one knows "
-            f"{current()}): it is open for reading only; install that version to change it"
+            f"{current(self._layout)}): it is open for reading only; install that version to change it"
         )
         logs.registry_read_only(self.read_only)
 

@@ -4,7 +4,7 @@
 import math
 from collections.abc import Iterable
 
-from temp_file_manager.records import PENDING, NewFile, Order, Selection, Status, TempFile
+from temp_file_manager.records import PENDING, Nature, NewFile, Order, Selection, Status, TempFile
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.words import EVERY, HUGE, RegistryWords, later, paths_of
@@ -248,6 +248,17 @@ class RecordsContract(RegistryWords):
         assert (self.registered, self.registry.stats().records) == (10, 6)
         self.registry.add([], NOW)
         assert self.registered == 10
+
+    def test_what_is_added_late_has_moments_of_its_own(self) -> None:
+        """And leaves as it is what is on record."""
+        self.add("/c/a")
+        rows = [((path, None, None, ("x",), None, None), NOW + n) for n, path in enumerate(("/c/a", "/c/b", "/c/c"), 1)]
+        self.registry.add_late(rows, {"/c/c": Nature("r")})
+        found = self.registry.get(["/c/a", "/c/b", "/c/c"])
+        assert [found[path].registered_at - NOW for path in ("/c/a", "/c/b", "/c/c")] == [0, 2, 3]
+        assert [found[path].tags for path in ("/c/a", "/c/b")] == [(), ("x",)]
+        assert [found[path].rule for path in ("/c/b", "/c/c")] == ["", "r"]
+        assert self.registered == 3
 
     def test_what_is_pending_is_no_registration_yet(self) -> None:
         """It counts when the file is there and is put on record. Where no identity is kept nothing is pending."""
