@@ -14,7 +14,7 @@ from registry.spools import SwitchedRegistry, named, registry_in, spooled
 from temp_file_manager.errors import RegistryError, RegistryFullError, RegistryUnavailableError
 from temp_file_manager.logs import logger
 from temp_file_manager.records import PENDING, Identity, Kind, Nature, Selection
-from temp_file_manager.registry import Looked, Settlement
+from temp_file_manager.registry import Looked, Registry, Settlement
 from temp_file_manager.registry.spool import drain
 from temp_file_manager.registry.spool.file import SpoolFile, usual_path
 from temp_file_manager.registry.spool.registry import SpooledRegistry
@@ -366,3 +366,9 @@ def test_nothing_acknowledged_is_lost_by_a_kill(target: SwitchedRegistry, tmp_pa
     assert times(target) == {"/a": 100.0, "/old": 100.0}
     assert registry.spooled().records == 0
     registry.close()
+
+
+def test_whatever_a_registry_can_be_asked_goes_on_to_it() -> None:
+    """What it had from ``Registry`` alone would be answered as a registry does that has nothing of the kind."""
+    asked = {name for name in dir(Registry) if not name.startswith("_")}
+    assert asked - vars(SpooledRegistry).keys() == set()

@@ -71,6 +71,8 @@ def _of_file(path: str) -> tuple[Rule, ...]:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SettingsError(["give a regular file: it is a pipe, a device or a socket"])
             document = tomllib.load(file)
+    except SettingsError:
+        raise
     except OSError as error:
         raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error
     except (ValueError, RecursionError) as error:  # also what the parser does not call its own
