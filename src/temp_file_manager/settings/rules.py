@@ -68,15 +68,14 @@ def _of_file(path: str) -> tuple[Rule, ...]:
     try:
         # A pipe that nobody writes to would keep whoever opens it waiting for ever.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SettingsError(["give a regular file: it is a pipe, a device or a socket"])
-            document = tomllib.load(file)
-    except SettingsError:
-        raise
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            document = tomllib.load(file) if regular else {}
     except OSError as error:
         raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error
     except (ValueError, RecursionError) as error:  # also what the parser does not call its own
         raise SettingsError([f"give a file that is TOML: {error}"]) from error
+    if not regular:
+        raise SettingsError(["give a regular file: it is a pipe, a device or a socket"])
     found, problems = read(document.get(TABLE, []))
     problems += [unknown(key, (TABLE,), "table of rules") for key in document if key != TABLE]
     if not document:
