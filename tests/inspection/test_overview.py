@@ -61,7 +61,8 @@ class TestOverview:
             1, NOW, 2, 1, 1,
         )  # fmt: skip
         measured = 512 * os.stat(path).st_blocks
-        assert (told["bytes"], told["freed_bytes"]) in {(measured, 5), (None, 0)}
+        # What was removed may have been measured before: the two jobs begin at once.
+        assert (told["bytes"], told["freed_bytes"]) in {(measured, 5), (measured, measured), (None, 0)}
         manager.stop()
         again: Any = overview(manager.context)
         assert (again["scheduler"]["last"], again["scheduler"]["next"]) == (NOW + AGE + 1, None)

@@ -372,3 +372,15 @@ def test_whatever_a_registry_can_be_asked_goes_on_to_it() -> None:
     """What it had from ``Registry`` alone would be answered as a registry does that has nothing of the kind."""
     asked = {name for name in dir(Registry) if not name.startswith("_")}
     assert asked - vars(SpooledRegistry).keys() == set()
+
+
+def test_no_sweep_of_ours_goes_by_the_age_of_before(target: SwitchedRegistry, tmp_path: Path) -> None:
+    """What was registered again in an outage reaches the server before anything is claimed."""
+    target.add(named("/a"), 50.0)
+    registry = spooled(target, tmp_path)
+    target.down = True
+    registry.add(named("/a"), 1000.0)
+    target.down = False
+    assert not registry.claim(Selection(1001.0, 100.0), now=0.0, lease=60.0, limit=10).records
+    assert times(target) == {"/a": 1000.0}
+    registry.close()

@@ -224,7 +224,12 @@ class SpooledRegistry(Registry):
         settling: Settlement | None = None,
         into: list[Claim] | None = None,
     ) -> Claim:
-        """See ``Claims.claim``."""
+        """See ``Claims.claim``.
+
+        What waits here goes first: a file that was registered again in an outage would go by its old age.
+        """
+        if self.spooled().records:
+            self.drain.once()
         return self._target.claim(due, now=now, lease=lease, limit=limit, after=after, settling=settling, into=into)
 
     def settle(self, settlement: Settlement) -> None:
