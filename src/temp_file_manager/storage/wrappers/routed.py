@@ -41,9 +41,10 @@ class Choices(Protocol):
         """Return what chooses for records that are removed together."""
 
 
-MANY = 64
-"""Records that what is no plain removal gets at once. A chunk has hundreds, and time for few that are compressed: to
-find out again and again what is to be done with the others took half as long as to compress."""
+FIRST, TIMES = 64, 4
+"""Records that what is no plain removal gets at once at first, and how many times as many it gets then. A chunk has
+hundreds, and time for few that are compressed: to find out again and again what is to be done with the others took half
+as long as to compress. What is quick is soon given all, as each time has its price: a step of the registry, of two."""
 
 
 class _Run(NamedTuple):
@@ -112,7 +113,7 @@ class Routed:
             return choose(records[at])
 
         for route, positions in groupby(range(first, removal.last), way):
-            most = None if route.storage is None else MANY
-            while count := sum(1 for _ in islice(positions, most)):
+            most = FIRST
+            while count := sum(1 for _ in islice(positions, None if route.storage is None else most)):
                 yield _Run(route, first, first + count)
-                first += count
+                first, most = first + count, most * TIMES
