@@ -15,8 +15,7 @@ class Route(NamedTuple):
     Attributes:
         storage: What does what is to be done; None: what removes plain files, or nothing if it is ``kept``.
         kept: What becomes of the record if nothing is to be done.
-        most: Records that the storage gets at once. A chunk has hundreds, and time for few that are compressed: to find
-            out again and again what is to be done with the others took half as long as to compress.
+        most: Records that the storage gets at once at first.
     """
 
     storage: Storage | None
