@@ -2,12 +2,17 @@
 
 import math
 import re
-from typing import TYPE_CHECKING, Union
+from typing import Protocol
 
-if TYPE_CHECKING:  # slow to import, and few give one
-    from datetime import timedelta
 
-Duration = Union[float, str, "timedelta"]
+class Delta(Protocol):
+    """What a ``timedelta`` is, whose module is slow to import for the few who give one."""
+
+    def total_seconds(self) -> float:
+        """Return its length."""
+
+
+Duration = float | str | Delta
 """A length of time: seconds, a text, or a timedelta."""
 
 _UNITS = {
