@@ -55,16 +55,17 @@ _REMOVED = Other(Status.REMOVED, Cause.NONE)
 
 
 class Chunk(Sequence[TempFile]):
-    """Records as their source holds them. A sequence: a record is made at each access.
+    """Records as their source holds them. A sequence: each record is made when it is first asked for, and kept.
 
     Args:
         rows: What the source holds of each.
     """
 
-    __slots__ = ("rows",)
+    __slots__ = ("_made", "rows")
 
     def __init__(self, rows: Sequence[Any]) -> None:
         self.rows = rows
+        self._made: dict[int, TempFile] = {}
 
     @abstractmethod
     def record(self, row: Any) -> TempFile:
@@ -100,8 +101,11 @@ class Chunk(Sequence[TempFile]):
     def __getitem__(self, index: slice) -> Sequence[TempFile]: ...
     def __getitem__(self, index: int | slice) -> TempFile | Sequence[TempFile]:
         if isinstance(index, slice):
-            return [self.record(row) for row in self.rows[index]]
-        return self.record(self.rows[index])
+            return [self[at] for at in range(*index.indices(len(self.rows)))]
+        found = self._made.get(index)
+        if found is None:
+            found = self._made[index] = self.record(self.rows[index])
+        return found
 
 
 def is_uncommon(kind: str | None, due_at: float | None, rule: str | None) -> bool:

@@ -113,4 +113,4 @@ def succession_in(registry: Registry, clock: Clock) -> Succession:
         with suppress(RegistryError):  # they are found gone when they are due
             registry.forget(what)
 
-    return Succession(succeed, withdraw, registry.get)
+    return Succession(succeed, withdraw, registry.get, registry.has_all)

@@ -100,6 +100,11 @@ class Records(Protocol):
     def get(self, paths: Iterable[str]) -> dict[str, TempFile]:
         """Return the records of those of ``paths`` that have one. Waits for nobody."""
 
+    def has_all(self, paths: Iterable[str]) -> bool:
+        """Say whether each of these paths is on record; a registry may find out at less cost than by ``get``."""
+        wanted = set(paths)
+        return len(self.get(wanted)) == len(wanted)
+
     @abstractmethod
     def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
         """Return those of ``paths`` whose records a sweep has; ``now`` as in ``claim``. Waits for nobody."""

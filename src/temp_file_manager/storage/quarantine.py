@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Place, failed, place_at, place_of
 from temp_file_manager.errors import RegistryFullError
-from temp_file_manager.records import Identity, Kind, Nature, Outcome, Status, TempFile
+from temp_file_manager.records import PENDING, Identity, Kind, Nature, Outcome, Status, TempFile
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.compressed_copy import SUFFIX
 from temp_file_manager.storage.contract import NotThatFile, Removal, Storage
@@ -23,16 +23,14 @@ from temp_file_manager.storage.wrappers.set_aside import FULL, foretell, give_ba
 
 NEEDED_BY = "a quarantine"
 
-TOGETHER = 100
-"""Files whose records are written in one step, and that are then moved without a look at the time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
     """Moves files to a folder in which nobody else can rename anything, under records that say where they were.
 
-    Their records are made first, for all that go together, and then each file is compared and moved by its name, which
-    nothing takes the place of; in the folder it is compared once more. What is another file by then is moved back.
+    Their records are made first, for all that go together, by what is on record of them. Then each file is compared and
+    moved by its name, which nothing takes the place of; in the folder it is compared once more. What is another file by
+    then is moved back.
 
     A quarantine lasts as long as there is room: where the disk is full, files are removed for good.
 
@@ -60,8 +58,8 @@ class Quarantine:
                 self._directories() as directories,
                 closing(_Batch(self, removal, directories, self._opened())) as batch,
             ):
-                while removal.done < removal.last and removal.goes_on:
-                    batch.go(column, min(removal.done + TOGETHER, removal.last))
+                if removal.done < removal.last and removal.goes_on:
+                    batch.go(column, removal.last)
         except Exception as error:  # nothing can be moved there
             if is_full(error):
                 self.plain.remove(removal)
@@ -135,7 +133,7 @@ class _Batch:
         self._withdraw()
 
     def _prepare(self, column: Sequence[Place | str], last: int) -> None:
-        """Put on record what is to come, as far as looking can tell what that is.
+        """Put on record what is to come, as far as records can tell what that is.
 
         Raises:
             RegistryFullError: there is no room for that.
@@ -150,8 +148,10 @@ class _Batch:
             self._quarantine.succession.succeed(list(rows.values()))
 
     def _row(self, record: TempFile, place: Place, parent: tuple[int, int, int]) -> Row:
-        _, seen = self._compared(place)
-        path = os.path.join(self._quarantine.folder, name_in_quarantine(record.generation, seen.inode, record.kind))
+        # Its number and its birth stay what they are: no look is needed where both are on record.
+        known = record.identity
+        seen = known if known is not None and known.born and known.inode != PENDING.inode else self._compared(place)[1]
+        path = f"{self._quarantine.folder}/{name_in_quarantine(record.generation, seen.inode, record.kind)}"
         nature = Nature(kind=Kind.QUARANTINED, origin=record.path)
         return successor(record, path, seen, parent, nature, self._quarantine.due_at)
 
@@ -239,21 +239,35 @@ class _Batch:
 
     def close(self) -> None:
         """Forget what was to come and has not."""
-        os.close(self._here)
-        self._keep_on_record()
-        self._withdraw()
+        try:
+            self._keep_on_record()
+            self._withdraw()
+        finally:
+            os.close(self._here)
 
     def _keep_on_record(self) -> None:
         """Put on record once more what somebody has found gone between its record and its move."""
-        if self._come:
-            self._quarantine.succession.succeed(self._come, only_new=True)
-            self._come = []
+        come, self._come = self._come, []
+        succession = self._quarantine.succession
+        if come and not succession.has_all([file[0] for file, _ in come]):
+            succession.succeed(come, only_new=True)
 
     def _withdraw(self) -> None:
         # Whoever was abandoned forgets nothing: others have put the same on record again by now.
         if self._coming and not self._removal.over:
-            self._quarantine.succession.withdraw([file[0] for file, _ in self._coming.values()])
+            paths = (file[0] for file, _ in self._coming.values())
+            self._quarantine.succession.withdraw([path for path in paths if not self._is_there(path)])
         self._coming = {}
+
+    def _is_there(self, path: str) -> bool:
+        """Say whether a file is in the folder: a sweep that was killed may have moved it before."""
+        try:
+            self._look(self._here, os.fsencode(os.path.basename(path)))
+        except FileNotFoundError:
+            return False
+        except OSError:  # in doubt it stays on record
+            return True
+        return True
 
 
 def refuse_unmovable(directory: int, seen: Seen) -> None:

@@ -35,6 +35,9 @@ Withdraw = Callable[[Sequence[str | TempFile]], None]
 Known = Callable[[Sequence[str]], Mapping[str, TempFile]]
 """Returns the records of those paths that have one."""
 
+HasAll = Callable[[Sequence[str]], bool]
+"""Says whether each of these paths is on record."""
+
 
 class Succession(NamedTuple):
     """What keeps successors on record."""
@@ -42,12 +45,13 @@ class Succession(NamedTuple):
     succeed: Succeed
     withdraw: Withdraw
     known: Known
+    has_all: HasAll
 
 
 def successor(
     record: TempFile,
     path: str,
-    seen: Seen,
+    seen: Seen | Identity,
     parent: tuple[int, int, int],
     nature: Nature,
     due_at: float | None = None,
@@ -57,7 +61,7 @@ def successor(
     Args:
         record: The record before.
         path: Where the file will be, absolute.
-        seen: What a look at it has found.
+        seen: What a look at it has found, or what is on record of it.
         parent: What identities say of the directory that it will be in; see ``parent_of``.
         nature: What sets the successor apart.
         due_at: When that is due, seconds since the epoch.

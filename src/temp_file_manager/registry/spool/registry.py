@@ -161,6 +161,10 @@ class SpooledRegistry(Registry):
         """See ``Records.get``."""
         return self._target.get(paths)
 
+    def has_all(self, paths: Iterable[str]) -> bool:
+        """See ``Records.has_all``."""
+        return self._target.has_all(paths)
+
     def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
         """See ``Records.claimed``."""
         return self._target.claimed(paths, now=now)

@@ -23,6 +23,11 @@ FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = p
 WHERE files.id < ?
 """
 
+_AT = """
+SELECT files.id, directory, name
+FROM (VALUES {}) AS places JOIN files ON directory = places.column1 AND name = places.column2
+"""
+
 
 class Whose(NamedTuple):
     """What a record belongs to, and keeps whatever time it is given.
@@ -210,6 +215,23 @@ def _known(connection: Connection, rows: Sequence[Row], *, before: int) -> tuple
         size += found
         replaced += map(int, ids.split(",")) if count else ()
     return new, size, replaced
+
+
+def records_at(
+    connection: Connection, sql: dict[str, str], scope: int, places: Iterable[tuple[bytes, bytes]]
+) -> dict[tuple[bytes, bytes], int]:
+    """Return the ids of what is on record at places, directories and names in them; of what is not there is none."""
+    wanted = list(dict.fromkeys(places))
+    ids = {at: connection.execute(sql["directory"], (scope, at)).fetchone() for at in {place[0] for place in wanted}}
+    known = [(ids[directory][0], name) for directory, name in wanted if ids[directory] is not None]
+    directories = {row[0]: directory for directory, row in ids.items() if row is not None}
+    found: dict[tuple[bytes, bytes], int] = {}
+    for first in range(0, len(known), _PLACES):
+        some = known[first : first + _PLACES]
+        statement = _AT.format(", ".join(["(?, ?)"] * len(some)))
+        for number, directory, name in connection.execute(statement, list(chain.from_iterable(some))):
+            found[directories[directory], name] = number
+    return found
 
 
 def _directory(connection: Connection, sql: dict[str, str], scope: int, path: bytes, file: Identity) -> int:

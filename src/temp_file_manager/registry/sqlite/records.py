@@ -16,7 +16,7 @@ from temp_file_manager.registry.files import Timed
 from temp_file_manager.registry.measures import is_news
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
-from temp_file_manager.registry.sqlite.inserts import next_number, take_numbers
+from temp_file_manager.registry.sqlite.inserts import next_number, records_at, take_numbers
 from temp_file_manager.registry.sqlite.measures import note
 from temp_file_manager.registry.sqlite.orders import in_order, tagged
 from temp_file_manager.registry.sqlite.rows import (
@@ -26,6 +26,7 @@ from temp_file_manager.registry.sqlite.rows import (
     NAME,
     Row,
     path_at,
+    place_of,
     record_of,
     room_of,
 )
@@ -110,12 +111,11 @@ class SqliteRecords(Records):
         return settlements, wanted
 
     def _claimed_at(self, connection: Connection, files: Sequence[NewFile]) -> dict[int, str]:
-        """Return the records that files would replace and that are claimed: ids with their paths."""
-        transactions = self._transactions
-        places = ((path, transactions.place(path)) for path, *_ in files)
-        found = [(path, connection.execute(transactions.sql["claimed_at"], place).fetchone()) for path, place in places]
+        """Return the records that files would replace and that may be claimed: ids with their paths."""
+        transactions, places = self._transactions, {place_of(path): path for path, *_ in files}
+        found = records_at(connection, transactions.sql, transactions.scope, places)
         others = self._claimed.by_other_paths(connection, files)
-        return others | {row[0]: path for path, row in found if row is not None}
+        return others | {number: places[place] for place, number in found.items()}
 
     def replace(self, files: Sequence[Timed]) -> None:
         """See ``Store.replace``."""
@@ -141,6 +141,13 @@ class SqliteRecords(Records):
         with self._transactions.reading() as connection:
             rows = {path: self._transactions.row(connection, path) for path in wanted}
             return {path: record_of(row) for path, row in rows.items() if row is not None}
+
+    def has_all(self, paths: Iterable[str]) -> bool:
+        """See ``Records.has_all``."""
+        places = set(map(place_of, paths))
+        with self._transactions.reading() as connection:
+            found = records_at(connection, self._transactions.sql, self._transactions.scope, places)
+        return len(found) == len(places)
 
     def claimed(self, paths: Iterable[str], *, now: float) -> set[str]:
         """See ``Records.claimed``."""

@@ -140,6 +140,10 @@ class SqliteRegistry(StoredRegistry):
         """See ``Registry.spellings``."""
         return self._stored.spellings(inode, born)
 
+    def has_all(self, paths: Iterable[str]) -> bool:
+        """See ``Records.has_all``."""
+        return self._stored.has_all(paths)
+
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
         return self._stored.forecast(selection, bounds)

@@ -15,8 +15,7 @@ class Route(NamedTuple):
     Attributes:
         storage: What does what is to be done; None: what removes plain files, or nothing if it is ``kept``.
         kept: What becomes of the record if nothing is to be done.
-        most: Records that the storage gets at once. A chunk has hundreds, and time for few that are compressed: to find
-            out again and again what is to be done with the others took half as long as to compress.
+        most: Records that the storage gets at once at first.
     """
 
     storage: Storage | None
@@ -42,6 +41,12 @@ class Choices(Protocol):
 
     def begin(self, *, foretold: bool = False) -> Choose:
         """Return what chooses for records that are removed together."""
+
+
+TIMES = 4
+"""How many times as many records a way gets at once as it got before. A chunk has hundreds, and time for few that are
+compressed: to find out again and again what is to be done with the others took half as long as to compress. What is
+quick is soon given all, as each time has its price: a step of the registry, of two."""
 
 
 class _Run(NamedTuple):
@@ -113,4 +118,4 @@ class Routed:
             most = None if route.storage is None else route.most
             while count := sum(1 for _ in islice(positions, most)):
                 yield _Run(route, first, first + count)
-                first += count
+                first, most = first + count, None if most is None else most * TIMES

@@ -470,11 +470,6 @@ FROM json_each(:ids) AS wanted
   JOIN claimed ON first = (SELECT max(first) FROM claimed WHERE first <= wanted.value) AND last >= wanted.value
   JOIN claims ON claims.id = claimed.claim
 
--- name: claimed_at
-SELECT files.id FROM directories JOIN files ON files.directory = directories.id
-WHERE directories.scope = :scope AND directories.path = :path AND name = :name
-  AND coalesce((SELECT last FROM claimed WHERE first <= files.id ORDER BY first DESC LIMIT 1), 0) >= files.id
-
 -- name: claimed_in
 SELECT files.id FROM directories JOIN files ON files.directory = directories.id
 WHERE directories.scope = :scope AND directories.inode = :inode AND directories.born = :born AND name = :name
