@@ -15,8 +15,9 @@ from benchmarks.mutation.mutants import ROOMS, Mutant, sample
 from benchmarks.mutation.reach import Reach, measured
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TESTS = {room: (f"tests/{room}", "tests/test_hostile.py", "tests/test_stateful.py") for room in ROOMS}
-"""What covers a room: its own tests first, which notice most."""
+_OTHERS = ("tests/registering", "tests/adopt", "tests/planning", "tests/test_hostile.py", "tests/test_stateful.py")
+TESTS = {room: (f"tests/{room}", *_OTHERS) for room in ROOMS}
+"""What covers a room: its own tests first, which notice most, and those of the rooms that stand upon it."""
 SLACK = 3
 """Times as long as without a fault: a fault that is slower than that is noticed."""
 STARTED = 60

@@ -44,7 +44,11 @@ class DropStatement(Operator):
 
 
 class Mutant(NamedTuple):
-    """One fault: where, in the statement of which first and last line, and the module's text with it."""
+    """One fault: where, in the statement of which first and last line, and the module's text with it.
+
+    Attributes:
+        at_import: Whether the statement runs when the module is imported: then whoever uses the module may notice.
+    """
 
     room: str
     path: str
@@ -54,6 +58,7 @@ class Mutant(NamedTuple):
     text: str
     first: int
     last: int
+    at_import: bool
 
     @property
     def name(self) -> str:
@@ -140,14 +145,19 @@ def sample(root: str, size: int, seed: int) -> list[Mutant]:
     return made
 
 
-def _statement(text: str, line: int) -> tuple[int, int]:
-    """Return the first and the last line of the statement that a line belongs to; of a block's, those of its head."""
-    first, last = line, line
+def _statement(text: str, line: int) -> tuple[int, int, bool]:
+    """Return the first and the last line of the statement that a line belongs to; of a block's, those of its head.
+
+    And whether it runs when the module is imported: it is in no function's body.
+    """
+    first, last, at_import = line, line, True
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line):
             body = getattr(node, "body", None)
             first, last = node.lineno, max(line, body[0].lineno - 1 if body else node.end_lineno or line)
-    return first, last
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and line >= node.body[0].lineno:
+                at_import = False
+    return first, last, at_import
 
 
 def _made(text: str, operator: str, occurrence: int) -> str | None:

@@ -32,11 +32,15 @@ class Reach:
     def tests(self, mutant: Mutant) -> tuple[list[str], float]:
         """Return the tests that run what a mutant changes, the fastest first, and the seconds that they take.
 
-        What runs when the module is imported, or in another process alone, may be noticed by any test.
+        What runs when the module is imported (by whichever test is the first to need it), or in another process alone,
+        may be noticed by any test; those that run anything of the module come first.
         """
         lines = self._lines.get(mutant.path, {})
-        found = set[str]().union(*(lines.get(line, set()) for line in range(mutant.first, mutant.last + 1)))
-        names = [name for name in self._tests if not found or name in found]
+        of_it = range(mutant.first, mutant.last + 1)
+        found = set[str]().union(*(tests for line, tests in lines.items() if mutant.at_import or line in of_it))
+        names = [name for name in self._tests if name in found]
+        if mutant.at_import or not found:
+            names += [name for name in self._tests if name not in found]
         return names, sum(self._tests[name] for name in names)
 
 
