@@ -66,7 +66,9 @@ def test_a_lock_that_was_not_had_is_not_taken_for_one(
             patched.setattr(Interrupted, "pressed", True)
             with pytest.raises(KeyboardInterrupt):
                 registry.transactions.database.hold()
-        registry.add([new("/s/a")], 1.0)
+        # In another thread: this one would have what it had not given back.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(registry.add, [new("/s/a")], 1.0).result()
         assert list(registry.files) == ["/s/a"]
 
 

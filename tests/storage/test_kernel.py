@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from hanging_mount import hanging_mount
 from temp_file_manager.storage.kernel import file_flags, probe, processes, renames, statx
 from temp_file_manager.storage.kernel.mounts import kind_among
-from temp_file_manager.storage.kernel.space import is_full
+from temp_file_manager.storage.kernel.space import Room, is_full
 from temp_file_manager.storage.kernel.statx import (
     HERE,
     listed_by_stat,
@@ -41,6 +42,19 @@ def test_a_disk_that_cannot_be_asked_is_not_full(tmp_path: Path, monkeypatch: py
     assert not is_full("no path \0")
     monkeypatch.delattr(os, "statvfs")
     assert not is_full(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("room", "full"),
+    [
+        (Room(0, 0.0, 5), True),
+        (Room(1 << 20, 0.5, 0), True),
+        (Room(1 << 20, 0.5, 1), False),
+        (Room(1 << 20, 0.5, None), False),  # btrfs counts none
+    ],
+)
+def test_a_disk_is_full_without_bytes_or_without_files_to_come(room: Room, full: bool) -> None:
+    assert room.is_full == full
 
 
 @pytest.mark.parametrize(
@@ -344,6 +358,56 @@ def test_who_has_a_file_is_told_with_how_and_of_a_link_nothing(tmp_path: Path, f
         assert processes.file_users(str(link)).processes == ()
     finally:
         os.close(descriptor)
+
+
+def test_who_has_a_file_is_told_with_its_command(tmp_path: Path) -> None:
+    """Excludes code that takes a short command for one that was cut off, and masks its last word as a password."""
+    path = tmp_path / "file"
+    path.touch()
+    with (
+        path.open() as file,
+        subprocess.Popen(["sleep", "1000"], stdin=file, stdout=subprocess.DEVNULL) as process,
+    ):
+        try:
+            users = {user.pid: user.command for user in processes.file_users(str(path)).processes}
+            assert users[process.pid] == "sleep 1000"
+        finally:
+            process.kill()
+
+
+def test_nobody_has_what_is_no_path() -> None:
+    assert processes.file_users("no path \0") == processes.FileUsers()
+    assert file_flags.obstacle("no path \0") == ""
+
+
+def test_what_is_never_to_be_changed_is_an_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    assert file_flags.obstacle(str(path)) == ""
+    if subprocess.run(["chattr", "+i", str(path)], check=False, capture_output=True).returncode:
+        print("not tried: chattr +i, which takes root and a file system that knows it")
+        return
+    try:
+        assert "chattr -i" in file_flags.obstacle(str(path))
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
+@pytest.mark.parametrize(("major", "minor"), [(8, 1), (8, 300), (259, 70000)])
+def test_a_volume_is_not_told_by_the_number_of_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, major: int, minor: int
+) -> None:
+    """Excludes code that forgets all records of a disk which is another device after a restart."""
+    # As the kernel packs it into 32 bits: new_encode_dev in linux/kdev_t.h.
+    packed = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
+    numbers = []
+    for device, file_system in ((os.makedev(major, minor), packed), (os.makedev(7, 7), 7 << 8 | 7)):
+        with monkeypatch.context() as patched:
+            facts = SimpleNamespace(st_dev=device)
+            patched.setattr(os, "fstat", lambda _, facts=facts: facts)
+            patched.setattr(os, "fstatvfs", lambda _, number=file_system: SimpleNamespace(f_fsid=number))
+            numbers.append(volume(listed_looker(), HERE, os.fsencode(tmp_path)))
+    assert numbers[0] == numbers[1]
 
 
 def test_where_python_has_no_such_module_nothing_is_locked_or_marked(

@@ -111,6 +111,16 @@ def test_what_somebody_has_locked_is_passed_by_and_nothing_is_left_open(tree: Pa
     assert len(os.listdir("/dev/fd")) <= before
 
 
+def test_of_names_near_our_own_directory_s_only_ours_is_passed_by(tree: Path) -> None:
+    """Excludes code that goes by the order of names."""
+    make(tree, ".temp-file-manager/file", ".temp-file-manage/file", ".temp-file-manager2/file", "+/file", "~/file")
+    skipped: list[object] = []
+    with Tree(str(tree), lambda _: None, lambda *what: skipped.append(what)) as walked:
+        found = sorted(entry.path for entry in walked.entries())
+    assert found == ["+/file", ".temp-file-manage/file", ".temp-file-manager2/file", "~/file"]
+    assert skipped == [(".temp-file-manager", Skip.OURS)]
+
+
 def test_only_directories_of_our_user_s_are_pruned(tree: Path) -> None:
     if os.geteuid():
         print("not tried: another user's directory, which takes root to make one")

@@ -325,7 +325,7 @@ def test_a_limit_that_is_as_strict_as_one_in_force_is_no_change(
     def asks(factor: float) -> bool:
         one = mark._replace(value=mark.value * factor)
         try:
-            guard.check_limit(Limit("x", measure, one, one), 5000, NOW, lambda most: most)
+            guard.check_limit(Limit("x", measure, one, one), 5000, NOW, lambda most: most, 0)
         except LargeSweepError:
             return True
         return False

@@ -407,6 +407,26 @@ def test_what_wakes_a_job_again_and_again_is_heard_once(scheduler: Scheduler, cl
     assert work.next() == 110, "nobody woke it: no pause"
 
 
+def test_where_one_job_s_thread_cannot_start_none_goes_on(
+    scheduler: Scheduler, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Job("first", 1.0, lambda _: None, lambda _: None)
+    start = threading.Thread.start
+
+    def start_first(thread: threading.Thread) -> None:
+        if thread.name.endswith("second"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_first)
+    with pytest.raises(RuntimeError, match="new thread"):
+        scheduler.start([first, replace(first, name="second")])
+    monkeypatch.undo()
+    assert scheduler.alive is None, "it is as if it had not been started"
+    scheduler.start([first])
+    assert scheduler.alive
+
+
 def test_a_pause_ends_when_it_is_stopped(scheduler: Scheduler, clock: FakeClock) -> None:
     work, paused = Work(), queue.Queue[None]()
     scheduler.start([replace(work.job(clock, 100), pause=lambda: paused.put(None) or 1e9)])

@@ -93,7 +93,7 @@ class LargeSweepGuard:
             with suppress(RegistryFullError):  # the next sweep may count again; this one has made room
                 self._registry.write(NAME, text, due.asof, keep=KEPT)
 
-    def check_limit(self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int = 0) -> None:
+    def check_limit(self, limit: Limit, records: int, asof: float, count: Callable[[int], int], allow: int) -> None:
         """Return if files may go for a limit.
 
         They may where it, or one that is as strict, has been kept lately: what there is now has come since.

@@ -1,7 +1,7 @@
 """Traces of limits in this process: since when a mark is passed, how fast room goes, when to look and to try again."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from temp_file_manager.clock import Clock
@@ -180,9 +180,8 @@ class LimitStates:
                 room[is_count] = min(room[is_count], room_left(state.limit, state.reading))
         self._files, self._bytes = room[True], room[False]
 
-    def took(self, sizes: Iterable[int | None]) -> None:
+    def took(self, sizes: Collection[int | None]) -> None:
         """Note that files of these sizes were registered."""
-        sizes = tuple(sizes)
         self._files -= len(sizes)
         self._bytes -= sum(size or 0 for size in sizes)
         if self._files < 0 or self._bytes < 0:

@@ -21,9 +21,9 @@ class Turn:
 
     due: Selection
     bounds: Bounds
-    allow: int | None = None
-    scheduled: bool = False
-    foretold: Foretold | None = None
+    allow: int | None
+    scheduled: bool
+    foretold: Foretold | None
 
     @property
     def dry_run(self) -> bool:
