@@ -10,10 +10,11 @@ from typing import Any
 from temp_file_manager.records import NewFile, Selection
 from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.claim import Claim, Settlement
+from temp_file_manager.registry.position import Position, Way
 from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.claimed import Claimed
 from temp_file_manager.registry.postgres.paths import Paths
-from temp_file_manager.registry.postgres.rows import FAILURES, ID, SIZE, Position, Row, Taken, Way, record_of
+from temp_file_manager.registry.postgres.rows import COLUMNS, FAILURES, ID, SIZE, Row, Taken, record_of
 from temp_file_manager.registry.postgres.scope import Scope
 from temp_file_manager.registry.postgres.settling import ending
 from temp_file_manager.reports import Finding
@@ -65,7 +66,7 @@ class PostgresClaims:
 
     def page(self, selection: Selection | None, now: float, limit: int, after: object | None) -> Page:
         """Return a page of what is due and free, or without a selection of everything; see ``Records.page``."""
-        position = after if isinstance(after, Position) else Position()
+        position = after if isinstance(after, Position) else Position(COLUMNS)
         if selection is None:
             rows = self._every(position, limit)
             end = position.past(rows)
@@ -132,7 +133,7 @@ class PostgresClaims:
         end = None if settling is None else ending(settling, self._claimed, self._paths)
         if end is not None and end.frees:
             self.rewind()
-        start = way.position if way else Position(epoch=self._epoch)
+        start = way.position if way else Position(COLUMNS, epoch=self._epoch)
         if start.epoch != self._epoch:
             start = start.rewound(self._epoch)
         number = self._claimed.begin()

@@ -7,6 +7,7 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.records import Rewritten, Status
 from temp_file_manager.registry.claim import Settlement
 from temp_file_manager.registry.counters import of_settled
+from temp_file_manager.registry.position import Way
 from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.claimed import Claimed
 from temp_file_manager.registry.postgres.paths import Paths
@@ -15,7 +16,6 @@ from temp_file_manager.registry.postgres.rows import (
     ID,
     REGISTERED_AT,
     Row,
-    Way,
     record_of,
     room_of,
     stored_identity,

@@ -12,10 +12,11 @@ from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Selection
 from temp_file_manager.registry.answers import Page
 from temp_file_manager.registry.claim import Claim, Settlement
+from temp_file_manager.registry.position import Position, Way
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.inserts import next_number
 from temp_file_manager.registry.sqlite.owed import Owed, forgotten
-from temp_file_manager.registry.sqlite.rows import ID, Position, Row, Taken, Way, candidates, every, record_of
+from temp_file_manager.registry.sqlite.rows import COLUMNS, ID, Row, Taken, candidates, every, record_of
 from temp_file_manager.registry.sqlite.settling import settle
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.reports import Finding
@@ -68,7 +69,7 @@ class SqliteClaims:
             return Page(tuple(map(record_of, rows)), position.past(rows) if selection is None else position.after(rows))
 
     def _start(self, connection: Connection) -> Position:
-        return Position(next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)
+        return Position(COLUMNS, next_number(connection, self._transactions.sql) - 1, epoch=self._transactions.epoch)
 
     def _bound(self) -> dict[str, Any]:
         return {"scope": self._transactions.scope, "owner": self._transactions.owner}

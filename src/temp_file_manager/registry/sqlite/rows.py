@@ -2,8 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from heapq import merge
 from json import dumps, loads
 from sqlite3 import Connection
@@ -13,6 +12,7 @@ from temp_file_manager.chunks import Chunk, Place, is_uncommon
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Identity, Selection, TempFile
 from temp_file_manager.registry.natures import nature_of
+from temp_file_manager.registry.position import Columns, Position
 from temp_file_manager.rules import LAST_RETRY, waiting_since
 from temp_file_manager.text import printable
 
@@ -22,10 +22,9 @@ changed, directory's inode, directory's born, volume, disk, session, rule, kind,
 what all statements that read files give."""
 
 ID, DIRECTORY, DIRECTORY_PATH, NAME, REGISTERED_AT, DUE_AT, RETRY_AT, FAILURES, SIZE = range(9)
+COLUMNS = Columns(ID, REGISTERED_AT, DUE_AT, RETRY_AT)
 _IDENTITY = slice(11, 17)
 _DISK, _SESSION, _RULE, _KIND = 17, 18, 19, 20
-
-_START = (-math.inf, 0)
 
 _RELATIVE = b"\0"
 """The directory of a path without any slash, which callers may write to ``files``: no real one has such a name."""
@@ -40,82 +39,6 @@ def place_of(path: str) -> tuple[bytes, bytes]:
 def path_at(directory: bytes, name: bytes) -> str:
     """Return the path of a place."""
     return os.fsdecode(name if directory == _RELATIVE else directory + b"/" + name)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The place that a sweep has got to.
-
-    Attributes:
-        began: The last number taken when it began: what was tried later it leaves alone, what was recorded later
-            a forced one leaves alone.
-        aged: Time and id of the last record taken by age, in the order of that index.
-        timed: The same of those with a ttl.
-        retried: The same of those that have been tried before, which wait for another try.
-        last: The number of the last record, which is all that the walk through a session needs.
-        epoch: Which frees and backdatings the registry had seen; more of them, and it looks from the start again.
-    """
-
-    began: int
-    aged: tuple[float, int] = _START
-    timed: tuple[float, int] = _START
-    retried: tuple[float, int] = _START
-    last: int = 0
-    epoch: int = 0
-
-    def rewound(self, epoch: int) -> "Position":
-        """Return the start of the same sweep."""
-        return Position(self.began, epoch=epoch)
-
-    @property
-    def at_start(self) -> bool:
-        """Whether nothing lies behind it."""
-        return self.aged == self.timed == self.retried == _START
-
-    def after(self, rows: Sequence[Row]) -> "Position":
-        """Return the position behind these rows, which were read from here."""
-        aged, timed, retried = self.aged, self.timed, self.retried
-        for row in rows:
-            if row[RETRY_AT] is not None:
-                retried = row[RETRY_AT], row[ID]
-            elif row[DUE_AT] is None:
-                aged = row[REGISTERED_AT], row[ID]
-            else:
-                timed = row[DUE_AT], row[ID]
-        return replace(self, aged=aged, timed=timed, retried=retried, last=rows[-1][ID] if rows else self.last)
-
-    def past(self, rows: Sequence[Row]) -> "Position":
-        """Return the same for rows of pages of everything, where it is no matter whether one has been tried."""
-        aged = [(row[REGISTERED_AT], row[ID]) for row in rows if row[DUE_AT] is None]
-        timed = [(row[DUE_AT], row[ID]) for row in rows if row[DUE_AT] is not None]
-        return replace(self, aged=aged[-1] if aged else self.aged, timed=timed[-1] if timed else self.timed)
-
-
-class Way:
-    """The way of one sweep through what is due, claim by claim.
-
-    Attributes:
-        position: The place that it has got to.
-    """
-
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self._from = position
-        self._renewed: set[int] = set()
-
-    def go(self, start: Position, end: Position) -> None:
-        """Have claimed what lies between two places."""
-        self._from, self.position = start, end
-
-    def first_time(self, number: int) -> bool:
-        """Say whether it is the first time in this sweep that a record was found rewritten, and note that it was."""
-        first = number not in self._renewed
-        self._renewed.add(number)
-        return first
-
-    def back(self, rows: Sequence[Row]) -> None:
-        """Go back behind the first rows of the last claim: the rest of it was not worked on."""
-        self.position = self._from.after(rows)
 
 
 def room_of(row: Row) -> int:

@@ -8,8 +8,9 @@ from temp_file_manager.chunks import Other
 from temp_file_manager.records import Rewritten, Status
 from temp_file_manager.registry.claim import Settlement
 from temp_file_manager.registry.counters import of_settled
+from temp_file_manager.registry.position import Way
 from temp_file_manager.registry.sqlite.inserts import take_numbers
-from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, Row, Way, record_of, room_of
+from temp_file_manager.registry.sqlite.rows import DIRECTORY, FAILURES, ID, REGISTERED_AT, Row, record_of, room_of
 from temp_file_manager.registry.sqlite.transaction import Transactions
 from temp_file_manager.rules import renewed, retry_at
 
