@@ -1,7 +1,9 @@
 """Records and claims on PostgreSQL beyond the contract: what others do meanwhile, round trips, and volumes' roots."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from signal import SIGUSR1, pthread_kill, signal
 from threading import Event, get_ident
 
@@ -9,9 +11,10 @@ import psycopg
 import pytest
 
 from postgres_processes import SCOPE, Process, Records
+from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
+from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError, RegistryError, RegistryUnavailableError
 from temp_file_manager.records import PENDING, Identity, Kind, Nature, NewFile, Selection, Status
 from temp_file_manager.registry import Claim, Looked, Settlement
 from temp_file_manager.registry.postgres import arrays
@@ -320,6 +323,30 @@ def test_what_hangs_under_a_claim_that_is_over_keeps_no_process_alive(
 
 
 # -- volumes
+
+
+def test_a_path_that_no_index_takes_is_refused_alone(database: str, tmp_path: Path) -> None:
+    """Once it was taken for a server that is out of reach: with a spool nothing was sent any more."""
+    within = os.open(tmp_path, os.O_RDONLY)
+    path = str(tmp_path)
+    while len(path) < 3000:
+        name = os.urandom(100).hex()
+        os.mkdir(name, dir_fd=within)
+        within, above = os.open(name, os.O_RDONLY, dir_fd=within), within
+        os.close(above)
+        path += f"/{name}"
+    os.close(within)
+    for one in (f"{path}/long", str(tmp_path / "short")):
+        Path(one).touch()
+    with closing(TempFileManager(tmp_path, registry=PostgresRegistry(database, SCOPE))) as manager:
+        report = manager.register_files([f"{path}/long", tmp_path / "short"])
+        assert report.registered == 1
+        ((refused, why),) = report.refused
+        assert refused == f"{path}/long"
+        assert "longer than the 2600 bytes that postgresql:" in why
+        with pytest.raises(RegistryError, match="refuses") as told:
+            manager.registry.add([(f"{path}/long", None, None, (), None, None)], NOW)
+        assert not isinstance(told.value, RegistryUnavailableError)
 
 
 def test_paths_are_below_the_root_wherever_that_is_mounted(make: Callable[..., PostgresRegistry]) -> None:

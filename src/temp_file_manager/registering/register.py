@@ -172,14 +172,17 @@ class Registrar:
 
     def look(self, judge: Judge) -> Look:
         """Return what looks at files that are to be put on record, refuses those that are not, and sets their modes."""
-        examine = Examiner(self._own).examine if self._registry.properties.keeps_identity else None
-        elsewhere = self.elsewhere()
+        card = self._registry.properties
+        examine = Examiner(self._own).examine if card.keeps_identity else None
+        longest, elsewhere = card.longest_path, self.elsewhere()
 
         def look(path: str) -> Found | str | None:
             if is_own(path):
                 return why_not_regular(path)
             if reason := elsewhere(path):
                 return reason
+            if longest is not None and len(os.fsencode(path)) > longest:
+                return f"its path is longer than the {longest} bytes that {card.address} keeps"
             if examine is None:
                 return self._seen(path, judge)
             try:

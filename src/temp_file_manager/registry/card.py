@@ -27,6 +27,7 @@ class Properties:
         files: Paths of files it lives in; what begins like one and a ``-`` is its, too.
         chunk: Records that a sweep claims at a time, at most.
         heirs: Whether a session may have heirs, which inherit a lock file of this machine.
+        longest_path: Bytes of the longest path that it keeps; None: any that there can be.
     """
 
     address: str
@@ -36,3 +37,4 @@ class Properties:
     files: tuple[str, ...] = ()
     chunk: int = CHUNK
     heirs: bool = False
+    longest_path: int | None = None

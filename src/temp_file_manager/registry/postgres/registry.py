@@ -33,6 +33,9 @@ from temp_file_manager.sessions import Owner, Session
 CHUNK = 1000
 """Records that a sweep claims at a time: with fewer, round trips are most of what it costs."""
 
+_LONGEST_PATH = 2600
+"""Bytes: what an index takes at most is 2,704 of them, and a path may be one that cannot be made smaller."""
+
 
 class PostgresRegistry(StoredRegistry):
     """Records of one scope on a PostgreSQL server.
@@ -83,6 +86,7 @@ class PostgresRegistry(StoredRegistry):
             keeps_identity=True,
             shared_by=SharedBy.HOSTS if scope.startswith("volume:") else SharedBy.HOST,
             chunk=CHUNK,
+            longest_path=_LONGEST_PATH,
         )
 
     def _in_child(self) -> None:
