@@ -38,6 +38,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "service": service.service,
     "secure": secure.secure,
     "looking": lives.looking,
+    "changing": lives.changing,
     "sessions": lives.sessions,
     "compressing": compression.compressing,
     "postgres": postgres.postgres,

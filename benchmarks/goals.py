@@ -89,6 +89,8 @@ def _of_size(tables: dict[str, Table], plan: Plan) -> Iterator[dict[str, Any]]:
     few, many = f"{plan.records[0]:,} records", f"{plan.records[-1]:,} records"
     looks = figures(_samples(tables, "looking", lives.look_name(plan.records[-1])))
     yield _row(f"a look at ten limits, none passed, {many}, ms", 1.0, [took / 1e3 for took in looks])
+    slowest = [max(sweeps)] if (sweeps := figures(_samples(tables, "changing", lives.BESIDE))) else []
+    yield _row(f"the longest sweep while a changed rule comes in force, {many}, ms", 100.0, slowest)
     ours = f"ours, {many}"
     yield _row(f"idle, memory, {many} / published class", 0.001, _ratios(tables, "idle", ours, f"{AIECS}, {many}"))
     flat = _ratios(tables, "idle", f"{durable.IDLE}, {many}", f"{durable.IDLE}, {few}")

@@ -13,10 +13,13 @@ from benchmarks.measures import Plan, timed
 from benchmarks.tables import Table, compared, interleaved
 from benchmarks.trees import Tree
 from temp_file_manager import TempFileManager
+from temp_file_manager.jobs import sweep
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Measured, Order, Selection
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.ruling import REST
+from temp_file_manager.sweeping.sweep import Bounds
 
 AS_MANY = 10
 """Records for each file that goes."""
@@ -37,6 +40,9 @@ KINDS = ((Measure.FILES, 1e12), (Measure.BYTES, 1e15))
 REMOVED = "removing what is due"
 QUARANTINED = "quarantining what is due"
 RULED: dict[str, tuple[Rule, ...]] = {REMOVED: (), QUARANTINED: (Rule("undo", age=0.0, quarantine=3600.0),)}
+UNCHANGED = "a scheduled sweep with nothing due"
+BESIDE = "the same while changed rules come in force"
+SLICED = "a slice of putting them in force"
 UNIT, RM = "a unit, asking who has anything in it open", "rm -rf"
 UNIT_CPU, RM_CPU = f"{UNIT}: its processor time", f"{RM}: its processor time"
 UNIT_FILES = 20_000
@@ -207,3 +213,33 @@ def looking(plan: Plan) -> Table:
         manager.close()
     first = next(iter(samples))
     return compared("looking", "A look at limits", "µs a look", samples, {}, ours=first)
+
+
+def changing(plan: Plan) -> Table:
+    """Change a rule over many records, and have scheduled sweeps go on while it comes in force, slice by slice."""
+    base, count = tempfile.mkdtemp(prefix="rules-", dir=plan.scratch), max(plan.records)
+    samples: dict[str, list[float | None]] = {UNCHANGED: [], BESIDE: [], SLICED: []}
+    with closing(_ruled(base, 3600.0)) as manager:
+        durable.fill(manager, count)
+        manager.context.ruling.put(Selection(time.time(), 3600.0), Bounds())
+        for _ in range(20):
+            samples[UNCHANGED].append(timed(_scheduled, manager) * 1e3)
+    with closing(_ruled(base, 7200.0)) as manager:
+        ruling, done = manager.context.ruling, False
+        while not done:
+            samples[SLICED].append(timed(ruling.slice, bool) * 1e3)
+            samples[BESIDE].append(timed(_scheduled, manager) * 1e3)
+            done = ruling.rest == REST
+    longest = max(one for one in samples[BESIDE] if one is not None)
+    notes = {BESIDE: f"the longest took {longest:.1f} ms", SLICED: f"{len(samples[SLICED])} of them"}
+    title = f"A changed rule over {count:,} records in SQLite"
+    return compared("changing", title, "ms", samples, notes, ours=BESIDE)
+
+
+def _ruled(base: str, age: float) -> TempFileManager:
+    rule = Rule("nowhere", match=("/nowhere/**",), age=age)
+    return TempFileManager.from_settings(Settings(base_dir=base, registry="sqlite:", rules=(rule,)))
+
+
+def _scheduled(manager: TempFileManager) -> None:
+    sweep(manager.context, bool)
