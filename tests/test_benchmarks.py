@@ -14,7 +14,7 @@ import pytest
 from places import ROOT
 
 TABLES = {"import", "memory", "idle", "register", "concurrency", "service", "secure", "clean", "waiting", "claimed"}
-TABLES |= {"looking", "sessions", "evicting", "quarantining", "units", "compressing", "postgres"}
+TABLES |= {"changing", "looking", "sessions", "evicting", "quarantining", "units", "compressing", "postgres"}
 STEPS = {"steps of registering", "sql of registering", "steps of sweeping", "sql of sweeping"}
 PUBLISHED = """
 import os, threading, time
