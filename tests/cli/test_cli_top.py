@@ -21,10 +21,15 @@ from command_line import MODULE, Say, environment, files, tfm
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.top import look, words
 from temp_file_manager.cli.top.chart import columns, curve
-from temp_file_manager.cli.top.look import Lookout
+from temp_file_manager.cli.top.choices import ORDERS, Choices, Part, Question, Shown, after, place
+from temp_file_manager.cli.top.keys import typed
+from temp_file_manager.cli.top.listing import listing, path_of
+from temp_file_manager.cli.top.look import Lookout, Scene
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.inspection.overview import overview
+from temp_file_manager.records import Order
 from temp_file_manager.reports import Reason, SweepReport
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.history import History, Sample
 from temp_file_manager.testing import FakeClock
@@ -103,10 +108,10 @@ def test_what_sweeps_did_and_why(say: Say, folder: Path, manager: TempFileManage
 @pytest.mark.parametrize(
     ("ago", "told"),
     [
-        ((10.0,), "by others every 5 min, last 10 s ago, next in 4 min"),  # one tells no interval: the setting's
-        ((1.0, 31.0, 61.0, 90061.0), "by others every 30 s, last 1 s ago, next in 29 s"),  # nothing ran for a day
-        ((40.0, 70.0), "by others every 30 s, last 40 s ago, next now"),
-        ((4000.0, 4030.0), "by others every 30 s, but none for 1 h: does anything run?"),
+        ((10.0,), "by others every 5 min, last 10 s ago, next in 4 min"),
+        ((1.0, 3.0, 5.0, 90061.0), "by others every 5 min, last 1 s ago, next in 4 min"),  # started again and again
+        ((340.0, 700.0), "by others every 5 min, last 5 min ago, next now"),
+        ((4000.0, 4030.0), "by others every 5 min, but none for 1 h: does anything run?"),
     ],
 )
 def test_when_the_next_sweep_is_due(ago: tuple[float, ...], told: str) -> None:
@@ -442,10 +447,9 @@ def test_hostile_names_do_no_harm(screen: Terminal, folder: Path, manager: TempF
     with top(screen, folder, "--max-age", "1000000") as process:
         screen.resize(160, 50)
         name = r"\x1b[2J\x1b[31m[bold]red[|]\nfiles 999\u202egnp"
-        screen.shows(name, "[red]markup[link=x]", "עברית", "漢字", "Largest ")
+        screen.shows(name, "[red]markup[link=x]", "עברית", "漢字")
         lines = screen.screen.lines
         heads = [line.index("Oldest ") for line in lines if "Oldest " in line]
-        assert [line.index("Largest ") for line in lines if "Largest " in line] == heads
         rows = lines[next(n for n, line in enumerate(lines) if "Oldest " in line) + 1 :][: len(names)]
         assert [row[heads[0] :].split()[0] for row in rows] == ["6", "5", "4", "3", "2", "1"]
         assert len([line for line in lines if line.startswith("files ")]) == 1
@@ -542,7 +546,7 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
         for width in (1, 7, 40, 59, 60, 71, 72, 250):
             for height in (1, 3, 15, 22, 23, 40, 90):
                 console = Console(width=width, height=height, force_terminal=True)
-                lines = console.render_lines(draw(console, picture, 2.0))
+                lines = console.render_lines(draw(console, Scene(picture), 2.0))
                 assert len(lines) == height
                 assert {sum(part.cell_length for part in line) for line in lines} == {width}, (width, height)
 
@@ -557,7 +561,10 @@ def test_limits_that_are_passed_are_drawn_first(manager: TempFileManager) -> Non
         *_, picture = lookout.look()
     picture.overview["limits"] = LIMITS
     console = Console(width=100, height=50, force_terminal=True, color_system=None)
-    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, picture, 2.0))]
+    lines = [
+        "".join(part.text for part in line).rstrip()
+        for line in console.render_lines(draw(console, Scene(picture), 2.0))
+    ]
     assert [line for line in lines if line.startswith("limit ")] == [
         r"limit disk 200 inodes, at least 1,000 inodes  not met: all are in use\x1b[2J",
         "limit cache 5,203 files, at most 5,000 files  passed",
@@ -577,6 +584,135 @@ def test_a_long_path_keeps_its_name(folder: Path, manager: TempFileManager) -> N
     manager.register_files(files(deep, "name.csv"))
     with closing(Lookout(Settings(base_dir=manager.base_dir), SystemClock())) as lookout:
         *_, picture = lookout.look()
+        scene = Scene(picture, listing=lookout.list(Question()))
     console = Console(width=80, height=24, force_terminal=True, color_system=None)
-    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, picture, 2.0))]
-    assert [line.endswith("…/name.csv") for line in lines if "name.csv" in line] == [True, True]
+    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(draw(console, scene, 2.0))]
+    assert [line.endswith("…/name.csv") for line in lines if "name.csv" in line] == [True]
+
+
+# -- keys
+
+
+def pressed(text: str, paths: tuple[str, ...] = ("a", "b", "c"), choices: Choices | None = None) -> Choices:
+    """Return what is chosen after keys, as a terminal sends them."""
+    choices = choices or Choices()
+    for key in typed(text.encode()):
+        choices = after(choices, key, paths)
+    return choices
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"q?", ["q", "?"]),
+        (b"\x1b[A\x1bOB\x1b[5~\x1b[6~", ["up", "down", "page up", "page down"]),
+        (b"\x1b", ["escape"]),
+        (b"\r\n\x7f\x08", ["enter", "enter", "erase", "erase"]),
+        ("ü漢".encode(), ["ü", "漢"]),
+        (b"\xff\x00\x01\t\x1b[1;5Cx\x1b[?1;2c", ["x"]),  # what is no key of ours, and an answer of the terminal's
+        (b"", []),
+    ],
+)
+def test_keys_as_terminals_send_them(data: bytes, found: list[str]) -> None:
+    assert typed(data)[: len(found)] == found
+
+
+def test_s_sorts_and_f_filters_round_and_round() -> None:
+    assert [pressed("s" * n).question.order for n in range(4)] == [*ORDERS, ORDERS[0]]
+    assert [pressed("f" * n).question.part for n in range(6)] == [*Part, Part.ALL]
+    assert pressed("sff\x1b").question == Question(order=ORDERS[1]), "the order stays"
+
+
+def test_a_selected_file_stays_selected_wherever_it_moves() -> None:
+    choices = pressed("\x1b[B")
+    assert (choices.selected, place(choices, ("a", "b", "c"))) == ("b", 1)
+    assert place(choices, ("b", "a")) == 0
+    assert place(choices, ("x", "y")) == 0, "it has gone"
+    assert pressed("jjjjj").selected == "c"
+    assert pressed("\x1b[F\x1b[A").selected == "b"
+    assert pressed("\x1b[6~\x1b[5~").selected == "a"
+    assert pressed("\x1b[Bs").selected == "", "another order begins at its first"
+    assert pressed("j\r", ()) == Choices(), "there is nothing to move to, or to ask about"
+
+
+def test_what_is_typed_after_a_slash_is_searched_for() -> None:
+    assert pressed("/qs?").question.search == "qs?"
+    assert pressed("/ab\x7f").question.search == "a"
+    assert (pressed("/a\r").typing, pressed("/a\r").question.search) == (False, "a")
+    assert pressed("/a\rq").ended
+    assert (pressed("/a\x1b").typing, pressed("/a\x1b").question.search) == (False, "")
+    assert pressed("/a\x1b[Bb").question.search == "ab"
+
+
+def test_any_key_goes_back_and_q_ends() -> None:
+    assert pressed("?").shown is Shown.KEYS
+    assert pressed("?x").shown is Shown.FILES
+    assert (pressed("\r").shown, pressed("\r").selected) == (Shown.WHY, "a")
+    assert pressed("\r\x1b").shown is Shown.FILES
+    assert pressed("?q").ended
+    assert pressed("\rQ").ended
+
+
+def test_which_files_are_listed(tmp_path: Path) -> None:
+    clock = FakeClock(time.time())
+    base, undo = tmp_path / "base", Rule("undo", match=("undo-*",), age=10.0, quarantine=1e6)
+    with closing(
+        TempFileManager(base, 1000.0, registry="sqlite:", settings=Settings(rules=(undo,)), clock=clock)
+    ) as made:
+        for number, name in enumerate(("due", "Pinned", "undo-me", "young")):
+            path = base / name
+            path.write_bytes(b"x" * 5000 * number)
+            clock.advance({"young": 2000.0}.get(name, 1.0))
+            made.register_file(path)
+        made.pin(base / "Pinned")
+        clock.advance(1.0)
+        made.cleanup()
+
+        def found(part: Part = Part.ALL, order: Order = Order.OLDEST, search: str = "") -> list[str]:
+            there = listing(made.context, Question(part, order, search))
+            assert there.complete
+            return [os.path.basename(path_of(record)) for record in there.records]
+
+        assert found() == ["Pinned", "young", "undo-me"], "it came into quarantine just now"
+        assert found(order=Order.LARGEST)[0] == "young"
+        assert found(Part.KEPT) == ["Pinned"]
+        assert found(Part.QUARANTINED) == ["undo-me"]
+        assert found(search="PIN") == ["Pinned"]
+        assert found(Part.QUARANTINED, search="due") == []
+        clock.advance(2000.0)
+        assert found(Part.DUE) == ["young"]
+
+
+def test_a_look_ends_when_it_takes_long(
+    manager: TempFileManager, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.register_files(files(folder, *(f"{number}" for number in range(5))))
+    monkeypatch.setattr("temp_file_manager.cli.top.listing.PATIENCE", -1.0)
+    monkeypatch.setattr("temp_file_manager.cli.pages.PAGE", 2)
+    found = listing(manager.context, Question())
+    assert (found.complete, found.looked_at, len(found.records)) == (False, 2, 2)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_somebody_looks_round(screen: Terminal, folder: Path) -> None:
+    screen.resize(120, 40)
+    register(folder, "first.csv", "second.csv", "third.txt")
+    with top(screen, folder) as process:
+        screen.shows("Oldest", "first.csv", "second.csv", "third.txt")
+        screen.type(b"?")
+        screen.shows("Keys", "any key goes back", "search in paths")
+        screen.type(b" ")
+        screen.shows("Oldest", "Due within")
+        screen.type(b"/CSV\r")
+        screen.shows("/CSV", "first.csv", "second.csv")
+        screen.until(lambda: "third.txt" not in screen.screen.text)
+        screen.type(b"\x1b[B\r")
+        screen.shows("second.csv", "any key goes back", "stays at least until", "decided by", "open in")
+        screen.type(b"x\x1bs")
+        screen.shows("Largest", "third.txt")
+        screen.type(b"f")
+        screen.shows("Due, the longest overdue first", "None.")
+        screen.type(b"q")
+        assert screen.ended(process) == 0
+    assert screen.restored
+    assert screen.screen.strange == []

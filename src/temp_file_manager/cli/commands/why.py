@@ -128,13 +128,20 @@ def until(forecast: Forecast, asof: float) -> str:
 
 def _tell(story: Explanation) -> None:
     render.line(f"{story.path}: {headline(story)}")
-    if story.rule in ADVICE and not story.successors:  # which is no matter of nobody's having registered it
-        render.line(f"  {ADVICE[story.rule]}")
-    for name, value in _rows(story):
+    if words := advice(story):
+        render.line(f"  {words}")
+    for name, value in rows(story):
         render.line(f"  {name:<15}{value}")
 
 
-def _rows(story: Explanation) -> list[tuple[str, str]]:
+def advice(story: Explanation) -> str:
+    """Return what to make of it, or to do; nothing where there is nothing to say."""
+    # What stands elsewhere now is no matter of nobody's having registered it.
+    return "" if story.successors else ADVICE.get(story.rule, "")
+
+
+def rows(story: Explanation) -> list[tuple[str, str]]:
+    """Return all that is known, each with its name."""
     there = [("there now", _there(story)), *_users(story), *(_before(one, story) for one in story.successors)]
     record = story.record
     if record is None:

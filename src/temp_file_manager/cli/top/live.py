@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.live import Live
 
 from temp_file_manager.cli.signals import Pipe, heard
-from temp_file_manager.cli.top.look import Lookout, Picture
+from temp_file_manager.cli.top import choices
+from temp_file_manager.cli.top.choices import Shown
+from temp_file_manager.cli.top.keys import typed
+from temp_file_manager.cli.top.look import Lookout, Picture, Scene
 from temp_file_manager.cli.top.view import draw
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.errors import TempFileError
@@ -22,7 +25,6 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEAVING = (*ENDING, signal.SIGQUIT, signal.SIGTSTP)
 _HEARD = (*_LEAVING, signal.SIGWINCH)
 
-_KEYS = frozenset(b"qQ")
 _AS_USUAL = (80, 24)
 
 # What a terminal takes for wider than rich does is cut at the margin, not continued in the next line.
@@ -44,8 +46,9 @@ def show(lookout: Lookout, interval: float, *, last: bool) -> None:
         TempFileError: the first look fails; what fails later is shown.
     """
     pictures = _pictures(lookout, next(lookout.look()), interval)
+    stage = _Stage(lookout, interval)
     with heard(_HEARD, ignored_after=ENDING if last else ()) as pipe:
-        while _shown(pictures, interval, pipe) == signal.SIGTSTP:
+        while _shown(stage, pictures, pipe) == signal.SIGTSTP:
             _suspend()
 
 
@@ -61,26 +64,74 @@ def _pictures(lookout: Lookout, first: Picture, interval: float) -> Iterator[tup
         yield picture, interval
 
 
-def _shown(pictures: Iterator[tuple[Picture, float]], interval: float, pipe: Pipe) -> int:
+class _Stage:
+    """What is seen, what somebody makes of it by keys, and what has to be looked up for that."""
+
+    def __init__(self, lookout: Lookout, interval: float) -> None:
+        self._lookout = lookout
+        self._interval = interval
+        self._scene: Scene | None = None
+
+    def show(self, picture: Picture) -> None:
+        """Go on with another picture, and a list of files that is as new."""
+        scene = Scene(picture) if self._scene is None else self._scene._replace(picture=picture)
+        self._scene = self._listed(scene)
+
+    def press(self, data: bytes) -> bool:
+        """Do what was typed; say whether that is the end."""
+        for key in typed(data):
+            assert self._scene is not None  # noqa: S101 - something is seen before anything can be typed at it
+            before, made = self._scene.choices, choices.after(self._scene.choices, key, self._scene.paths)
+            scene = self._scene._replace(choices=made)
+            if made.question != before.question:
+                scene = self._listed(scene)
+            if made.shown is Shown.WHY:
+                scene = self._told(scene)
+            self._scene = scene
+            if made.ended:
+                return True
+        return False
+
+    def draw(self, live: Live) -> None:
+        """Draw it, as large as the terminal is now."""
+        assert self._scene is not None  # noqa: S101 - see press
+        live.console.size = _size()
+        live.update(draw(live.console, self._scene, self._interval), refresh=True)
+
+    def _listed(self, scene: Scene) -> Scene:
+        try:
+            return scene._replace(listing=self._lookout.list(scene.choices.question))
+        except TempFileError as error:
+            return _troubled(scene, error)
+
+    def _told(self, scene: Scene) -> Scene:
+        try:
+            return scene._replace(story=self._lookout.why(scene.choices.selected))
+        except TempFileError as error:
+            return _troubled(scene._replace(story=None), error)
+
+
+def _troubled(scene: Scene, error: TempFileError) -> Scene:
+    return scene._replace(picture=scene.picture._replace(trouble=str(error)))
+
+
+def _shown(stage: _Stage, pictures: Iterator[tuple[Picture, float]], pipe: Pipe) -> int:
     """Draw until a key or a signal ends it; return the signal's number, 0 for a key."""
-    keys, drawn = sys.stdin.fileno(), None
+    keyboard = sys.stdin.fileno()
     with _screen() as live:
         while True:
             picture, rest = next(pictures)
+            stage.show(picture)
             until, ready = SystemClock.elapsed() + rest, [pipe.reader]
             while ready:
-                if drawn is not picture:
-                    live.console.size = _size()
-                    live.update(draw(live.console, picture, interval), refresh=True)
+                stage.draw(live)
                 left = max(until - SystemClock.elapsed(), 0.0)
-                ready, _, _ = select.select([keys, pipe.reader], [], [], left)
-                if keys in ready and _ends(keys):
+                ready, _, _ = select.select([keyboard, pipe.reader], [], [], left)
+                if keyboard in ready and _ends(stage, keyboard):
                     return 0
-                numbers = os.read(pipe.reader, 4096) if pipe.reader in ready else b""
-                for number in numbers:
-                    if number in _LEAVING:
+                for number in os.read(pipe.reader, 4096) if pipe.reader in ready else b"":
+                    if number in _LEAVING:  # else the terminal's size may have changed
                         return number
-                drawn = None if numbers else picture  # the terminal's size may have changed
 
 
 def _size() -> tuple[int, int]:
@@ -89,13 +140,13 @@ def _size() -> tuple[int, int]:
     return found.columns or _AS_USUAL[0], found.lines or _AS_USUAL[1]
 
 
-def _ends(keys: int) -> bool:
-    """Say whether what was typed ends it; or nobody can type any more."""
+def _ends(stage: _Stage, keyboard: int) -> bool:
+    """Do what was typed; say whether that ends it, or nobody can type any more."""
     try:
-        typed = os.read(keys, 4096)
+        data = os.read(keyboard, 4096)
     except OSError:  # the terminal has gone
         return True
-    return not typed or not _KEYS.isdisjoint(typed)
+    return not data or stage.press(data)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from temp_file_manager.cli import open_manager
+from temp_file_manager.cli.top.choices import Choices, Question
+from temp_file_manager.cli.top.listing import Listing, listing
 from temp_file_manager.clock import Clock, SystemClock
 from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.inspection.overview import REST, outlook, overview
+from temp_file_manager.inspection.why import Explanation, why
 from temp_file_manager.registry.schemes import SQLITE
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_rules import refuse_unsafe
@@ -37,6 +40,27 @@ class Picture(NamedTuple):
     outlook: dict[str, Any] | None
     samples: tuple[Sample, ...]
     trouble: str = ""
+
+
+class Scene(NamedTuple):
+    """What is on the screen.
+
+    Attributes:
+        picture: How it is.
+        choices: What somebody has chosen.
+        listing: The files that were asked for; None before the first look at them.
+        story: Of the one that was asked about.
+    """
+
+    picture: Picture
+    choices: Choices = Choices()
+    listing: Listing | None = None
+    story: Explanation | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the files that are listed."""
+        return () if self.listing is None else tuple(record.path for record in self.listing.records)
 
 
 class Lookout:
@@ -75,6 +99,22 @@ class Lookout:
             self._outlook = found
             self._good_until = self._clock.elapsed() + REST * found["took"]
             yield picture._replace(outlook=found)
+
+    def list(self, question: Question) -> Listing:
+        """Return the files that are asked for, as far as a moment's look finds them.
+
+        Raises:
+            TempFileError: the base directory or the registry cannot be used.
+        """
+        return listing(self._opened(), question)
+
+    def why(self, path: str) -> Explanation:
+        """Return the whole story of a file.
+
+        Raises:
+            TempFileError: the base directory or the registry cannot be used.
+        """
+        return why(self._opened(), path)
 
     def close(self) -> None:
         """Let go of the registry; the next look opens it again."""

@@ -10,13 +10,13 @@ from rich.bar import Bar
 from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
-from rich.rule import Rule
 from rich.table import Column, Table
 from rich.text import Text
 
-from temp_file_manager.cli.top import words
+from temp_file_manager.cli.top import parts, words
 from temp_file_manager.cli.top.chart import columns, curve
-from temp_file_manager.cli.top.look import BACK, Picture
+from temp_file_manager.cli.top.files import files, footer, panel
+from temp_file_manager.cli.top.look import BACK, Picture, Scene
 from temp_file_manager.cli.top.words import brief, count
 from temp_file_manager.text import human_size, printable, timestamp
 
@@ -33,28 +33,39 @@ _GRADES = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "unknow
 _STYLES = {"failed": "bold red", "kept": "bold yellow"}
 _RARE = ("gone", "replaced")
 
-_GAP = (0, 2, 0, 0)
-
 _OLD = 10.0
 """Seconds after which an outlook, which is not made at every look, says how old it is."""
 
 
-def draw(console: Console, picture: Picture, interval: float) -> Layout:
+def draw(console: Console, scene: Scene, interval: float) -> Layout:
     """Return a whole screen.
 
     Args:
         console: Where it will be shown: what is shown depends on its size.
-        picture: What is to be seen.
+        scene: What is to be seen.
         interval: Seconds between two looks, which the last line tells.
     """
-    width, room = console.width, console.height - 1
+    body, screen = Layout(), Layout()
+    middle = panel(scene)
+    if middle is None:
+        _glance(console, scene, body)
+    else:
+        body.split_column(Layout(_title(scene.picture), size=1), Layout(middle))
+    # The body is shown in a layout, not split from it: so it is cut where the last line begins.
+    screen.split_column(Layout(body), Layout(footer(scene, interval), size=1))
+    return screen
+
+
+def _glance(console: Console, scene: Scene, body: Layout) -> None:
+    """Fill the body with all there is at a glance."""
+    picture, width, room = scene.picture, console.width, console.height - 1
 
     def part(shown: RenderableType, most: int) -> Layout:
         lines = min(most, len(console.render_lines(shown)))
         return Layout(shown, size=lines, visible=lines > 0)
 
     beside = width >= _WIDE and room >= _HIGH
-    forecast, files, sweeps = _forecast(picture), _files(picture), _sweeps(picture, width)
+    forecast, listed, sweeps = _forecast(picture), files(scene), _sweeps(picture, width)
     head = [
         Layout(_title(picture), size=1),
         part(_reasons(picture, max(1, room // 8)), max(1, room // 3)),
@@ -62,43 +73,12 @@ def draw(console: Console, picture: Picture, interval: float) -> Layout:
         part(_figures(picture), max(2, room // 5)),
         part(_limits(picture), max(1, room // 6)),
     ]
-    body, screen = Layout(), Layout()
     if beside:
         both = Layout(size=min(_MIDDLE, room // 2))
-        both.split_row(Layout(forecast, ratio=2), Layout(Text(" "), size=2), Layout(files, ratio=3))
+        both.split_row(Layout(forecast, ratio=2), Layout(Text(" "), size=2), Layout(listed, ratio=3))
         body.split_column(*head, both, Layout(sweeps))
     else:
-        body.split_column(*head, part(sweeps, max(3, room // 4)), part(forecast, room), files)
-    # The body is shown in a layout, not split from it: so it is cut where the last line begins.
-    screen.split_column(Layout(body), Layout(_footer(picture, interval), size=1))
-    return screen
-
-
-def _grid(*columns: Column, expand: bool = False) -> Table:
-    return Table.grid(*columns, padding=_GAP, expand=expand)
-
-
-def _number(header: str = "", *, style: str = "", min_width: int | None = None) -> Column:
-    return Column(header, justify="right", no_wrap=True, style=style, min_width=min_width)
-
-
-def _line(*parts: tuple[str, str]) -> Text:
-    """Return texts in their styles, in one line that is cut where there is no more room."""
-    return Text.assemble(*((printable(text), style) for text, style in parts), no_wrap=True, overflow="ellipsis")
-
-
-def _path(path: str, base: str, before: str = "") -> Table:
-    """Return a path in one line: where it is too long, its directory loses its end, and the name stays."""
-    directory, slash, name = words.inside(path, base).rpartition("/")
-    parts = [(before, True), (directory, False), (f"{slash}{name}", True)]
-    grid = Table.grid(*(Column(no_wrap=fixed) for text, fixed in parts if text))
-    grid.add_row(*(_line((text, "")) for text, _ in parts if text))
-    return grid
-
-
-def _headed(title: str, shown: RenderableType, note: str = "") -> Group:
-    heading = _line((title, "bold"), (f"  {note}" if note else "", "dim"))
-    return Group(Rule(heading, align="left", style="dim"), shown)
+        body.split_column(*head, part(sweeps, max(3, room // 4)), part(forecast, room), Layout(listed))
 
 
 # -- how it is
@@ -107,11 +87,11 @@ def _headed(title: str, shown: RenderableType, note: str = "") -> Group:
 def _title(picture: Picture) -> Table:
     health = picture.overview["health"]
     grade = "unknown" if picture.trouble else health["status"]
-    grid = _grid(Column(no_wrap=True), Column(ratio=1), Column(), expand=True)
+    grid = parts.grid(Column(no_wrap=True), Column(ratio=1), Column(), expand=True)
     grid.add_row(
-        _line((f" {grade.upper()} ", f"bold reverse {_GRADES[grade]}")),
-        _line((health["base_dir"], "bold")),
-        _line((timestamp(picture.overview["at"]), "dim")),
+        parts.line((f" {grade.upper()} ", f"bold reverse {_GRADES[grade]}")),
+        parts.line((health["base_dir"], "bold")),
+        parts.line((timestamp(picture.overview["at"]), "dim")),
     )
     return grid
 
@@ -144,7 +124,7 @@ class _Curve:
 def _curves(picture: Picture, rows: int) -> Table:
     """Return how many files and bytes there were in the last hour, in so many lines each."""
     ends = [Column(style="dim", no_wrap=True) for _ in range(2)]
-    grid = _grid(ends[0], _number(style="bold", min_width=8), Column(ratio=1), ends[1], expand=True)
+    grid = parts.grid(ends[0], parts.number(style="bold", min_width=8), Column(ratio=1), ends[1], expand=True)
     for name, style, figure in (("files", "cyan", count), ("bytes", "magenta", human_size)):
         values = [(sample.at, sample.records if name == "files" else sample.bytes) for sample in picture.samples]
         drawn = [(at, float(value or 0)) for at, value in values]
@@ -158,7 +138,9 @@ def _figures(picture: Picture) -> Columns:
     failed = picture.overview["stats"]["failed"]
     styles = {"failed": "bold red"} if failed else {}
     figures = words.figures(picture.overview).items()
-    return Columns([_line((f"{name} ", "dim"), (value, styles.get(name, "bold"))) for name, value in figures], _GAP)
+    return Columns(
+        [parts.line((f"{name} ", "dim"), (value, styles.get(name, "bold"))) for name, value in figures], parts.GAP
+    )
 
 
 def _limits(picture: Picture) -> Group:
@@ -170,15 +152,7 @@ def _limits(picture: Picture) -> Group:
 def _limit(limit: words.Limited) -> Text:
     style = "bold red" if limit.state else "bold"
     figures = f"{limit.now}, {limit.bound}"
-    return _line((f"limit {limit.name} ", "dim"), (figures, style), (f"  {limit.state}", "red"))
-
-
-def _footer(picture: Picture, interval: float) -> Table:
-    grid = _grid(Column(no_wrap=True), Column(justify="right", ratio=1), expand=True)
-    said = f" ends  looks every {interval:g} s  curves: the last hour"
-    version = f"temp-file-manager {picture.overview['version']}"
-    grid.add_row(_line((" q ", "reverse"), (said, "dim")), _line((version, "dim")))
-    return grid
+    return parts.line((f"limit {limit.name} ", "dim"), (figures, style), (f"  {limit.state}", "red"))
 
 
 # -- what was, and what comes
@@ -186,33 +160,17 @@ def _footer(picture: Picture, interval: float) -> Table:
 
 def _forecast(picture: Picture) -> Group:
     if picture.outlook is None:
-        return _headed("Due within", Text("looking at every file …", "dim"))
+        return parts.headed("Due within", Text("looking at every file …", "dim"))
     late = picture.overview["at"] - picture.outlook["asof"]
-    parts = list(words.forecast(picture.outlook))
-    most = max(files for _, files, _ in parts)
-    grid = _grid(_number(), _number(min_width=6), _number(style="dim"), Column(ratio=1), expand=True)
-    for label, files, size in parts:
-        drawn = Bar(most, 0, files, color="yellow" if label == "now" else "blue")
-        grid.add_row(label, Text(count(files), "bold" if files else "dim"), size, drawn)
-    return _headed("Due within", grid, f"{brief(late)} ago" if late >= _OLD else "")
-
-
-def _files(picture: Picture) -> Layout:
-    """Return the oldest and the largest files, half of the lines each."""
-    found = picture.outlook or {}
-    if not found.get("oldest"):
-        nothing = Text("Nothing is registered here.", "dim")
-        return Layout(_headed("Oldest", nothing) if found else Text(" "))
-    layout = Layout()
-    base, now = picture.overview["health"]["base_dir"], picture.overview["at"]
-    for name, figure in (("oldest", "age"), ("largest", "size")):
-        grid = _grid(_number(min_width=10), Column(no_wrap=True), Column())
-        for item in found[name]:
-            file = words.file(item, now)
-            due = Text(file["due"], "red" if item["failures"] else "dim")
-            grid.add_row(file[figure], due, _path(item["path"], base))
-        layout.add_split(Layout(_headed(name.capitalize(), grid)))
-    return layout
+    told = list(words.forecast(picture.outlook))
+    most = max(number for _, number, _ in told)
+    grid = parts.grid(
+        parts.number(), parts.number(min_width=6), parts.number(style="dim"), Column(ratio=1), expand=True
+    )
+    for label, number, size in told:
+        drawn = Bar(most, 0, number, color="yellow" if label == "now" else "blue")
+        grid.add_row(label, Text(count(number), "bold" if number else "dim"), size, drawn)
+    return parts.headed("Due within", grid, f"{brief(late)} ago" if late >= _OLD else "")
 
 
 def _sweeps(picture: Picture, width: int) -> Group:
@@ -220,13 +178,13 @@ def _sweeps(picture: Picture, width: int) -> Group:
     found, base = picture.overview, picture.overview["health"]["base_dir"]
     shown = [name for name in words.COUNTS if width >= _BROAD or name not in _RARE]
     before = ["ago", "took"] if width >= _SLIM else ["ago"]
-    heads = map(_number, (*before, *shown))
-    table = Table(*heads, Column("why", style="dim"), box=None, pad_edge=False, padding=_GAP, header_style="dim")
+    heads = map(parts.number, (*before, *shown))
+    table = Table(*heads, Column("why", style="dim"), box=None, pad_edge=False, padding=parts.GAP, header_style="dim")
     for sweep in words.swept(found["sweeps"]):
         when = [words.ago(sweep.at, found["at"]), sweep.took][: len(before)]
         numbers = [(name, sweep.counts[name]) for name in shown]
         counts = [Text(count(number), _STYLES.get(name, "bold") if number else "dim") for name, number in numbers]
-        reasons = [_path(example, base, f"{told}, such as ") for told, example in sweep.reasons]
-        remarks = [_line(("; ".join(sweep.remarks), ""))] if sweep.remarks else []
+        reasons = [parts.path(example, base, f"{told}, such as ") for told, example in sweep.reasons]
+        remarks = [parts.line(("; ".join(sweep.remarks), ""))] if sweep.remarks else []
         table.add_row(*when, *counts, Group(*remarks, *reasons))
-    return _headed("Sweeps", table, words.schedule(found))
+    return parts.headed("Sweeps", table, words.schedule(found))

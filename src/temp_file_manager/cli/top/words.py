@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
-from statistics import median
+from itertools import groupby
 from typing import Any, NamedTuple
 
+from temp_file_manager.inspection import describe
 from temp_file_manager.limits import Measure
+from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.rules import due_at
 from temp_file_manager.text import human_size, span
 
 NOTHING = "-"
@@ -133,16 +135,23 @@ def file(item: Mapping[str, Any], now: float) -> dict[str, str]:
     }
 
 
+def due(record: TempFile, asked: Selection) -> str:
+    """Return when a file is due; when removing it has failed, how often."""
+    if record.failures:
+        return f"failed {record.failures}x"
+    left = due_at(record.registered_at, record.due_at, asked.max_age) - asked.asof
+    return describe.state(record, asked) or ("never" if left == math.inf else f"in {brief(left)}")
+
+
 def schedule(overview: Mapping[str, Any]) -> str:
     """Say who sweeps, and when next: this process does not, but others have left their traces."""
     times = [sweep for sweep in overview["sweeps"] if sweep["scheduled"]]
     if not times:
         return "none on a schedule so far: temp-file-manager run does that"
-    # As it was, not as it is set for this process; one gap alone may be the time when nothing ran.
-    gaps = [max(later["at"] - later["duration"] - former["at"], 0.0) for later, former in pairwise(times)]
-    interval = median(gaps) if gaps else float(overview["scheduler"]["interval"])
+    # Tried and rejected: the median of what lay between them, which a service that is started again and again shortens.
+    interval = float(overview["scheduler"]["interval"])
     last, now = times[0]["at"], overview["at"]
-    every = f"by others every {span(float(f'{interval:.3g}'), zero=False)}"
+    every = f"by others every {span(interval, zero=False)}"
     if now > last + 2 * interval + _LATE:
         return f"{every}, but none for {brief(now - last)}: does anything run?"
     coming = last + interval - now
