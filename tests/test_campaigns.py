@@ -293,6 +293,7 @@ def test_chaos_meets_what_it_is_for(tmp_path: Path) -> None:
     campaign = chaos(HOSTS, str(tmp_path), 2, lambda _: None)
     assert campaign.problems == []
     met = ("processes stopped and continued", "processes killed", "server restarts", "times all connections were cut")
+    met += ("failovers to a synchronous standby",)
     done = ("registered", "unlinked", "changes of delay", "transactions held open")
     assert min(campaign.counts[what] for what in met + done) > 0
     assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,18 @@
-"""Chaos: a storm of hosts on one PostgreSQL server, which is restarted, cut off, slow, and has a transaction held open.
+"""Chaos: a storm of hosts on one PostgreSQL server, to which much happens.
+
+It is restarted, cut off, slow, has a transaction held open, and is lost: then its synchronous standby takes over.
 
 Each process is a host with a clock of its own, some hours off. Some are stopped for longer than their claims last. The
 judge is the storm's: what was acknowledged is on record, what was not due is there, and nothing is removed twice.
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from tests.postgres_server import PostgresServer
@@ -43,34 +46,85 @@ PROCESSES: tuple[Callable[[Place], None], ...] = (
     actors.hear,
 )
 LEFT = frozenset({"hold of a dead process"})
+_END_ALL = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 _OWNERS_ARE_DEAD = "UPDATE tfm.owners SET seen_at = 0"
 
 
-class Weather:
-    """What happens to a server that processes reach through a proxy."""
+class Pair:
+    """A server and its synchronous standby: what one has acknowledged the other has, too.
 
-    def __init__(self, server: PostgresServer, proxy: Proxy, database: str) -> None:
-        self._server, self._proxy, self._database = server, proxy, database
+    Attributes:
+        primary: The one that is written to.
+    """
+
+    def __init__(self) -> None:
+        self.primary = PostgresServer()
+        self._standby = PostgresServer(primary=self.primary)
+        self.primary.database("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.database("SELECT pg_reload_conf()")
+
+    def fail_over(self) -> None:
+        """Lose the primary, and have the standby take over, with a new one beside it."""
+        self.primary.remove()
+        self.primary = self._standby
+        self.primary.database("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.promote()
+        self._standby = PostgresServer(primary=self.primary)
+
+    def remove(self) -> None:
+        """Leave nothing of either."""
+        self.primary.remove()
+        self._standby.remove()
+
+
+def _socket(server: PostgresServer) -> str:
+    return f"{server.place}/.s.PGSQL.5432"
+
+
+class Weather:
+    """What happens to servers that processes reach through a proxy."""
+
+    def __init__(self, pair: Pair, proxy: Proxy, database: str) -> None:
+        self._pair, self._proxy, self._database = pair, proxy, database
         self._held: psycopg.Connection[tuple[object, ...]] | None = None
+        self._to_come: list[_Kind] | None = None
 
     def disturb(self, random: Random) -> str:
-        """Make something happen, and return what it is called."""
-        kind = random.random()
-        if kind < 0.1:
-            self._let_go()
-            self._server.stop("immediate")
-            self._server.start()
-            return "server restarts"
-        if kind < 0.5:
-            self._proxy.cut()
-            return "times all connections were cut"
-        if kind < 0.8:
-            self._proxy.delay(random.choice((0.0, random.random() * DELAYED)))
-            return "changes of delay"
+        """Make something happen, each kind once before any is chosen again, and return what it is called."""
+        if self._to_come is None:
+            self._to_come = random.sample(_KINDS, len(_KINDS))
+        kind = self._to_come.pop() if self._to_come else random.choices(_KINDS, [one.share for one in _KINDS])[0]
+        kind.happen(self, random)
+        return kind.name
+
+    def restart(self, _: Random) -> None:
+        """Kill the server, and start it again."""
         self._let_go()
-        self._held = psycopg.connect(self._server.conninfo(self._database))
+        self._pair.primary.stop("immediate")
+        self._pair.primary.start()
+
+    def fail_over(self, _: Random) -> None:
+        """Lose the server, and have its standby take over."""
+        self._let_go()
+        self._pair.fail_over()
+        self._proxy.lead(_socket(self._pair.primary))
+
+    def cut(self, _: Random) -> None:
+        """End all connections."""
+        self._proxy.cut()
+
+    def delay(self, random: Random) -> None:
+        """Have answers be late from now on, or not any more."""
+        self._proxy.delay(random.choice((0.0, random.random() * DELAYED)))
+
+    def hold(self, _: Random) -> None:
+        """Hold a transaction open, until the next is or the server ends."""
+        self._let_go()
+        self._held = psycopg.connect(self._pair.primary.conninfo(self._database))
         self._held.execute("SELECT count(*), pg_current_xact_id() FROM tfm.files")
-        return "transactions held open"
 
     def _let_go(self) -> None:
         if self._held is not None:
@@ -82,8 +136,30 @@ class Weather:
         self._let_go()
         self._proxy.delay(0)
         time.sleep(LEASE)
-        with psycopg.connect(self._server.conninfo(self._database)) as connection:
+        self._proxy.cut()
+        with psycopg.connect(self._pair.primary.conninfo(self._database)) as connection:
+            connection.execute(
+                _END_ALL
+            )  # what the dead have sent may still wait for the standby, and be done after this
+            connection.commit()
             connection.execute(_OWNERS_ARE_DEAD)
+
+
+class _Kind(NamedTuple):
+    """A kind of weather: what it is called, what makes it, and its share."""
+
+    name: str
+    happen: Callable[[Weather, Random], None]
+    share: float
+
+
+_KINDS = (
+    _Kind("server restarts", Weather.restart, 0.1),
+    _Kind("failovers to a synchronous standby", Weather.fail_over, 0.05),
+    _Kind("times all connections were cut", Weather.cut, 0.4),
+    _Kind("changes of delay", Weather.delay, 0.3),
+    _Kind("transactions held open", Weather.hold, 0.15),
+)
 
 
 def far(random: Random) -> None:
@@ -135,13 +211,17 @@ def chaos(
         enter: Called in each process first.
         calm: Whether nothing happens to the server.
     """
-    server = PostgresServer()
+    pair = Pair()
     try:
-        database = server.new_database()
-        with Proxy(f"{server.place}/proxy/.s.PGSQL.5432", f"{server.place}/.s.PGSQL.5432") as proxy, leases(LEASE):
-            weather = Weather(server, proxy, database)
-            address = f"postgresql://postgres@/{database}?host={server.place}/proxy"
+        database = pair.primary.new_database()
+        with (
+            tempfile.TemporaryDirectory(prefix="tfm-proxy-") as place,
+            Proxy(f"{place}/.s.PGSQL.5432", _socket(pair.primary)) as proxy,
+            leases(LEASE),
+        ):
+            weather = Weather(pair, proxy, database)
+            address = f"postgresql://postgres@/{database}?host={place}"
             world = World(address, None if calm else weather.disturb, weather.rest, enter, STOPPED, LEFT)
             return storm(operations, directory, seed, told, roles, world)
     finally:
-        server.remove()
+        pair.remove()

@@ -1,7 +1,8 @@
 """A proxy between clients and a server's socket, in a process of its own, that delays what is said and cuts it off.
 
 As a program, with the paths of its socket and of the server's, it reads words from its standard input: ``cut`` ends all
-connections, with whatever is under way in them; ``delay SECONDS`` lets each answer wait up to so long.
+connections, with whatever is under way in them; ``delay SECONDS`` lets each answer wait up to so long; ``to PATH`` has
+those that are made from then on lead to another server.
 """
 
 import asyncio
@@ -46,6 +47,11 @@ class Proxy:
     def delay(self, seconds: float) -> None:
         """Let each answer wait up to so many seconds from now on."""
         self._say(f"delay {seconds}")
+
+    def lead(self, server: str) -> None:
+        """End all connections, and lead to another server's socket from now on."""
+        self._say(f"to {server}")
+        self.cut()
 
     def _say(self, word: str) -> None:
         assert self._process.stdin is not None
@@ -93,9 +99,11 @@ class _Between:
 
     def hear(self, line: str) -> None:
         """Do what a word says."""
-        word, _, seconds = line.strip().partition(" ")
+        word, _, rest = line.strip().partition(" ")
         if word == "delay":
-            self._delay = float(seconds)
+            self._delay = float(rest)
+        elif word == "to":
+            self._server = rest
         else:
             for end in self._open:
                 end.transport.abort()
