@@ -18,6 +18,7 @@ from benchmarks import (
     postgres,
     report,
     secure,
+    server,
     service,
     steps,
     waiting,
@@ -42,6 +43,7 @@ MEASURES: dict[str, Callable[[Plan], Table]] = {
     "sessions": lives.sessions,
     "compressing": compression.compressing,
     "postgres": postgres.postgres,
+    "server": server.server,
     "clean": measures.clean,
     "evicting": lives.evicting,
     "quarantining": lives.quarantining,
@@ -82,6 +84,7 @@ def _wanted_trees(plan: Plan, chosen: list[str]) -> list[tuple[str, int, int]]:
         ("evicting", lives),
         ("quarantining", lives),
         ("sessions", lives),
+        ("server", server),
     ):
         if name in chosen:
             trees += [tree for tree in module.trees(plan) if tree not in trees]

@@ -13,6 +13,7 @@ from benchmarks import (
     measures,
     postgres,
     secure,
+    server,
     service,
     waiting,
 )
@@ -48,6 +49,9 @@ _RATIOS = (
     ("register in bulk, PostgreSQL / binary COPY", "postgres", 2.8, postgres.ADD, postgres.COPY),
     ("claim and settle, PostgreSQL / DELETE by key", "postgres", 1.3, postgres.SWEEP, postgres.BY_KEY),
     ("claim and settle, PostgreSQL / SKIP LOCKED", "postgres", 0.5, postgres.SWEEP, postgres.MARKS),
+    ("registering one by one, PostgreSQL / a pool of 8", "server", 0.35, server.SINGLES, server.SINGLES_BY_POOL),
+    ("claim and settle beside an open transaction / without", "server", 1.3, server.HELD, server.FREE),
+    ("a whole sweep, PostgreSQL / rm -rf", "server", 2.5, server.WHOLE, server.WHOLE_RM),
     ("noting a session's end, SQLite / registering in bulk", "sessions", 1.1, lives.NOTED, lives.BULK),
 )
 _RATES = (
@@ -62,7 +66,7 @@ def goals(tables: dict[str, Table], plan: Plan) -> Table:
     rows += [
         _row(goal, limit, _ratios(tables, "concurrency", one, many), at_least=True) for goal, limit, one, many in _RATES
     ]
-    rows += [*_of_waiting(tables), *_of_size(tables, plan)]
+    rows += [*_of_waiting(tables), *_of_size(tables, plan), *_of_a_server(tables, plan)]
     rows.append(_row("import, ms more", 60.0, _samples(tables, "import", "difference")))
     foreign = _value(tables, "import", "beyond the standard library", "foreign")
     rows.append(_row("modules beyond the standard library", 0, [] if foreign is None else [len(foreign.split())]))
@@ -99,6 +103,17 @@ def _of_size(tables: dict[str, Table], plan: Plan) -> Iterator[dict[str, Any]]:
     yield _row(f"memory of a record, {many} / published class", 1.2, weight)
     resident = _samples(tables, "memory", footprint.stored_name(plan))
     yield _row(f"resident memory, {plan.stored:,} records on SQLite, MiB", 64.0, resident)
+
+
+def _of_a_server(tables: dict[str, Table], plan: Plan) -> Iterator[dict[str, Any]]:
+    few, many = server.scales(plan)
+    for what in ("add", "claim and settle"):
+        grown = _ratios(tables, "server", server.at_name(what, many), server.at_name(what, few))
+        yield _row(f"{what}, PostgreSQL, {many:,} records / {few:,}", 1.5, grown)
+    faster = _ratios(tables, "server", server.ONE, server.FOUR)
+    yield _row("speed of 4 sweepers / one, PostgreSQL, 100 µs a removal", 2.2, faster, at_least=True)
+    for what, limit in ((server.SPOOLED, 5.0), (server.DISK, 400.0), (server.WAL, 800.0)):
+        yield _row(f"PostgreSQL: {what}", limit, figures(_samples(tables, "server", what)))
 
 
 def _of_service(tables: dict[str, Table]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ The server is one of its own, as the tests have it. Wall time would be that of i
 import itertools
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -37,11 +38,13 @@ class Meter:
     def __init__(self, server: PostgresServer) -> None:
         with open(f"{server.place}/data/postmaster.pid") as file:
             self._postmaster = int(file.readline())
+        self._seen: dict[int, float] = {}
 
     def read(self) -> float:
-        """Return what has been used so far by those that are alive."""
+        """Return what has been used so far; of those that have ended, until it was last asked."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return used.ru_utime + used.ru_stime + sum(map(_used_by, self._processes()))
+        self._seen |= {process: _used_by(process) or self._seen.get(process, 0.0) for process in self._processes()}
+        return used.ru_utime + used.ru_stime + sum(self._seen.values())
 
     def _processes(self) -> Iterator[int]:
         for path in glob(f"/proc/{self._postmaster}/task/*/children"):
@@ -57,7 +60,8 @@ def _used_by(process: int) -> float:
         return 0.0
 
 
-def _files(count: int, at: float) -> list[NewFile]:
+def files(count: int, at: float) -> list[NewFile]:
+    """Return files that are nowhere, each with a path of its own."""
     made = next(_numbers)
     return [
         (
@@ -73,9 +77,10 @@ def _files(count: int, at: float) -> list[NewFile]:
 
 
 @contextmanager
-def _registry(place: str) -> Iterator[PostgresRegistry]:
+def opened(place: str) -> Iterator[PostgresRegistry]:
+    """Give a registry of a scope of its own, which has registered and retired something."""
     with closing(PostgresRegistry(place, f"volume:{next(_numbers)}")) as registry:
-        registry.add(_files(1, 0.0), 0.0)
+        registry.add(files(1, 0.0), 0.0)
         registry.settle(Settlement(_claim(registry), 1, {}, 1.0))
         yield registry
 
@@ -85,17 +90,22 @@ def _claim(registry: PostgresRegistry, after: object | None = None, settling: Se
     return registry.claim(due, now=0.0, lease=60.0, limit=CHUNK, after=after, settling=settling)
 
 
-def _added(registry: PostgresRegistry, count: int) -> None:
+def added(registry: PostgresRegistry, count: int) -> None:
+    """Put so many files on record, a chunk at a time."""
     for first in range(0, count, CHUNK):
-        registry.add(_files(min(CHUNK, count - first), 1000.0), 1000.0 + first)
+        registry.add(files(min(CHUNK, count - first), 1000.0), 1000.0 + first)
 
 
-def _swept(registry: PostgresRegistry) -> None:
+def swept(registry: PostgresRegistry, chunks: int | None = None, *, removal: float = 0.0) -> None:
+    """Claim and settle what is due, so many chunks of it, as if each removal took so many seconds."""
     others = dict[int, Other]()
-    settling, cursor = None, None
-    while (claim := _claim(registry, after=cursor, settling=settling)).records:
+    settling, cursor, done = None, None, 0
+    while done != chunks and (claim := _claim(registry, after=cursor, settling=settling)).records:
         claim.records.places()
-        cursor, settling = claim.cursor, Settlement(claim, len(claim.records), others, 2e9)
+        time.sleep(removal * len(claim.records))
+        cursor, settling, done = claim.cursor, Settlement(claim, len(claim.records), others, 2e9), done + 1
+    if settling is not None and done == chunks:
+        registry.settle(settling)
 
 
 _PEER = """
@@ -120,7 +130,7 @@ def _copied(connection: psycopg.Connection, count: int) -> None:
     for first in range(0, count, COPIED):
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.set_types(["int4", "int8", "bytea", "float8", "int8", "bytea", "int8"])
-            for path, _, size, _, identity, disk in _files(min(COPIED, count - first), 1000.0):
+            for path, _, size, _, identity, disk in files(min(COPIED, count - first), 1000.0):
                 row = (1, 1, os.fsencode(path), 1000.0 + first, size, stored_identity(identity), disk)
                 copy.write_row(row)
 
@@ -139,9 +149,9 @@ def _contestants(place: str, meter: Meter, count: int) -> dict[str, Callable[[],
         return meter.read() - before
 
     def ours(*, sweep: bool) -> float:
-        with _registry(place) as registry:
-            adding = used(lambda: _added(registry, count))
-            return used(lambda: _swept(registry)) if sweep else adding
+        with opened(place) as registry:
+            adding = used(lambda: added(registry, count))
+            return used(lambda: swept(registry)) if sweep else adding
 
     def theirs(choose: str = "") -> float:
         with closing(psycopg.connect(place, autocommit=True)) as connection:
