@@ -1,0 +1,104 @@
+"""The pages that people meet first: what they tell to type is typed, and prints what stands below it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import environment, free_port
+from pages import blocks
+from places import DOCS
+
+COMMAND_LINE = DOCS / "command-line.md"
+SERVICE = DOCS / "a-service.md"
+TYPED = [DOCS / f"{name}.md" for name in ("getting-started", "a-job", "a-container")]
+
+NEXT = "-- next --"
+
+
+def variables(base: Path, **more: str) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return environment(TEMP_FILE_BASE_DIR=str(base), PATH=path, **more)
+
+
+def steps(page: Path) -> list[tuple[str, str | None]]:
+    """Return what a page tells to type, and what it says that this prints, if it says so."""
+    pattern = r"```bash\n(.*?)```\n(?:\n```text\n(.*?)```\n)?"
+    return [(typed, told or None) for typed, told in re.findall(pattern, page.read_text(), re.DOTALL)]
+
+
+def matches(told: str, printed: str) -> bool:
+    """Say whether output is what a page says; ``…`` is anything in a line, and alone in one any lines."""
+    lines = ["(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + "\n" for line in told.splitlines()]
+    return re.fullmatch("".join(lines), printed) is not None
+
+
+@pytest.mark.parametrize("page", TYPED, ids=lambda page: page.stem)
+def test_what_is_typed_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    """In one shell, from an empty folder."""
+    (tmp_path / "work").mkdir()
+    script = f"\necho '{NEXT}'\n".join(typed for typed, _ in steps(page))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path / "work",
+        env=variables(tmp_path / "base"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    printed = done.stdout.split(f"{NEXT}\n")
+    assert len(printed) == len(steps(page))
+    wrong = [(told, out) for (_, told), out in zip(steps(page), printed, strict=True) if told and not matches(told, out)]
+    assert wrong == []
+
+
+def test_another_output_is_noticed() -> None:
+    assert matches("kept …: in use\n…\n", "kept /a: in use\n  more\nand more\n")
+    assert not matches("kept …: in use\n", "kept /a: in use\n  more\n")
+    assert not matches("1 removed\n", "11 removed\n")
+
+
+def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
+    """From an empty folder. ``run`` runs until it is told to stop, and nothing is there to restore."""
+    told = [line.split("#")[0].strip() for block in blocks(COMMAND_LINE, "bash") for line in block.splitlines()]
+    lines = [line for line in told if line and not line.endswith(" run") and " restore " not in line]
+    assert len(lines) > 10
+    work = tmp_path / "work"
+    work.mkdir()
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=work, env=variables(tmp_path / "base"), capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "", line
+        silent = line.startswith(("touch", "source", "temp-file-manager cat")) or " > " in line
+        assert bool(done.stdout) != silent, line
+    assert sorted(path.name for path in work.iterdir()) == ["chart.svg", "plan.jsonl", "records.jsonl", "report.csv"]
+
+
+def test_the_service_answers_as_it_says(tmp_path: Path) -> None:
+    """With other ports and another folder than on the page."""
+    (block,) = blocks(SERVICE, "bash")
+    http, metrics = free_port(), free_port()
+    program = block.replace("/tmp/aiecs_temp", str(tmp_path / "base"))
+    program = (
+        program.replace(":8080/", f":{http}/").replace(":9090/", f":{metrics}/").replace("\ncurl ", "\ncurl -fsS ")
+    )
+    done = subprocess.run(
+        ["bash", "-emc", f"{program}wait %1"],
+        cwd=tmp_path,
+        env=variables(tmp_path / "base", TEMP_FILE_HTTP_PORT=str(http), PROMETHEUS_PORT=str(metrics)),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"status":"healthy"' in done.stdout
+    assert "\ntemp_files_registered_total 0.0\n" in done.stdout
+    assert '"registered":1' in done.stdout
+    assert "Stopped by SIGTERM: 1 file still registered; nothing removed on the way out.\n" in done.stdout
