@@ -45,7 +45,7 @@ def made_up(base: str, clock: FakeClock) -> None:
     """Let an hour pass, in which a service makes files, and sweeps every five minutes."""
     settings = Settings(base_dir=base, registry="sqlite:", max_bytes=MOST)
     with closing(TempFileManager.from_settings(settings, clock=clock)) as manager:
-        open_file = manager.open(prefix="film-", suffix=".mp4", ttl=1800)  # due, and still played
+        open_file = manager.open(suffix="-film.mp4", ttl=1800)  # due, and still played
         for minute in range(MINUTES):
             for name, size, minutes, many, tag in KINDS:
                 for number in range(many + (minute // 7 + len(name)) % 3):
