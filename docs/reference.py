@@ -125,7 +125,7 @@ def settings() -> str:
         flag = f"`{said['flag']}`" if said["flag"] else "none, as everybody sees a process's flags"
         about = f"{said['about']}"
         lines = [
-            f"## {variable(name)}\n",
+            f"## `{variable(name)}`\n",
             f"{prose(about[:1].upper() + about[1:])}. {MORE.get(name, '')}".strip() + "\n",
             f"- default: {default if default == 'unset' else f'`{default}`'}",
             f"- what it may be: {prose(str(said['allowed']))}",

@@ -4,13 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from command_line import environment, free_port
 from pages import blocks
-from places import DOCS
+from places import DOCS, ROOT
 
 COMMAND_LINE = DOCS / "command-line.md"
 SERVICE = DOCS / "a-service.md"
@@ -53,8 +54,16 @@ def test_what_is_typed_prints_what_the_page_says(page: Path, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     printed = done.stdout.split(f"{NEXT}\n")
     assert len(printed) == len(steps(page))
-    wrong = [(told, out) for (_, told), out in zip(steps(page), printed, strict=True) if told and not matches(told, out)]
+    wrong = [
+        (told, out) for (_, told), out in zip(steps(page), printed, strict=True) if told and not matches(told, out)
+    ]
     assert wrong == []
+
+
+def test_the_extras_are_those_that_there_are() -> None:
+    """``test_packaging`` builds what is installed with them."""
+    table = re.findall(r"^\| `(\w+)` \|", (DOCS / "getting-started.md").read_text(), re.MULTILINE)
+    assert table == [*tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]]
 
 
 def test_another_output_is_noticed() -> None:
