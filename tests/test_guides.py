@@ -11,7 +11,7 @@ import pytest
 
 from command_line import environment, free_port
 from pages import blocks
-from places import DOCS, ROOT
+from places import DEPLOY, DOCS, ROOT
 
 COMMAND_LINE = DOCS / "command-line.md"
 SERVICE = DOCS / "a-service.md"
@@ -64,6 +64,18 @@ def test_the_extras_are_those_that_there_are() -> None:
     """``test_packaging`` builds what is installed with them."""
     table = re.findall(r"^\| `(\w+)` \|", (DOCS / "getting-started.md").read_text(), re.MULTILINE)
     assert table == [*tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]]
+
+
+def test_the_lines_for_an_image_are_those_of_an_image_that_works(tmp_path: Path) -> None:
+    """Those of ``deploy/docker``, which ``test_deploy`` builds and runs, with another directory."""
+    (lines,) = blocks(DOCS / "a-container.md", "dockerfile")
+    (tmp_path / "Dockerfile").write_text(f"FROM python:3.13-slim\n{lines}")
+    hadolint = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([hadolint, tmp_path / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    image = (DEPLOY / "docker" / "Dockerfile").read_text().replace("/tmp/aiecs_temp", "/tmp/my_app")
+    known = set(re.sub(r"HEALTHCHECK .*\\\n\s*", "HEALTHCHECK ", image).splitlines())
+    assert set(lines.splitlines()) - known == set()
 
 
 def test_another_output_is_noticed() -> None:

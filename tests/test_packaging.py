@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -14,15 +13,9 @@ import pytest
 
 from places import ROOT
 from temp_file_manager.version import VERSION
+from wheels import build, contents
 
 SOURCE = ROOT / "src"
-
-
-def build(tree: Path, folder: Path) -> None:
-    """Build both, as a front end would, but by what is installed here."""
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +34,6 @@ def wheel(published: Path) -> dict[str, bytes]:
 def metadata(wheel: dict[str, bytes]) -> Message:
     (found,) = (content for name, content in wheel.items() if name.endswith(".dist-info/METADATA"))
     return message_from_bytes(found)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return what is in a folder's wheel, by name."""
-    (file,) = folder.glob("*.whl")
-    with zipfile.ZipFile(file) as wheel:
-        return {name: wheel.read(name) for name in wheel.namelist()}
 
 
 def test_the_index_takes_both(published: Path) -> None:
@@ -73,6 +59,22 @@ def test_the_wheel_is_the_package_and_nothing_else(wheel: dict[str, bytes]) -> N
     assert {name for name in wheel if ".dist-info/" not in name} == there
     for name in ("py.typed", "registry/sqlite/sql/002_totals.sql", "service/page/static/index.html"):
         assert f"temp_file_manager/{name}" in wheel
+    assert "aiecs/__init__.py" not in wheel
+    assert "aiecs/tools/__init__.py" not in wheel
+
+
+def test_the_core_needs_the_standard_library_alone(metadata: Message) -> None:
+    needed = metadata.get_all("Requires-Dist") or []
+    assert needed
+    assert all(" extra == " in line for line in needed)
+
+
+def test_the_commands(wheel: dict[str, bytes]) -> None:
+    (points,) = (content.decode() for name, content in wheel.items() if name.endswith(".dist-info/entry_points.txt"))
+    assert points.split()[1:] == [
+        *("temp-file-manager", "=", "temp_file_manager.cli:main"),
+        *("tfm", "=", "temp_file_manager.cli:main"),
+    ]
 
 
 def test_the_sources_build_the_same_wheel(published: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:

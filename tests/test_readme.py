@@ -1,6 +1,7 @@
 """What the README tells people to type, typed."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from command_line import environment
 from pages import README, blocks, run
-from places import ROOT
+from places import DOCS, ROOT
 
 LINES = 110
 
@@ -63,3 +64,14 @@ def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
     assert ": stays at least until " in printed[2]
     assert printed[3].startswith("Dry run: 0 removed")
     assert not os.path.exists(printed[4].strip())
+
+
+def test_the_figures_are_those_of_the_page_that_measures() -> None:
+    """Those that miss their goal are bold on both."""
+    bold = re.compile(r"\*\*([\d.]+)")
+    measured = [float(number) for number in bold.findall((DOCS / "performance.md").read_text())]
+    told = bold.findall(README.read_text().partition("## Figures")[2])
+    assert len(told) > 5
+    for number in told:
+        places = len(number.partition(".")[2])
+        assert float(number) in [round(each, places) for each in measured], number
