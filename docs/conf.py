@@ -24,7 +24,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 6
 autodoc_member_order = "groupwise"
 napoleon_use_ivar = True  # a record's attributes are described once, in its docstring
-smartquotes = False  # it makes a dash of the beginning of each flag
 # What Pygments cannot colour, it leaves black.
 suppress_warnings = ["misc.highlighting_failure"]
 

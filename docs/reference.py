@@ -6,6 +6,7 @@ They are committed, so that they can be read without the site; a test holds them
 import argparse
 import re
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,11 @@ def metavar(action: argparse.Action) -> str:
 
 
 def prose(text: str) -> str:
-    """Return text of the code as Markdown that shows the same."""
-    outside = re.split(r"(`[^`]*`)", " ".join(text.split()))
-    return "".join(part if part.startswith("`") else re.sub(r"([*_<>\[\]|\\])", r"\\\1", part) for part in outside)
+    """Return text of the code as Markdown that shows the same, with flags as code."""
+    parts = re.split(r"(`[^`]*`|(?<![\w-])--[a-z][\w-]*)", " ".join(text.split()))
+    plain = [re.sub(r"[*_<>\[\]|\\]", r"\\\g<0>", part) for part in parts[::2]]
+    code = [f"`{part.strip('`')}`" for part in parts[1::2]]
+    return "".join(part for pair in zip_longest(plain, code, fillvalue="") for part in pair)
 
 
 def row(*cells: str) -> str:

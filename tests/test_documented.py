@@ -36,7 +36,9 @@ def test_the_tests_on_a_page_pass(page: Path, tmp_path: Path) -> None:
     assert re.match(r"\d+ passed in ", run_tests(page, tmp_path))
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text()):
         there = page.parent / target if target else page
@@ -107,12 +109,14 @@ def test_the_reference_says_more_of_settings_that_there_are() -> None:
 def test_the_reference_shows_the_same_as_the_code() -> None:
     """Whatever a parser says of its flags, Markdown takes for text."""
     parser = argparse.ArgumentParser("tfm x", usage="%(prog)s [--size N]", formatter_class=reference.Markdown)
-    parser.add_argument("--size", metavar="N", default=7, help="a * of <b> | `a_b`; the default is %(default)s, 10 %%")
+    parser.add_argument(
+        "--size", metavar="N", default=7, help="a * of <b> | `a_b --c`, --d; the default is %(default)s, 10 %%"
+    )
     parser.add_argument("--hidden", help=argparse.SUPPRESS)
     parser.add_argument("path", nargs="*", metavar="PATH", help="a file")
     said = parser.format_help()
     assert "```text\ntfm x [--size N]\n```" in said
-    assert r"| `--size N` | a \* of \<b\> \| `a_b`; the default is 7, 10 % |" in said
+    assert r"| `--size N` | a \* of \<b\> \| `a_b --c`, `--d`; the default is 7, 10 % |" in said
     assert "| `PATH` | a file |" in said
     assert "hidden" not in said
 
