@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench mutate
+.PHONY: run test lint bench mutate docs pictures dist
 
 run: $(VENV)/.package
 	@$(BIN)/python examples/tour.py
@@ -23,6 +23,21 @@ bench: $(VENV)/.dev
 mutate: $(VENV)/.mutate
 	@$(BIN)/python -m benchmarks.mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(JOBS),--jobs $(JOBS))
+
+# Whatever Sphinx has to complain about is an error, links and anchors that lead nowhere among it.
+docs: $(VENV)/.docs
+	@$(BIN)/python -m docs.reference
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto -d build/doctrees docs build/site
+	@echo "Read it: build/site/index.html"
+
+pictures: $(VENV)/.dev
+	@$(BIN)/python -m docs.pictures
+
+# What is published: see docs/releasing.md.
+dist: $(VENV)/.dev
+	@rm -f dist/temp_file_manager-*
+	@$(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python -m twine check --strict dist/temp_file_manager-*
 
 # Two stamps, each older than pyproject.toml when there is something to install again: running the package
 # needs none of the tools that develop it.
@@ -47,4 +62,11 @@ $(VENV)/.dev: $(VENV)/.package
 $(VENV)/.mutate: $(VENV)/.dev
 	@echo "Installing what makes faults ..."
 	@$(BIN)/python -m pip install --quiet --group mutate
+	@touch $@
+
+# The reference describes what works with other packages, too, for which those have to be there.
+$(VENV)/.docs: $(VENV)/.package
+	@echo "Installing what builds the documentation ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[service]' --group docs
 	@touch $@

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from container import Image, running, until
 from monitoring import DASHBOARD, QUERIES, RULES, dashboard_queries, tool
 from places import DEPLOY, ROOT
 from temp_file_manager.settings import Settings
+from temp_file_manager.version import VERSION
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 UNIT = DEPLOY / "systemd" / "temp-file-manager.service"
@@ -96,8 +96,7 @@ def test_what_is_set_is_a_setting_and_can_be_used() -> None:
 def test_images_have_versions() -> None:
     images = [service["image"] for service in COMPOSE["services"].values()]
     images += [each["image"] for _, pod in pods() for each in containers(pod).values()]
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert {image for image in images if image.startswith("aiecs/")} == {f"aiecs/temp-file-manager:{version}"}
+    assert {image for image in images if image.startswith("aiecs/")} == {f"aiecs/temp-file-manager:{VERSION}"}
     for image in images:
         assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", image)
 

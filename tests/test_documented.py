@@ -1,14 +1,16 @@
 """The documentation says what there is, and nothing that there is not; its examples run."""
 
+import argparse
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from docs import reference
 
-from pages import PAGES, README, blocks, matches, program, run, run_tests, shown, slug, spans
-from places import ROOT, TESTS
+from pages import PAGES, blocks, matches, program, run, run_tests, shown, slug, spans
+from places import DOCS, ROOT, TESTS
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.inspection.metrics import ManagerCollector
 from temp_file_manager.service.app import build
@@ -34,7 +36,9 @@ def test_the_tests_on_a_page_pass(page: Path, tmp_path: Path) -> None:
     assert re.match(r"\d+ passed in ", run_tests(page, tmp_path))
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text()):
         there = page.parent / target if target else page
@@ -92,14 +96,36 @@ def documented_commands() -> set[str]:
     return documented(r"(?<![\w./-])(?:temp-file-manager|tfm) ([a-z]+)")
 
 
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_says_what_the_code_says(name: str) -> None:
+    """Or: ``python -m docs.reference``."""
+    assert (DOCS / name).read_text() == reference.PAGES[name]()
+
+
+def test_the_reference_says_more_of_settings_that_there_are() -> None:
+    assert set(reference.MORE) - set(FIELDS) == set()
+
+
+def test_the_reference_shows_the_same_as_the_code() -> None:
+    """Whatever a parser says of its flags, Markdown takes for text."""
+    parser = argparse.ArgumentParser("tfm x", usage="%(prog)s [--size N]", formatter_class=reference.Markdown)
+    parser.add_argument(
+        "--size", metavar="N", default=7, help="a * of <b> | `a_b --c`, --d; the default is %(default)s, 10 %%"
+    )
+    parser.add_argument("--hidden", help=argparse.SUPPRESS)
+    parser.add_argument("path", nargs="*", metavar="PATH", help="a file")
+    said = parser.format_help()
+    assert "```text\ntfm x [--size N]\n```" in said
+    assert r"| `--size N` | a \* of \<b\> \| `a_b --c`, `--d`; the default is 7, 10 % |" in said
+    assert "| `PATH` | a file |" in said
+    assert "hidden" not in said
+
+
 def test_settings() -> None:
     assert settings() - documented(r"\b[A-Z_]{4,}\b") == set()
     # A field with an alias may also be set by its own variable.
     known = settings() | {PREFIX + name.upper() for name in FIELDS}
     assert documented(rf"\b{PREFIX}[A-Z_]*[A-Z]\b") - known == set()
-    table = README.read_text().partition("| variable |")[2].partition("\n\n")[0]
-    listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall("`(.+?)`", row)}
-    assert listed == settings()
 
 
 def test_commands() -> None:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -15,6 +14,7 @@ import aiecs.tools.temp_file_manager as shim
 import temp_file_manager
 from places import ROOT
 from temp_file_manager import TempFileManager
+from wheels import build
 
 
 @pytest.fixture
@@ -88,43 +88,15 @@ def test_patching_the_logger(manager: TempFileManager, path: str) -> None:
     assert before.name == "aiecs.tools.temp_file_manager"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    (file,) = folder.glob("*.whl")
-    with zipfile.ZipFile(file) as wheel:
-        yield wheel
-
-
-def test_the_wheel(wheel: zipfile.ZipFile) -> None:
-    names = wheel.namelist()
-    assert "temp_file_manager/py.typed" in names
-    assert "aiecs/tools/temp_file_manager/py.typed" in names
-    for data in ("registry/sqlite/sql/002_totals.sql", "service/page/static/index.html"):
-        assert f"temp_file_manager/{data}" in names
-    assert not [name for name in names if "tour" in name], "an example is no part of the package"
-    assert "aiecs/__init__.py" not in names
-    assert "aiecs/tools/__init__.py" not in names
-    (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-    needed = [line for line in wheel.read(metadata).decode().splitlines() if line.startswith("Requires-Dist: ")]
-    assert needed
-    assert all(" extra == " in line for line in needed), "the core needs the standard library alone"
-    (commands,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
-    assert wheel.read(commands).decode().split()[1:] == [
-        *("temp-file-manager", "=", "temp_file_manager.cli:main"),
-        *("tfm", "=", "temp_file_manager.cli:main"),
-    ]
-
-
-def test_the_wheel_takes_the_place_of_aiecs_module(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_the_wheel_takes_the_place_of_aiecs_module(tmp_path: Path) -> None:
     tools = tmp_path / "aiecs" / "tools"
     tools.mkdir(parents=True)
     (tmp_path / "aiecs" / "__init__.py").touch()
     (tools / "__init__.py").touch()
     (tools / "temp_file_manager.py").write_text("class TempFileManager: pass\n")
-    wheel.extractall(tmp_path)
+    build(ROOT, tmp_path / "dist")
+    with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path)
     program = "import aiecs.tools.temp_file_manager as m; print(m.__file__, m.TempFileManager.__module__)"
     # -S -E: nothing but the folder and the standard library, not the environment the tests run in.
     done = subprocess.run(
