@@ -1,4 +1,4 @@
-"""The command line: ``temp-file-manager COMMAND``, or ``run`` without a word.
+"""The command line: ``temp-file-manager COMMAND``.
 
 A command is a module named after it (and a ``_`` where Python has that word) with ``add_parser(commands)``,
 which declares it and its flags, and ``execute(args)``, which does it and returns the exit code: 0 done, 1 something
@@ -6,7 +6,7 @@ failed, 2 bad usage or settings. Listing the module in ``COMMANDS`` is all that 
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from temp_file_manager.cli import render, top
 from temp_file_manager.cli.commands import (
@@ -42,7 +42,9 @@ from temp_file_manager.cli.commands import (
     version,
     why,
 )
-from temp_file_manager.cli.options import Parser, UsageError
+from temp_file_manager.cli.arranging import arranged, unknown
+from temp_file_manager.cli.examples import EXAMPLES, PROGRAM
+from temp_file_manager.cli.options import Parser
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import (
     LargeSweepError,
@@ -103,12 +105,13 @@ _FAILURES = (
 """Errors of what was asked for rightly, and could not be done."""
 
 
-def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
+def main(argv: list[str] | None = None, *, default: str = "", clock: Clock | None = None) -> int:
     """Run one command.
 
     Args:
         argv: The words after the program's name; None for those of this process, which then is taken to end
             with this call: see ``run``.
+        default: The command that is meant where none is named; empty: see ``arranging``.
         clock: What tells every command the time; the registry's, or else the machine's, if None.
 
     Returns:
@@ -116,7 +119,8 @@ def main(argv: list[str] | None = None, *, clock: Clock | None = None) -> int:
     """
     try:
         render.prepare()
-        code = _command(sys.argv[1:] if argv is None else argv, ends_process=argv is None, clock=clock)
+        words = sys.argv[1:] if argv is None else argv
+        code = _command(words, default, ends_process=argv is None, clock=clock)
         render.flush()
     except _FAILURES as error:
         render.problem(error)
@@ -142,10 +146,11 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     """Return the parser of the whole command line, and by their names those of the commands."""
     program = Parser(
         prog=render.PROGRAM,
-        usage="%(prog)s [COMMAND] [flags]",
+        usage="%(prog)s COMMAND [flags]",
         description="Removes the temporary files that programs registered and forgot, and says why.",
-        epilog="Without a COMMAND: run. help COMMAND explains a command, help settings lists the settings. "
+        epilog="help COMMAND explains a command, help settings lists the settings. tfm is a shorter name of this program. "
         "Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
+        examples=PROGRAM,
     )
     program.add_argument("--version", action="store_true", help="the same as the command version")
     commands = program.add_subparsers(
@@ -153,34 +158,19 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     )
     for command in COMMANDS:
         command.add_parser(commands)
+    for name, parser in commands.choices.items():
+        parser.examples = EXAMPLES[name]
     return program, commands.choices
 
 
-def _command(argv: list[str], *, ends_process: bool, clock: Clock | None) -> int:
+def _command(argv: list[str], default: str, *, ends_process: bool, clock: Clock | None) -> int:
     program, known = parsers()
     try:
-        args, unknown = program.parse_known_args(_with_command(argv))
+        args, others = program.parse_known_args(arranged(argv, known, default))
     except SystemExit:  # argparse has printed a help; its errors are UsageError, see Parser
         return DONE
-    if unknown:
-        raise _unknown(unknown, args.command, argv, known)
+    if others:
+        raise unknown(others, args.command, known[args.command])
     args.program, args.parsers, args.ends_process, args.clock = program, known, ends_process, clock
     code: int = args.execute(args)
     return code
-
-
-def _with_command(argv: list[str]) -> list[str]:
-    """Return ``argv`` with the word that it implies."""
-    first = argv[0] if argv else "-"
-    if first == "--version":
-        return ["version", *argv[1:]]
-    return ["run", *argv] if first.startswith("-") and first not in ("-h", "--help") else argv
-
-
-def _unknown(words: list[str], command: str, argv: list[str], known: Iterable[str]) -> UsageError:
-    """Return what is wrong with words that the command does not take."""
-    meant = next((word for word in words if word in known), None)
-    if meant is not None and argv[0] != command:  # flags came first, which implies run
-        return UsageError(f"the command must come first: {render.PROGRAM} {meant}, and then its flags")
-    see = f"(see {render.PROGRAM} {command} --help)"
-    return UsageError(f"{command} does not take {' '.join(words)} {see}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from temp_file_manager.cli import render
+from temp_file_manager.cli.examples import line
 from temp_file_manager.durations import written
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
@@ -34,8 +35,17 @@ class Parser(argparse.ArgumentParser):
     An abbreviation that works today becomes ambiguous, or another flag, when a later version adds one.
     """
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, *, examples: tuple[str, ...] = (), **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
+        self.examples = examples
+
+    def help_lines(self) -> list[str]:
+        """Return its help, with the examples at the end."""
+        shown = ["", "examples:", *(f"  {line(example)}" for example in self.examples)] if self.examples else []
+        return [*self.format_help().splitlines(), *shown]
+
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002, D102 - as in argparse, which gives no file
+        render.help_text(self.help_lines())
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - as in argparse
         raise UsageError(f"{message} (see {self.prog} --help)")

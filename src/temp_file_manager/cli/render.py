@@ -3,8 +3,10 @@
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from json import dumps
+from typing import TextIO
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.text import printable
@@ -20,25 +22,68 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def line(text: str = "") -> None:
+class Style(StrEnum):
+    """How something stands out where there are colours."""
+
+    PLAIN = ""
+    HEADING = "1"
+    FAINT = "2"
+    GOOD = "32"
+    DOUBTFUL = "33"
+    BAD = "1;31"
+
+
+def styled(text: str, style: Style, stream: TextIO | None = None) -> str:
+    """Return a text that is printable already in a style, if the stream (standard output) shows any."""
+    return f"\x1b[{style}m{text}\x1b[0m" if style and text and _has_colours(stream or sys.stdout) else text
+
+
+def _has_colours(stream: TextIO | None) -> bool:
+    """Say whether a stream shows colours: see https://no-color.org and https://force-color.org."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def line(text: str = "", style: Style = Style.PLAIN) -> None:
     """Print one line, whatever the names in it hold."""
-    print(printable(text))
+    print(styled(printable(text), style))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in aligned columns; the last column is as wide as it is."""
+def help_text(lines: Iterable[str]) -> None:
+    """Print a help, the names of its parts as headings."""
+    for text in lines:
+        name, colon, rest = text.partition(":")
+        heading = bool(colon) and name.isalpha() and name.islower() and (not rest or name == "usage")
+        print(f"{styled(printable(name + colon), Style.HEADING)}{printable(rest)}" if heading else printable(text))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], styles: Mapping[str, Style] | None = None) -> None:
+    """Print rows in aligned columns; the last column is as wide as it is.
+
+    Args:
+        header: The names of the columns.
+        rows: Texts.
+        styles: How texts stand out wherever they are a whole cell.
+    """
     cells = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
-    for *row, last in cells:
+    for number, (*row, last) in enumerate(cells):
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join([*padded, last]).rstrip())
+        if number:
+            padded = [styled(cell, (styles or {}).get(cell.rstrip(), Style.PLAIN)) for cell in padded]
+            last = styled(last, (styles or {}).get(last, Style.PLAIN))
+        text = "  ".join([*padded, last]).rstrip()
+        print(text if number else styled(text, Style.HEADING))
 
 
-def columns(cells: Sequence[str], widths: Sequence[int]) -> None:
+def columns(cells: Sequence[str], widths: Sequence[int], style: Style = Style.PLAIN) -> None:
     """Print one row of a table whose other rows are not known yet; what is too wide is never cut."""
     *row, last = map(printable, cells)
     padded = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-    print("  ".join([*padded, last]))
+    print(styled("  ".join([*padded, last]), style))
 
 
 def beginning(raw: bytes) -> str:
@@ -65,7 +110,7 @@ def as_json(value: object, *, indent: int | None = 2) -> None:
 def problem(error: str | Exception) -> None:
     """Say on standard error what is wrong, a line a problem."""
     for text in _texts(error):
-        print(f"{PROGRAM}: {printable(text)}", file=sys.stderr)
+        print(f"{styled(f'{PROGRAM}:', Style.BAD, sys.stderr)} {printable(text)}", file=sys.stderr)
 
 
 def flush() -> None:

@@ -40,12 +40,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.topic == SETTINGS:
         _settings(as_json=args.json)
         return 0
-    text = (args.parsers[args.topic] if args.topic else args.program).format_help()
+    lines = (args.parsers[args.topic] if args.topic else args.program).help_lines()
     if args.json:
-        render.as_json({"topic": args.topic, "help": text}, indent=None)
+        render.as_json({"topic": args.topic, "help": "\n".join(lines)}, indent=None)
     else:
-        for line in text.splitlines():
-            render.line(line)
+        render.help_text(lines)
     return 0
 
 

@@ -107,7 +107,7 @@ def _writer(due: Selection, *, as_json: bool) -> Callable[[TempFile], None]:
     if as_json:
         return lambda record: render.as_json(describe.described(record, due), indent=None)
     if render.on_terminal():
-        render.columns(_HEADER, _WIDTHS)
+        render.columns(_HEADER, _WIDTHS, render.Style.HEADING)
         return lambda record: render.columns(_cells(record, due), _WIDTHS)
     return lambda record: render.line(_words(record, due))
 

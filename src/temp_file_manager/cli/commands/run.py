@@ -32,7 +32,7 @@ def add_parser(commands: options.Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "run",
-        help="sweep at an interval until SIGTERM or Ctrl-C (what happens without a COMMAND)",
+        help="sweep at an interval until SIGTERM or Ctrl-C",
         description="Sweeps at an interval until SIGTERM or Ctrl-C, and removes nothing on its way out unless told to. "
         "It also sweeps what other commands and programs register in the same registry; files that are not due stay on "
         "record when it ends. With --registry memory: no other process can register anything. "

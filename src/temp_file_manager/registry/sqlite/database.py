@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock, get_ident
 from typing import TypeVar
+from urllib.parse import quote
 
 from temp_file_manager import logs
 from temp_file_manager.errors import RegistryError, RegistryFullError
@@ -20,7 +21,7 @@ from temp_file_manager.registry.sqlite.errors import (
 )
 from temp_file_manager.registry.sqlite.migration import REGISTRY, Layout, current, migrate, schema
 from temp_file_manager.registry.sqlite.opened_file import OpenedFile
-from temp_file_manager.registry.sqlite.place import RESERVES, located, refuse_strangers
+from temp_file_manager.registry.sqlite.place import RESERVES, located, mode_to_look, refuse_strangers
 from temp_file_manager.registry.sqlite.room import give_back
 from temp_file_manager.storage import base_rules
 from temp_file_manager.storage.kernel import mounts
@@ -259,7 +260,7 @@ class Database:
                 remove_own(path)
             with translated(self.path):
                 return connect()
-        if not self.read_only:
+        if not self.read_only and not mode_to_look(self.path):
             for path in reserve:
                 make_reserve(path, RESERVE)
         return connection
@@ -287,8 +288,15 @@ class Database:
             make_private_directory(folder, exist_ok=True)
             refuse_strangers(self._given)
             create_private_file(self.path)
+        mode = mode_to_look(self.path)
+        address = f"file:{quote(os.fsencode(self.path))}?{mode}" if mode else self.path
         connection = sqlite3.connect(
-            self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
+            address,
+            timeout=PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+            uri=bool(mode),
         )
         try:
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -311,6 +319,9 @@ class Database:
         folder = os.path.dirname(self.path)
         kind = mounts.kind(folder)
         self._refuse_network(kind)
+        if mode_to_look(self.path):
+            self._refuse_newer(schema(connection, self.path, self._layout))
+            return
         mapped = write_ahead.may_be_mapped(folder, kind)
         if not mapped:
             write_ahead.map_nothing(connection)
@@ -318,7 +329,7 @@ class Database:
         self._refuse_newer(version)
         if not mapped:
             write_ahead.use_journal(connection)
-        elif not self.read_only and os.access(self.path, os.W_OK):
+        elif not self.read_only:
             write_ahead.use_log(connection)
         if version < current(self._layout):
             migrate(connection, self.path, self._layout)

@@ -25,6 +25,17 @@ def located(path: str) -> str:
     return os.path.realpath(path)
 
 
+def mode_to_look(path: str) -> str:
+    """Return how to open a file that exists and this user cannot write to, for SQLite's URI; nothing if it can be.
+
+    While nobody has it open SQLite makes two files beside it to read it, and only a connection that may write takes
+    them away again. Without a log there is nothing to make them for: then nobody writes to it who could be waited for.
+    """
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        return ""
+    return "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
+
+
 def refuse_strangers(path: str) -> None:
     """Return if nobody but us and root could have put there, or can put there, what a registry is made of.
 

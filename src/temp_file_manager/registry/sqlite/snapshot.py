@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry.sqlite.migration import APPLICATION
+from temp_file_manager.registry.sqlite.place import mode_to_look
 from temp_file_manager.registry.sqlite.sql import MIGRATIONS
 from temp_file_manager.text import printable
 
@@ -47,21 +48,13 @@ def look_at(path: str, base_dir: str) -> Look:
     Raises:
         RegistryError: it cannot be read, or is none.
     """
-    address = f"file:{quote(os.fsencode(path))}?{_mode(path)}"
+    address = f"file:{quote(os.fsencode(path))}?{mode_to_look(path) or 'mode=rw'}"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as connection:
             connection.execute("PRAGMA query_only = ON")
             return _read(connection, path, base_dir)
     except (sqlite3.Error, OSError) as error:
         raise RegistryError(f"{printable(path)} cannot be read: {error}") from error
-
-
-def _mode(path: str) -> str:
-    # While nobody has it open SQLite makes two files beside it to read it, and only a connection that may write
-    # takes them away again.
-    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
-        return "mode=rw"
-    return "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
 
 
 def _read(connection: sqlite3.Connection, path: str, base_dir: str) -> Look:
