@@ -124,6 +124,7 @@ class Context:
         registry: Registry | str | None = None,
         clock: Clock | None = None,
         hooks: Iterable[Hook] = (),
+        make: bool = True,
     ) -> Self:
         """Make the base directory, open the registry, and put the rest together.
 
@@ -134,6 +135,7 @@ class Context:
             registry: An address or an object; wins over the settings.
             clock: What tells the time; the registry's, or else the machine's, if None.
             hooks: Callables that hear every event.
+            make: Whether the base directory is made if it is missing.
 
         Raises:
             OSError: the base directory cannot be created.
@@ -148,7 +150,8 @@ class Context:
         wanted = registry or settings.registry
         volume = None if settings.scope is None else SharedVolume(base, settings.scope)
         directory = BaseDirectory(base, durable=is_durable(wanted, base, plugins.schemes), volume=volume)
-        directory.make()
+        if make:
+            directory.make()
         opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
             _refuse(settings, plugins, opened, base)

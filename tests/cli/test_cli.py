@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import command_line
 import temp_file_manager
 from command_line import MODULE, SECONDS, SHIM, environment, files, tfm
 from temp_file_manager import TempFileManager, cli, logs
+from temp_file_manager.cli.examples import EXAMPLES, PROGRAM, line
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.settings import FIELDS, variable
 from temp_file_manager.testing import FakeClock
@@ -33,10 +34,12 @@ COMMANDS = list(cli.parsers()[1])
 
 
 @contextmanager
-def running(*words: str, **how: Any) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def running(
+    *words: str, start: Sequence[str] = MODULE, env: dict[str, str] | None = None, **how: Any
+) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Start ``run`` and yield it, with the log lines so far, once it says that it runs."""
     process = subprocess.Popen(
-        [*MODULE, *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
+        [*start, *words], env=env or environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
     )
     with process:
         try:
@@ -126,8 +129,8 @@ def test_run_ends_when_both_signals_come_at_once(tmp_path: Path) -> None:
             assert process.wait(timeout=SECONDS) == 0
 
 
-def test_flags_alone_mean_run_and_json_means_json(tmp_path: Path) -> None:
-    with running("--json", "--base-dir", str(tmp_path)) as (process, lines):
+def test_run_as_json(tmp_path: Path) -> None:
+    with running("run", "--json", "--base-dir", str(tmp_path)) as (process, lines):
         process.terminate()
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
@@ -329,18 +332,28 @@ def test_version_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["sweeep"], "invalid choice: 'sweeep'"),
-        (["\x1b[2J\n"], r"invalid choice: '\x1b[2J\n'"),
-        (["--max-agee", "3"], "run does not take --max-agee 3 (see temp-file-manager run --help)"),
+        (["lsit"], "there is no command 'lsit': did you mean list? (see temp-file-manager help)"),
+        (["\x1b[2J\n"], r"there is no command '\x1b[2J\n' (see"),
+        (["--verison"], "there is no flag --verison: did you mean --version?"),
+        (["--max-agee", "3"], "there is no flag --max-agee: did you mean --max-age?"),
+        (["--basedir", "x", "list"], "there is no flag --basedir: did you mean --base-dir?"),
         (["run", "--max", "3"], "run does not take --max 3"),
+        (
+            ["sweep", "--dryrun"],
+            "sweep does not take --dryrun: did you mean --dry-run? (see temp-file-manager help sweep)",
+        ),
+        (["run", "--max-aeg=3"], "run does not take --max-aeg=3: did you mean --max-age?"),
         (["version", "\x1bextra"], r"version does not take \x1bextra"),
         (["config", "--max-age"], "--max-age: expected one argument"),
-        ([""], "invalid choice: ''"),
-        (["--json", "stats"], "the command must come first: temp-file-manager stats, and then its flags"),
-        (["--limit", "5", "list", "--due"], "the command must come first: temp-file-manager list, and then its flags"),
-        (["run", "stats"], "run does not take stats (see temp-file-manager run --help)"),
-        (["--max-age", "stats"], "--max-age is 'stats'"),
-        (["help", "sweeep"], "argument TOPIC: invalid choice: 'sweeep'"),
+        ([""], "there is no command '' (see"),
+        (["--json"], "say which command, as in: temp-file-manager run --json"),
+        (["--max-age", "stats"], "say which command, as in: temp-file-manager run --max-age stats"),
+        (["--limit", "5", "list", "--due"], "--limit belongs behind its command: temp-file-manager list --limit"),
+        (["--", "list"], "there is no flag --"),
+        (["run", "stats"], "run does not take stats (see temp-file-manager help run)"),
+        (["help", "sweeep"], "argument TOPIC: invalid choice: 'sweeep': did you mean sweep?"),
+        (["completion", "fisch"], "invalid choice: 'fisch': did you mean fish?"),
+        (["help", "nothing-like-it"], "(choose from "),
     ],
 )
 def test_garbage_is_told_in_a_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -357,12 +370,45 @@ def test_help_says_what_a_time_is(command: str, capsys: pytest.CaptureFixture[st
     assert "A TIME is a text such as 90s" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["-h"], ["help"]])
+@pytest.mark.parametrize("words", [["-h"], ["help"], []])
 def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 0
     out = capsys.readouterr().out
     assert all(re.search(rf"^ +{command}\s", out, re.MULTILINE) for command in COMMANDS)
     assert "help settings" in out
+    assert out.endswith("".join(f"  tfm {example}\n" for example in PROGRAM))
+
+
+@pytest.mark.parametrize(
+    "words", [["--base-dir", "B", "stats", "--json"], ["--json", "--base-dir=B", "--max-age", "7", "stats"]]
+)
+def test_a_setting_may_come_before_the_command(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([word.replace("B", str(tmp_path / "base")) for word in words]) == 0
+    assert json.loads(capsys.readouterr().out)["base_dir"] == str(tmp_path / "base")
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (MODULE, ()),  # as CMD ["temp-file-manager"] of a container, with its settings in the environment
+        (MODULE, ("--max-age", "7")),
+        (SHIM, ()),
+    ],
+)
+def test_a_service_without_a_command_runs(tmp_path: Path, start: Sequence[str], words: tuple[str, ...]) -> None:
+    with running(*words, start=start, env=environment(TEMP_FILE_BASE_DIR=str(tmp_path))) as (process, _):
+        process.terminate()
+        process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+
+
+def test_the_specifications_module_runs_without_settings_too(tmp_path: Path) -> None:
+    with running("--base-dir", str(tmp_path), start=SHIM) as (process, _):
+        process.terminate()
+        process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -374,6 +420,7 @@ def test_help_of_a_command_is_its_own(command: str, capsys: pytest.CaptureFixtur
     assert ("help settings" in out) == ("--config FILE" in out)
     assert cli.main(["help", command]) == 0
     assert capsys.readouterr().out == out
+    assert out.endswith("".join(f"  {line(example)}\n" for example in EXAMPLES[command]))
     assert cli.main(["help", command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"topic": command, "help": out}
 

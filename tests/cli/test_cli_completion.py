@@ -3,14 +3,14 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import command_line
-from command_line import SECONDS, Say, environment, files
+from command_line import SECONDS, Say, environment, files, tfm
+from monitoring import tool
 from temp_file_manager import cli
 from temp_file_manager.settings import FIELDS
 
@@ -89,7 +89,7 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "register", "--ttl", "") == []
     assert completed(bash, folder, "tfm", "register", "--ttl", "=", "") == []
     assert completed(bash, folder, "tfm", "sweep", "") == []
-    assert completed(bash, folder, "tfm", "completion", "") == ["bash", "zsh"]
+    assert completed(bash, folder, "tfm", "completion", "") == ["bash", "zsh", "fish"]
     assert completed(bash, folder, "tfm", "help", "s") == [
         *("status", "sweep", "session", "scope", "stats", "settings")
     ]
@@ -131,11 +131,32 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
     assert "'*--tag=[a word of your own]:TAG: '" in script
     about = r"a TOML file with settings in its table \[manager\], limits in tables \[\[limit\]\], rules in \[\[rule\]\]"
     assert f"'(--config)--config=[{about}]:FILE:_files'" in script
-    zsh = shutil.which("zsh")
-    if zsh is None:
-        print("Not tried, as there is no zsh here: zsh -n on its completion script.")
-    else:
-        subprocess.run([zsh, "-n"], input=script, text=True, check=True)
+    subprocess.run([tool("zsh"), "-n"], input=script, text=True, check=True)
+
+
+def offered(folder: Path, words: str) -> list[str]:
+    """Return what fish offers after some words."""
+    script = folder / "completions.fish"
+    script.write_text(tfm("completion", "fish").stdout)
+    program = f"source {script}; complete --do-complete={shlex.quote(words)}"
+    done = subprocess.run(
+        [tool("fish"), "--no-config", "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+
+def test_fish_offers_commands_flags_words_and_files(folder: Path) -> None:
+    files(folder, "one.csv", "only.txt")
+    assert set(offered(folder, "tfm ")) == set(COMMANDS)
+    assert offered(folder, "temp-file-manager swe") == ["sweep"]
+    assert offered(folder, "tfm sweep --dry") == ["--dry-run"]
+    assert offered(folder, "tfm sweep --max-a") == ["--max-age"]
+    assert offered(folder, "tfm register o") == ["one.csv", "only.txt"]
+    assert offered(folder, "tfm sweep o") == []
+    assert offered(folder, "tfm completion f") == ["fish"]
+    assert offered(folder, "tfm help sett") == ["settings"]
+    assert offered(folder, "tfm list --under o") == ["one.csv", "only.txt"]
 
 
 def test_a_program_gets_the_script_as_json(say: Say, bash: str) -> None:
@@ -146,7 +167,7 @@ def test_a_program_gets_the_script_as_json(say: Say, bash: str) -> None:
     ("words", "expected"),
     [
         ((), "the following arguments are required: shell"),
-        (("fish",), "argument shell: invalid choice: 'fish'"),
+        (("tcsh",), "argument shell: invalid choice: 'tcsh'"),
         (("bash", "zsh"), "completion does not take zsh"),
         (("bash", "--max-age", "5"), "completion does not take --max-age 5"),
     ],

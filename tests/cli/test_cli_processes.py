@@ -140,6 +140,7 @@ def test_a_terminal_is_for_people(folder: Path) -> None:
     (one,) = files(folder, "one")
     assert typed(folder, "register", one, "--ttl", "0").returncode == 0
     header, row = on_terminal(folder, "list").splitlines()
+    header = header.removeprefix("\x1b[1m").removesuffix("\x1b[0m")
     assert header.split() == ["age", "due", "size", "path"]
     assert row.index(one) == header.index("path")
     assert on_terminal(folder, "sweep").startswith("1 removed, 0 failed in ")

@@ -496,7 +496,7 @@ def test_terminals_that_cannot_be_drawn_on(
         assert screen.ended(process) == 0
     assert "sweeps: none on a schedule" in screen.screen.text
     assert screen.screen.strange == []
-    assert screen.screen.styles == set()
+    assert screen.screen.styles <= ({"1", "0"} if "TERM" not in variables else set()), "headings alone"
     assert screen.restored
 
 
@@ -509,7 +509,7 @@ def test_without_rich(screen: Terminal, folder: Path, manager: TempFileManager) 
         with top(screen, folder, *flags, PYTHONPATH=str(folder)) as process:
             assert screen.ended(process) == 0
         assert "sweeps: none on a schedule" in screen.screen.text
-        assert screen.screen.styles == set()
+        assert screen.screen.styles <= {"1", "0"}, "headings alone"
         assert (HINT in screen.screen.lines) == hint
         assert screen.restored
 

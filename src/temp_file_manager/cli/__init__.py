@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from temp_file_manager.cli import render, top
+from temp_file_manager.cli.arranging import arranged, unknown
 from temp_file_manager.cli.commands import (
     adopt,
     apply,
@@ -42,7 +43,6 @@ from temp_file_manager.cli.commands import (
     version,
     why,
 )
-from temp_file_manager.cli.arranging import arranged, unknown
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM
 from temp_file_manager.cli.options import Parser
 from temp_file_manager.clock import Clock
@@ -148,8 +148,8 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
         prog=render.PROGRAM,
         usage="%(prog)s COMMAND [flags]",
         description="Removes the temporary files that programs registered and forgot, and says why.",
-        epilog="help COMMAND explains a command, help settings lists the settings. tfm is a shorter name of this program. "
-        "Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
+        epilog="help COMMAND explains a command, help settings lists the settings. tfm is a shorter name of this "
+        "program. Exit codes: 0 done, 1 something failed, 2 bad usage or settings.",
         examples=PROGRAM,
     )
     program.add_argument("--version", action="store_true", help="the same as the command version")

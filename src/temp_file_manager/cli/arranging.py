@@ -1,10 +1,10 @@
 """Words of a command line in the order that the parsers expect: the command first, whatever comes before it."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 
 from temp_file_manager.cli import options, render
-from temp_file_manager.cli.options import Parser, UsageError
+from temp_file_manager.cli.options import Parser, UsageError, meant
 from temp_file_manager.settings import FIELDS, layers
 
 _SETTINGS = {options.flag(name) for name, field in FIELDS.items() if not field.metadata["secret"]}
@@ -13,7 +13,7 @@ _SHARED = _TAKING_VALUES | {"--json"}
 """The flags that every command has, and that so may come before its name."""
 
 
-def arranged(argv: list[str], commands: Collection[str], default: str = "") -> list[str]:
+def arranged(argv: list[str], commands: Mapping[str, Parser], default: str = "") -> list[str]:
     """Return the words with the command first, and the flags that came before it behind it.
 
     Without any word that is ``help``; unless a container or a service seems to have started the program, with settings
@@ -21,7 +21,7 @@ def arranged(argv: list[str], commands: Collection[str], default: str = "") -> l
 
     Args:
         argv: As typed.
-        commands: The names of all commands.
+        commands: All commands, by name.
         default: The command that is meant where none is named.
 
     Raises:
@@ -38,11 +38,11 @@ def arranged(argv: list[str], commands: Collection[str], default: str = "") -> l
             raise UsageError(f"say which command, as in: {render.PROGRAM} run {' '.join(argv)}")
         return [default, *argv]
     if argv[at] not in commands:
-        raise UsageError(f"there is no command {argv[at]!r}{_meant(argv[at], commands)} (see {render.PROGRAM} help)")
+        raise UsageError(f"there is no command {argv[at]!r}{meant(argv[at], commands)} (see {render.PROGRAM} help)")
     return [argv[at], *argv[:at], *argv[at + 1 :]]
 
 
-def _of_command(argv: list[str], commands: Collection[str]) -> int | None:
+def _of_command(argv: list[str], commands: Mapping[str, Parser]) -> int | None:
     """Return where the first word is that is neither a flag nor its value; None: nowhere."""
     at = 0
     while at < len(argv):
@@ -51,10 +51,10 @@ def _of_command(argv: list[str], commands: Collection[str]) -> int | None:
             return at
         name, _, _ = word.partition("=")
         if name not in _SHARED:
-            command = next((later for later in argv[at:] if later in commands), None)
-            if command:
+            command = next((later for later in argv[at:] if later in commands), "")
+            if command and name in _flags(commands[command]):
                 raise UsageError(f"{name} belongs behind its command: {render.PROGRAM} {command} {name}")
-            raise UsageError(f"there is no flag {name}{_meant(name, {*_SHARED, '--version', '--help'})}")
+            raise UsageError(f"there is no flag {name}{meant(name, {*_SHARED, '--version', '--help'})}")
         at += 2 if name == word and name in _TAKING_VALUES else 1
     return None
 
@@ -66,8 +66,8 @@ def _is_started_by_a_service() -> bool:
 def unknown(words: list[str], command: str, parser: Parser) -> UsageError:
     """Return what is wrong with words that a command does not take."""
     flag, _, _ = next((word for word in words if word.startswith("--")), "").partition("=")
-    meant = _meant(flag, _flags(parser)) if flag else ""
-    return UsageError(f"{command} does not take {' '.join(words)}{meant} (see {render.PROGRAM} help {command})")
+    question = meant(flag, _flags(parser)) if flag else ""
+    return UsageError(f"{command} does not take {' '.join(words)}{question} (see {render.PROGRAM} help {command})")
 
 
 def _flags(parser: Parser) -> Iterable[str]:
@@ -75,11 +75,3 @@ def _flags(parser: Parser) -> Iterable[str]:
 
     (command,) = grammar.commands({"": parser})
     return [name for flag in command.flags for name in flag.names]
-
-
-def _meant(word: str, words: Iterable[str]) -> str:
-    """Return a question after what may have been meant; nothing if nothing is like it."""
-    from difflib import get_close_matches  # noqa: PLC0415 - as above
-
-    found = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f": did you mean {found[0]}?" if found else ""

@@ -44,7 +44,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "import": ("import records.jsonl", "export | tfm import --base-dir elsewhere"),
     "config": ("config", "config --json"),
     "completion": ("completion bash", "completion fish"),
-    "help": ("help sweep", "help settings"),
+    "help": ("help sweep", "help --json why"),
     "version": ("version", "version --json"),
 }
 """By command. A line without the program's name begins with it."""

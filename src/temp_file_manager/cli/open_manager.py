@@ -15,6 +15,7 @@ from temp_file_manager.manager import TempFileManager
 from temp_file_manager.plugins import load
 from temp_file_manager.registry.schemes import SQLITE, Address, parse
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage.base_rules import refuse_unsafe
 
 
 def address_of(settings: Settings) -> Address:
@@ -35,7 +36,11 @@ def registry_is_there(settings: Settings) -> bool:
 
 @contextmanager
 def open_manager(
-    args: argparse.Namespace, *, hooks: Iterable[Hook] = (), unlogged: Iterable[Callable[..., None]] = ()
+    args: argparse.Namespace,
+    *,
+    hooks: Iterable[Hook] = (),
+    unlogged: Iterable[Callable[..., None]] = (),
+    looking: bool = False,
 ) -> Iterator[TempFileManager]:
     """Yield the manager that the settings describe, on the command line's registry, and close it.
 
@@ -43,6 +48,8 @@ def open_manager(
         args: The parsed flags; see ``options.add_settings``.
         hooks: Callables that hear every event.
         unlogged: Functions of ``logs`` whose lines the command has a better place for: they do not come twice.
+        looking: Whether the command only looks: then neither a base directory nor a registry is made. Where there is
+            none nothing is on record.
 
     Raises:
         TempFileError: a setting, the base directory, the log file or the registry cannot be used.
@@ -52,13 +59,19 @@ def open_manager(
     # What a script reads is the output; a person who wants the story asks for it.
     loud = settings if asked else replace(settings, log_level="WARNING")
     with logging_to(loud, unlogged=() if asked or settings.log_file else unlogged):
-        manager = TempFileManager.from_settings(
-            settings, registry=settings.registry or SQLITE, hooks=hooks, clock=args.clock
-        )
+        manager = TempFileManager.from_context(_context(args, settings, hooks, looking=looking))
         try:
             yield manager
         finally:
             manager.close()
+
+
+def _context(args: argparse.Namespace, settings: Settings, hooks: Iterable[Hook], *, looking: bool) -> Context:
+    if looking and not registry_is_there(settings):
+        refuse_unsafe(os.path.abspath(settings.base_dir))  # as those who make it would be
+        return Context.beside(settings, clock=args.clock, hooks=hooks)
+    registry = settings.registry or SQLITE
+    return Context.open(settings, registry=registry, hooks=hooks, clock=args.clock, make=not looking)
 
 
 @contextmanager

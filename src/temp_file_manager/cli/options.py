@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from temp_file_manager.cli import render
@@ -48,7 +49,23 @@ class Parser(argparse.ArgumentParser):
         render.help_text(self.help_lines())
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - as in argparse
-        raise UsageError(f"{message} (see {self.prog} --help)")
+        raise UsageError(f"{_corrected(message)} (see {self.prog} --help)")
+
+
+def _corrected(message: str) -> str:
+    """Return a message of argparse's; with one word that is like a wrong one, where there is one, instead of all."""
+    word, choose, words = message.rpartition(" (choose from ")
+    _, invalid, wrong = word.partition("invalid choice: ")
+    question = meant(wrong.strip("'"), re.findall(r"[\w:-]+", words)) if choose and invalid else ""
+    return f"{word}{question}" if question else message
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """Return a question after what may have been meant; nothing if nothing is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - who types rightly does not need it
+
+    found = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f": did you mean {found[0]}?" if found else ""
 
 
 def add_command(

@@ -44,7 +44,7 @@ def _has_colours(stream: TextIO | None) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
 def line(text: str = "", style: Style = Style.PLAIN) -> None:
@@ -72,10 +72,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], styles: Mapping[
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
     for number, (*row, last) in enumerate(cells):
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if number:
-            padded = [styled(cell, (styles or {}).get(cell.rstrip(), Style.PLAIN)) for cell in padded]
-            last = styled(last, (styles or {}).get(last, Style.PLAIN))
-        text = "  ".join([*padded, last]).rstrip()
+        shown = [*padded, last]
+        if number and styles:
+            shown = [styled(cell, styles.get(cell.rstrip(), Style.PLAIN)) for cell in shown]
+        text = "  ".join(shown).rstrip()
         print(text if number else styled(text, Style.HEADING))
 
 

@@ -53,6 +53,7 @@ def work_through(
     *,
     some_suffice: bool = False,
     unlogged: Iterable[Callable[..., None]] = (),
+    looking: bool = False,
 ) -> int:
     """Do a command's work on its PATH arguments, a batch at a time; say at the end how many, if there is a summary.
 
@@ -62,6 +63,7 @@ def work_through(
         summary: What it says at the end.
         some_suffice: It failed only if it did nothing: some that are refused are no failure.
         unlogged: As in ``open_manager``.
+        looking: Likewise.
 
     Returns:
         The exit code.
@@ -71,7 +73,7 @@ def work_through(
     """
     refuse = paths.Refusals()
     total = Total()
-    with open_manager(args, unlogged=unlogged) as manager:
+    with open_manager(args, unlogged=unlogged, looking=looking) as manager:
         for batch in paths.batches(args, refuse):
             answer = work(manager, batch)
             for path, reason in answer.refused:

@@ -1,4 +1,4 @@
-"""``python -m aiecs.tools.temp_file_manager``: the command line; without a command ``run``, as the specification has it."""
+"""``python -m aiecs.tools.temp_file_manager``: the command line, where no command means ``run``."""
 
 import sys
 

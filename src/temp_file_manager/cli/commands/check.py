@@ -30,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager(args) as manager:
+    with open_manager(args, looking=not args.fix) as manager:
         findings = check(manager.context, fix=args.fix)
     if args.json:
         render.as_json({"findings": [asdict(finding) for finding in findings]})

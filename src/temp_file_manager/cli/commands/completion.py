@@ -13,18 +13,19 @@ def add_parser(commands: options.Commands) -> None:
         "completion",
         help=about,
         description=f"{about[:1].upper()}{about[1:]}. For this shell: source <({render.PROGRAM} completion bash); for "
-        "each: the same line in ~/.bashrc or, after compinit, in ~/.zshrc.",
+        "each: the same line in ~/.bashrc or, after compinit, in ~/.zshrc. In fish: "
+        f"{render.PROGRAM} completion fish | source, and for each: that in ~/.config/fish/config.fish.",
     )
-    parser.add_argument("shell", choices=("bash", "zsh"), help="which shell")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     options.add_json(parser, "print the script as a string in a JSON object")
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print the script; return 0."""
-    from temp_file_manager.cli.completion import bash, zsh  # noqa: PLC0415 - no other command needs them
+    from temp_file_manager.cli.completion import bash, fish, zsh  # noqa: PLC0415 - no other command needs them
 
-    write = {"bash": bash.script, "zsh": zsh.script}[args.shell]
+    write = {"bash": bash.script, "zsh": zsh.script, "fish": fish.script}[args.shell]
     script = write(grammar.commands(args.parsers))
     if args.json:
         render.as_json({"shell": args.shell, "script": script}, indent=None)

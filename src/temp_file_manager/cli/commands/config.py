@@ -53,7 +53,7 @@ def _policies(args: argparse.Namespace, settings: Settings) -> Sequence[Policy]:
     """Return the policies in force; where there is no registry yet, none was ever heard of, and none is made."""
     if settings.fleet is None or not registry_is_there(settings):
         return ()
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         return manager.context.policies.policies.all
 
 

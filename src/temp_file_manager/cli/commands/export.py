@@ -30,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         for record in pages.records(manager.context):
             alone = _alone(record)
             render.as_json(describe.stored(alone) | describe.nature(alone), indent=None)

@@ -42,7 +42,7 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     lines = (args.parsers[args.topic] if args.topic else args.program).help_lines()
     if args.json:
-        render.as_json({"topic": args.topic, "help": "\n".join(lines)}, indent=None)
+        render.as_json({"topic": args.topic, "help": "\n".join([*lines, ""])}, indent=None)
     else:
         render.help_text(lines)
     return 0

@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         found = limits(manager.context)
     if args.json:
         render.as_json([one.described() for one in found])

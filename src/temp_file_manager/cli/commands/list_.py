@@ -61,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         due = manager.context.due()
         if args.quarantined:
             _list_quarantined(args, manager, due)

@@ -66,7 +66,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         found = rules(manager.context, [one.directory for one in watched(manager.context)])
         why_not = held(manager.registry)
     if args.json:
@@ -93,7 +93,7 @@ def _row(one: RuleStatus) -> tuple[str, ...]:
 def _test(args: argparse.Namespace) -> int:
     refuse = paths.Refusals()
     tell = _as_json if args.json else _tell
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         for batch in paths.batches(args, refuse):
             for one in _tried(manager, batch, args.tag, refuse):
                 tell(one)

@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
         TempFileError: a setting or the registry cannot be used, or the words do not fit together.
     """
     _refuse_nonsense(args)
-    with open_manager(args) as manager:
+    with open_manager(args, looking=args.action == "list") as manager:
         return _ACTIONS[args.action](manager, args)
 
 

@@ -35,7 +35,7 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         TempFileError: a setting or the registry cannot be used.
     """
-    with open_manager(args) as manager:
+    with open_manager(args, looking=True) as manager:
         due = manager.context.due()
         counted = _Counted(due)
         for record in pages.records(manager.context):

@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace) -> int:
             _tell(one, as_json=args.json)
         return Answer(refused=refused, unregistered=sum(one.record is None for one in found))
 
-    return work_through(args, status, unlogged=(logs.clock_distrusted, logs.clock_trusted))
+    return work_through(args, status, unlogged=(logs.clock_distrusted, logs.clock_trusted), looking=True)
 
 
 def _tell(found: Prospects, *, as_json: bool) -> None:

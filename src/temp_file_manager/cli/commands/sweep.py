@@ -64,7 +64,8 @@ def execute(args: argparse.Namespace) -> int:
     teller = Teller(as_json=args.json, quiet=args.quiet)
     bar = None if args.dry_run or args.json or args.quiet else progress.bar()
     hooks: list[Hook] = [teller] if bar is None else [bar, teller]
-    with open_manager(args, hooks=hooks, unlogged=(logs.settled,)) as manager, bar or nullcontext():
+    opened = open_manager(args, hooks=hooks, unlogged=(logs.settled,), looking=args.dry_run)
+    with opened as manager, bar or nullcontext():
         if args.accept_clock:
             manager.context.clock_guard.accept()
         if not args.dry_run:

@@ -72,7 +72,7 @@ def execute(args: argparse.Namespace) -> int:
             tell(story)
         return Answer(refused=refused, unregistered=unregistered)
 
-    return work_through(args, explain, unlogged=(logs.clock_distrusted, logs.clock_trusted))
+    return work_through(args, explain, unlogged=(logs.clock_distrusted, logs.clock_trusted), looking=True)
 
 
 def headline(story: Explanation) -> str:
