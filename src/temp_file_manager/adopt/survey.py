@@ -25,6 +25,7 @@ from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.own_files import OwnFiles, is_called
 from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.storage.tree import LONGEST, WHOLE, Entry, Part, Skip, Tree
 
 _AHEAD = 60.0
@@ -124,8 +125,21 @@ def wanted(
     spared: Iterable[str] = (),
     watch: bool = False,
     by: By = By.CHANGE,
+    base_dir: str = "",
+    allow_system: bool = False,
 ) -> Wanted:
-    """Return what is to be adopted, if it may be.
+    """Return what is to be adopted, if it may be. Most arguments are as in ``Wanted``.
+
+    Args:
+        directory: Where.
+        exclude: See ``Wanted``.
+        ttl: Likewise.
+        spared: Likewise.
+        watch: Likewise.
+        by: Likewise.
+        base_dir: A base directory, in which nothing counts as a system file.
+        allow_system: Also where system files are, as ``SystemFiles`` knows them. What can be no base directory is
+            refused all the same.
 
     Raises:
         BaseDirectoryError: the directory is one that nobody should clean up, or is not there.
@@ -137,6 +151,9 @@ def wanted(
     refuse_unsafe(path)
     if not os.path.isdir(path):
         raise BaseDirectoryError(errno.ENOENT, "there is no such directory", path)
+    reason = "" if allow_system else SystemFiles(base_dir and absolute(base_dir)).why_not_all(path)
+    if reason:
+        raise BaseDirectoryError(errno.EPERM, f"not to be adopted from: {reason}", path)
     with Tree(path, lambda _: None, lambda _, __: None) as tree:
         place = tree.place
     patterns = tuple(map(_pattern, exclude))

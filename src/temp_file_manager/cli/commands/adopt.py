@@ -11,7 +11,7 @@ from temp_file_manager import logs
 from temp_file_manager.adopt import once, survey
 from temp_file_manager.adopt.plan import Plan, adopt, plan
 from temp_file_manager.adopt.watched import unwatch, watch
-from temp_file_manager.cli import adopt_output, options
+from temp_file_manager.cli import adopt_output, options, paths
 from temp_file_manager.cli.fleet_policy import heed
 from temp_file_manager.cli.open_manager import address_of, open_context_beside, open_manager, registry_is_there
 from temp_file_manager.cli.sweep_output import Teller
@@ -28,8 +28,8 @@ def add_parser(commands: options.Commands) -> None:
         "adopt",
         "put on record the files of a directory that nobody registered",
         execute,
-        words="[--yes] [--exclude GLOB] [--by TIME] [--units | --once [--prune] | --keep-adopting [--watch] | --forget]"
-        " DIR",
+        words="[--yes] [--exclude GLOB] [--by TIME] [--allow-system] "
+        "[--units | --once [--prune] | --keep-adopting [--watch] | --forget] DIR",
         more="Without --yes it prints what it would do, and does nothing: how many files, the oldest by name, what it "
         "passes by and for which reason. It adopts only regular files of this "
         "user that have one name, on the directory's own mount, and follows no links. A file's age counts "
@@ -55,6 +55,7 @@ def add_parser(commands: options.Commands) -> None:
         help="what a file's age counts from: change (its birth, last writing or last change, whichever is the latest), "
         "or mtime (its last writing alone, as find -mtime has it: a file that was unpacked now is as old as its date)",
     )
+    paths.add_allow_system(parser)
     _add_ways(parser)
     options.add_settings(parser)
 
@@ -93,7 +94,16 @@ def execute(args: argparse.Namespace) -> int:
         return _forget(args, settings)
     ttl = None if args.max_age is None else settings.max_age
     spared = _own_files(args, settings)
-    what = survey.wanted(args.directory, args.exclude, ttl=ttl, spared=spared, watch=args.watch, by=survey.By(args.by))
+    what = survey.wanted(
+        args.directory,
+        args.exclude,
+        ttl=ttl,
+        spared=spared,
+        watch=args.watch,
+        by=survey.By(args.by),
+        base_dir=settings.base_dir,
+        allow_system=args.allow_system,
+    )
     if args.units:
         what = _of_units(what, settings)
     teller = Teller(as_json=args.json, quiet=False)
