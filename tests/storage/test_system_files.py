@@ -132,6 +132,17 @@ def test_a_directory_is_judged_once_until_another_is_in_its_place(tmp_path: Path
     assert "the system's" in judge(f"{link}/0", None)
 
 
+def test_a_batch_looks_at_a_directory_once(tmp_path: Path, machine: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = SystemFiles("", lambda: machine).batch()
+    looked, real = [], os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: looked.append(path) or real(path, **how))  # type: ignore[func-returns-value]
+    assert {judge(f"{tmp_path}/work/{number}", None) for number in range(100)} == {""}
+    assert all("the system's" in judge(f"{tmp_path}/etc/{number}", None) for number in range(100))
+    assert "alice" in judge(f"{tmp_path}/home/.x", None)
+    assert judge(f"{tmp_path}/home/x", None) == ""
+    assert looked == [f"{tmp_path}/{name}" for name in ("work", "etc", "home")]
+
+
 def test_the_base_is_never_system_but_where_it_can_be_none(tmp_path: Path, machine: Facts) -> None:
     base = tmp_path / "home" / ".local" / "state"
     base.mkdir(parents=True)

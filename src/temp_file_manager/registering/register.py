@@ -88,7 +88,7 @@ class Registrar:
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
         self.system = system
-        self._usual: Judge = system if os.geteuid() == 0 else anything
+        self._judges = os.geteuid() == 0
         self.ruling = ruling
         self._plain = (
             not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
@@ -104,9 +104,9 @@ class Registrar:
         allow_system: bool = False,
     ) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
-        judge = anything if allow_system else self._usual
+        judge: Judge | None = self.system if self._judges and not allow_system else None
         if session or not self._plain:
-            self.many((file_path,), ttl, tags, judge, session)
+            self.many((file_path,), ttl, tags, judge or anything, session)
             return
         path = absolute(file_path)
         now = self._clock.wall()
@@ -115,7 +115,7 @@ class Registrar:
         if not os.path.isfile(path) or is_own(path):
             logs.refused(path)
             return
-        if judge is not anything and (reason := judge(path, None)):
+        if judge is not None and (reason := judge(path, None)):
             logs.refused(path, reason)
             return
         size = None if self._size_limit is None else size_of(path)
@@ -124,7 +124,7 @@ class Registrar:
             plain = self.ruling.book.decide(path) is None
         if not (plain and self._registry.add_one(path, now, settlements)):
             row = (path, due_at, size, labels(tags), None, None)
-            if self._refused([row], now, settlements, self.look(judge)):
+            if self._refused([row], now, settlements, self.look(judge or anything)):
                 return
         logs.registered(path)
         oversized = self._oversized(path, size)
@@ -146,7 +146,7 @@ class Registrar:
         Where none is given, and ``allow_system`` is not, that is what root has asked.
         """
         if judge is None:
-            judge = anything if allow_system else self._usual
+            judge = self.system.batch() if self._judges and not allow_system else anything
         paths = absolute_all(file_paths, "register_file")
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)

@@ -36,6 +36,15 @@ class Verdict(NamedTuple):
     every: str = ""
     hidden: str = ""
 
+    def of(self, name: str) -> str:
+        """Say why a file of that name is not to be registered, and what to do; nothing when it is."""
+        reason = self.every or (self.hidden if name.startswith(".") else "")
+        return f"{reason}; {SAY_SO}" if reason else ""
+
+
+NOTHING = Verdict()
+"""That of nearly all directories."""
+
 
 def judged(directory: str, facts: Facts) -> Verdict:
     """Return what there is against registering files in a directory, absolute and with links resolved."""
@@ -59,7 +68,7 @@ def judged(directory: str, facts: Facts) -> Verdict:
         if first.startswith(".") and not _is_temporary(directory, home):
             hidden = os.path.join(home, first)
             return Verdict(f"it lies in {printable(hidden)}, where {printable(whose)} keeps settings, keys or state")
-    return Verdict()
+    return NOTHING
 
 
 def _is_temporary(directory: str, above: str) -> bool:
@@ -97,20 +106,31 @@ class SystemFiles:
         """
         del identity
         directory, _, name = path.rpartition("/")
-        verdict = self._of(directory or "/")
-        reason = verdict.every or (verdict.hidden if name.startswith(".") else "")
-        return f"{reason}; {SAY_SO}" if reason else ""
+        return self._of(directory or "/").of(name)
+
+    def batch(self) -> Callable[[str, Identity | None], str]:
+        """Return the same for files that are registered in one step: a directory is not looked at again."""
+        known: dict[str, Verdict] = {}
+
+        def judge(path: str, identity: Identity | None) -> str:
+            del identity
+            directory, _, name = path.rpartition("/")
+            verdict = known.get(directory)
+            if verdict is None:
+                verdict = known[directory] = self._of(directory or "/")
+            return "" if verdict is NOTHING else verdict.of(name)
+
+        return judge
 
     def why_not_all(self, directory: str) -> str:
         """Say so of all the files in a directory, whatever they are called."""
-        reason = self._of(directory).every
-        return f"{reason}; {SAY_SO}" if reason else ""
+        return self._of(directory).of("")
 
     def _of(self, directory: str) -> Verdict:
         try:
             seen = os.stat(directory)
         except (OSError, ValueError):  # whoever looks at the file says what is the matter
-            return Verdict()
+            return NOTHING
         known = self._judged.get(directory)
         if known is not None and known[:2] == (seen.st_ino, seen.st_dev):
             return known[2]
@@ -124,5 +144,5 @@ class SystemFiles:
         facts = self._facts = self._facts or self._tell()
         base = os.path.realpath(self._base_dir) if self._base_dir else ""
         if base and (real == base or real.startswith(f"{base}/")) and not why_not_by_name(base, facts):
-            return Verdict()
+            return NOTHING
         return judged(real, facts)

@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     def register(manager: TempFileManager, batch: list[str]) -> Answer:
         session, system = _session(manager, args), manager.context.registrar.system
         registrar = manager.context.units if args.unit else manager.context.registrar
-        report = registrar.many(batch, args.ttl, args.tags, anything if args.allow_system else system, session)
+        report = registrar.many(batch, args.ttl, args.tags, anything if args.allow_system else system.batch(), session)
         return Answer(report.registered, report.refused, oversized=report.oversized)
 
     what = "directory" if args.unit else "file"
