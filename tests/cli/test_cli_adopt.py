@@ -144,6 +144,7 @@ def test_the_registry_in_the_directory_is_not_adopted(say: Say, tree: Path) -> N
         ["--prune"],
         ["--by", "atime"],
         ["--by", "mtime", "--units"],
+        ["--by", "mtime", "--forget"],
         ["--forget", "--yes"],
         ["--exclude", ""],
         ["--exclude", "/abs"],
@@ -201,6 +202,25 @@ def test_a_plan_says_why_nothing_is_due(say: Say, tree: Path) -> None:
 def test_a_plan_without_files_says_why(say: Say, tree: Path, names: list[str], why: str) -> None:
     make(tree, *names)
     assert f"  Nothing can be adopted: {why}." in say("adopt", str(tree), "--exclude", "*.lock").lines
+
+
+def test_a_plan_says_which_rule_decides(say: Say, folder: Path, tree: Path, later: Callable[[], None]) -> None:
+    make(tree, "a.log", "b.log", "c")
+    later()
+    rules = folder / "rules.toml"
+    rules.write_text(f'[[rule]]\nname = "logs"\nmatch = ["{tree}/*.log"]\nkeep = true\n')
+    out = say("adopt", str(tree), "--rules", str(rules)).out
+    assert "  By the rule logs, which says when they are due: 2 files." in out.splitlines()
+    assert "and due now: 1, 5 B." in out
+    *named, plan = map(json.loads, say("adopt", str(tree), "--rules", str(rules), "--json").lines)
+    assert sorted((one["path"][-5:], one.get("rule"), one.get("due")) for one in named) == [
+        ("/a.log"[-5:], "logs", None),
+        ("/b.log"[-5:], "logs", None),
+        ("ree/c", None, True),
+    ]
+    assert (plan["rules"], plan["due"]) == ({"logs": 2}, 1)
+    for flags in (["--once"], ["--max-age", "60"]):
+        assert json.loads(say("adopt", str(tree), "--rules", str(rules), "--json", *flags).lines[-1])["due"] == 3
 
 
 def test_by_mtime_warns_and_goes_by_the_date(say: Say, tree: Path) -> None:

@@ -4,6 +4,7 @@ For whoever comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles
 """
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,7 @@ class Plan:
         first: The oldest files, at most ``FIRST``, the oldest first.
         by_mtime_alone: How many are due, or would be, if their age counted from their last writing alone, and are not
             if it counts from their latest change.
+        ruled: How many come under a rule, by its name; when those are due the rule says, and none counts as due here.
         empty: How many directories are empty, and old enough to be removed with the files; 0 where nobody asked.
     """
 
@@ -65,6 +67,7 @@ class Plan:
     first: tuple[Chosen, ...] = ()
     by_mtime_alone: int = 0
     empty: int = 0
+    ruled: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def plan(
     renew: bool = True,
     pruning: bool = False,
     tell: Callable[[Chosen | Passed], None] = lambda _: None,
+    rule: Callable[[Chosen], str] = lambda _: "",
 ) -> Plan:
     """Look at a directory and say what adopting it would do. Changes nothing, and costs little memory.
 
@@ -101,6 +105,7 @@ def plan(
         renew: Whether what was adopted before and touched since is planned again.
         pruning: Also look for directories that are empty.
         tell: Told of each file, as it is found, and of each thing that is passed by.
+        rule: Returns the name of the rule that a file will come under; nothing if there is none.
 
     Raises:
         BaseDirectoryError: the directory cannot be read, or should not be cleaned up by anybody.
@@ -117,7 +122,7 @@ def plan(
     sums = _Sums(now, limit)
     for batch in survey.batches(BATCH):
         for file in batch:
-            sums.take(file)
+            sums.take(file, rule(file))
             tell(file)
     first = sums.first()
     oldest, age = (first[0].path, now - first[0].registered_at) if first else ("", 0.0)
@@ -126,6 +131,7 @@ def plan(
         first=first,
         by_mtime_alone=sums.by_mtime_alone,
         empty=len(empty.paths),
+        ruled=sums.ruled,
     )
 
 
@@ -141,25 +147,32 @@ class _Sums:
     due: int = 0
     due_size: int = 0
     by_mtime_alone: int = 0
+    ruled: Counter[str] = field(default_factory=Counter)
     _oldest: list[tuple[float, int, Chosen]] = field(default_factory=list)
     """A heap with the youngest of them in front."""
 
-    def take(self, file: Chosen) -> None:
+    def take(self, file: Chosen, rule: str) -> None:
         self.files += 1
         self.size += file.size
         self.again += file.again
-        due = file.due(self.now, self.max_age)
-        if due:
-            self.due += 1
-            self.due_size += file.size
-        if file.otherwise is not None and due != is_too_old(file.otherwise, self.now, self.max_age):
-            self.by_mtime_alone += 1
+        if rule:
+            self.ruled[rule] += 1
+        else:
+            self._age(file)
         # Of the same age those that were found first are the ones that stay.
         place = (-file.registered_at, -self.files, file)
         if len(self._oldest) < FIRST:
             heappush(self._oldest, place)
         elif place > self._oldest[0]:
             heappushpop(self._oldest, place)
+
+    def _age(self, file: Chosen) -> None:
+        due = file.due(self.now, self.max_age)
+        if due:
+            self.due += 1
+            self.due_size += file.size
+        if file.otherwise is not None and due != is_too_old(file.otherwise, self.now, self.max_age):
+            self.by_mtime_alone += 1
 
     def first(self) -> tuple[Chosen, ...]:
         return tuple(sorted((file for _, _, file in self._oldest), key=lambda file: (file.registered_at, file.path)))

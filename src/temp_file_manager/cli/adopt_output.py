@@ -9,12 +9,15 @@ from temp_file_manager.cli import render
 from temp_file_manager.text import human_size, json_number, span
 
 
-def namer(now: float, max_age: float, args: argparse.Namespace) -> Callable[[Chosen | Passed], None]:
+def namer(
+    now: float, max_age: float, rule: Callable[[Chosen], str], args: argparse.Namespace
+) -> Callable[[Chosen | Passed], None]:
     """Return what names each file of a plan, and what is passed by, as JSON; for people the plan names the oldest.
 
     Args:
         now: The moment that ages are read at, seconds since the epoch.
         max_age: Seconds; what is older is due.
+        rule: As of ``plan``.
         args: The flags of the command.
     """
     if not args.json:
@@ -25,14 +28,15 @@ def namer(now: float, max_age: float, args: argparse.Namespace) -> Callable[[Cho
             told: dict[str, object] = {"path": one.path, "passed_by": str(one.reason)}
         else:
             told = {"path": one.path, "age": now - one.registered_at, "bytes": one.size, "again": one.again}
-            told["due"] = one.due(now, max_age)
+            by = rule(one)
+            told |= {"rule": by} if by else {"due": one.due(now, max_age)}
         render.as_json(told, indent=None)
 
     return name
 
 
-def tell(plan: Plan, args: argparse.Namespace) -> None:
-    """Print a plan."""
+def tell(plan: Plan, rule: Callable[[Chosen], str], args: argparse.Namespace) -> None:
+    """Print a plan; ``rule`` is as of ``plan``."""
     if args.json:
         render.as_json(_plan(plan, args), indent=None)
         return
@@ -42,8 +46,10 @@ def tell(plan: Plan, args: argparse.Namespace) -> None:
     if plan.again:
         render.line(f"  {plan.again} of them were adopted before and have been touched since: their age starts anew.")
     if plan.files:
-        _tell_oldest(plan)
+        _tell_oldest(plan, rule)
         render.line(f"  Older than {span(plan.max_age)}, and due now: {plan.due}, {human_size(plan.due_size)}.")
+    for name, number in plan.ruled.items():
+        render.line(f"  By the rule {name}, which says when they are due: {render.count(number, 'file')}.")
     for text in _why_none_is_due(plan, args):
         render.line(f"  {text}")
     if args.prune:
@@ -60,10 +66,10 @@ def tell(plan: Plan, args: argparse.Namespace) -> None:
         )
 
 
-def _tell_oldest(plan: Plan) -> None:
+def _tell_oldest(plan: Plan, rule: Callable[[Chosen], str]) -> None:
     render.line(f"  The oldest {'one' if len(plan.first) == 1 else 'first'}:")
     for file in plan.first:
-        due = "due" if file.due(plan.asof, plan.max_age) else ""
+        due = "rule" if rule(file) else "due" if file.due(plan.asof, plan.max_age) else ""
         cells = (span(max(plan.asof - file.registered_at, 0.0)), human_size(file.size), due, file.path)
         render.columns(cells, (14, 10, 4))
     more = plan.files - len(plan.first)
@@ -77,7 +83,7 @@ def _why_none_is_due(plan: Plan, args: argparse.Namespace) -> list[str]:
         passed = "all that is there is passed by" if plan.skipped else f"there is no {_what(args)} in it"
         return [f"Nothing can be adopted: {passed}."]
     told = []
-    if not plan.due:
+    if not plan.due and not plan.ruled:
         told.append(f"Nothing is due: the oldest is {span(plan.oldest_age)} old, and may live {span(plan.max_age)}.")
     if plan.by_mtime_alone and plan.wanted.by is By.CHANGE:
         told.append(
@@ -147,6 +153,7 @@ def _plan(plan: Plan, args: argparse.Namespace) -> dict[str, object]:
         "due_bytes": plan.due_size,
         "by": plan.wanted.by.value,
         "by_mtime_alone": plan.by_mtime_alone,
+        "rules": dict(plan.ruled),
         "empty_directories": plan.empty,
         "skipped": dict(_by_number(plan)),
         "planned_only": not args.yes,

@@ -3,7 +3,7 @@
 import argparse
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -108,17 +108,32 @@ def execute(args: argparse.Namespace) -> int:
         what = _of_units(what, settings)
     teller = Teller(as_json=args.json, quiet=False)
     with _opened(args, settings, teller) as context:
-        now, known = context.clock.wall(), functools.partial(on_record, context.registry)
-        naming = adopt_output.namer(now, settings.max_age, args)
-        renew, pruning = not args.once, args.prune
-        planned = plan(what, now=now, max_age=settings.max_age, known=known, renew=renew, pruning=pruning, tell=naming)
-        adopt_output.tell(planned, args)
+        known = functools.partial(on_record, context.registry)
+        planned = _planned(args, context, what, settings.max_age, known)
         if not args.yes:
             return 0
         if args.once:
             return _sweep(args, context, planned, known, teller)
         _adopt(args, context, planned)
         return 0
+
+
+def _planned(
+    args: argparse.Namespace, context: Context, what: survey.Wanted, max_age: float, known: survey.Known
+) -> Plan:
+    now, rule = context.clock.wall(), _deciding(context, what, args)
+    planned = plan(
+        what,
+        now=now,
+        max_age=max_age,
+        known=known,
+        renew=not args.once,
+        pruning=args.prune,
+        tell=adopt_output.namer(now, max_age, rule, args),
+        rule=rule,
+    )
+    adopt_output.tell(planned, rule, args)
+    return planned
 
 
 def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
@@ -130,8 +145,8 @@ def _refuse_nonsense(args: argparse.Namespace, settings: Settings) -> None:
         raise options.UsageError("--units and --by exclude each other: a unit is as old as its latest change")
     if args.watch and not args.keep_adopting:
         raise options.UsageError("--watch goes with --keep-adopting: nobody else is there to be told of new files")
-    if args.forget and (args.yes or args.exclude):
-        raise options.UsageError("--forget takes neither --yes nor --exclude")
+    if args.forget and (args.yes or args.exclude or args.by != survey.By.CHANGE):
+        raise options.UsageError("--forget takes none of --yes, --exclude and --by")
     if not args.once and not address_of(settings).outlives_process:
         raise options.UsageError(
             "records in memory would end with this command: use --once, or a registry that stays, such as sqlite:"
@@ -145,6 +160,19 @@ def _of_units(what: survey.Wanted, settings: Settings) -> survey.Wanted:
     if settings.secure_delete:
         raise options.UsageError("--units and secure_delete exclude each other: what is in a unit is not overwritten")
     return replace(what, units=True)
+
+
+def _deciding(context: Context, what: survey.Wanted, args: argparse.Namespace) -> Callable[[survey.Chosen], str]:
+    """Return what names the rule that a file will come under: none, once, as a unit, or with an age of its own."""
+    ruling = context.registrar.ruling
+    if ruling is None or args.once or what.units or what.ttl is not None:
+        return lambda _: ""
+
+    def name(file: survey.Chosen) -> str:
+        rule = ruling.book.decide(file.path, (survey.TAG,), file.disk)
+        return "" if rule is None else rule.name
+
+    return name
 
 
 def _adopt(args: argparse.Namespace, context: Context, planned: Plan) -> None:
