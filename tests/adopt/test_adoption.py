@@ -1,6 +1,7 @@
 """Files that nobody registered: what is adopted, what is passed by, and what a plan, a sweep and others may change."""
 
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -29,6 +30,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
 from temp_file_manager.records import Identity, Status, TempFile
+from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking
@@ -888,6 +890,23 @@ def test_directories_that_were_empty_go_when_they_are_old_and_may(tree: Path, tm
     os.close(held)
     assert (done.report.removed, done.pruned) == (1, 2)
     assert sorted(os.listdir(tree)) == ["left out", "locked", "young"]
+
+
+def test_an_empty_directory_that_is_on_record_stays(manager: TempFileManager) -> None:
+    unit = Path(manager.mkdtemp(unit=True))
+    base = Path(manager.base_dir)
+    (base / "other").mkdir()
+    known = functools.partial(on_record, manager.registry)
+    plan = planned(base, now=time.time() + LATER, known=known, renew=False, pruning=True)
+    assert plan.empty == 1
+    context = Context.beside(Settings(protect_open=False))
+    assert once.sweep_once(context, plan, known=known, pruning=True).pruned == 1
+    assert (unit.exists(), (base / "other").exists()) == (True, False)
+    (unit / "below").mkdir()
+    plan = planned(base, now=time.time() + 2 * LATER, known=known, renew=False, pruning=True)
+    assert plan.empty == 0
+    assert once.sweep_once(context, plan, known=known, pruning=True).pruned == 0
+    assert [path.name for path in unit.iterdir()] == ["below"]
 
 
 def test_what_comes_into_an_empty_directory_after_the_look_keeps_it(tree: Path) -> None:

@@ -1,9 +1,11 @@
 """Directories in which nothing was before anything was removed: found on the walk that looks for files."""
 
+import itertools
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
-from temp_file_manager.adopt.survey import By, registered_at
+from temp_file_manager.adopt.survey import By, Known, registered_at
 from temp_file_manager.rules import is_too_old
 
 
@@ -39,3 +41,19 @@ class EmptyDirectories:
             with suppress(OSError), os.scandir(directory) as listing:
                 if next(listing, None) is None:
                     self.paths.add(path)
+
+
+def recorded(directory: str, known: Known) -> Callable[[str], bool]:
+    """Return what says whether a directory in another one is on record, as a whole, or lies in one that is.
+
+    Args:
+        directory: The other one; absolute.
+        known: Says what is on record.
+    """
+    base = directory.rstrip("/")
+
+    def asked(path: str) -> bool:
+        above = itertools.accumulate(path.split("/"), "{}/{}".format)
+        return bool(known([f"{base}/{one}" for one in above]))
+
+    return asked

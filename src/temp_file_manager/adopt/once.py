@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from temp_file_manager.adopt.empty import EmptyDirectories
+from temp_file_manager.adopt.empty import EmptyDirectories, recorded
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
 from temp_file_manager.causes import Cause
@@ -58,7 +58,7 @@ def sweep_once(
         # No rule is asked: whoever has this done says by what age, and nothing of it is on record.
         storage = context.storage_for(protect_open=context.settings.protect_open, force=True)
         report = sweeper.run(due, Bounds(stop=stop), storage)
-    return Done(report, _pruned(planned, found.emptied | empty.paths) if pruning else 0)
+    return Done(report, _pruned(planned, found.emptied | empty.paths, known) if pruning else 0)
 
 
 class FoundRecords:
@@ -154,8 +154,10 @@ def _record(file: Chosen, number: int) -> TempFile:
     return TempFile(file.path, file.registered_at, size=file.size, identity=file.identity, generation=number)
 
 
-def _pruned(planned: Plan, emptied: set[str]) -> int:
+def _pruned(planned: Plan, emptied: set[str], known: Known) -> int:
+    """Remove what is empty, but for what is on record as a whole, and what lies in that."""
     if not emptied:
         return 0
+    spared = recorded(planned.wanted.directory, known)
     with planned.wanted.opened(lambda _: None, lambda _, __: None) as tree:
-        return prune(tree, emptied)
+        return prune(tree, emptied, spared)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappush, heappushpop
 
 from temp_file_manager import logs
-from temp_file_manager.adopt.empty import EmptyDirectories
+from temp_file_manager.adopt.empty import EmptyDirectories, recorded
 from temp_file_manager.adopt.survey import TAG, Chosen, Known, Passed, Survey, Wanted, wanted
 from temp_file_manager.adopt.units import UnitSurvey
 from temp_file_manager.arguments import seconds
@@ -124,13 +124,13 @@ def plan(
         for file in batch:
             sums.take(file, rule(file))
             tell(file)
-    first = sums.first()
+    first, spared = sums.first(), recorded(what.directory, known)
     oldest, age = (first[0].path, now - first[0].registered_at) if first else ("", 0.0)
     return Plan(
         *(what, now, limit, sums.files, sums.size, sums.again, oldest, age, sums.due, sums.due_size, survey.skipped),
         first=first,
         by_mtime_alone=sums.by_mtime_alone,
-        empty=len(empty.paths),
+        empty=sum(not spared(path) for path in empty.paths),
         ruled=sums.ruled,
     )
 
