@@ -892,6 +892,19 @@ def test_directories_that_were_empty_go_when_they_are_old_and_may(tree: Path, tm
     assert sorted(os.listdir(tree)) == ["left out", "locked", "young"]
 
 
+def test_what_is_in_a_directory_that_is_on_record_stays(manager: TempFileManager) -> None:
+    unit, base = Path(manager.mkdtemp(unit=True)), Path(manager.base_dir)
+    make(unit, "file", "below/file")
+    make(base, "beside/file")
+    known = functools.partial(on_record, manager.registry)
+    plan = planned(base, now=time.time() + LATER, known=known, renew=False)
+    assert (plan.files, plan.skipped[Skip.KNOWN]) == (1, 2)
+    report = once.sweep_once(Context.beside(Settings(protect_open=False)), plan, known=known).report
+    assert (report.removed, (unit / "file").exists(), (unit / "below/file").exists()) == (1, True, True)
+    make(base, "beside/file")
+    assert adopted(manager, base).registered == 1
+
+
 def test_an_empty_directory_that_is_on_record_stays(manager: TempFileManager) -> None:
     unit = Path(manager.mkdtemp(unit=True))
     base = Path(manager.base_dir)

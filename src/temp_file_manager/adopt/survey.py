@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import NamedTuple
 
 from temp_file_manager.arguments import seconds
@@ -251,15 +252,23 @@ class Survey:
 
     def _unknown(self, batch: list[Entry]) -> list[Chosen]:
         paths = [f"{self._base}/{entry.path}" for entry in batch]
-        records = self._known(paths)
+        records, whole = self._known(paths), self._on_record_as_a_whole(batch)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
-            found = self._chosen(path, entry, records.get(path))
+            in_one = entry.path.rpartition("/")[0] in whole
+            found = Skip.KNOWN if in_one else self._chosen(path, entry, records.get(path))
             if isinstance(found, Chosen):
                 chosen.append(found)
             else:
                 self._skip(entry.path, found)
         return chosen
+
+    def _on_record_as_a_whole(self, batch: list[Entry]) -> set[str]:
+        """Return those of the directories of a batch that are units, or lie in one: what is in them goes with them."""
+        directories = {directory for entry in batch if (directory := entry.path.rpartition("/")[0])}
+        above = {one: list(accumulate(one.split("/"), "{}/{}".format)) for one in directories}
+        known = self._known([f"{self._base}/{one}" for one in set().union(*above.values())]) if above else {}
+        return {one for one, all_above in above.items() if any(f"{self._base}/{up}" in known for up in all_above)}
 
     def _chosen(self, path: str, entry: Entry, record: TempFile | None) -> Chosen | Skip:
         """Return a file as it is to be adopted; or why it is left as it is, with this record or none."""
