@@ -35,6 +35,7 @@ from temp_file_manager.storage.contract import Storage
 from temp_file_manager.storage.kernel import mounts
 from temp_file_manager.storage.measure import measure
 from temp_file_manager.storage.shared_volume import SharedVolume
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.storages import Storages
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.eviction import Evictor
@@ -188,7 +189,8 @@ class Context:
         in_force = RulesInForce(registry, clock, guard.asof, lambda: age.value, ruling, large)
         sweeper = Sweeper(registry, clock, told, history, _chunk(registry, settings))
         states, limited, readings = _states(settings, Readings(registry, base_dir), clock, scheduler)
-        registrar = Registrar(registry, guard, told, settings, limited, ruling, directory.volume)
+        system = SystemFiles(base_dir)
+        registrar = Registrar(registry, guard, told, settings, system, limited, ruling, directory.volume)
         units, made = UnitRegistrar(registry, guard, registrar, settings, base_dir), MadeDirectories(directory, limited)
         closed, near, orders = ClosedFiles(registry, clock), Near(base_dir), plugins.orders
         creator = Creator(directory, registry, guard, registrar, closed, settings.permission_mask, limited)

@@ -21,8 +21,7 @@ from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, 
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, all_as_recorded, as_recorded
 
-# An object of its own, to be told from a 3600 that somebody gives: what is given wins over the settings.
-DEFAULT_MAX_AGE = int("3600")
+DEFAULT_MAX_AGE = int("3600")  # an object of its own, to be told from a 3600 that is given, and wins over the settings
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
 
 
@@ -135,7 +134,13 @@ class TempFileManager:
         return self.registry.lock
 
     def register_file(
-        self, file_path: AnyPath, *, ttl: Duration | None = None, tags: Iterable[str] = (), until: Until | None = None
+        self,
+        file_path: AnyPath,
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        until: Until | None = None,
+        allow_system: bool = False,
     ) -> None:
         """Put a file on record; registering it again restarts its age.
 
@@ -146,13 +151,14 @@ class TempFileManager:
             ttl: Seconds this file may live, instead of ``max_age``.
             tags: Words of your own.
             until: ``"exit"``: it lives until this process ends, however it ends; the next sweep removes it then.
+            allow_system: Of root, take a system file, too (``/etc``, ``~/.ssh``), which else is refused with a warning.
 
         Raises:
             ValueError: ``ttl`` is negative or not a number, or is given beside ``until``.
             TypeError: ``file_path`` is no path.
         """
         session = 0 if until is None else self._context.sessions.until(until, ttl)
-        self._context.registrar.one(file_path, ttl, tags, session)
+        self._context.registrar.one(file_path, ttl, tags, session, allow_system=allow_system)
 
     def register_files(
         self,
@@ -161,12 +167,14 @@ class TempFileManager:
         ttl: Duration | None = None,
         tags: Iterable[str] = (),
         until: Until | None = None,
+        allow_system: bool = False,
     ) -> RegisterReport:
         """Put many files on record in one step, each as ``register_file`` does.
 
-        What cannot be registered is reported, not raised; but for what is no path, a TypeError, and a wrong ``ttl``.
+        What cannot be is reported, not raised; but for what is no path, a TypeError, and a wrong ``ttl``.
         """
-        return self._context.registrar.many(file_paths, ttl, tags, session=self._context.sessions.until(until, ttl))
+        session, put = self._context.sessions.until(until, ttl), self._context.registrar.many
+        return put(file_paths, ttl, tags, session=session, allow_system=allow_system)
 
     def register_directory(self, path: AnyPath, *, ttl: Duration | None = None, tags: Iterable[str] = ()) -> None:
         """Put a directory in ``base_dir`` on record as a whole: it goes with all that is in it, or not at all.
@@ -202,8 +210,8 @@ class TempFileManager:
 
     def get_file_age(self, file_path: AnyPath) -> float | None:
         """Return the seconds since the file was registered, or None when it is not registered."""
-        registered_at = self.files.get(as_recorded(file_path))
-        return None if registered_at is None else self._context.clock.wall() - registered_at
+        at = self.files.get(as_recorded(file_path))
+        return None if at is None else self._context.clock.wall() - at
 
     def is_temp_file(self, file_path: AnyPath) -> bool:
         """Say whether the file is registered; whether it exists is not looked at."""
@@ -225,8 +233,7 @@ class TempFileManager:
         """Keep a registered file from every sweep for ``ttl`` seconds, or until ``unpin``, also when this process ends.
 
         Raises:
-            ValueError: it is not registered, or ``ttl`` is negative or not a number.
-            FileNotFoundError: it is registered, and not there any more.
+            ValueError, FileNotFoundError: it is not registered, or ``ttl`` means nothing; it is not there any more.
         """
         pin(self.registry, as_recorded(file_path), ttl, self._context.clock_guard)
 
@@ -282,11 +289,7 @@ class TempFileManager:
         return clean_up(self._context, demand)
 
     def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: Duration | None = None) -> tuple[int, str]:
-        """Create and register an empty file in ``base_dir`` with mode 0600, as ``tempfile.mkstemp`` does.
-
-        Returns:
-            The open descriptor and the absolute path.
-        """
+        """Create and register an empty file with mode 0600 in ``base_dir``; return its open descriptor and its path."""
         return self._context.creator.create(suffix, prefix, ttl)
 
     def open(
@@ -299,8 +302,7 @@ class TempFileManager:
         """Open a registered file to read it, also when it has been compressed; it is held until that is closed.
 
         Raises:
-            OSError: it is not there, or its compressed form is damaged.
-            ValueError: it is not registered, or ``mode`` is none of ``"rb"`` and ``"r"``.
+            OSError, ValueError: it is not there or damaged; it is not registered, or ``mode`` is no way of reading.
         """
         from temp_file_manager.registering.reopen import reopen  # noqa: PLC0415 - few compress
 

@@ -1,6 +1,7 @@
 """Files that nobody registered: what is adopted, what is passed by, and what a plan, a sweep and others may change."""
 
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.context import Context
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError, TempFileError
 from temp_file_manager.records import Identity, Status, TempFile
+from temp_file_manager.registering.on_record import on_record
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage import tree as walking
@@ -259,7 +262,7 @@ def test_what_matches_an_exclude_stays(tree: Path, manager: TempFileManager, glo
 
 def test_excludes_add_up(tree: Path) -> None:
     make(tree, "a", "b", "c")
-    assert planned(tree, exclude=["a", "b"]).skipped == {Skip.EXCLUDED: 2}
+    assert planned(tree, exclude=["a", "b"]).skipped == {"excluded by a": 1, "excluded by b": 1}
 
 
 @pytest.mark.parametrize("glob", ["", "/abs", "./here", "../up", "directory/"])
@@ -385,6 +388,117 @@ def test_a_plan_counts_and_changes_nothing(tree: Path) -> None:
     assert Path(plan.oldest) in {tree / "a", tree / "b/c"}
     assert abs(plan.oldest_age - LATER) < 60
     assert snapshot(tree) == before
+
+
+def test_a_plan_names_the_oldest_files_and_no_more(tree: Path) -> None:
+    files = make(tree, *(f"{number:02}" for number in range(adopting.FIRST + 5)))
+    for number, file in enumerate(files):
+        os.utime(file, (NOW + number, NOW + number))
+    what = survey.wanted(tree, by=survey.By.MTIME)
+    plan = adopting.plan(what, now=time.time(), max_age=DAY)
+    assert [file.path for file in plan.first] == [str(file) for file in files[: adopting.FIRST]]
+    assert (plan.files, plan.oldest) == (len(files), str(files[0]))
+
+
+def test_a_plan_tells_of_each_file_and_of_each_thing_that_is_passed_by(tree: Path) -> None:
+    make(tree, "a", "b/c", "x.lock", "keep/d")
+    special(tree / "link", "link")
+    told: list[survey.Chosen | survey.Passed] = []
+    planned(tree, exclude=["*.lock", "keep"], tell=told.append)
+    assert {one.path for one in told if isinstance(one, survey.Chosen)} == {str(tree / "a"), str(tree / "b/c")}
+    assert {one for one in told if isinstance(one, survey.Passed)} == {
+        (str(tree / "link"), Skip.LINK),
+        (str(tree / "x.lock"), "excluded by *.lock"),
+        (str(tree / "keep"), "excluded by keep"),
+    }
+
+
+def test_a_plan_of_units_tells_of_them(tree: Path) -> None:
+    (tree / "unit").mkdir()
+    (tree / "kept").mkdir()
+    make(tree, "file")
+    told: list[survey.Chosen | survey.Passed] = []
+    what = replace(survey.wanted(tree, ["kept"]), units=True)
+    plan = adopting.plan(what, now=time.time(), max_age=DAY, tell=told.append)
+    assert {one.path for one in plan.first} == {str(tree / "unit")}
+    assert {one for one in told if isinstance(one, survey.Passed)} == {
+        (str(tree / "file"), "no directory"),
+        (str(tree / "kept"), "excluded by kept"),
+    }
+
+
+def test_a_million_files_leave_twenty_in_memory(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand, found again and again: what is remembered of them does not grow with them."""
+    (file,) = make(tree, "file")
+    with Tree(str(tree), lambda _: None, lambda *_: None) as opened:
+        again = list(opened.entries()) * 100_000
+    monkeypatch.setattr(Tree, "entries", lambda *_: iter(again))
+    what = survey.wanted(tree)
+    tracemalloc.start()
+    try:
+        plan = adopting.plan(what, now=time.time() + 2 * DAY, max_age=DAY)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (plan.files, plan.due, len(plan.first)) == (100_000, 100_000, adopting.FIRST)
+    assert peak < 4 << 20, "some batches of a thousand"
+    assert plan.first[0].path == str(file)
+
+
+# -- by mtime
+
+
+def unpacked(tree: Path, *names: str, days: float = 9) -> list[Path]:
+    """Files that carry an old date, and were made a moment ago."""
+    files = make(tree, *names)
+    for file in files:
+        os.utime(file, (time.time() - days * DAY,) * 2)
+    return files
+
+
+def test_by_mtime_an_old_date_counts_and_the_plan_says_how_often(tree: Path) -> None:
+    unpacked(tree, "old")
+    make(tree, "new")
+    by_change, by_mtime = planned(tree), adopting.plan(by_mtime_of(tree), now=time.time(), max_age=DAY)
+    assert (by_change.due, by_change.by_mtime_alone) == (0, 1)
+    assert (by_mtime.due, by_mtime.by_mtime_alone) == (1, 1)
+    later = adopting.plan(by_mtime_of(tree), now=time.time() + 2 * DAY, max_age=DAY)
+    assert (later.due, later.by_mtime_alone) == (2, 0), "changed long ago, too"
+
+
+def by_mtime_of(tree: Path) -> Wanted:
+    return survey.wanted(tree, by=survey.By.MTIME)
+
+
+def test_by_mtime_once_removes_what_find_would(tree: Path) -> None:
+    unpacked(tree, "old")
+    make(tree, "new")
+    plan = adopting.plan(by_mtime_of(tree), now=time.time(), max_age=DAY, renew=False)
+    report = once.sweep_once(Context.beside(Settings(protect_open=False)), plan).report
+    assert (report.removed, os.listdir(tree)) == (1, ["new"])
+
+
+def test_by_mtime_files_go_on_record_as_old_as_their_date_until_they_are_written_to(
+    manager: TempFileManager, tree: Path
+) -> None:
+    (old,) = unpacked(tree, "old")
+    context, written = manager.context, os.stat(old).st_mtime
+
+    def adopt() -> adopting.Adoption:
+        return adopting.adopt_wanted(context, by_mtime_of(tree), time.time(), stop=lambda: False)
+
+    assert adopt().registered == 1
+    assert manager.files[str(old)] == pytest.approx(written, abs=1)
+    assert adopt().registered == 0, "its date is what it was"
+    os.utime(old, (written + DAY, written + DAY))
+    assert (adopt().again, manager.files[str(old)]) == (1, pytest.approx(written + DAY, abs=1))
+
+
+def test_a_mark_remembers_by_what_its_files_age(manager: TempFileManager, tree: Path) -> None:
+    watch(manager.context, by_mtime_of(tree))
+    assert [one.by for one in watched(manager.context)] == [survey.By.MTIME]
+    watch(manager.context, survey.wanted(tree))
+    assert [one.by for one in watched(manager.context)] == [survey.By.CHANGE]
 
 
 def test_an_empty_directory_is_an_empty_plan(tree: Path) -> None:
@@ -754,11 +868,80 @@ def test_what_is_overwritten_in_two_goes_is_not_taken_for_touched(tree: Path, mo
 
 def test_a_directory_left_empty_goes_only_when_asked_and_never_the_one_that_was_named(tree: Path) -> None:
     make(tree, "a/b/c/file", "a/b/file", "kept/file", "kept/young", "top")
-    (tree / "empty before").mkdir()
     done = swept_once(tree, pruning=True, exclude=["young"])
     assert (done.report.removed, done.pruned) == (4, 3)
-    assert sorted(os.listdir(tree)) == ["empty before", "kept"]
+    assert os.listdir(tree) == ["kept"]
     assert os.listdir(tree / "kept") == ["young"]
+
+
+def test_directories_that_were_empty_go_when_they_are_old_and_may(tree: Path, tmp_path: Path) -> None:
+    for name in ("old/inner", "left out/inner", "locked", "young"):
+        (tree / name).mkdir(parents=True)
+    make(tree, "file")
+    held = os.open(tree / "locked", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    now = max(os.stat(found).st_ctime for found in tree.rglob("*")) + DAY
+    os.utime(tree / "young", (now, now))
+    what = survey.wanted(tree, ["left out"])
+    assert adopting.plan(what, now=now - DAY + 1, max_age=DAY, pruning=True).empty == 0
+    plan = adopting.plan(what, now=now + 1, max_age=DAY, pruning=True)
+    assert (plan.empty, adopting.plan(what, now=now + 1, max_age=DAY).empty) == (1, 0)
+    done = once.sweep_once(Context.beside(Settings(protect_open=False)), plan, pruning=True)
+    os.close(held)
+    assert (done.report.removed, done.pruned) == (1, 2)
+    assert sorted(os.listdir(tree)) == ["left out", "locked", "young"]
+
+
+def test_what_is_in_a_directory_that_is_on_record_stays(manager: TempFileManager) -> None:
+    unit, base = Path(manager.mkdtemp(unit=True)), Path(manager.base_dir)
+    make(unit, "file", "below/file")
+    make(base, "beside/file")
+    known = functools.partial(on_record, manager.registry)
+    plan = planned(base, now=time.time() + LATER, known=known, renew=False)
+    assert (plan.files, plan.skipped[Skip.KNOWN]) == (1, 2)
+    report = once.sweep_once(Context.beside(Settings(protect_open=False)), plan, known=known).report
+    assert (report.removed, (unit / "file").exists(), (unit / "below/file").exists()) == (1, True, True)
+    make(base, "beside/file")
+    assert adopted(manager, base).registered == 1
+
+
+def test_an_empty_directory_that_is_on_record_stays(manager: TempFileManager) -> None:
+    unit = Path(manager.mkdtemp(unit=True))
+    base = Path(manager.base_dir)
+    (base / "other").mkdir()
+    known = functools.partial(on_record, manager.registry)
+    plan = planned(base, now=time.time() + LATER, known=known, renew=False, pruning=True)
+    assert plan.empty == 1
+    context = Context.beside(Settings(protect_open=False))
+    assert once.sweep_once(context, plan, known=known, pruning=True).pruned == 1
+    assert (unit.exists(), (base / "other").exists()) == (True, False)
+    (unit / "below").mkdir()
+    plan = planned(base, now=time.time() + 2 * LATER, known=known, renew=False, pruning=True)
+    assert plan.empty == 0
+    assert once.sweep_once(context, plan, known=known, pruning=True).pruned == 0
+    assert [path.name for path in unit.iterdir()] == ["below"]
+
+
+def test_what_comes_into_an_empty_directory_after_the_look_keeps_it(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    make(tree, "file")
+
+    def fill(_: object) -> bool:
+        (tree / "empty" / "new").touch()
+        return False
+
+    plan = planned(tree, now=time.time() + LATER, renew=False, pruning=True)
+    context = Context.beside(Settings(protect_open=False), hooks=[fill])
+    assert once.sweep_once(context, plan, pruning=True).pruned == 0
+    assert os.listdir(tree / "empty") == ["new"]
+
+
+@pytest.mark.skipif(not ROOT, reason="only root gives directories away")
+def test_another_users_empty_directory_is_neither_planned_nor_pruned(tree: Path) -> None:
+    (tree / "theirs").mkdir()
+    os.chown(tree / "theirs", 12345, 12345)
+    assert planned(tree, now=time.time() + LATER, pruning=True).empty == 0
+    assert (swept_once(tree, pruning=True).pruned, os.listdir(tree)) == (0, ["theirs"])
 
 
 def test_the_named_directory_stays_when_all_is_gone(tree: Path) -> None:

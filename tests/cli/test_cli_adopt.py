@@ -52,7 +52,7 @@ def test_yes_puts_files_on_record_and_a_sweep_removes_them(say: Say, tree: Path)
     code, out, _ = say("adopt", "--yes", str(tree), "--exclude", "young")
     assert code == 0
     assert "  Passed by: 1 a link" in out.splitlines()
-    assert "  Passed by: 1 excluded" in out.splitlines()
+    assert "  Passed by: 1 excluded by young" in out.splitlines()
     assert out.splitlines()[-1] == "2 files put on record, 10 B."
     assert say("sweep").out.startswith("0 removed")
     assert "2 removed" in say("sweep", "--all").out
@@ -62,7 +62,9 @@ def test_yes_puts_files_on_record_and_a_sweep_removes_them(say: Say, tree: Path)
 def test_a_plan_knows_what_is_on_record(say: Say, tree: Path) -> None:
     make(tree, "a", "b")
     say("register", str(tree / "a"))
-    (plan,) = map(json.loads, say("adopt", "--json", str(tree)).lines)
+    known, file, plan = sorted(map(json.loads, say("adopt", "--json", str(tree)).lines), key=len)
+    assert known == {"path": str(tree / "a"), "passed_by": "already on record"}
+    assert (file["path"], file["bytes"], file["due"]) == (str(tree / "b"), 5, False)
     assert (plan["files"], plan["skipped"], plan["planned_only"]) == (1, {"already on record": 1}, True)
 
 
@@ -85,7 +87,8 @@ def test_once_leaves_what_is_on_record(say: Say, tree: Path, later: Callable[[],
     say("register", str(tree / "a"))
     later()
     lines = [json.loads(line) for line in say("adopt", str(tree), "--once", "--yes", "--json").lines]
-    assert (lines[0]["due"], lines[1]["outcome"], lines[-1]["removed"]) == (1, "removed", 1)
+    assert sorted(line["path"] for line in lines[:2]) == [str(tree / "a"), str(tree / "b")]
+    assert (lines[2]["due"], lines[3]["outcome"], lines[-1]["removed"]) == (1, "removed", 1)
     assert os.listdir(tree) == ["a"]
 
 
@@ -97,7 +100,7 @@ def test_keep_adopting_marks_and_forget_unmarks(say: Say, folder: Path, tree: Pa
     make(tree, "b", "x")
     manager = TempFileManager(folder / "base", registry="sqlite:")
     (done,) = adopt_watched(timed(manager, FakeClock(wall=time.time() + 600)))
-    assert (done.registered, done.skipped) == (1, {"already on record": 1, "excluded": 1})
+    assert (done.registered, done.skipped) == (1, {"already on record": 1, "excluded by x": 1})
     assert say("adopt", str(tree), "--forget").code == 0
     assert adopt_watched(manager.context) == ()
     assert len(manager.files) == 2
@@ -139,6 +142,9 @@ def test_the_registry_in_the_directory_is_not_adopted(say: Say, tree: Path) -> N
         ["--watch", "--once"],
         ["--watch", "--forget"],
         ["--prune"],
+        ["--by", "atime"],
+        ["--by", "mtime", "--units"],
+        ["--by", "mtime", "--forget"],
         ["--forget", "--yes"],
         ["--exclude", ""],
         ["--exclude", "/abs"],
@@ -167,6 +173,75 @@ def test_directories_that_cannot_be_are_refused_before_anything_is_made(say: Say
     assert os.listdir(folder) == []
 
 
+# -- what the plan says
+
+
+def test_a_plan_names_twenty_files_the_oldest_first_and_says_how_many_more(say: Say, tree: Path) -> None:
+    for number, file in enumerate(make(tree, *(f"f{number:02}" for number in range(25)))):
+        os.utime(file, (number + 1, number + 1))
+    lines = say("adopt", str(tree), "--once", "--by", "mtime").lines
+    named = [line.split() for line in lines if str(tree / "f") in line]
+    assert [words[-1] for words in named] == [str(tree / f"f{number:02}") for number in range(20)]
+    assert all("due" in words for words in named)
+    assert "  … and 5 more: --json names each." in lines
+
+
+def test_a_plan_says_why_nothing_is_due(say: Say, tree: Path) -> None:
+    (old,) = make(tree, "old")
+    os.utime(old, (1, 1))
+    out = say("adopt", str(tree), "--once", "--max-age", "1 d").out
+    assert "Nothing is due: the oldest is " in out
+    assert " old, and may live 1 d 0 h." in out
+    assert "1 file not due, though last written longer ago" in out
+    assert "so does --by mtime" in out
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [(["x.lock"], "all that is there is passed by"), ([], "there is no file in it")]
+)
+def test_a_plan_without_files_says_why(say: Say, tree: Path, names: list[str], why: str) -> None:
+    make(tree, *names)
+    assert f"  Nothing can be adopted: {why}." in say("adopt", str(tree), "--exclude", "*.lock").lines
+
+
+def test_a_plan_says_which_rule_decides(say: Say, folder: Path, tree: Path, later: Callable[[], None]) -> None:
+    make(tree, "a.log", "b.log", "c")
+    later()
+    rules = folder / "rules.toml"
+    rules.write_text(f'[[rule]]\nname = "logs"\nmatch = ["{tree}/*.log"]\nkeep = true\n')
+    out = say("adopt", str(tree), "--rules", str(rules)).out
+    assert "  By the rule logs, which says when they are due: 2 files." in out.splitlines()
+    assert "and due now: 1, 5 B." in out
+    *named, plan = map(json.loads, say("adopt", str(tree), "--rules", str(rules), "--json").lines)
+    assert sorted((one["path"][-5:], one.get("rule"), one.get("due")) for one in named) == [
+        ("/a.log"[-5:], "logs", None),
+        ("/b.log"[-5:], "logs", None),
+        ("ree/c", None, True),
+    ]
+    assert (plan["rules"], plan["due"]) == ({"logs": 2}, 1)
+    for flags in (["--once"], ["--max-age", "60"]):
+        assert json.loads(say("adopt", str(tree), "--rules", str(rules), "--json", *flags).lines[-1])["due"] == 3
+
+
+def test_by_mtime_warns_and_goes_by_the_date(say: Say, tree: Path) -> None:
+    (old, _) = make(tree, "old", "new")
+    os.utime(old, (1, 1))
+    code, out, err = say("adopt", str(tree), "--once", "--by", "mtime", "--max-age", "1 d", "--yes")
+    assert (code, os.listdir(tree)) == (0, ["new"])
+    assert "counts as old as the date that it carries; 1 of those that are due were changed later" in err
+    assert f"removed {old}" in out
+    assert say("adopt", str(tree), "--once").err == ""
+
+
+def test_prune_says_how_many_directories_are_empty_already(say: Say, tree: Path, later: Callable[[], None]) -> None:
+    (tree / "empty").mkdir()
+    assert "  Empty already, and as old: 0 directories." in say("adopt", str(tree), "--once", "--prune").lines
+    later()
+    lines = say("adopt", str(tree), "--once", "--prune", "--yes").lines
+    assert "  Empty already, and as old: 1 directory." in lines
+    assert (lines[-1], os.listdir(tree)) == ("1 empty directory removed.", [])
+
+
 class TestUnits:
     """``--units``: each directory in one goes as a whole."""
 
@@ -176,7 +251,7 @@ class TestUnits:
         code, out, _ = say("adopt", str(tree), "--units", "--exclude", "young", "--yes")
         assert code == 0
         assert out.splitlines()[0].startswith(f"{tree}: 2 directories, ")
-        assert {"  Passed by: 1 excluded", "  Passed by: 2 no directory"} <= set(out.splitlines())
+        assert {"  Passed by: 1 excluded by young", "  Passed by: 2 no directory"} <= set(out.splitlines())
         assert out.splitlines()[-1].startswith("2 directories put on record, ")
         assert "Passed by: 2 already on record" in say("adopt", str(tree), "--units", "--exclude", "young").out
         assert "2 removed" in say("sweep", "--all").out

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
+from temp_file_manager.adopt.empty import EmptyDirectories, recorded
 from temp_file_manager.adopt.plan import BATCH, Plan
 from temp_file_manager.adopt.survey import Chosen, Known, Survey
 from temp_file_manager.causes import Cause
@@ -15,12 +16,13 @@ from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.storage.prune import prune
+from temp_file_manager.storage.tree import WHOLE, Part
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What ``sweep_once`` did: the sweep, and how many directories it left empty and removed."""
+    """What ``sweep_once`` did: the sweep, and how many empty directories it removed."""
 
     report: SweepReport
     pruned: int
@@ -42,19 +44,21 @@ def sweep_once(
         context: What removes, and who hears of it.
         planned: What ``plan`` returned.
         known: Says what is on record somewhere: it stays.
-        pruning: Also remove directories that this leaves empty.
+        pruning: Also remove directories that this leaves empty, and those that were empty and as old as what is due.
         stop: Asked between chunks whether to leave it at that.
 
     Raises:
         BaseDirectoryError: the directory cannot be read any more.
     """
     due = Selection(planned.asof, planned.max_age)
-    with closing(FoundRecords(planned, known)) as found:
+    empty = EmptyDirectories(planned.asof, planned.max_age, planned.wanted.by)
+    part = Part(enter=empty) if pruning else WHOLE
+    with closing(FoundRecords(planned, known, part)) as found:
         sweeper = Sweeper(found, context.clock, context.hooks)
         # No rule is asked: whoever has this done says by what age, and nothing of it is on record.
         storage = context.storage_for(protect_open=context.settings.protect_open, force=True)
         report = sweeper.run(due, Bounds(stop=stop), storage)
-    return Done(report, _pruned(planned, found.emptied) if pruning else 0)
+    return Done(report, _pruned(planned, found.emptied | empty.paths, known) if pruning else 0)
 
 
 class FoundRecords:
@@ -63,16 +67,17 @@ class FoundRecords:
     Args:
         planned: Where, and what counts as due.
         known: Says what is on record.
+        part: As in ``Survey``.
 
     Attributes:
         emptied: Directories, relative to the planned one, from which something was removed.
     """
 
-    def __init__(self, planned: Plan, known: Known) -> None:
+    def __init__(self, planned: Plan, known: Known, part: Part = WHOLE) -> None:
         self.emptied: set[str] = set()
         self._planned = planned
         self._base = planned.wanted.directory.rstrip("/")
-        self._walk = self._found(Survey(planned.wanted, known, planned.asof, renew=False))
+        self._walk = self._found(Survey(planned.wanted, known, planned.asof, renew=False, part=part))
         self._again: list[TempFile] = []
         self._begun: set[int] = set()
 
@@ -149,8 +154,10 @@ def _record(file: Chosen, number: int) -> TempFile:
     return TempFile(file.path, file.registered_at, size=file.size, identity=file.identity, generation=number)
 
 
-def _pruned(planned: Plan, emptied: set[str]) -> int:
+def _pruned(planned: Plan, emptied: set[str], known: Known) -> int:
+    """Remove what is empty, but for what is on record as a whole, and what lies in that."""
     if not emptied:
         return 0
+    spared = recorded(planned.wanted.directory, known)
     with planned.wanted.opened(lambda _: None, lambda _, __: None) as tree:
-        return prune(tree, emptied)
+        return prune(tree, emptied, spared)

@@ -1,26 +1,33 @@
 """Adoption: files that nobody registered are put on record, in a named directory; planned first, then done.
 
-For who comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. What can be adopted ``survey`` says.
+For whoever comes from ``find -mtime +1 -delete``, tmpreaper or systemd-tmpfiles. What can be adopted ``survey`` says.
 """
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from heapq import heappush, heappushpop
 
 from temp_file_manager import logs
-from temp_file_manager.adopt.survey import TAG, Chosen, Known, Survey, Wanted, wanted
+from temp_file_manager.adopt.empty import EmptyDirectories, recorded
+from temp_file_manager.adopt.survey import TAG, Chosen, Known, Passed, Survey, Wanted, wanted
 from temp_file_manager.adopt.units import UnitSurvey
 from temp_file_manager.arguments import seconds
 from temp_file_manager.context import Context
 from temp_file_manager.errors import InvalidArgumentError, RecordClaimedError
 from temp_file_manager.records import Kind, Nature, NewFile
 from temp_file_manager.registering.on_record import on_record
+from temp_file_manager.rules import is_too_old
 from temp_file_manager.storage.paths import AnyPath
 from temp_file_manager.storage.tree import WHOLE, Part
 
 BATCH = 1000
 """Files in memory at a time."""
+
+FIRST = 20
+"""Files that a plan remembers by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,11 @@ class Plan:
         due: How many would be due at once.
         due_size: Their bytes.
         skipped: How many were passed by, by reason.
+        first: The oldest files, at most ``FIRST``, the oldest first.
+        by_mtime_alone: How many are due, or would be, if their age counted from their last writing alone, and are not
+            if it counts from their latest change.
+        ruled: How many come under a rule, by its name; when those are due the rule says, and none counts as due here.
+        empty: How many directories are empty, and old enough to be removed with the files; 0 where nobody asked.
     """
 
     wanted: Wanted
@@ -52,6 +64,10 @@ class Plan:
     due: int
     due_size: int
     skipped: Mapping[str, int]
+    first: tuple[Chosen, ...] = ()
+    by_mtime_alone: int = 0
+    empty: int = 0
+    ruled: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +90,11 @@ def plan(
     max_age: float,
     known: Known = lambda _: {},
     renew: bool = True,
+    pruning: bool = False,
+    tell: Callable[[Chosen | Passed], None] = lambda _: None,
+    rule: Callable[[Chosen], str] = lambda _: "",
 ) -> Plan:
-    """Look at a directory and say what adopting it would do. Changes nothing.
+    """Look at a directory and say what adopting it would do. Changes nothing, and costs little memory.
 
     Args:
         directory: Where; or what ``wanted`` returned, and ``exclude`` is not looked at.
@@ -84,6 +103,9 @@ def plan(
         max_age: Seconds; counts as due what is older.
         known: Says what is on record.
         renew: Whether what was adopted before and touched since is planned again.
+        pruning: Also look for directories that are empty.
+        tell: Told of each file, as it is found, and of each thing that is passed by.
+        rule: Returns the name of the rule that a file will come under; nothing if there is none.
 
     Raises:
         BaseDirectoryError: the directory cannot be read, or should not be cleaned up by anybody.
@@ -91,20 +113,69 @@ def plan(
     """
     what = directory if isinstance(directory, Wanted) else wanted(directory, exclude)
     limit = seconds("max_age", max_age) if what.ttl is None else what.ttl
-    survey = UnitSurvey(what, known, now, renew=renew) if what.units else Survey(what, known, now, renew=renew)
-    files = size = again = due = due_size = 0
-    oldest, since = "", now
+    empty = EmptyDirectories(now, limit, what.by)
+    part = Part(enter=empty) if pruning else WHOLE
+    if what.units:
+        survey: Survey | UnitSurvey = UnitSurvey(what, known, now, renew=renew, tell=tell)
+    else:
+        survey = Survey(what, known, now, renew=renew, part=part, tell=tell)
+    sums = _Sums(now, limit)
     for batch in survey.batches(BATCH):
         for file in batch:
-            files += 1
-            size += file.size
-            again += file.again
-            if file.due(now, limit):
-                due += 1
-                due_size += file.size
-            if not oldest or file.registered_at < since:
-                oldest, since = file.path, file.registered_at
-    return Plan(what, now, limit, files, size, again, oldest, now - since, due, due_size, survey.skipped)
+            sums.take(file, rule(file))
+            tell(file)
+    first, spared = sums.first(), recorded(what.directory, known)
+    oldest, age = (first[0].path, now - first[0].registered_at) if first else ("", 0.0)
+    return Plan(
+        *(what, now, limit, sums.files, sums.size, sums.again, oldest, age, sums.due, sums.due_size, survey.skipped),
+        first=first,
+        by_mtime_alone=sums.by_mtime_alone,
+        empty=sum(not spared(path) for path in empty.paths),
+        ruled=sums.ruled,
+    )
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Sums over the files of a plan, and the oldest of them: a million files cost what twenty do."""
+
+    now: float
+    max_age: float
+    files: int = 0
+    size: int = 0
+    again: int = 0
+    due: int = 0
+    due_size: int = 0
+    by_mtime_alone: int = 0
+    ruled: Counter[str] = field(default_factory=Counter)
+    _oldest: list[tuple[float, int, Chosen]] = field(default_factory=list)
+    """A heap with the youngest of them in front."""
+
+    def take(self, file: Chosen, rule: str) -> None:
+        self.files += 1
+        self.size += file.size
+        self.again += file.again
+        if rule:
+            self.ruled[rule] += 1
+        else:
+            self._age(file)
+        # Of the same age those that were found first are the ones that stay.
+        place = (-file.registered_at, -self.files, file)
+        if len(self._oldest) < FIRST:
+            heappush(self._oldest, place)
+        elif place > self._oldest[0]:
+            heappushpop(self._oldest, place)
+
+    def _age(self, file: Chosen) -> None:
+        due = file.due(self.now, self.max_age)
+        if due:
+            self.due += 1
+            self.due_size += file.size
+        if file.otherwise is not None and due != is_too_old(file.otherwise, self.now, self.max_age):
+            self.by_mtime_alone += 1
+
+    def first(self) -> tuple[Chosen, ...]:
+        return tuple(sorted((file for _, _, file in self._oldest), key=lambda file: (file.registered_at, file.path)))
 
 
 def adopt(context: Context, planned: Plan, *, stop: Callable[[], bool] = lambda: False) -> Adoption:
@@ -157,7 +228,7 @@ def adopt_wanted(
 def _record(context: Context, batch: list[Chosen], what: Wanted) -> None:
     by_time: dict[tuple[float, bool], list[NewFile]] = {}
     natures = {file.path: Nature(kind=Kind.UNIT) for file in batch} if what.units else {}
-    for path, since, size, identity, again, disk, fresh in batch:
+    for path, since, size, identity, again, disk, fresh, _ in batch:
         if fresh:
             # The rest of the record is its application's, if that has registered it since it was looked at.
             with suppress(RecordClaimedError):  # a sweep is at it

@@ -13,6 +13,8 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
 from typing import NamedTuple
 
 from temp_file_manager.arguments import seconds
@@ -24,6 +26,7 @@ from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.identity import is_same_directory
 from temp_file_manager.storage.own_files import OwnFiles, is_called
 from temp_file_manager.storage.paths import AnyPath, absolute
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.storage.tree import LONGEST, WHOLE, Entry, Part, Skip, Tree
 
 _AHEAD = 60.0
@@ -31,6 +34,21 @@ _AHEAD = 60.0
 
 TAG = "adopted"
 """The one tag of a record that adoption made: if its file is touched, adopting again restarts its age."""
+
+
+class By(StrEnum):
+    """Times of a file that its age can count from."""
+
+    CHANGE = "change"
+    MTIME = "mtime"
+
+
+class Passed(NamedTuple):
+    """Something that is passed by: its path, and the reason."""
+
+    path: str
+    reason: str
+
 
 Known = Callable[[Iterable[str]], Mapping[str, TempFile]]
 """Says which of these paths are on record, as ``on_record`` does."""
@@ -49,6 +67,8 @@ class Wanted:
         place: The directory's inode and birth; another that takes its place is not meant. None: whatever is there.
         watch: Whether what comes to be there is adopted at once, where anything tells of it.
         units: Not files are meant, but each directory directly in it, as a whole.
+        by: What a file's age counts from: the latest of its birth, last writing and last change, or its last writing
+            alone.
     """
 
     directory: str
@@ -58,6 +78,7 @@ class Wanted:
     place: tuple[int, int] | None = None
     watch: bool = False
     units: bool = False
+    by: By = By.CHANGE
 
     def opened(self, spared: Callable[[str], Skip | None], skip: Callable[[str, Skip], None]) -> Tree:
         """Return the directory held open, as ``Tree`` takes the rest.
@@ -80,6 +101,7 @@ class Chosen(NamedTuple):
         again: It is on record, and has been touched since.
         disk: As in ``TempFile``.
         fresh: That was a moment ago: of its record the time alone is to be changed.
+        otherwise: ``registered_at`` if its age counted from what ``By`` has besides; None: nobody asks.
     """
 
     path: str
@@ -89,6 +111,7 @@ class Chosen(NamedTuple):
     again: bool
     disk: int
     fresh: bool = False
+    otherwise: float | None = None
 
     def due(self, asof: float, max_age: float) -> bool:
         """Say whether a sweep at that moment would take it."""
@@ -102,8 +125,22 @@ def wanted(
     ttl: Duration | None = None,
     spared: Iterable[str] = (),
     watch: bool = False,
+    by: By = By.CHANGE,
+    base_dir: str = "",
+    allow_system: bool = False,
 ) -> Wanted:
-    """Return what is to be adopted, if it may be.
+    """Return what is to be adopted, if it may be. Most arguments are as in ``Wanted``.
+
+    Args:
+        directory: Where.
+        exclude: See ``Wanted``.
+        ttl: Likewise.
+        spared: Likewise.
+        watch: Likewise.
+        by: Likewise.
+        base_dir: A base directory, in which nothing counts as a system file.
+        allow_system: Also where system files are, as ``SystemFiles`` knows them. What can be no base directory is
+            refused all the same.
 
     Raises:
         BaseDirectoryError: the directory is one that nobody should clean up, or is not there.
@@ -115,10 +152,14 @@ def wanted(
     refuse_unsafe(path)
     if not os.path.isdir(path):
         raise BaseDirectoryError(errno.ENOENT, "there is no such directory", path)
+    reason = "" if allow_system else SystemFiles(base_dir and absolute(base_dir)).why_not_all(path)
+    if reason:
+        raise BaseDirectoryError(errno.EPERM, f"not to be adopted from: {reason}", path)
     with Tree(path, lambda _: None, lambda _, __: None) as tree:
         place = tree.place
     patterns = tuple(map(_pattern, exclude))
-    return Wanted(path, patterns, None if ttl is None else seconds("ttl", ttl), tuple(spared), place, watch)
+    limit = None if ttl is None else seconds("ttl", ttl)
+    return Wanted(path, patterns, limit, tuple(spared), place, watch, by=by)
 
 
 def _pattern(glob: str) -> str:
@@ -141,6 +182,7 @@ class Survey:
         recent: Seconds; what was touched later than so long ago is left for another time. What is on record is given
             its new age at once all the same, and what is watched is put on record.
         part: Which part of the directory.
+        tell: Told of each thing that is passed by.
     """
 
     def __init__(
@@ -152,6 +194,7 @@ class Survey:
         renew: bool = True,
         recent: float = 0.0,
         part: Part = WHOLE,
+        tell: Callable[[Passed], None] = lambda _: None,
     ) -> None:
         self.skipped: Counter[str] = Counter()
         self._what = what
@@ -161,7 +204,9 @@ class Survey:
         self._renew = renew
         self._latest = (now - recent) * 1e9 if recent else math.inf
         self._to_come = (now + _AHEAD) * 1e9
-        self._excluded = matcher(what.exclude)
+        self._excluded = Exclusion(what.exclude)
+        self._tell = tell
+        self._by_writing = what.by is By.MTIME
         self._base = what.directory.rstrip("/")
         self._own = OwnFiles(what.spared)
 
@@ -190,7 +235,7 @@ class Survey:
             path = f"{self._base}/{relative}"
             if any(path == one or path.startswith(f"{one}-") for one in self._what.spared):
                 return Skip.OURS
-        return Skip.EXCLUDED if self._excluded and self._excluded(relative) else None
+        return Skip.EXCLUDED if self._excluded.takes(relative) else None
 
     def _unwanted(self, entry: Entry) -> Skip | None:
         """Say why an entry is not to be adopted by this survey; None if it may be."""
@@ -200,39 +245,50 @@ class Survey:
         own = self._own.names_in(directory, entry.identity.parent_inode, entry.identity.parent_born)
         return Skip.OURS if is_called(name, own) else None
 
-    def _skip(self, _: str, reason: Skip) -> None:
-        self.skipped[reason] += 1
+    def _skip(self, relative: str, reason: Skip) -> None:
+        words = self._excluded.words(relative) if reason is Skip.EXCLUDED else reason
+        self.skipped[words] += 1
+        self._tell(Passed(f"{self._base}/{relative}" if relative else self._what.directory, words))
 
     def _unknown(self, batch: list[Entry]) -> list[Chosen]:
         paths = [f"{self._base}/{entry.path}" for entry in batch]
-        records = self._known(paths)
+        records, whole = self._known(paths), self._on_record_as_a_whole(batch)
         chosen = []
         for path, entry in zip(paths, batch, strict=True):
-            found = self._chosen(path, entry, records.get(path))
+            in_one = entry.path.rpartition("/")[0] in whole
+            found = Skip.KNOWN if in_one else self._chosen(path, entry, records.get(path))
             if isinstance(found, Chosen):
                 chosen.append(found)
             else:
                 self._skip(entry.path, found)
         return chosen
 
+    def _on_record_as_a_whole(self, batch: list[Entry]) -> set[str]:
+        """Return those of the directories of a batch that are units, or lie in one: what is in them goes with them."""
+        directories = {directory for entry in batch if (directory := entry.path.rpartition("/")[0])}
+        above = {one: list(accumulate(one.split("/"), "{}/{}".format)) for one in directories}
+        known = self._known([f"{self._base}/{one}" for one in set().union(*above.values())]) if above else {}
+        return {one for one, all_above in above.items() if any(f"{self._base}/{up}" in known for up in all_above)}
+
     def _chosen(self, path: str, entry: Entry, record: TempFile | None) -> Chosen | Skip:
         """Return a file as it is to be adopted; or why it is left as it is, with this record or none."""
         recent = self._latest < entry.latest <= self._to_come
-        since = registered_at(entry.latest, self._now)
+        at, other = (entry.written, entry.latest) if self._by_writing else (entry.latest, entry.written)
+        since, otherwise = registered_at(at, self._now), registered_at(other, self._now)
         if record is None:
             if recent and not self._what.watch:
                 return Skip.RECENT
-            return Chosen(path, since, entry.size, entry.identity, again=False, disk=entry.disk)
-        if not (self._renew and touched(record, entry.latest, self._now)):
+            return Chosen(path, since, entry.size, entry.identity, again=False, disk=entry.disk, otherwise=otherwise)
+        if not (self._renew and touched(record, at, self._now)):
             return Skip.KNOWN
         if recent:
             # Just so much older than it is that it still counts as touched, and the rest is renewed another time.
-            since = math.nextafter(entry.latest / 1e9, 0)
+            since = math.nextafter(at / 1e9, 0)
             is_the_same = record.identity is not None and record.identity.inode == entry.identity.inode
             if record.registered_at >= since or not is_the_same:
                 return Skip.RECENT
         # Whoever adopted it may have called it otherwise.
-        return Chosen(record.path, since, entry.size, entry.identity, again=True, disk=entry.disk, fresh=recent)
+        return Chosen(record.path, since, entry.size, entry.identity, True, entry.disk, recent, otherwise)
 
 
 def unfit(entry: Entry, mount: int, uid: int) -> Skip | None:
@@ -260,10 +316,25 @@ def registered_at(latest: int, now: float) -> float:
     return min(float(-(-latest // 1_000_000_000)), now)
 
 
-def matcher(globs: Iterable[str]) -> Callable[[str], bool] | None:
-    """Return what says whether a relative path matches one of these patterns; None where there are none."""
-    pattern = "|".join(map(fnmatch.translate, globs))
-    if not pattern:
-        return None
-    match = re.compile(pattern).match
-    return lambda relative: bool(match(relative) or match(relative.rpartition("/")[2]))
+class Exclusion:
+    """The patterns of what is left out.
+
+    Args:
+        globs: As of ``Wanted``.
+    """
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        self._globs = {glob: re.compile(fnmatch.translate(glob)).match for glob in globs}
+        pattern = "|".join(map(fnmatch.translate, self._globs))
+        self._any = re.compile(pattern).match if pattern else None
+
+    def takes(self, relative: str) -> bool:
+        """Say whether a relative path matches one of them, as it is or by its last name."""
+        match = self._any
+        return match is not None and bool(match(relative) or match(relative.rpartition("/")[2]))
+
+    def words(self, relative: str) -> str:
+        """Return the reason for leaving out what one of them takes: the first that does."""
+        name = relative.rpartition("/")[2]
+        by = next((glob for glob, match in self._globs.items() if match(relative) or match(name)), None)
+        return Skip.EXCLUDED if by is None else f"{Skip.EXCLUDED} by {by}"

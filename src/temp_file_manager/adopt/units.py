@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
-from temp_file_manager.adopt.survey import Chosen, Known, Wanted, matcher, registered_at, touched
+from temp_file_manager.adopt.survey import Chosen, Exclusion, Known, Passed, Wanted, registered_at, touched
 from temp_file_manager.errors import BaseDirectoryError
 from temp_file_manager.storage.tree import Skip
 from temp_file_manager.storage.unit_rules import FoundUnit, UnitRefusedError, examine, has_lock
@@ -19,13 +19,22 @@ class UnitSurvey:
     A unit is as old as the latest change of anything in it. Arguments as of ``Survey``.
     """
 
-    def __init__(self, what: Wanted, known: Known, now: float, *, renew: bool = True) -> None:
+    def __init__(
+        self,
+        what: Wanted,
+        known: Known,
+        now: float,
+        *,
+        renew: bool = True,
+        tell: Callable[[Passed], None] = lambda _: None,
+    ) -> None:
         self.skipped: Counter[str] = Counter()
         self._what = what
         self._known = known
         self._now = now
         self._renew = renew
-        self._excluded = matcher(what.exclude)
+        self._tell = tell
+        self._excluded = Exclusion(what.exclude)
         self._base = what.directory.rstrip("/")
 
     def batches(self, size: int) -> Generator[list[Chosen], None, None]:
@@ -50,29 +59,33 @@ class UnitSurvey:
                     if found.is_dir(follow_symlinks=False):
                         yield found.name
                     else:
-                        self.skipped[_NO_DIRECTORY] += 1
+                        self._skip(found.name, _NO_DIRECTORY)
         except OSError as error:
             raise BaseDirectoryError(error.errno, f"cannot be read ({error.strerror})", self._base) from error
+
+    def _skip(self, name: str, reason: str) -> None:
+        self.skipped[reason] += 1
+        self._tell(Passed(f"{self._base}/{name}", reason))
 
     def _chosen(self, name: str) -> list[Chosen]:
         """Return what is to be put on record of a directory; nothing, and the reason is counted, if it is not."""
         found = self._found(name)
         if isinstance(found, str):
-            self.skipped[found] += 1
+            self._skip(name, found)
             return []
         path = f"{self._base}/{name}"
         record = self._known((path,)).get(path)
         latest = int((self._now if found.newest is None else found.newest) * 1e9)
         if record is not None and not (self._renew and touched(record, latest, self._now)):
-            self.skipped[Skip.KNOWN] += 1
+            self._skip(name, Skip.KNOWN)
             return []
         disk, where = found.disk or 0, path if record is None else record.path
         return [Chosen(where, registered_at(latest, self._now), disk, found.identity, record is not None, disk)]
 
     def _found(self, name: str) -> FoundUnit | str:
         path = f"{self._base}/{name}"
-        if self._excluded is not None and self._excluded(name):
-            return Skip.EXCLUDED
+        if self._excluded.takes(name):
+            return self._excluded.words(name)
         if any(one.startswith(f"{path}/") for one in self._what.spared):
             return Skip.OURS
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 from temp_file_manager import logs
 from temp_file_manager.adopt.plan import Adoption, adopt_wanted
-from temp_file_manager.adopt.survey import Wanted
+from temp_file_manager.adopt.survey import By, Wanted
 from temp_file_manager.context import Context
 from temp_file_manager.errors import TempFileError
 from temp_file_manager.registry.journal import last_line
@@ -120,6 +120,8 @@ _PLACE = frozenset({"inode", "born"})
 """What marks from before say nothing of."""
 _WATCH = frozenset({"watch"})
 """What only the marks of watched directories have, so that versions before read the others."""
+_BY = frozenset({"by"})
+"""What only the marks have whose files' age counts from the last writing alone; likewise."""
 
 
 def _written(marks: Iterable[Wanted]) -> str:
@@ -132,7 +134,8 @@ def _written(marks: Iterable[Wanted]) -> str:
 def _described(mark: Wanted) -> dict[str, Any]:
     place = {} if mark.place is None else {"inode": mark.place[0], "born": mark.place[1]}
     told = {"directory": mark.directory, "exclude": list(mark.exclude), "ttl": mark.ttl, "spared": list(mark.spared)}
-    return told | place | ({"watch": True} if mark.watch else {})
+    unusual = ({"watch": True} if mark.watch else {}) | ({"by": mark.by.value} if mark.by is not By.CHANGE else {})
+    return told | place | unusual
 
 
 def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
@@ -158,7 +161,7 @@ def read_watched(text: str | None) -> tuple[tuple[Wanted, ...], tuple[str, ...]]
 
 
 def _mark(one: Any) -> Wanted:
-    if set(one) - _WATCH not in (_KEYS, _KEYS | _PLACE) or one.get("watch", True) is not True:
+    if set(one) - _WATCH - _BY not in (_KEYS, _KEYS | _PLACE) or one.get("watch", True) is not True:
         raise KeyError(one)
     directory, exclude, ttl, spared = one["directory"], one["exclude"], one["ttl"], one["spared"]
     words = [directory, *exclude, *spared]
@@ -171,4 +174,4 @@ def _mark(one: Any) -> Wanted:
     place = (one["inode"], one["born"]) if "inode" in one else None
     if place is not None and not all(type(number) is int for number in place):
         raise TypeError(one)
-    return Wanted(directory, tuple(exclude), ttl, tuple(spared), place, "watch" in one)
+    return Wanted(directory, tuple(exclude), ttl, tuple(spared), place, "watch" in one, by=By(one.get("by", By.CHANGE)))

@@ -46,6 +46,15 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_system(parser: argparse.ArgumentParser) -> None:
+    """Add ``--allow-system``, for commands that put on record what lies anywhere."""
+    parser.add_argument(
+        "--allow-system",
+        action="store_true",
+        help="take system files, too: below /etc, /usr, /var/lib and the like, and what is hidden in a home",
+    )
+
+
 def batches(args: argparse.Namespace, refuse: Callable[[str, str], None]) -> Iterator[list[str]]:
     """Yield the paths, some at a time; those from standard input as soon as they are there.
 

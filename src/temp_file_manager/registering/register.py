@@ -22,6 +22,7 @@ from temp_file_manager.storage.identity import Found as Known
 from temp_file_manager.storage.own_files import OURS, OwnFiles, is_own
 from temp_file_manager.storage.paths import AnyPath, absolute, absolute_all, size_of, why_not_regular
 from temp_file_manager.storage.shared_volume import SharedVolume
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.sweeping.limit_states import LimitStates
 
 Found = tuple[int | None, Identity | None, int | None]
@@ -59,6 +60,8 @@ class Registrar:
         clock: What tells the time that records carry.
         hooks: Who hears of it.
         settings: ``size_limit``, ``permission_mask``, ``owner_check`` and ``scope``.
+        system: What has something against system files; root alone has it asked unless it says otherwise, as only root
+            can have those removed that are not its own.
         limits: What counts how much was registered; None where there are no limits.
         ruling: The rules that are asked; None where there are none.
         volume: The shared volume on which files have to lie; None: they lie anywhere.
@@ -70,6 +73,7 @@ class Registrar:
         clock: Wall,
         hooks: Hooks,
         settings: Settings,
+        system: SystemFiles,
         limits: LimitStates | None = None,
         ruling: Ruling | None = None,
         volume: SharedVolume | None = None,
@@ -83,15 +87,26 @@ class Registrar:
         self._owner_check = checks_owner(settings)
         self._own = OwnFiles(registry.properties.files)
         self._limits = limits
+        self.system = system
+        self._judges = os.geteuid() == 0
         self.ruling = ruling
         self._plain = (
             not registry.properties.keeps_identity and self._mask is None and not self._owner_check and limits is None
         )
 
-    def one(self, file_path: AnyPath, ttl: Duration | None, tags: Iterable[str], session: int = 0) -> None:
+    def one(
+        self,
+        file_path: AnyPath,
+        ttl: Duration | None,
+        tags: Iterable[str],
+        session: int = 0,
+        *,
+        allow_system: bool = False,
+    ) -> None:
         """Register one file. In memory it is the hottest path of all, and spelt out."""
+        judge: Judge | None = self.system if self._judges and not allow_system else None
         if session or not self._plain:
-            self.many((file_path,), ttl, tags, session=session)
+            self.many((file_path,), ttl, tags, judge or anything, session)
             return
         path = absolute(file_path)
         now = self._clock.wall()
@@ -100,13 +115,16 @@ class Registrar:
         if not os.path.isfile(path) or is_own(path):
             logs.refused(path)
             return
+        if judge is not None and (reason := judge(path, None)):
+            logs.refused(path, reason)
+            return
         size = None if self._size_limit is None else size_of(path)
         plain = due_at is None and size is None and not tags
         if plain and self.ruling is not None:
             plain = self.ruling.book.decide(path) is None
         if not (plain and self._registry.add_one(path, now, settlements)):
             row = (path, due_at, size, labels(tags), None, None)
-            if self._refused([row], now, settlements, self.look(anything)):
+            if self._refused([row], now, settlements, self.look(judge or anything)):
                 return
         logs.registered(path)
         oversized = self._oversized(path, size)
@@ -118,10 +136,17 @@ class Registrar:
         file_paths: Iterable[AnyPath],
         ttl: Duration | None,
         tags: Iterable[str],
-        judge: Judge = anything,
+        judge: Judge | None = None,
         session: int = 0,
+        *,
+        allow_system: bool = False,
     ) -> RegisterReport:
-        """Register many files in one step; those that ``judge`` has something against are refused."""
+        """Register many files in one step; those that ``judge`` has something against are refused.
+
+        Where none is given, and ``allow_system`` is not, that is what root has asked.
+        """
+        if judge is None:
+            judge = self.system.batch() if self._judges and not allow_system else anything
         paths = absolute_all(file_paths, "register_file")
         now = self._clock.wall()
         due_at = None if ttl is None else now + seconds("ttl", ttl)

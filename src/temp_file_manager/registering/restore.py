@@ -85,7 +85,7 @@ class Restorer(NamedTuple):
         finally:
             self.registry.release((record.path,), THIS_PROCESS)
         if not origin or to is not None:
-            self.registrar.many((target,), None, record.tags)
+            self.registrar.many((target,), None, record.tags, allow_system=to is None)
         elif origin == path:
             target = self.restore(path, inside=inside)
         with suppress(RegistryFullError):  # it is back

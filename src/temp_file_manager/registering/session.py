@@ -127,13 +127,16 @@ class ManagedSession:
         """Put a directory on record as a whole, as the manager's ``register_directory`` does."""
         self._parts.units.one(path, None, tags, self.number)
 
-    def register_file(self, file_path: AnyPath, *, tags: Iterable[str] = ()) -> None:
+    def register_file(self, file_path: AnyPath, *, tags: Iterable[str] = (), allow_system: bool = False) -> None:
         """Put a file on record, as the manager's ``register_file`` does; what was on record moves into this session."""
-        self._parts.registrar.one(file_path, None, tags, self.number)
+        self._parts.registrar.one(file_path, None, tags, self.number, allow_system=allow_system)
 
-    def register_files(self, file_paths: Iterable[AnyPath], *, tags: Iterable[str] = ()) -> RegisterReport:
+    def register_files(
+        self, file_paths: Iterable[AnyPath], *, tags: Iterable[str] = (), allow_system: bool = False
+    ) -> RegisterReport:
         """Put many files on record in one step, as the manager's ``register_files`` does."""
-        return self._parts.registrar.many(file_paths, None, tags, session=self.number)
+        put = self._parts.registrar.many
+        return put(file_paths, None, tags, session=self.number, allow_system=allow_system)
 
     def keep(self, file_path: AnyPath, *, ttl: Duration | None = None) -> None:
         """Take a file out of the session: it is registered anew, with its tags, and lives for ``ttl`` or ``max_age``.
@@ -147,7 +150,7 @@ class ManagedSession:
         record = registry.get((path,)).get(path)
         if record is None or record.session != self.number:
             raise InvalidArgumentError(f"{path!r} is not in this session")
-        for _, reason in self._parts.registrar.many((path,), ttl, record.tags).refused:
+        for _, reason in self._parts.registrar.many((path,), ttl, record.tags, allow_system=True).refused:
             if not os.path.lexists(path):
                 raise FileNotFoundError(2, reason, path)
             raise OSError(1, reason, path)

@@ -47,7 +47,7 @@ def unpacked(registry: Registry, registrar: Registrar, clock: Wall, record: Temp
     with Hold(registry, record.path):
         try:
             uncompress(record, put, inside)
-            registrar.many((path,), None, record.tags)
+            registrar.many((path,), None, record.tags, allow_system=True)
             registry.forget((record,))
         except NotThatFile as other:
             raise InvalidArgumentError(f"{record.path!r}: {other.outcome(record).reason}") from other

@@ -115,7 +115,7 @@ def why_no_unit(real: str, base: str) -> str:
             break
         if _is_a_base(directory, facts):
             return f"it lies in another base directory, {printable(directory)}"
-    return _by_name(real, facts) or why_unsafe_above(real) or _by_owner_and_mode(real, facts)
+    return why_not_by_name(real, facts) or why_unsafe_above(real) or _by_owner_and_mode(real, facts)
 
 
 def refuse_foreign_private(path: str) -> None:
@@ -155,27 +155,31 @@ def refuse_foreign(found: Entry, path: str) -> None:
 
 def unsafe(base: str, facts: Facts) -> str:
     """Say why ``base``, absolute and with links resolved, can be no base directory, and what to do; else nothing."""
-    return _by_name(base, facts) or _by_what_lies_above(base, facts) or _by_owner_and_mode(base, facts)
+    return why_not_by_name(base, facts) or _by_what_lies_above(base, facts) or _by_owner_and_mode(base, facts)
 
 
-def _by_name(base: str, facts: Facts) -> str:
+def why_not_by_name(base: str, facts: Facts) -> str:
+    """Say why ``base``, as in ``unsafe``, can be none by its name alone, and what to do; nothing if it can."""
     elsewhere = "give a directory of its own, such as /var/tmp/temp-files"
     if base == "/":
         return f"it is the root of the file system: {elsewhere}"
-    for directory in _up_from(base):  # the nearest that is listed decides
-        if directory in facts.closed:
-            where = "it is" if directory == base else "it lies in"
-            return f"{where} the system's {printable(directory)}: {elsewhere}"
-        if directory in facts.common:
-            if directory == base:
-                return f"many programs use {printable(base)}: {_inside(base)}"
-            break
+    nearest = nearest_listed(base, facts)
+    if nearest in facts.closed:
+        where = "it is" if nearest == base else "it lies in"
+        return f"{where} the system's {printable(nearest)}: {elsewhere}"
+    if nearest == base:
+        return f"many programs use {printable(base)}: {_inside(base)}"
     if base in facts.homes:
         return f"it is the home of {printable(facts.homes[base])}: {_inside(base)}"
     below = min((home for home in facts.homes if home.startswith(f"{base}/")), default="")
     if below:
         return f"it holds {printable(below)}, the home of {printable(facts.homes[below])}: {elsewhere}"
     return ""
+
+
+def nearest_listed(directory: str, facts: Facts) -> str:
+    """Return the nearest of ``facts.closed`` and ``facts.common`` that a directory is or lies in: it decides. Or ""."""
+    return next((one for one in _up_from(directory) if one in facts.closed or one in facts.common), "")
 
 
 def _by_what_lies_above(base: str, facts: Facts) -> str:
@@ -194,7 +198,7 @@ def _is_a_base(directory: str, facts: Facts) -> bool:
     earlier version left where this one refuses to work and says: give a directory inside it.
     """
     folder = facts.look(os.path.join(directory, OWN_DIRECTORY))
-    if folder is None or not stat.S_ISDIR(folder.mode) or _by_name(directory, facts):
+    if folder is None or not stat.S_ISDIR(folder.mode) or why_not_by_name(directory, facts):
         return False
     found = facts.look(directory)
     if found is None or folder.uid not in (found.uid, facts.uid, 0):
@@ -256,8 +260,12 @@ def _homes(uid: int) -> dict[str, str]:
     except OSError:
         fields = []
     homes |= {os.path.normpath(field[5]): field[0] for field in fields if field[5:]}
+    # Where /home is a link itself, what lies in one has a path that begins otherwise.
+    tops = {top: os.path.realpath(top) for top in set(map(os.path.dirname, homes)).intersection(COMMON)}
+    within = [(home, tops[os.path.dirname(home)]) for home in homes if os.path.dirname(home) in tops]
+    homes |= {os.path.join(top, os.path.basename(home)): homes[home] for home, top in within}
     mine = {"this user": os.environ.get("HOME", ""), f"user {uid}": _home_by_name_service(uid)}
-    homes |= {os.path.realpath(home): whose for whose, home in mine.items() if home.startswith("/")}
+    homes = {os.path.realpath(home): whose for whose, home in mine.items() if home.startswith("/")} | homes
     return {home: whose for home, whose in homes.items() if home.startswith("/") and home != "/"}
 
 

@@ -1,7 +1,7 @@
 """Removal of directories that a sweep has left empty."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
@@ -11,7 +11,7 @@ _UNTOUCHED = frozenset({OWN_DIRECTORY, "", ".", ".."})
 """Names that no path in question has: our own folder, the tree itself, and what lies outside."""
 
 
-def prune(tree: Tree, left: Iterable[str]) -> int:
+def prune(tree: Tree, left: Iterable[str], spared: Callable[[str], bool] = lambda _: False) -> int:
     """Remove directories if they are empty, and then those above them if they are, but never the tree's own.
 
     Only ``rmdir``, relative to the directory above, which is opened without following links: whatever else turns up
@@ -19,7 +19,8 @@ def prune(tree: Tree, left: Iterable[str]) -> int:
 
     Args:
         tree: Where.
-        left: Relative paths of directories from which something was removed.
+        left: Relative paths of directories from which something was removed, or that were empty.
+        spared: Says of a relative path whether it stays in any case.
 
     Returns:
         How many were removed.
@@ -32,7 +33,7 @@ def prune(tree: Tree, left: Iterable[str]) -> int:
         if path == before or not _UNTOUCHED.isdisjoint(path.split("/")):
             continue
         before = path
-        if _removed(tree, path):
+        if not spared(path) and _removed(tree, path):
             removed += 1
             above = path.rpartition("/")[0]
             heappush(deepest, (-above.count("/"), above))

@@ -85,6 +85,7 @@ class Entry(NamedTuple):
         latest: The latest of its birth, its last writing and its last change, nanoseconds since the epoch.
         identity: Which file it is.
         disk: What it takes on the disk in bytes, divided by the number of its names.
+        written: Its last writing, nanoseconds since the epoch.
     """
 
     path: str
@@ -96,6 +97,7 @@ class Entry(NamedTuple):
     latest: int
     identity: Identity
     disk: int = 0
+    written: int = 0
 
 
 class Tree:
@@ -308,7 +310,7 @@ def entry_of(path: str, facts: Listed, parent: Listed, volume: int) -> Entry:
     # Old by one of the three is not old: a copy keeps when it was written, a file moved in when it was born.
     latest = max(written, changed, born or written)
     identity = _new(Identity, (inode, born, changed, parent.inode, parent.born, volume))
-    return _new(Entry, (path, mode, links, owner, mount, size, latest, identity, disk))
+    return _new(Entry, (path, mode, links, owner, mount, size, latest, identity, disk, written))
 
 
 _new = tuple.__new__

@@ -13,7 +13,7 @@ from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.context import Context
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import PENDING, PLAIN, Identity, Kind, NewFile
-from temp_file_manager.registering.register import Found
+from temp_file_manager.registering.register import Found, Judge, anything
 from temp_file_manager.storage.identity import Examiner, same_file
 from temp_file_manager.storage.kernel.statx import Seen
 from temp_file_manager.storage.own_files import OWN_DIRECTORY, QUARANTINE, OwnFiles
@@ -29,13 +29,14 @@ def add_parser(commands: options.Commands) -> None:
         "import",
         "put on record what export printed, with its old age, ttl, tags and pin",
         execute,
-        words="[FILE]",
+        words="[--allow-system] [FILE]",
         more="It refuses a file that is gone, that is no longer the one that was exported, that was registered again "
         "since, or that is in a living session, and a line that is no record, each with the reason on standard error. "
         "It imports all others.",
         json="print the counts as a JSON object",
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="what to read; - is standard input")
+    paths.add_allow_system(parser)
     options.add_settings(parser)
 
 
@@ -49,8 +50,9 @@ def execute(args: argparse.Namespace) -> int:
     refuse = paths.Refusals()
     imported = 0
     with _opened(args.file) as stream, open_manager(args) as manager:
+        judge = anything if args.allow_system else manager.context.registrar.system
         for lines in paths.pieces(stream, b"\n", LONGEST_LINE, refuse):
-            imported += _imported(manager, lines, refuse)
+            imported += _imported(manager, lines, refuse, judge)
     if args.json:
         render.as_json({"imported": imported, "refused": refuse.count}, indent=None)
     else:
@@ -58,9 +60,9 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if refuse.count else 0
 
 
-def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Refusals) -> int:
+def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Refusals, judge: Judge) -> int:
     """Import some lines, in one step those of the same time; return how many."""
-    accepted = list(_accepted(manager.context, lines, refuse))
+    accepted = list(_accepted(manager.context, lines, refuse, judge))
     rows: dict[float, list[NewFile]] = {}
     pinned: dict[float, list[str]] = {}
     natures = {record.path: record.nature for record, _ in accepted if record.nature != PLAIN}
@@ -83,7 +85,9 @@ def _imported(manager: TempFileManager, lines: Iterable[bytes], refuse: paths.Re
     return len(accepted)
 
 
-def _accepted(context: Context, lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[tuple[Exported, NewFile]]:
+def _accepted(
+    context: Context, lines: Iterable[bytes], refuse: paths.Refusals, judge: Judge
+) -> Iterator[tuple[Exported, NewFile]]:
     records = list(_records(lines, refuse))
     known = context.registry.get([record.path for record in records])
     living = {session.number for session in context.registry.sessions()}
@@ -96,7 +100,7 @@ def _accepted(context: Context, lines: Iterable[bytes], refuse: paths.Refusals) 
             refuse(record.path, "in a session that lives, which it would leave")
             continue
         try:
-            yield record, _row(record, context)
+            yield record, _row(record, context, judge)
         except NotImportedError as error:
             refuse(record.path, str(error))
 
@@ -109,7 +113,7 @@ def _records(lines: Iterable[bytes], refuse: paths.Refusals) -> Iterator[Exporte
             refuse(error.path or render.beginning(line), str(error))
 
 
-def _row(record: Exported, context: Context) -> NewFile:
+def _row(record: Exported, context: Context, also: Judge) -> NewFile:
     """Return the row of a file that is still the one that was exported, and that may be registered.
 
     Raises:
@@ -117,8 +121,9 @@ def _row(record: Exported, context: Context) -> NewFile:
     """
 
     def judge(path: str, now: Identity | None) -> str:
-        del path
-        return "" if now is None or _is_the_same(record.identity, now) else "another file by now"
+        if now is not None and not _is_the_same(record.identity, now):
+            return "another file by now"
+        return also(path, now)
 
     away = record.nature.kind is Kind.QUARANTINED
     found = _looked(record, context.base_dir) if away else context.registrar.look(judge)(record.path)

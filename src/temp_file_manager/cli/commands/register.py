@@ -9,6 +9,7 @@ from temp_file_manager.cli import options, paths, render
 from temp_file_manager.cli.options import UsageError
 from temp_file_manager.cli.targets import Answer, Total, work_through
 from temp_file_manager.manager import TempFileManager
+from temp_file_manager.registering.register import anything
 from temp_file_manager.storage.kernel.process_identity import identity_of
 
 
@@ -19,14 +20,16 @@ def add_parser(commands: options.Commands) -> None:
         "register",
         "put files on record, to be removed when they are due",
         execute,
-        words="[-0] [--unit] [--ttl TIME | --session NAME | --until-exit PID] [--tag TAG] PATH...",
+        words="[-0] [--unit] [--allow-system] [--ttl TIME | --session NAME | --until-exit PID] [--tag TAG] PATH...",
         more="Registering a file again restarts its age. A file that is refused is told on standard error, with "
-        "the reason, and makes the exit code 1. With --unit the paths are directories in the base directory; each goes "
-        "with all that is in it or not at all, and counts from the latest change of anything in it.",
+        "the reason, and makes the exit code 1; so is a system file, as /etc/hosts or ~/.bashrc. With --unit the paths "
+        "are directories in the base directory; each goes with all that is in it or not at all, and counts from the "
+        "latest change of anything in it.",
         json="print the counts as a JSON object",
     )
     paths.add_paths(parser)
     parser.add_argument("--unit", action="store_true", help="register directories, each as a whole")
+    paths.add_allow_system(parser)
     parser.add_argument(
         "--ttl", type=options.seconds, metavar="TIME", help="how long these files may live, instead of max_age"
     )
@@ -50,9 +53,9 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError("--ttl, --session and --until-exit exclude each other")
 
     def register(manager: TempFileManager, batch: list[str]) -> Answer:
-        session = _session(manager, args)
+        session, system = _session(manager, args), manager.context.registrar.system
         registrar = manager.context.units if args.unit else manager.context.registrar
-        report = registrar.many(batch, args.ttl, args.tags, session=session)
+        report = registrar.many(batch, args.ttl, args.tags, anything if args.allow_system else system.batch(), session)
         return Answer(report.registered, report.refused, oversized=report.oversized)
 
     what = "directory" if args.unit else "file"
