@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.clock import Clock, SystemClock
@@ -27,6 +27,7 @@ from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
+from temp_file_manager.settings.applied import Applied
 from temp_file_manager.storage import zstd
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
@@ -86,6 +87,7 @@ class Context:
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
         policies: What a fleet lays down.
+        applied: What became of reading the settings again.
     """
 
     settings: Settings
@@ -113,6 +115,7 @@ class Context:
     changes: Changes
     plugins: Plugins
     policies: PoliciesInForce
+    applied: Applied = field(default_factory=Applied)
 
     @classmethod
     def open(

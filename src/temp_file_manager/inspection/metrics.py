@@ -54,6 +54,8 @@ class _Seen(NamedTuple):
     rules: Mapping[str, int] = {}
     volume_absent: str | None = None
     spooled: Spooled | None = None
+    policy_paused: bool = False
+    settings_refused: bool = False
 
     def present(self) -> float | None:
         """Return whether the shared volume is there; None without one, or where health could not ask."""
@@ -100,6 +102,8 @@ class ManagerCollector(Collector):
         interval, sweeps = context.settings.cleanup_interval, context.scheduler.state(SWEEP)
         disk, changes = overview.disk(context.base_dir), context.changes
         seen = _Seen(health.examine(context), interval, sweeps, disk, changes.directories, changes.unwatched)
+        paused, refused = context.policies.pausing is not None, bool(context.applied.refused)
+        seen = seen._replace(policy_paused=paused, settings_refused=refused)
         if context.volume is not None:
             seen = seen._replace(volume_absent=context.volume.why_absent())
         with suppress(RegistryError):  # which the metrics' absence tells, and health
@@ -185,6 +189,16 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: GRADES.index(seen.health.status),
         "How well it is: 0 healthy, 1 degraded, 2 unhealthy",
     ),
+    (
+        "temp_file_registry_up",
+        lambda seen: seen.stats is not None,
+        "Whether the registry has answered what it was last asked",
+    ),
+    (
+        "temp_file_settings_refused",
+        lambda seen: seen.settings_refused,
+        "Whether settings were read again that cannot be used: the former are in force",
+    ),
     ("temp_files_limit", lambda seen: seen.health.max_files, "With more active files than this it is degraded"),
     (
         "temp_file_overdue_seconds",
@@ -196,6 +210,7 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: seen.known(not seen.health.clock_trusted),
         "Whether sweeps wait because the clock is not trusted",
     ),
+    ("temp_file_policy_paused", lambda seen: seen.policy_paused, "Whether a policy of the fleet has paused sweeps"),
     ("temp_file_cleanup_interval_seconds", lambda seen: seen.interval, "Seconds between scheduled sweeps"),
     (
         "temp_file_scheduler_heartbeat_timestamp_seconds",
