@@ -241,7 +241,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def test_each_alert_says_what_to_do() -> None:
-    assert len(alerts()) == 6
+    assert len(alerts()) == 9
     tested = (DEPLOY / "prometheus" / "tests.yml").read_text()
     for alert in alerts():
         told = alert["annotations"]

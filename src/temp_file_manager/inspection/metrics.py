@@ -1,8 +1,8 @@
 """Metrics for Prometheus: the specification's five by their names, and the others that an operator needs.
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
-adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: one
-holds the name of a limit, one that of a rule.
+adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a file's
+path: one holds the base directory, one the name of a limit, one that of a rule.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
 whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
@@ -29,6 +29,7 @@ from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
+from temp_file_manager.text import printable
 from temp_file_manager.version import VERSION
 
 __all__ = ["CONTENT_TYPE", "ManagerCollector", "render"]
@@ -272,8 +273,10 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
         yield CounterMetricFamily(name, about, seen and seen.stats and seen.stats.counters.get(key, 0.0))
     about = "Requests that buckets have put off in this process"
     yield CounterMetricFamily("temp_file_object_requests_throttled", about, seen and float(STORES.throttled))
-    info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
-    info.add_metric([VERSION], 1)
+    about = "Which version runs, and for which base directory; the value is always 1"
+    info = GaugeMetricFamily("temp_file_manager_info", about, labels=["version", "base"])
+    if seen is not None:
+        info.add_metric([VERSION, printable(seen.health.base_dir)], 1)
     yield info
 
 
