@@ -116,6 +116,8 @@ def built(source: Path, dockerfile: Path, folder: Path) -> Iterator[Image | None
                     yield None
                     return
                 _python_image(image)
+            elif word == "ARG":
+                continue  # which base: here it is this machine
             else:
                 assert image is not None
                 _carry_out(image, word, rest, sent, stages)

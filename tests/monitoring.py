@@ -27,5 +27,10 @@ def tool(name: str) -> str:
     return found
 
 
+OF_INSTANCE = '{instance=~"$instance"}'
+"""What the dashboard's choice of instances adds to each metric."""
+
+
 def dashboard_queries() -> list[str]:
-    return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    """Return the queries as they are asked for all instances."""
+    return [target["expr"].replace(OF_INSTANCE, "") for panel in DASHBOARD["panels"] for target in panel["targets"]]

@@ -19,13 +19,14 @@ import yaml
 import container
 from command_line import SETTINGS
 from container import Image, running, until
-from monitoring import DASHBOARD, QUERIES, RULES, dashboard_queries, tool
+from monitoring import DASHBOARD, OF_INSTANCE, QUERIES, RULES, dashboard_queries, tool
 from places import DEPLOY, ROOT
 from temp_file_manager.settings import Settings
 from temp_file_manager.version import VERSION
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 UNIT = DEPLOY / "systemd" / "temp-file-manager.service"
+UNIT_FOR_USERS = DEPLOY / "systemd" / "temp-file-manager@.service"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KUBERNETES = "1.34"
 
@@ -83,7 +84,9 @@ def variables(each: dict[str, Any]) -> dict[str, str]:
 def test_what_is_set_is_a_setting_and_can_be_used() -> None:
     places = [service.get("environment", {}) for service in COMPOSE["services"].values()]
     places += [variables(each) for _, pod in pods() for each in containers(pod).values()]
-    places.append(dict(line.removeprefix("Environment=").split("=", 1) for line in unit_lines("Environment=")))
+    for unit in (UNIT, UNIT_FOR_USERS):
+        lines = unit_lines("Environment=", unit)
+        places.append(dict(line.removeprefix("Environment=").split("=", 1) for line in lines))
     told = 0
     for place in places:
         ours = {name: value for name, value in place.items() if not name.startswith("GF_")}
@@ -195,19 +198,42 @@ def test_on_a_bare_empty_dir_it_says_in_a_line_what_to_change(tmp_path: Path) ->
 # -- the unit
 
 
-def unit_lines(start: str) -> list[str]:
-    return [line for line in UNIT.read_text().splitlines() if line.startswith(start)]
+def unit_lines(start: str, unit: Path = UNIT) -> list[str]:
+    return [line for line in unit.read_text().splitlines() if line.startswith(start)]
 
 
-def test_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [UNIT, UNIT_FOR_USERS], ids=lambda unit: unit.name)
+def test_unit(unit: Path, tmp_path: Path) -> None:
     """The program of the unit has to be there: here it is this environment's."""
     command = Path(sys.executable).parent / "temp-file-manager"
-    here = tmp_path / UNIT.name
-    here.write_text(UNIT.read_text().replace("/opt/temp-file-manager/bin/temp-file-manager", str(command)))
+    here = tmp_path / unit.name.replace("@", "@daemon")
+    here.write_text(unit.read_text().replace("/opt/temp-file-manager/bin/temp-file-manager", str(command)))
     assert str(command) in here.read_text()
     analyze = tool("systemd-analyze")
     assert said(analyze, "verify", here) == ""
     said(analyze, "security", "--offline=true", "--threshold=20", here)
+
+
+def test_the_unit_for_each_user_differs_by_its_user_alone() -> None:
+    def told(unit: Path) -> list[str]:
+        return [line for line in unit.read_text().splitlines() if line and line[0] not in "#["]
+
+    one, all_users = told(UNIT), told(UNIT_FOR_USERS)
+    names = ("Description", "User", "Group", "Environment", "EnvironmentFile", "RuntimeDirectory", "ReadWritePaths")
+    common = [[line for line in lines if line.split("=")[0] not in names] for lines in (one, all_users)]
+    assert common[0] == common[1]
+    its_own = [line for line in all_users if line.split("=")[0] in names and line != "ReadWritePaths=/tmp"]
+    assert [line for line in its_own if "%i" not in line] == ["EnvironmentFile=-/etc/default/temp-file-manager"]
+    # As whoever may write to a sticky /tmp, it makes its own directory there. Root would follow another one's link.
+    assert not [line for line in all_users if line.startswith("Exec") and "=+" in line]
+
+
+def test_the_units_tell_systemd_how_they_are() -> None:
+    for unit in (UNIT, UNIT_FOR_USERS):
+        assert unit_lines("Type=", unit) == ["Type=notify"]
+        assert unit_lines("WatchdogSec=", unit) == ["WatchdogSec=10min"]
+        assert unit_lines("ExecReload=", unit) == ["ExecReload=/bin/kill -HUP $MAINPID"]
+        assert "AF_UNIX" in unit_lines("RestrictAddressFamilies=", unit)[0]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes owners")
@@ -240,7 +266,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def test_each_alert_says_what_to_do() -> None:
-    assert len(alerts()) == 6
+    assert len(alerts()) == 9
     tested = (DEPLOY / "prometheus" / "tests.yml").read_text()
     for alert in alerts():
         told = alert["annotations"]
@@ -262,11 +288,52 @@ def test_dashboard(tmp_path: Path) -> None:
     provisioning = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "temp_file_manager.yaml").read_text())["providers"]
-    used = {target["datasource"]["uid"] for panel in DASHBOARD["panels"] for target in panel["targets"]}
-    assert used == {source["uid"]}
+    used = {target["datasource"]["uid"] for panel in DASHBOARD["panels"] for target in (panel, *panel["targets"])}
+    assert used == {"${datasource}"}
     assert f"../grafana/dashboards:{provider['options']['path']}:ro" in COMPOSE["services"]["grafana"]["volumes"]
     assert source["url"] == "http://prometheus:9090"
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_the_dashboard_can_be_chosen_on_and_changed() -> None:
+    assert DASHBOARD["editable"] is True
+    chosen = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert list(chosen) == ["datasource", "base", "instance"]
+    assert (chosen["datasource"]["type"], chosen["datasource"]["query"]) == ("datasource", "prometheus")
+    assert chosen["base"]["query"]["query"] == "label_values(temp_file_manager_info, base)"
+    # Instances are those of the chosen bases, and every panel is of the chosen instances.
+    assert chosen["instance"]["query"]["query"] == 'label_values(temp_file_manager_info{base=~"$base"}, instance)'
+    assert all(one["multi"] and one["includeAll"] for name, one in chosen.items() if name != "datasource")
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            bare = re.sub(r"(?:temp_file|process_|cleanup_)[a-z_]+" + re.escape(OF_INSTANCE), "", target["expr"])
+            assert not re.search(r"temp_file|process_|cleanup_", bare), target["expr"]
+
+
+def test_each_panel_has_one_unit_and_says_what_it_shows() -> None:
+    """What is a rate, a share or a state is on no axis with what is none."""
+    for panel in DASHBOARD["panels"]:
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert not panel["fieldConfig"]["overrides"]
+        assert panel["title"]
+        assert panel["description"].endswith(".")
+        kinds = {unit_of(target["expr"]) for target in panel["targets"]}
+        assert len(kinds) == 1, (panel["title"], kinds)
+        rates = {"ops", "Bps"}
+        assert (kinds == {"a second"}) == (panel["fieldConfig"]["defaults"]["unit"] in rates), panel["title"]
+
+
+def unit_of(query: str) -> str:
+    """Return what a query is measured in, as the names of its metrics tell."""
+    query = query.replace(OF_INSTANCE, "").split(" and on")[0]
+    if query.startswith("rate(") and " / " not in query:
+        return "a second"
+    if "_seconds" in query:
+        return "seconds"
+    if " / " in query or "_ratio" in query:
+        return "of 1"
+    states = ("_up", "_paused", "_refused", "_unmet")
+    return "bytes" if query.endswith("_bytes") else "state" if query.endswith(states) else "files"
 
 
 def test_the_dashboards_queries_can_be_read(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ FLOORS = [
     {"storage", "objects"},
     {"registry"},
     {"registering", "sweeping", "storages", "plugins", "fleet"},
-    {"context"},
+    {"context", "refusals"},
     {"adopt", "inspection", "planning"},
     {"cleanup", "jobs"},
     {"manager"},

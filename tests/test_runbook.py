@@ -277,7 +277,10 @@ def test_it_names_commands_and_flags_that_there_are() -> None:
 
 @pytest.mark.parametrize(
     "anchor",
-    ["scheduler-dead", "removals-failing", "too-many-files", "clock-not-trusted", "disk-nearly-full", "limit-unmet"],
+    [
+        *("scheduler-dead", "removals-failing", "too-many-files", "clock-not-trusted", "disk-nearly-full"),
+        *("limit-unmet", "registry-down", "policy-paused", "settings-refused"),
+    ],
 )
 def test_anchors(anchor: str) -> None:
     assert anchor in {slug(name) for name in sections()} or f'<a id="{anchor}"></a>\n## ' in RUNBOOK

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from temp_file_manager.clock import Clock, SystemClock
@@ -10,24 +10,23 @@ from temp_file_manager.durations import Duration
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.fleet.in_force import PoliciesInForce
-from temp_file_manager.fleet.view import refusal as fleet_refusal
 from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection
+from temp_file_manager.refusals import refuse
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
 from temp_file_manager.registering.identify import identify
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.session import Parts, Sessions
-from temp_file_manager.registering.shared_volume import refusals as volume_refusals
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.schemes import MEMORY, is_durable, open_registry, told
 from temp_file_manager.rules.book import Book
 from temp_file_manager.rules.ruling import Ruling, Upto
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage import zstd
+from temp_file_manager.settings.applied import Applied
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.build import build_gone
 from temp_file_manager.storage.changes.changes import Changes
@@ -47,7 +46,6 @@ from temp_file_manager.sweeping.max_age import MaxAge
 from temp_file_manager.sweeping.measuring import Measuring
 from temp_file_manager.sweeping.near import Near
 from temp_file_manager.sweeping.readings import Readings
-from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
 from temp_file_manager.sweeping.ruling import RulesInForce
 from temp_file_manager.sweeping.scheduler import LIMITS, WATCH, Scheduler
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
@@ -87,6 +85,7 @@ class Context:
         changes: What tells in which watched directories something is new, while it does.
         plugins: The plug-ins that the settings name.
         policies: What a fleet lays down.
+        applied: What became of reading the settings again.
     """
 
     settings: Settings
@@ -114,6 +113,7 @@ class Context:
     changes: Changes
     plugins: Plugins
     policies: PoliciesInForce
+    applied: Applied = field(default_factory=Applied)
 
     @classmethod
     def open(
@@ -155,7 +155,7 @@ class Context:
             directory.make()
         opened = open_registry(wanted, base, identify, plugins.schemes, told(settings))
         try:
-            _refuse(settings, plugins, opened, base)
+            refuse(settings, plugins, opened, base)
             if volume is not None:
                 volume.expected = opened.marker
             return cls._of(settings, directory, age, opened, clock, hooks, plugins)
@@ -305,19 +305,6 @@ def _policies(
 
     heeded = settings.fleet is not None
     return PoliciesInForce(registry, clock, age, states, settings.limits, wrong, heeded=heeded)
-
-
-def _refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
-    problems = [
-        *volume_refusals(settings, registry.properties),
-        *plugins.refusals(settings.limits),
-        *refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
-        *rule_refusals(settings.rules, registry.properties),
-        *zstd.refusals(settings.rules),
-        *filter(None, [fleet_refusal(settings.fleet)]),
-    ]
-    if problems:
-        raise SettingsError(problems)
 
 
 def _chunk(registry: Registry, settings: Settings) -> int:

@@ -278,11 +278,6 @@ def registry_gone() -> None:
     logger.error("Ending, with exit code 1: the registry was taken away, and only a new start finds another")
 
 
-def hung_up() -> None:
-    """Say that a service goes on."""
-    logger.info("Going on after SIGHUP: settings are read at the start alone, and a log file is opened anew by itself")
-
-
 def plugin_failed(why: str) -> None:
     """Say that a plug-in raised in a removal; said once, and each file of which that is true is told as failed."""
     logger.error(f"A removal failed, further ones are told with their files alone: {printable(why)}")

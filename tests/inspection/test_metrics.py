@@ -29,6 +29,7 @@ from temp_file_manager.storage import LocalStorage
 from temp_file_manager.storage.contract import Removal
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.testing import NOW, FailingStorage, FakeClock
+from temp_file_manager.version import VERSION
 
 SPECIFIED = {
     "temp_files_registered_total": "counter",
@@ -68,6 +69,9 @@ ALWAYS = {
     "temp_file_disk_free_bytes",
     "temp_file_disk_size_bytes",
     "temp_file_manager_info",
+    "temp_file_registry_up",
+    "temp_file_policy_paused",
+    "temp_file_settings_refused",
 }
 MANY = Settings(max_files=2)
 
@@ -89,7 +93,7 @@ def parsed(text: bytes) -> dict[str, float]:
     values = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
-            told = set(sample.labels) - {"le", "limit", "version"}
+            told = set(sample.labels) - {"le", "limit", "version", "base"}
             assert not told
             values[sample.name + sample.labels.get("le", sample.labels.get("limit", ""))] = sample.value
     return values
@@ -122,13 +126,15 @@ class TestNames:
         assert SPECIFIED.items() <= kinds.items()
         assert set(scraped(manager)) >= OF_THE_REGISTRY | ALWAYS
 
-    def test_no_path_is_told(self, manager: TempFileManager) -> None:
+    def test_no_path_is_told_but_the_base_directorys(self, manager: TempFileManager) -> None:
         make(manager, "secret-name")
         manager.files["/nowhere/secret-name"] = NOW
         manager.cleanup()
         text = render(ManagerCollector(manager.context)).decode()
         assert "secret-name" not in text
-        assert manager.base_dir not in text
+        assert [line for line in text.splitlines() if manager.base_dir in line] == [
+            f'temp_file_manager_info{{base="{manager.base_dir}",version="{VERSION}"}} 1.0'
+        ]
         assert "/nowhere" not in text
 
     def test_bytes_are_told_where_sizes_are_kept(self, manager: TempFileManager) -> None:
@@ -373,6 +379,13 @@ class TestTrouble:
         seen_by_health = {"temp_file_overdue_seconds", "temp_file_sweeps_paused"} if good_for else set()
         assert OF_THE_REGISTRY & set(found) == seen_by_health
         assert found["temp_file_health"] == (0 if good_for else 2)
+        assert found["temp_file_registry_up"] == 0
+
+    def test_settings_that_were_refused(self, manager: TempFileManager) -> None:
+        names = ("temp_file_registry_up", "temp_file_settings_refused", "temp_file_health")
+        assert [scraped(manager)[name] for name in names] == [1, 0, 0]
+        manager.context.applied.refused = "max_age is 'never'"
+        assert [scraped(manager)[name] for name in names] == [1, 1, 1]
 
     def test_a_registry_file_that_is_damaged(self, tmp_path: Path) -> None:
         TempFileManager(tmp_path / "base", registry="sqlite:").close()

@@ -27,6 +27,8 @@ from container import until
 from monitoring import QUERIES, RULES, dashboard_queries, tool
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
+from temp_file_manager.fleet.in_force import NAME as POLICIES
+from temp_file_manager.fleet.policy import Policies, Policy, policies_text
 from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.sweeping.watermark import Moment, Watermark
 
@@ -42,8 +44,19 @@ ALERTS = {
     "clock": "TempFileClockNotTrusted",
     "full": "TempFileDiskNearlyFull",
     "unmet": "TempFileLimitUnmet",
+    "down": "TempFileRegistryDown",
+    "paused": "TempFilePolicyPaused",
+    "refused": "TempFileSettingsRefused",
 }
-SETTINGS = {"many": {"MAX_TEMP_FILES": "2"}, "unmet": {"TEMP_FILE_MAX_BYTES": "1"}}
+ALSO = {("down", "TempFileNothingSweeps")}
+"""What fires for a fault besides."""
+
+NOBODY = "postgresql://sweeper@127.0.0.1:1/nothing"
+SETTINGS = {
+    "many": {"MAX_TEMP_FILES": "2"},
+    "unmet": {"TEMP_FILE_MAX_BYTES": "1"},
+    "paused": {"TEMP_FILE_FLEET": NOBODY},
+}
 """What the services of some cases are told."""
 
 
@@ -82,7 +95,7 @@ def started(base: Path, variables: dict[str, str], tries: int = 3) -> "tuple[int
         **variables,
     )
     with open(path, "wb") as log:
-        process = subprocess.Popen([*SHIM], env=env, stdout=log, stderr=log)
+        process = subprocess.Popen([*SHIM], env=env, stdout=log, stderr=log, start_new_session=True)
     until(lambda: process.poll() is not None or b"Metrics: port" in path.read_bytes(), PATIENCE)
     if process.poll() is None:
         return port, process
@@ -108,6 +121,19 @@ def remembered_clock_of_an_hour_ago(base: Path) -> None:
     mark = Watermark(Moment(clock.wall() - 3600, clock.elapsed(), boot_id()))
     with closing(TempFileManager(base, registry="sqlite:")) as manager:
         manager.registry.write(NAME, json.dumps(asdict(mark)), 0.0, keep=1)
+
+
+def paused_by_a_policy(base: Path) -> None:
+    """As if the fleet's server, which cannot be asked now, had said so before."""
+    policies = Policies((Policy("scope:*", paused=True, set_by="anna"),))
+    with closing(TempFileManager(base, registry="sqlite:")) as manager:
+        manager.registry.write(POLICIES, policies_text(policies), 0.0, keep=1)
+
+
+def damaged(base: Path) -> None:
+    """A registry that is there, and cannot be read any more."""
+    registry = base / ".temp-file-manager" / "registry.db"
+    registry.write_bytes(b"\xa5" * registry.stat().st_size)
 
 
 @contextmanager
@@ -169,7 +195,7 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, services: dict[str, Service]) -> Iterator[Prometheus]:
-    rules, changed = re.subn(r"\bfor: \d+m$", "for: 3s", RULES.read_text(), flags=re.MULTILINE)
+    rules, changed = re.subn(r"\bfor: \d+[mh]$", "for: 3s", RULES.read_text(), flags=re.MULTILINE)
     assert changed == len(set(ALERTS.values()))
     (folder / "rules.yml").write_text(rules)
     targets = [
@@ -228,7 +254,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with closing(TempFileManager(bases["unmet"], registry="sqlite:")) as manager:
             for path in list(manager.files):
                 manager.pin(path)
-        services = {case: stack.enter_context(serving(base, **SETTINGS.get(case, {}))) for case, base in bases.items()}
+        paused_by_a_policy(bases["paused"])
+        rules = folder / "rules.toml"
+        rules.write_text('[[rule]]\nname = "all"\nage = "1 d"\n')
+        told = SETTINGS | {"refused": {"TEMP_FILE_RULES": str(rules)}}
+        services = {case: stack.enter_context(serving(base, **told.get(case, {}))) for case, base in bases.items()}
         asking = stack.enter_context(prometheus(folder, services))
         until(lambda: set(asking.query("temp_files_active")) == set(services), PATIENCE)
         # From here on things happen that counters and histograms have to show.
@@ -238,6 +268,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             not_made.add("failing")
         if disk:
             small_disk.fill(folder / "disk", leave=8 * small_disk.BLOCK)
+        rules.write_text("[[rule]]\nname = 1")
+        services["refused"].process.send_signal(signal.SIGHUP)
+        damaged(bases["down"])
         bases["gone"].rename(folder / "gone.aside")
         services["dead"].process.kill()
         services["dead"].process.wait()
@@ -276,7 +309,7 @@ def test_an_alert_fires_when_its_fault_is_made(scene: Scene, case: str, alert: s
 
 
 def test_no_alert_fires_but_for_its_fault(scene: Scene) -> None:
-    expected = {(case, alert) for case, alert in ALERTS.items() if case not in scene.not_made}
+    expected = {(case, alert) for case, alert in ALERTS.items() if case not in scene.not_made} | ALSO
     until(lambda: scene.prometheus.firing() == expected, PATIENCE)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import stat
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from command_line import MODULE, environment, files, tfm
+from runs import END, Running, starting
 from serving import SECONDS, TOKEN, Answer, Client, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli.service_extra import read_token
@@ -24,7 +24,6 @@ from temp_file_manager.service import run as service
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.kernel import unix_socket
 
-END = 10  # seconds: twice what is promised, for a machine that is busy
 WITHOUT_EXTRA = (
     sys.executable,
     "-c",
@@ -44,59 +43,6 @@ sys.exit(main())
 def in_shell(commands: str) -> tuple[str, ...]:
     """Return how to start it with what a shell arranges first."""
     return ("/bin/sh", "-c", commands, "sh", *MODULE)
-
-
-class Running:
-    """A ``run`` in a process of its own, and what it has said so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        self.lines.extend(self.process.stderr)
-
-    def say(self, words: str) -> str:
-        """Wait until it says something, and return the line."""
-        until(lambda: any(words in line for line in list(self.lines)) or self.process.poll() is not None)
-        return next((line for line in self.lines if words in line), f"it ended: {self.lines}")
-
-    @property
-    def client(self) -> Client:
-        found = re.search(r"Page and API: http://(.+):(\d+)/", self.say("Page and API"))
-        assert found, self.lines
-        return Client((found[1], int(found[2])))
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal, wait for the end, and return the exit code and what standard output was told."""
-        self.process.send_signal(number)
-        return self.over()
-
-    def over(self) -> tuple[int, str]:
-        code = self.process.wait(END)
-        self._reader.join(SECONDS)
-        return code, self.process.stdout.read() if self.process.stdout else ""
-
-
-@contextmanager
-def starting(*words: str, start: tuple[str, ...] = MODULE, **variables: str) -> Iterator[Running]:
-    """Start it."""
-    process = subprocess.Popen(
-        [*start, "run", *words], env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    running = Running(process)
-    try:
-        yield running
-    finally:
-        process.kill()
-        running.over()
-        assert process.stderr
-        assert process.stdout
-        process.stderr.close()
-        process.stdout.close()
 
 
 @contextmanager
@@ -183,7 +129,10 @@ def test_metrics_on_all_interfaces_and_nothing_else_there(tmp_path: Path) -> Non
             for path in ("/metrics", "/livez", "/readyz"):
                 answer = client.get(path)
                 assert answer.status == 200
-                assert str(tmp_path).encode() not in answer.body
+                named = [line for line in answer.body.splitlines() if str(tmp_path).encode() in line]
+                assert all(line.startswith(b"temp_file_manager_info{base=") for line in named), (
+                    "the base directory alone"
+                )
         for host in hosts:
             client = Client((host, port))
             for path in ("/", "/health", "/v1/files", "/v1/events", "/openapi.json", "/static/page.js", "/login"):

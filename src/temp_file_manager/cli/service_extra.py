@@ -1,7 +1,7 @@
 """Services that ``run`` offers beside its sweeps: page, API and metrics, as far as they are asked for and can be."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from temp_file_manager import logs
 from temp_file_manager.errors import SettingsError
@@ -18,8 +18,10 @@ EXTRA = "pip install 'temp-file-manager[service]'"
 
 
 @contextmanager
-def serving(manager: TempFileManager, settings: Settings, sources: Mapping[str, str]) -> Iterator[None]:
-    """Serve what can be served while the block runs.
+def serving(
+    manager: TempFileManager, settings: Settings, sources: Mapping[str, str]
+) -> Iterator[Callable[[TempFileManager, Settings], None]]:
+    """Serve what can be served while the block runs; yield what serves another manager from then on.
 
     Args:
         manager: What is shown.
@@ -34,7 +36,7 @@ def serving(manager: TempFileManager, settings: Settings, sources: Mapping[str, 
     http = settings.http_socket is not None or settings.http_port is not None
     asked = http and any(sources[name] != "default" for name in HTTP)
     if not (http or settings.metrics):
-        yield
+        yield _nothing
         return
     try:
         from temp_file_manager.service import run as service  # noqa: PLC0415 - only where the extra is
@@ -46,11 +48,14 @@ def serving(manager: TempFileManager, settings: Settings, sources: Mapping[str, 
             what = "metrics" if settings.metrics else next(name for name in HTTP if sources[name] != "default")
             raise SettingsError([f"{variable(what)} cannot be had: {without}"]) from error
         logs.http_off(without)
-        context: AbstractContextManager[None] = nullcontext()
-    else:
-        context = service.serving(manager, settings, token=token, asked=asked)
-    with context:
-        yield
+        yield _nothing
+        return
+    with service.serving(manager, settings, token=token, asked=asked) as shown:
+        yield lambda other, told: shown.put(other, told, read_token(told))
+
+
+def _nothing(manager: TempFileManager, settings: Settings) -> None:
+    """Serve nobody."""
 
 
 def read_token(settings: Settings) -> str | None:

@@ -14,6 +14,7 @@ more records than ``max_files``           degraded   the specification says so; 
 a file is due for long, and still there   degraded   its removal fails, nothing proves that it may be removed,
                                                      or nobody sweeps; others may go well
 sweeps are paused by a fleet's policy      degraded   somebody wants that, and may have forgotten it
+settings were read again and refused       degraded   the former are in force, and somebody thinks otherwise
 a shared volume is not mounted            degraded   nothing on it is removed, registered or forgotten
 registrations wait for the server         degraded   no sweep knows of them before it can be reached
 a limit cannot be kept                    degraded   what fills it is in use, protected or not on record
@@ -79,6 +80,7 @@ class Facts:
         scheduler_alive: None when this process runs none.
         unmet: The limits that cannot be kept, by their names, and why.
         rules_held: Why rules that are new are not in force; empty when they are.
+        settings_refused: Why settings that were read again are not in force; empty when they are.
         paused: The policy of the fleet that lets nothing be swept, in words; empty: none does.
         volume_absent: Why the shared volume is not there, and what to do; empty when it is, or there is none.
         spooled: What waits on this machine for the registry's server.
@@ -99,6 +101,7 @@ class Facts:
     scheduler_alive: bool | None = None
     unmet: Mapping[str, str] = field(default_factory=dict)
     rules_held: str = ""
+    settings_refused: str = ""
     paused: str = ""
     volume_absent: str = ""
     spooled: Spooled = Spooled()  # noqa: RUF009 - as frozen as its values
@@ -231,6 +234,8 @@ def _degraded(facts: Facts, settings: Settings) -> Iterator[str]:
         )
     if facts.rules_held:
         yield f"new rules are not in force: {printable(facts.rules_held)}"
+    if facts.settings_refused:
+        yield f"settings were read again and refused, the former are in force: {printable(facts.settings_refused)}"
     if facts.paused:
         yield f"sweeps are paused by fleet policy {printable(facts.paused)}"
     if facts.clock_doubt:
@@ -279,6 +284,7 @@ def examine(context: Context, *, trouble: str = "") -> Health:
         room=room(context.base_dir),
         scheduler_alive=context.scheduler.alive,
         registry_trouble=trouble,
+        settings_refused=context.applied.refused,
     )
     if registry.properties.outlives_process and not facts.base_there and context.volume is None:
         # A registry that was closed would be opened, and its directory made again.

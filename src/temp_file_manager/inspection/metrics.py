@@ -1,8 +1,8 @@
 """Metrics for Prometheus: the specification's five by their names, and the others that an operator needs.
 
 Nothing is counted here. Counters and histograms come from the registry's totals, to which every process that shares it
-adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a path: one
-holds the name of a limit, one that of a rule.
+adds: they go on over restarts, and count what a cron job's ``temp-file-manager sweep`` did. No label holds a file's
+path: one holds the base directory, one the name of a limit, one that of a rule.
 
 In a program of your own: ``prometheus_client.REGISTRY.register(ManagerCollector(manager.context))``. No metric says
 whose it is, so that registry refuses a second manager's with a ``ValueError``: give each a ``CollectorRegistry`` of its
@@ -29,6 +29,7 @@ from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.answers import Spooled
 from temp_file_manager.registry.counters import Histogram
 from temp_file_manager.sweeping.scheduler import SWEEP, JobState
+from temp_file_manager.text import printable
 from temp_file_manager.version import VERSION
 
 __all__ = ["CONTENT_TYPE", "ManagerCollector", "render"]
@@ -54,6 +55,8 @@ class _Seen(NamedTuple):
     rules: Mapping[str, int] = {}
     volume_absent: str | None = None
     spooled: Spooled | None = None
+    policy_paused: bool = False
+    settings_refused: bool = False
 
     def present(self) -> float | None:
         """Return whether the shared volume is there; None without one, or where health could not ask."""
@@ -100,6 +103,8 @@ class ManagerCollector(Collector):
         interval, sweeps = context.settings.cleanup_interval, context.scheduler.state(SWEEP)
         disk, changes = overview.disk(context.base_dir), context.changes
         seen = _Seen(health.examine(context), interval, sweeps, disk, changes.directories, changes.unwatched)
+        paused, refused = context.policies.pausing is not None, bool(context.applied.refused)
+        seen = seen._replace(policy_paused=paused, settings_refused=refused)
         if context.volume is not None:
             seen = seen._replace(volume_absent=context.volume.why_absent())
         with suppress(RegistryError):  # which the metrics' absence tells, and health
@@ -185,6 +190,16 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: GRADES.index(seen.health.status),
         "How well it is: 0 healthy, 1 degraded, 2 unhealthy",
     ),
+    (
+        "temp_file_registry_up",
+        lambda seen: seen.stats is not None,
+        "Whether the registry has answered what it was last asked",
+    ),
+    (
+        "temp_file_settings_refused",
+        lambda seen: seen.settings_refused,
+        "Whether settings were read again that cannot be used: the former are in force",
+    ),
     ("temp_files_limit", lambda seen: seen.health.max_files, "With more active files than this it is degraded"),
     (
         "temp_file_overdue_seconds",
@@ -196,6 +211,7 @@ _GAUGES: tuple[tuple[str, Callable[[_Seen], float | None], str], ...] = (
         lambda seen: seen.known(not seen.health.clock_trusted),
         "Whether sweeps wait because the clock is not trusted",
     ),
+    ("temp_file_policy_paused", lambda seen: seen.policy_paused, "Whether a policy of the fleet has paused sweeps"),
     ("temp_file_cleanup_interval_seconds", lambda seen: seen.interval, "Seconds between scheduled sweeps"),
     (
         "temp_file_scheduler_heartbeat_timestamp_seconds",
@@ -257,8 +273,10 @@ def _metrics(seen: _Seen | None) -> Iterator[Metric]:
         yield CounterMetricFamily(name, about, seen and seen.stats and seen.stats.counters.get(key, 0.0))
     about = "Requests that buckets have put off in this process"
     yield CounterMetricFamily("temp_file_object_requests_throttled", about, seen and float(STORES.throttled))
-    info = GaugeMetricFamily("temp_file_manager_info", "Which version runs; the value is always 1", labels=["version"])
-    info.add_metric([VERSION], 1)
+    about = "Which version runs, and for which base directory; the value is always 1"
+    info = GaugeMetricFamily("temp_file_manager_info", about, labels=["version", "base"])
+    if seen is not None:
+        info.add_metric([VERSION, printable(seen.health.base_dir)], 1)
     yield info
 
 

@@ -53,11 +53,15 @@ class JobState:
         beat: When its thread last showed that it works, seconds since the epoch; None until it first has.
         ended: When it was last done; None until it has been.
         failures: How many times it raised.
+        beats: How many times its thread has shown that it works.
+        working: Whether it is at work now, and not waiting for its next time.
     """
 
     beat: float | None = None
     ended: float | None = None
     failures: int = 0
+    beats: int = 0
+    working: bool = False
 
 
 class _Running(NamedTuple):
@@ -170,14 +174,16 @@ class Scheduler:
         state = self.state(job.name)
 
         def ending() -> bool:
-            state.beat = self._clock.wall()
+            state.beat, state.beats = self._clock.wall(), state.beats + 1
             return stopping.is_set()
 
         while not ending():
+            state.working = True
             try:
                 job.work(ending)
             except Exception as error:
                 self._tell(job, error)
+            state.working = False
             state.ended = state.beat = self._clock.wall()
             if self._clock.wait(bell, job.rest()) and (pause := job.pause()):
                 self._clock.wait(stopping, pause)

@@ -9,14 +9,18 @@ from contextlib import ExitStack, suppress
 from temp_file_manager import logs
 from temp_file_manager.adopt.watched import watched
 from temp_file_manager.cli import options, render, service_extra, signals
+from temp_file_manager.cli.live_manager import LiveManager, Show
 from temp_file_manager.cli.open_manager import address_of, logging_to
+from temp_file_manager.cli.supervisor import Progress, Supervisor
+from temp_file_manager.context import Context
 from temp_file_manager.errors import RegistryError, RegistryGoneError
-from temp_file_manager.events import Hook, SweepFailed
+from temp_file_manager.events import Hook, SweepFailed, SweepFinished
 from temp_file_manager.fleet import lines as fleet_lines
+from temp_file_manager.inspection import health
 from temp_file_manager.inspection.rules import rules
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.registry.schemes import SQLITE
 from temp_file_manager.settings import Settings
+from temp_file_manager.sweeping.scheduler import LIMITS, SWEEP
 from temp_file_manager.text import printable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -67,41 +71,36 @@ def execute(args: argparse.Namespace) -> int:
     last = ENDING if args.ends_process else ()
     hanging_up = [number for number in HANGING_UP if signal.getsignal(number) != signal.SIG_IGN]  # else nohup says so
     with signals.heard((*ENDING, *hanging_up), ignored_after=last) as pipe, logging_to(settings):
-        manager = TempFileManager.from_settings(
-            settings,
-            registry=settings.registry or SQLITE,
-            hooks=[_ending_with_its_registry(pipe)],
-            clock=args.clock,
-        )
+        supervisor = Supervisor(os.environ)
+        live = LiveManager(args, settings, (_ending_with_its_registry(pipe), _telling(supervisor)))
         try:
             if args.accept_clock:
-                manager.context.clock_guard.accept()
-            name = _running(manager, settings, sources, pipe)
+                live.manager.context.clock_guard.accept()
+            name = _running(live, sources, pipe, supervisor)
             if name is None:
                 return 1
-            removed = _cleared(manager, settings) if args.clear_on_exit else 0
-            _ended(name, manager, removed, as_json=args.json)
+            removed = _cleared(live.manager, live.settings) if args.clear_on_exit else 0
+            _ended(name, live.manager, removed, as_json=args.json)
             return 0
         finally:
-            manager.close()
+            live.manager.close()
 
 
-def _running(
-    manager: TempFileManager, settings: Settings, sources: Mapping[str, str], pipe: signals.Pipe
-) -> str | None:
+def _running(live: LiveManager, sources: Mapping[str, str], pipe: signals.Pipe, supervisor: Supervisor) -> str | None:
     """Sweep and serve until a signal comes; return its name, or None when that could not be started, or not go on."""
     with ExitStack() as stack:
         try:
             # First: with a port that is taken nothing is swept.
-            stack.enter_context(service_extra.serving(manager, settings, sources))
-            manager.start()
-            stack.callback(manager.stop)
+            show = stack.enter_context(service_extra.serving(live.manager, live.settings, sources))
+            live.manager.start()
+            stack.callback(live.stop)
+            _started(live.manager, live.settings)
+            _doubts(live.manager)
+            number = _arrived(live, pipe, supervisor, show)
         except RuntimeError as error:
             render.problem(f"cannot start sweeping: {error}")
             return None
-        _started(manager, settings)
-        _doubts(manager)
-        number = _arrived(pipe)
+        supervisor.tell("Ending after the chunk in hand", STOPPING=1)
     if number == _GONE:
         logs.registry_gone()  # now, as the last word: no job logs any more
         return None
@@ -166,17 +165,45 @@ def _ending_with_its_registry(pipe: signals.Pipe) -> Hook:
     return hear
 
 
-def _arrived(pipe: signals.Pipe) -> int:
-    """Wait for one of ``ENDING``, a terminal's hanging up, or the end of the registry; return which it is."""
-    ending = (*ENDING, _GONE, *(HANGING_UP if _has_terminal() else ()))
-    while (number := os.read(pipe.reader, 1)[0]) not in ending:
-        if number in HANGING_UP:
-            logs.hung_up()
-    return number
+def _telling(supervisor: Supervisor) -> Hook:
+    """Return what tells the supervisor of each scheduled sweep."""
+
+    def hear(event: object) -> None:
+        if isinstance(event, SweepFinished) and event.scheduled:
+            done = event.report
+            supervisor.tell(f"Last sweep: {done.retired} retired, {done.kept} kept, {done.failed} failed")
+
+    return hear
+
+
+def _arrived(live: LiveManager, pipe: signals.Pipe, supervisor: Supervisor, show: Show) -> int:
+    """Wait for one of ``ENDING``, a terminal's hanging up, or the end of the registry; return which it is.
+
+    Whoever hangs up otherwise wants the settings to be read again.
+    """
+    had_terminal, progress = _has_terminal(), Progress()
+
+    def gets_on() -> bool:
+        scheduler = live.manager.context.scheduler
+        return scheduler.alive is True and progress.seen(scheduler.state(name) for name in (SWEEP, LIMITS))
+
+    while True:
+        number = supervisor.wait(pipe.reader, lambda: _why_not_ready(live.manager.context), gets_on)
+        if number in HANGING_UP and not (had_terminal and not _has_terminal()):
+            supervisor.reloading()
+            supervisor.reloaded(live.reload(show))
+            if not live.manager.context.applied.refused:
+                _doubts(live.manager)
+        elif number in (*ENDING, *HANGING_UP, _GONE):
+            return number
+
+
+def _why_not_ready(context: Context) -> str:
+    return health.examine(context).error or ""
 
 
 def _has_terminal() -> bool:
-    """Say whether a terminal was there that could hang up. Asked at the beginning: then it is gone."""
+    """Say whether there is a terminal that can hang up, or has not done so yet."""
     try:
         os.close(os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY))
     except (OSError, AttributeError):

@@ -106,6 +106,7 @@ class Server:
 def _config(app: ASGIApp, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        interface="asgi3",  # else it takes what is no plain function for the version before
         http=Connection,
         ws="none",
         lifespan="off",

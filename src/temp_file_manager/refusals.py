@@ -1,0 +1,30 @@
+"""Refusals: what settings ask for together, and a registry or a base directory cannot give."""
+
+from temp_file_manager.errors import SettingsError
+from temp_file_manager.fleet.view import refusal as fleet_refusal
+from temp_file_manager.plugins import Plugins
+from temp_file_manager.registering.shared_volume import refusals as volume_refusals
+from temp_file_manager.registry import Registry
+from temp_file_manager.settings import Settings
+from temp_file_manager.storage import zstd
+from temp_file_manager.storage.kernel import mounts
+from temp_file_manager.sweeping.limits import refusals as limit_refusals
+from temp_file_manager.sweeping.rule_notes import refusals as rule_refusals
+
+
+def refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: str) -> None:
+    """Return if settings can be kept with a registry and in a base directory.
+
+    Raises:
+        SettingsError: listing every one that cannot.
+    """
+    problems = [
+        *volume_refusals(settings, registry.properties),
+        *plugins.refusals(settings.limits),
+        *limit_refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
+        *rule_refusals(settings.rules, registry.properties),
+        *zstd.refusals(settings.rules),
+        *filter(None, [fleet_refusal(settings.fleet)]),
+    ]
+    if problems:
+        raise SettingsError(problems)
