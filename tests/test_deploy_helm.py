@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+import temp_file_manager
 from command_line import SETTINGS
 from monitoring import tool
-from places import DEPLOY, ROOT
+from places import DEPLOY
 from temp_file_manager.settings import Settings
 
 CHART = DEPLOY / "helm" / "temp-file-manager"
@@ -295,7 +295,7 @@ def test_what_cannot_be_is_refused(values: dict[str, Any], why: str) -> None:
 
 
 def test_it_is_of_the_packages_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = temp_file_manager.__version__
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["version"] == chart["appVersion"] == version
     assert re.fullmatch(r"aiecs/temp-file-manager:\d+\.\d+\.\d+", container(pod("nothing"))["image"])
