@@ -14,7 +14,7 @@ from temp_file_manager.errors import TempFileError
 from temp_file_manager.records import Outcome, Status
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sessions import Session
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 if TYPE_CHECKING:
     from temp_file_manager.settings import Settings
@@ -89,7 +89,7 @@ def measure_failed(error: Exception) -> None:
 
 def adopted(files: int, root: str, *, in_full: bool) -> None:
     """Say that files were put on record; of a part of a directory, of which there may be many a minute, quietly."""
-    logger.log(logging.INFO if in_full else logging.DEBUG, f"Adopted {files} files from {printable(root)}")
+    logger.log(logging.INFO if in_full else logging.DEBUG, f"Adopted {count(files, 'file')} from {printable(root)}")
 
 
 def watch_failed(error: Exception) -> None:

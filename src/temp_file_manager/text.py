@@ -73,6 +73,12 @@ def human_size(count: int | None) -> str:
     return f"{count / _STEP**power:.1f} {_UNITS[power - 1]}"
 
 
+def count(number: int, what: str) -> str:
+    """Return ``1 file``, ``2 files``, ``2 directories``."""
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"
+
+
 def ordinal(number: int) -> str:
     """Write a place in an order: ``1st``, ``22nd``, ``1,003rd``."""
     teens = number % 100 in (11, 12, 13)

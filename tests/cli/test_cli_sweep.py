@@ -203,9 +203,10 @@ class Drawn:
     def start(self) -> None:
         self.said.append("start")
 
-    def update(self, task: int, *, counts: str) -> None:
+    def update(self, task: int, *, counts: str, completed: int, total: int) -> None:
         assert task == 7
-        self.said.append(counts)
+        self.said.append(counts.rpartition(", ")[0])
+        self.reached = completed, total
 
     def stop(self) -> None:
         self.said.append("stop")
@@ -220,7 +221,7 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
         drawn.append(Drawn(**options))
         return drawn[-1]
 
-    parts = SimpleNamespace(Progress=make, BarColumn=str, TextColumn=str, TimeElapsedColumn=str)
+    parts = SimpleNamespace(Progress=make, BarColumn=str, TextColumn=str, TimeRemainingColumn=str)
     modules: dict[str, Any] = {
         "rich.console": SimpleNamespace(Console=lambda **options: options),
         "rich.progress": parts,
@@ -235,8 +236,20 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
 def test_a_bar_is_drawn_on_a_terminal_and_goes(say: Say, stubborn: str, rich: Callable[[], list[Drawn]]) -> None:
     assert say("sweep", "--cleanup-batch-size", "2").lines[0].startswith("removed ")
     (drawn,) = rich()
-    assert drawn.said == ["start", "1 retired, 1 others", "2 retired, 1 others", "stop"]
+    assert drawn.said == ["start", "2 of 3 files, 0 B freed", "3 of 3 files, 0 B freed", "stop"]
+    assert drawn.reached == (3, 3)
     assert drawn.options == {"console": {"stderr": True}, "transient": True}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (10.0, "1,000 of 2,500 files, 4.0 MiB freed, 100 a second"),
+        (0.0, "1,000 of 2,500 files, 4.0 MiB freed, 0 a second"),
+    ],
+)
+def test_a_bar_tells_of_how_many_how_much_and_how_fast(seconds: float, told: str) -> None:
+    assert progress.words(1000, 2500, 1 << 22, seconds) == told
 
 
 @pytest.mark.parametrize("flag", ["--quiet", "--json", "--dry-run"])

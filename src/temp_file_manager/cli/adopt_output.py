@@ -6,7 +6,7 @@ from collections.abc import Callable
 from temp_file_manager.adopt.plan import Adoption, Plan
 from temp_file_manager.adopt.survey import By, Chosen, Passed
 from temp_file_manager.cli import render
-from temp_file_manager.text import human_size, json_number, span
+from temp_file_manager.text import count, human_size, json_number, span
 
 
 def namer(
@@ -40,20 +40,18 @@ def tell(plan: Plan, rule: Callable[[Chosen], str], args: argparse.Namespace) ->
     if args.json:
         render.as_json(_plan(plan, args), indent=None)
         return
-    render.line(
-        f"{plan.wanted.directory}: {render.count(plan.files, _what(args))}, {human_size(plan.size)}, can be adopted."
-    )
+    render.line(f"{plan.wanted.directory}: {count(plan.files, _what(args))}, {human_size(plan.size)}, can be adopted.")
     if plan.again:
         render.line(f"  {plan.again} of them were adopted before and have been touched since: their age starts anew.")
     if plan.files:
         _tell_oldest(plan, rule)
         render.line(f"  Older than {span(plan.max_age)}, and due now: {plan.due}, {human_size(plan.due_size)}.")
     for name, number in plan.ruled.items():
-        render.line(f"  By the rule {name}, which says when they are due: {render.count(number, 'file')}.")
+        render.line(f"  By the rule {name}, which says when they are due: {count(number, 'file')}.")
     for text in _why_none_is_due(plan, args):
         render.line(f"  {text}")
     if args.prune:
-        render.line(f"  Empty already, and as old: {render.count(plan.empty, 'directory')}.")
+        render.line(f"  Empty already, and as old: {count(plan.empty, 'directory')}.")
     for reason, number in _by_number(plan):
         render.line(f"  Passed by: {number} {reason}")
     if not args.yes:
@@ -87,7 +85,7 @@ def _why_none_is_due(plan: Plan, args: argparse.Namespace) -> list[str]:
         told.append(f"Nothing is due: the oldest is {span(plan.oldest_age)} old, and may live {span(plan.max_age)}.")
     if plan.by_mtime_alone and plan.wanted.by is By.CHANGE:
         told.append(
-            f"{render.count(plan.by_mtime_alone, 'file')} not due, though last written longer ago: made, moved or"
+            f"{count(plan.by_mtime_alone, 'file')} not due, though last written longer ago: made, moved or"
             f" changed here since. find -mtime counts the last writing alone; so does --by mtime."
         )
     return told
@@ -99,7 +97,7 @@ def adopted(done: Adoption, args: argparse.Namespace) -> None:
         numbers = {"registered": done.registered, "bytes": done.size, "again": done.again}
         render.as_json(numbers | {"keep_adopting": args.keep_adopting, "watch": args.watch}, indent=None)
         return
-    render.line(f"{render.count(done.registered, _what(args))} put on record, {human_size(done.size)}.")
+    render.line(f"{count(done.registered, _what(args))} put on record, {human_size(done.size)}.")
     if args.keep_adopting:
         when = ", as soon as it is there," if args.watch else ""
         render.line(f"From now on run adopts what is new there{when} until adopt --forget {done.directory}")

@@ -2,12 +2,15 @@
 
 import math
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Self
 
 from temp_file_manager.cli import render
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.events import Event, RecordsSettled
+from temp_file_manager.records import Status
+from temp_file_manager.text import human_size
 
 PATIENCE = 1.0
 """Seconds that nobody needs a bar for."""
@@ -26,28 +29,33 @@ def _seen() -> bool:
 class Bar:
     """A hook that shows on standard error how far a sweep is; gone when the sweep is over.
 
-    How much is due is not known beforehand, as counting it would take about as long: it pulses, and counts.
+    How much there is to do is counted when it is first drawn: of a sweep that is over in a moment nobody wants to know.
     """
 
     def __init__(self) -> None:
-        self._from = SystemClock.elapsed() + PATIENCE
+        self.left: Callable[[], int] = lambda: 0  # whoever opens the registry says how to count
+        self._began = SystemClock.elapsed()
+        self._from = self._began + PATIENCE
         self._drawn: Any = None
-        self._retired = self._others = 0
+        self._done = self._bytes = self._total = 0
 
     def __call__(self, event: Event) -> None:
         """Count the outcomes of a chunk, and draw."""
         if not isinstance(event, RecordsSettled):
             return
-        retired = sum(outcome.retired for outcome in event.outcomes)
-        self._retired += retired
-        self._others += len(event.outcomes) - retired
+        self._done += len(event.outcomes)
+        self._bytes += sum(outcome.record.room or 0 for outcome in event.outcomes if outcome.status is Status.REMOVED)
         if self._drawn is None and SystemClock.elapsed() >= self._from:
             try:
                 self._drawn = _draw()
+                self._total = self._done + self.left()
             except ImportError:
                 self._from = math.inf
         if self._drawn is not None:
-            self._drawn.update(self._drawn.task_ids[0], counts=f"{self._retired} retired, {self._others} others")
+            self._total = max(self._total, self._done)  # more has come due meanwhile
+            told = words(self._done, self._total, self._bytes, SystemClock.elapsed() - self._began)
+            task = self._drawn.task_ids[0]
+            self._drawn.update(task, completed=self._done, total=self._total, counts=told)
 
     def __enter__(self) -> Self:
         return self
@@ -57,10 +65,16 @@ class Bar:
             self._drawn.stop()
 
 
+def words(done: int, total: int, size: int, seconds: float) -> str:
+    """Return how far a sweep is, in words: files, of how many, what they took on the disk, and how many a second."""
+    rate = done / seconds if seconds > 0 else 0.0
+    return f"{done:,} of {total:,} files, {human_size(size)} freed, {rate:,.0f} a second"
+
+
 def _draw() -> Any:
     # By name: a type checker needs no rich, nor does anybody who only imports this.
     console, parts = import_module("rich.console"), import_module("rich.progress")
-    columns = (parts.BarColumn(), parts.TextColumn("{task.fields[counts]}"), parts.TimeElapsedColumn())
+    columns = (parts.BarColumn(), parts.TextColumn("{task.fields[counts]}"), parts.TimeRemainingColumn())
     drawn = parts.Progress(*columns, console=console.Console(stderr=True), transient=True)
     drawn.add_task("", total=None, counts="")
     drawn.start()

@@ -91,12 +91,6 @@ def beginning(raw: bytes) -> str:
     return os.fsdecode(raw[:_BEGINNING]) + ("…" if len(raw) > _BEGINNING else "")
 
 
-def count(number: int, what: str) -> str:
-    """Return ``1 file``, ``2 files``, ``2 directories``."""
-    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{number} {what if number == 1 else many}"
-
-
 def on_terminal() -> bool:
     """Say whether a person reads standard output."""
     return sys.stdout is not None and sys.stdout.isatty()

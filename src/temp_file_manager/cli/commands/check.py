@@ -7,6 +7,7 @@ from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager
 from temp_file_manager.inspection.check import check
 from temp_file_manager.reports import Finding
+from temp_file_manager.text import count
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -45,6 +46,6 @@ def _tell(findings: tuple[Finding, ...]) -> None:
         render.line(f"  {'fixed: ' if finding.fixed else ''}{finding.explanation}")
     fixed = sum(finding.fixed for finding in findings)
     if findings:
-        render.line(f"{render.count(len(findings), 'finding')}, {fixed} fixed.")
+        render.line(f"{count(len(findings), 'finding')}, {fixed} fixed.")
     else:
         render.line("Nothing found.")

@@ -19,6 +19,7 @@ from temp_file_manager.registry.schemes import SQLITE, Address, open_registry, p
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute
 from temp_file_manager.storage.shared_volume import SharedVolume
+from temp_file_manager.text import count
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -134,4 +135,4 @@ def _tell(checks: tuple[Check, ...]) -> None:
         if check.advice:
             render.line(f"{'':<9}do: {check.advice}")
     counts = [sum(check.level is level for check in checks) for level in (Level.WARNING, Level.PROBLEM)]
-    render.line(f"{render.count(counts[0], 'warning')}, {render.count(counts[1], 'problem')}.")
+    render.line(f"{count(counts[0], 'warning')}, {count(counts[1], 'problem')}.")

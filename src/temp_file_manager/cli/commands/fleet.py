@@ -11,7 +11,7 @@ from temp_file_manager.fleet.host import SEEN, Host
 from temp_file_manager.fleet.policy import Policy
 from temp_file_manager.fleet.view import BYTES, OVERDUE, View, look, refusal
 from temp_file_manager.settings import values
-from temp_file_manager.text import human_size, span, timestamp
+from temp_file_manager.text import count, human_size, span, timestamp
 
 if TYPE_CHECKING:
     from temp_file_manager.fleet.centre import Centre
@@ -178,8 +178,8 @@ def _tell_people(view: View) -> None:
             ("overdue", "files", "size", "failed", "swept", "seen", "health", "team", "host", "scope"),
             [_row(host) for host in view.hosts],
         )
-        scopes, hosts = render.count(totals.scopes, "scope"), render.count(totals.hosts, "host")
-        files = f"{render.count(totals.records, 'file')}, {human_size(totals.bytes)}"
+        scopes, hosts = count(totals.scopes, "scope"), count(totals.hosts, "host")
+        files = f"{count(totals.records, 'file')}, {human_size(totals.bytes)}"
         render.line(f"{scopes} of {hosts}: {files}; {totals.late} overdue, {totals.missing} not seen.")
     for host in view.missing:
         render.line(f"Not seen for {span(host.seen_ago)}: {host.host}, {host.scope}")

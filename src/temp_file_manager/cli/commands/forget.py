@@ -2,10 +2,11 @@
 
 import argparse
 
-from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli import options, paths
 from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registering.on_record import on_record
+from temp_file_manager.text import count
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -41,4 +42,4 @@ def _forget(manager: TempFileManager, batch: list[str]) -> Answer:
 
 def _summary(total: Total) -> tuple[dict[str, object], str]:
     counts: dict[str, object] = {"forgotten": total.done, "not_registered": total.refused}
-    return counts, f"{render.count(total.done, 'record')} forgotten; no file was touched."
+    return counts, f"{count(total.done, 'record')} forgotten; no file was touched."

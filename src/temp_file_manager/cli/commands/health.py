@@ -13,7 +13,7 @@ from temp_file_manager.inspection.health import Grade, Health
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_rules import refuse_unsafe
 from temp_file_manager.storage.paths import nearest_existing
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 EXIT = {Grade.HEALTHY: 0, Grade.DEGRADED: 1, Grade.UNHEALTHY: 2}
 
@@ -47,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
         for reason in found.reasons:
             render.line(f"{found.status}: {reason}")
     else:
-        render.line(f"{found.status}: {render.count(found.records or 0, 'record')} in {found.base_dir}")
+        render.line(f"{found.status}: {count(found.records or 0, 'record')} in {found.base_dir}")
     return EXIT[found.status]
 
 

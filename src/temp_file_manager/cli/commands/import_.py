@@ -17,6 +17,7 @@ from temp_file_manager.registering.register import Found, Judge, anything
 from temp_file_manager.storage.identity import Examiner, same_file
 from temp_file_manager.storage.kernel.statx import Seen
 from temp_file_manager.storage.own_files import OWN_DIRECTORY, QUARANTINE, OwnFiles
+from temp_file_manager.text import count
 
 LONGEST_LINE = 1 << 20
 """Bytes; a path's worth of escapes and many tags."""
@@ -56,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         render.as_json({"imported": imported, "refused": refuse.count}, indent=None)
     else:
-        render.line(f"{render.count(imported, 'record')} imported, {refuse.count} refused.")
+        render.line(f"{count(imported, 'record')} imported, {refuse.count} refused.")
     return 1 if refuse.count else 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import logging_to, open_manager
 from temp_file_manager.cli.options import UsageError
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 MOST_WORDS = 2
 
@@ -104,8 +104,8 @@ def _sweep(args: argparse.Namespace) -> int:
     else:
         would = " would be" if report.dry_run else ""
         failed = f", {report.failed} not ({', '.join(code for code, _ in report.reasons)})" if report.failed else ""
-        left = f"; {render.count(report.left, 'key')} of others left alone" if report.left else ""
-        render.line(f"{render.count(report.removed, 'object')}{would} deleted{printable(failed)}{left}.")
+        left = f"; {count(report.left, 'key')} of others left alone" if report.left else ""
+        render.line(f"{count(report.removed, 'object')}{would} deleted{printable(failed)}{left}.")
     return 1 if report.failed else 0
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 
-from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli import options, paths
 from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registering.pin import GONE, pin_all, unpin_all
-from temp_file_manager.text import span
+from temp_file_manager.text import count, span
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
         counts = {"pinned": total.done, "refused": total.refused, "ttl": args.ttl}
         until = "until unpin" if args.ttl is None else f"for {span(args.ttl)}"
         refused = f", {total.refused} refused" if total.refused else ""
-        return counts, f"{render.count(total.done, 'file')} pinned {until}{refused}."
+        return counts, f"{count(total.done, 'file')} pinned {until}{refused}."
 
     return work_through(args, pin, summary)
 
@@ -74,6 +74,6 @@ def execute_unpin(args: argparse.Namespace) -> int:
 
     def summary(total: Total) -> tuple[dict[str, object], str]:
         counts: dict[str, object] = {"unpinned": total.done, "not_registered": total.refused}
-        return counts, f"{render.count(total.done, 'file')} unpinned."
+        return counts, f"{count(total.done, 'file')} unpinned."
 
     return work_through(args, unpin, summary)

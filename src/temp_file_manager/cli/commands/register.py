@@ -5,12 +5,13 @@ import functools
 import math
 
 from temp_file_manager import logs
-from temp_file_manager.cli import options, paths, render
+from temp_file_manager.cli import options, paths
 from temp_file_manager.cli.options import UsageError
 from temp_file_manager.cli.targets import Answer, Total, work_through
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.registering.register import anything
 from temp_file_manager.storage.kernel.process_identity import identity_of
+from temp_file_manager.text import count
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -96,4 +97,4 @@ def _summary(what: str, total: Total) -> tuple[dict[str, object], str]:
     }
     more = {"refused": total.refused, "larger than size_limit": total.oversized}
     but = "".join(f", {number} {what}" for what, number in more.items() if number)
-    return counts, f"{render.count(total.done, what)} registered{but}."
+    return counts, f"{count(total.done, what)} registered{but}."

@@ -21,7 +21,7 @@ from temp_file_manager.inspection.rules import rules
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.settings import Settings
 from temp_file_manager.sweeping.scheduler import LIMITS, SWEEP
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -150,8 +150,8 @@ def _ended(name: str, manager: TempFileManager, removed: int, *, as_json: bool) 
         render.as_json({"stopped_by": name} | counts, indent=None)
         return
     records = "still registered" if outlive else "no longer registered, as records were in memory"
-    known = trouble if registered is None else f"{render.count(registered, 'file')} {records}"
-    what = render.count(removed, "file") if removed else "nothing"
+    known = trouble if registered is None else f"{count(registered, 'file')} {records}"
+    what = count(removed, "file") if removed else "nothing"
     render.line(f"Stopped by {name}: {known}; {what} removed on the way out.")
 
 

@@ -15,7 +15,7 @@ from temp_file_manager.registry.schemes import SQLITE, open_registry, told
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.shared_volume import SharedVolume
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -105,7 +105,7 @@ def _show(args: argparse.Namespace, settings: Settings, root: str) -> int:
         render.as_json(told, indent=None)
     else:
         state = absent or f"{settings.scope} is mounted at {printable(root)}"
-        render.line(f"{state[:1].upper()}{state[1:]}; {render.count(records, 'record')}.")
+        render.line(f"{state[:1].upper()}{state[1:]}; {count(records, 'record')}.")
     return 1 if absent else 0
 
 

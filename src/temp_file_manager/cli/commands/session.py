@@ -11,7 +11,7 @@ from temp_file_manager.inspection import describe
 from temp_file_manager.inspection.sessions import SessionStatus, sessions
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.sweeping.sessions import end_over
-from temp_file_manager.text import span, timestamp
+from temp_file_manager.text import count, span, timestamp
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -79,7 +79,7 @@ def _end(manager: TempFileManager, args: argparse.Namespace) -> int:
     if not found:
         return _unknown(args)
     due = manager.registry.end(found, manager.context.clock_guard.wall())
-    _tell(args, {"ended": found, "due": due}, f"Session {args.name!r} has ended: {render.count(due, 'file')} due.")
+    _tell(args, {"ended": found, "due": due}, f"Session {args.name!r} has ended: {count(due, 'file')} due.")
     return 0
 
 

@@ -7,7 +7,7 @@ from temp_file_manager.cli.open_manager import address_of, open_manager
 from temp_file_manager.inspection import describe
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Kind, Selection, TempFile
-from temp_file_manager.text import human_size, span
+from temp_file_manager.text import count, human_size, span
 
 AGES = (("1 minute", 60.0), ("1 hour", 3600.0), ("1 day", 86400.0), ("1 week", 604800.0))
 """Upper bounds of the counts by age, in seconds; what is older comes last."""
@@ -85,9 +85,9 @@ class _Counted:
             ("due now", str(self._due_now)),
             ("failed so far", str(self._failed)),
             *((f"  {name}", str(count)) for name, count in self._ages()),
-            ("known bytes", f"{human_size(self._bytes)} of {render.count(self._sized, 'file')}"),
+            ("known bytes", f"{human_size(self._bytes)} of {count(self._sized, 'file')}"),
             *(
-                (f"  {kind}", f"{human_size(size)} of {render.count(files, 'file')}")
+                (f"  {kind}", f"{human_size(size)} of {count(files, 'file')}")
                 for kind, (files, size) in self._apart.items()
                 if files
             ),

@@ -66,6 +66,8 @@ def execute(args: argparse.Namespace) -> int:
     hooks: list[Hook] = [teller] if bar is None else [bar, teller]
     opened = open_manager(args, hooks=hooks, unlogged=(logs.settled,), looking=args.dry_run)
     with opened as manager, bar or nullcontext():
+        if bar is not None:
+            bar.left = lambda: _left(manager.context, everything=args.all)
         if args.accept_clock:
             manager.context.clock_guard.accept()
         if not args.dry_run:
@@ -81,6 +83,12 @@ def execute(args: argparse.Namespace) -> int:
         )
     teller.end(report)
     return 1 if report.failed else 0
+
+
+def _left(context: Context, *, everything: bool) -> int:
+    """Return how many records a sweep may still take up."""
+    registry = context.registry
+    return registry.stats().records if everything else registry.forecast(context.due(), (0.0,)).files[0]
 
 
 def _protects(context: Context, args: argparse.Namespace) -> bool:

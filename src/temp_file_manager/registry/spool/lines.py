@@ -1,7 +1,7 @@
 """Lines that a spool writes to the log."""
 
 from temp_file_manager.logs import logger
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 
 def outage_began(address: str, file: str) -> None:
@@ -16,7 +16,7 @@ def outage_over(address: str, seconds: float) -> None:
 
 def drained(records: int, file: str) -> None:
     """Say that what waited for a server is on record there."""
-    logger.info(f"Put {records} records on record that waited in {printable(file)}")
+    logger.info(f"Put {count(records, 'record')} into the registry that waited in {printable(file)}")
 
 
 def stuck(file: str, error: Exception) -> None:
