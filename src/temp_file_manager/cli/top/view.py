@@ -210,7 +210,7 @@ def _files(picture: Picture) -> Layout:
         for item in found[name]:
             file = words.file(item, now)
             due = Text(file["due"], "red" if item["failures"] else "dim")
-            grid.add_row(file[figure], due, _path(item["path"], base))
+            grid.add_row(file[figure], due, _path(words.place(item), base))
         layout.add_split(Layout(_headed(name.capitalize(), grid)))
     return layout
 
