@@ -40,13 +40,15 @@ OVERLAPS = """() => {
             if (left.right > right.left + 1) found.push(`${before} is on ${after}`);
         }
     }
-    for (const panel of document.querySelectorAll(".panel, #figures > div, header, .heading, fieldset")) {
+    const apart = ".scroll, .uplot, .unseen, svg, pre";
+    for (const panel of document.querySelectorAll(".panel, #figures > div, header, .heading")) {
         if (!panel.checkVisibility()) continue;
         const bound = panel.getBoundingClientRect();
         for (const one of panel.querySelectorAll("*")) {
-            if (one.closest(".scroll, .uplot, .unseen, svg, pre") || !one.checkVisibility({ visibilityProperty: true })) continue;
+            if (one.closest(apart) || !one.checkVisibility({ visibilityProperty: true })) continue;
             const mine = one.getBoundingClientRect();
-            if (mine.width > 1 && mine.right > bound.right + 1) found.push(`${one.tagName}.${one.className} leaves ${panel.id}`);
+            const leaves = mine.width > 1 && mine.right > bound.right + 1;
+            if (leaves) found.push(`${one.tagName}.${one.className} leaves ${panel.id}`);
         }
     }
     const page = document.scrollingElement;

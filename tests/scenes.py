@@ -1,6 +1,7 @@
 """Scenes: registries with so many files as a page is to be looked at with, all told anew from the same numbers."""
 
 import errno
+import json
 import math
 import os
 import random
@@ -42,8 +43,8 @@ def scene(base: Path, count: int) -> TempFileManager:
             Rule("undo", age=AGE, quarantine=7 * AGE),
         ),
         limits=(
-            Limit("all", Measure.BYTES, Mark(max(count, 1) * 20e6), Mark(max(count, 1) * 18e6)),
-            Limit("room", Measure.FREE, Mark(2.0**30), Mark(1.5 * 2.0**30)),
+            Limit("all files", Measure.BYTES, Mark(count * 32e6), Mark(count * 28e6)),
+            Limit("disk", Measure.FREE, Mark(2.0**30), Mark(1.5 * 2.0**30)),
         ),
     )
     settings = settings if count else Settings()
@@ -53,6 +54,7 @@ def scene(base: Path, count: int) -> TempFileManager:
         _left(manager)
         _registered(manager, count, now)
         _in_quarantine(manager, now)
+        _sampled(manager, now)
     return manager
 
 
@@ -69,14 +71,21 @@ def _registered(manager: TempFileManager, count: int, now: float) -> None:
     for ago, files in sorted(waves.items(), reverse=True):
         at = now - ago * HOUR - 1800
         manager.registry.add(files, at)
-        if ago < 9:  # the record of what there was begins where the service did
-            History(manager.registry, FakeClock(wall=at)).sample()
     mine = [
         (f"{manager.base_dir}/exports/table-{n}.csv", None, 5_000_000, ("export",), None, 5_000_000) for n in range(4)
     ]
     manager.registry.add(mine, now - 1200, session=session)
     paths = [path for files in waves.values() for path, *_ in files]
     manager.registry.keep(paths[:2], now + 5 * AGE)
+
+
+def _sampled(manager: TempFileManager, now: float) -> None:
+    """Write down how much there was, from where the service began, with a sweep now and then."""
+    stats = manager.registry.stats()
+    for back in range(40, 0, -1):
+        part = 1 - back / 90 + 0.05 * math.sin(back / 2) - 0.12 * (back in range(12, 17))
+        line = json.dumps([int(stats.records * part), int((stats.bytes or 0) * part**1.3)])
+        manager.registry.write("samples.60", line, now - 60 * back, keep=1440)
 
 
 def _in_quarantine(manager: TempFileManager, now: float) -> None:

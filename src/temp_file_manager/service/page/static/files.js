@@ -93,7 +93,8 @@ function fileRow(item, base, wide) {
 
 function leftRow(item, base) {
   const { button, cell } = name(item, base);
-  return opening(button, make("tr", {}, cell, make("td", { class: "what" }), make("td", { class: "cause" })), item, 3);
+  cell.append(make("div", { class: "cause note" }));
+  return opening(button, make("tr", {}, cell, make("td", { class: "number what" })), item, 2);
 }
 
 /** A row that tells more when it is opened: then the service looks at the file itself. */

@@ -26,12 +26,14 @@ function draw() {
   keyed(one("#makers"), rows, (row) => row.key, (row) => makerRow(row, base), (body, row) => {
     say(one(".files", body), count(row.files));
     say(one(".size", body), row.bytes === null ? "" : bytes(row.bytes));
-    say(one(".part", body), `${Math.round((100 * amount(row)) / all)} %`);
+    say(one(".part", body), percent(amount(row) / all));
     one(".bar", body).style.width = `${(100 * amount(row)) / most}%`;
   });
   say(one("#makers-note"), notes(makers, records).join("; "));
   for (const button of one("#makers-sorts").children) mark(button, "aria-pressed", String(button.dataset.sort === sort));
 }
+
+const percent = (part) => (part > 0 && part < 0.01 ? "< 1 %" : `${Math.round(100 * part)} %`);
 
 function notes(makers, records) {
   const told = [];
