@@ -69,7 +69,7 @@ class Watch:
         self._expected = expected
         context.on("request", lambda request: self._request(request.url))
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.problems.append(f"error: {error.error}"))
+        context.on("weberror", lambda error: self.problems.append(f"error: {error.error.stack}"))
         context.on("dialog", self._dialog)
 
     def _request(self, url: str) -> None:

@@ -135,7 +135,7 @@ class TestOutlook:
         pinned, held, due = (make(manager, size) for size in (3, 2, 1))
         manager.registry.keep([pinned], NOW + 1000)
         clock.advance(AGE + 1)
-        with manager.hold([held]):
+        with manager.hold(held):
             found: Any = outlook(manager.context)
         assert [part["files"] for part in found["forecast"]] == [1, 0, 0, 1, 0, 0, 0, 1]
         assert {item["path"]: item["state"] for item in found["oldest"]} == {pinned: "pinned", held: "held", due: "now"}

@@ -105,9 +105,15 @@ function opening(button, row, item, columns) {
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-expanded") !== "true") return;
     const story = await read(`v1/files/why?path=${named(item.path)}`).catch(() => null);
-    say(why, story ? `The next sweep: ${sentence(story.run.outcome)}, ${sentence(story.run.reason)}.` : "");
+    say(why, story ? told(story.run) : "");
   });
   return body;
+}
+
+/** What the next sweep makes of a file, as things are now. */
+function told({ outcome, reason }) {
+  const done = outcome === null ? "A sweep now leaves it alone" : `A sweep now: ${outcome}`;
+  return `${done}${reason ? `: ${sentence(reason)}` : ""}.`;
 }
 
 /** A path as a query has it; bytes that are no UTF-8 come as lone surrogates, and go as they were. */
