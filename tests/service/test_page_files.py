@@ -18,7 +18,7 @@ from serving import TOKEN, Client
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection import makers as makers_module
 from temp_file_manager.inspection import overview
-from temp_file_manager.records import Kind, Nature
+from temp_file_manager.records import Kind, Measured, Nature
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.service.app import build
 from temp_file_manager.service.http.server import Server
@@ -49,6 +49,7 @@ def make(
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_bytes(bytes(size))
     manager.register_file(path, ttl=ttl, tags=tags)
+    manager.registry.measured([Measured(record, size) for record in manager.registry.get([str(path)]).values()])
     return str(path)
 
 
