@@ -74,10 +74,10 @@ def settled(page: Page, count: int) -> None:
 
 def pictures(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Make all pictures; yield each with what lies on what in it."""
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as place:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="my-app-") as place:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
         for count in COUNTS:
-            base = Path(place, f"app-{count}")
+            base = Path(place, str(count), "temp")
             with closing(scene(base, count)) as manager, service(manager) as client:
                 for scheme in SCHEMES:
                     for width in WIDTHS:
