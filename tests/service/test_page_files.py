@@ -68,6 +68,7 @@ def test_who_makes_the_files(
     expect(page.locator("#makers tbody")).to_have_count(2)
     assert rows(page, "makers") == ["cache 2 3.9 KiB 98 %", "the base directory itself 1 100 B 2 %"]
     expect(page.locator("#makers-note")).to_have_text("")
+    expect(page.locator("#makers th[aria-sort=descending]")).to_have_text("Size")
     buttons.nth(1).click()
     expect(page.locator("#makers tbody").first).to_contain_text("x")
     assert rows(page, "makers") == [

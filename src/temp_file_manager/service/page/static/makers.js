@@ -30,6 +30,9 @@ function draw() {
     one(".bar", body).style.width = `${(100 * amount(row)) / most}%`;
   });
   say(one("#makers-note"), notes(makers, records).join("; "));
+  const [files, size] = document.querySelectorAll("#makers thead .number");
+  mark(files, "aria-sort", sized ? "none" : "descending");
+  mark(size, "aria-sort", sized ? "descending" : "none");
   for (const button of one("#makers-sorts").children) mark(button, "aria-pressed", String(button.dataset.sort === sort));
 }
 

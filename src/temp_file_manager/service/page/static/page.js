@@ -136,6 +136,9 @@ function choose(button) {
 
 function sort(button) {
   order = button.dataset.order;
+  for (const head of document.querySelectorAll("#hosts [data-order]")) {
+    head.setAttribute("aria-sort", head.dataset.order === order ? "descending" : "none");
+  }
   for (const other of one("#fleet-orders").children) other.setAttribute("aria-pressed", String(other === button));
   fleet().catch(() => {});
 }
