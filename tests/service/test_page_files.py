@@ -133,7 +133,7 @@ def test_due_and_not_removed(manager: TempFileManager, client: Client, visit: Vi
 
 def test_search(manager: TempFileManager, client: Client, visit: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service looks at some records for an answer, and is asked again."""
-    monkeypatch.setattr(files_module, "_SEARCHED", 1000)
+    monkeypatch.setattr(files_module, "SEARCHED", 1000)
     files = [(f"{manager.base_dir}/{n % 7}/file-{n}", None, n, (), None, None) for n in range(5000)]
     manager.registry.add(files, time.time() - 60)
     make(manager, "sub/Needle-1", tags=("pin",))

@@ -28,7 +28,7 @@ from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute, absolute_all
 
-_SEARCHED = 50_000
+SEARCHED = 50_000
 """Records that are looked at for one answer: some tenths of a second's work, whatever is on record."""
 
 Filter = Callable[[TempFile], bool]
@@ -73,7 +73,7 @@ class Files:
             page = context.registry.page(due if only_due else None, now=now, limit=limit, after=after)
             looked_at += len(page.records)
             found, after = [record for record in page.records if wanted(record)], page.cursor
-            if found or after is None or looked_at >= _SEARCHED:
+            if found or after is None or looked_at >= SEARCHED:
                 break
         return {
             "files": [describe.described(record, due) for record in found],
