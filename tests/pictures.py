@@ -58,6 +58,21 @@ OVERLAPS = """() => {
 """What lies on what must be beside it, or leaves its panel; and whether the page scrolls sideways."""
 
 
+HAS_FONT = """font => {
+    const text = document.createElement("span");
+    text.textContent = "illimitable WWW";
+    document.body.append(text);
+    const width = (family) => {
+        text.style.fontFamily = family;
+        return text.getBoundingClientRect().width;
+    };
+    const [found, other] = [width(`"${font}", monospace`), width("monospace")];
+    text.remove();
+    return found !== other;
+}"""
+"""Whether a font is there: else its text would be as wide as the next one's."""
+
+
 def write_in(page: Page, font: str) -> None:
     """Let a page be written in a font, whatever the machine has for its own."""
     page.evaluate('font => { document.body.style.fontFamily = `"${font}", sans-serif` }', font)
