@@ -11,6 +11,7 @@ from temp_file_manager import TempFileManager
 from temp_file_manager.inspection import makers as makers_module
 from temp_file_manager.inspection.makers import MOST, makers
 from temp_file_manager.records import Kind, Nature
+from temp_file_manager.registry.groups import Groups
 from temp_file_manager.testing import NOW
 
 
@@ -93,3 +94,10 @@ def test_in_memory_there_are_counts(tmp_path: Path) -> None:
         manager.files["/a/1"] = NOW
         found: Any = makers(manager.context)
     assert found["directories"] == [{"name": "/a", "files": 1, "bytes": None}]
+
+
+def test_a_registry_that_says_no_more_looks_at_its_records(manager: TempFileManager) -> None:
+    add(manager, "a/1", 10, ("x",))
+    add(manager, "a/2", 20)
+    assert Groups.groups(manager.registry, 10) == manager.registry.groups(10)
+    assert Groups.groups(manager.registry, 1) == manager.registry.groups(1)
