@@ -137,7 +137,7 @@ class TestOutlook:
         clock.advance(AGE + 1)
         with manager.hold(held):
             found: Any = outlook(manager.context)
-        assert [part["files"] for part in found["forecast"]] == [1, 0, 0, 1, 0, 0, 0, 1]
+        assert [part["files"] for part in found["forecast"]] == [1, 0, 1, 0, 0, 0, 0, 1]
         assert {item["path"]: item["state"] for item in found["oldest"]} == {pinned: "pinned", held: "held", due: "now"}
 
     def test_times_that_no_calendar_has(self, manager: TempFileManager) -> None:
