@@ -32,6 +32,7 @@ docs: $(VENV)/.docs
 
 pictures: $(VENV)/.dev
 	@$(BIN)/python -m docs.pictures
+	@PYTHONPATH=tests:. $(BIN)/python -m pictures build/pictures
 
 # What is published: see docs/releasing.md.
 dist: $(VENV)/.dev

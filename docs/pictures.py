@@ -1,27 +1,20 @@
-"""The pictures in the README and on these pages: ``make pictures`` takes them of an hour that is made up.
+"""The picture of ``top`` in the README and on these pages, of an hour that is made up; see ``make pictures``.
 
 The base directory is a real one, and so are files, records and sweeps; only the clock is turned.
 """
 
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
-from playwright.sync_api import ViewportSize, sync_playwright
 from rich.console import Console
 
 from temp_file_manager import Settings, TempFileManager, jobs
-from temp_file_manager.cli.top.look import Lookout
+from temp_file_manager.cli.top.choices import Question
+from temp_file_manager.cli.top.look import Lookout, Scene
 from temp_file_manager.cli.top.view import draw
 from temp_file_manager.clock import SystemClock
 from temp_file_manager.testing import FakeClock
@@ -30,7 +23,6 @@ FOLDER = Path(__file__).with_name("pictures")
 MINUTES, SWEEP_EVERY = 60, 5
 MOST = 200 * 2**20
 COLUMNS, LINES = 112, 34
-DESK: ViewportSize = {"width": 1280, "height": 860}
 
 # Name, bytes, minutes that it may live, how many a minute, and its tag.
 KINDS = (
@@ -65,42 +57,14 @@ def top(base: str, clock: FakeClock) -> str:
     console = Console(record=True, width=COLUMNS, height=LINES, file=StringIO(), force_terminal=True)
     with closing(Lookout(settings, clock)) as lookout:
         *_, picture = lookout.look()
-    console.print(draw(console, picture, 2.0))
+        scene = Scene(picture, listing=lookout.list(Question()))
+    console.print(draw(console, scene, 2.0))
     svg = console.export_svg(title="temp-file-manager top", unique_id="top")
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # rich's font would come from elsewhere
 
 
-@contextmanager
-def served(base: str) -> Iterator[str]:
-    """Yield the address of the page that ``run`` serves."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    environ = {**os.environ, "TEMP_FILE_BASE_DIR": base, "TEMP_FILE_HTTP_PORT": port, "TEMP_FILE_MAX_BYTES": str(MOST)}
-    service = subprocess.Popen([sys.executable, "-m", "temp_file_manager", "run"], env=environ)
-    try:
-        while service.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/livez"):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        service.terminate()
-        service.wait()
-
-
-def page(address: str, file: Path) -> None:
-    """Take a picture of the page."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        tab = browser.new_page(viewport=DESK)
-        tab.goto(address)
-        tab.wait_for_timeout(3000)  # what it shows first, and then the outlook
-        tab.screenshot(path=file)
-        browser.close()
-
-
 def main() -> None:
-    """Take them all."""
+    """Take it."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tfm-") as folder:
         base = os.path.join(folder, "my_app")
@@ -108,8 +72,6 @@ def main() -> None:
         clock = FakeClock(now.wall() - MINUTES * 60, now.elapsed() - MINUTES * 60)
         made_up(base, clock)
         (FOLDER / "top.svg").write_text(top(base, clock))
-        with served(base) as address:
-            page(address, FOLDER / "page.png")
 
 
 if __name__ == "__main__":

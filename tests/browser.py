@@ -28,13 +28,25 @@ Visit = Callable[..., Page]
 expect.set_options(timeout=SECONDS * 1000)
 
 
+def chromium() -> str:
+    """Return where Chromium is.
+
+    Raises:
+        LookupError: it is not on the PATH.
+    """
+    found = shutil.which("chromium")
+    if found is None:
+        raise LookupError("no chromium on the PATH: nothing of the page was tried")
+    return found
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for a module's tests."""
-    found = shutil.which("chromium")
-    if found is None:
-        missing = "no chromium on the PATH: nothing of the page was tried"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    try:
+        found = chromium()
+    except LookupError as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield browser
@@ -57,7 +69,7 @@ class Watch:
         self._expected = expected
         context.on("request", lambda request: self._request(request.url))
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.problems.append(f"error: {error.error}"))
+        context.on("weberror", lambda error: self.problems.append(f"error: {error.error.stack}"))
         context.on("dialog", self._dialog)
 
     def _request(self, url: str) -> None:

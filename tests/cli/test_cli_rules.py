@@ -378,7 +378,7 @@ def test_run_says_it_once_at_the_start(
 ) -> None:
     with closing(TempFileManager(ruled, registry="sqlite:")) as manager:
         put(manager, *files(ruled, "a.svg"), "charts", None)
-    monkeypatch.setattr("temp_file_manager.cli.commands.run._arrived", lambda _: 15)
+    monkeypatch.setattr("temp_file_manager.cli.commands.run._arrived", lambda *_: 15)
     assert cli.main(["run", "--http-port", "off"]) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if "Rule " in line]
     assert len(told) == 2

@@ -236,7 +236,7 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Drawn]]:
 def test_a_bar_is_drawn_on_a_terminal_and_goes(say: Say, stubborn: str, rich: Callable[[], list[Drawn]]) -> None:
     assert say("sweep", "--cleanup-batch-size", "2").lines[0].startswith("removed ")
     (drawn,) = rich()
-    assert drawn.said == ["start", "2 of 3 files, 0 B freed", "3 of 3 files, 0 B freed", "stop"]
+    assert drawn.said == ["start", "2 of 3 files, 4.0 KiB freed", "3 of 3 files, 8.0 KiB freed", "stop"]
     assert drawn.reached == (3, 3)
     assert drawn.options == {"console": {"stderr": True}, "transient": True}
 

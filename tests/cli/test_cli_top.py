@@ -133,6 +133,27 @@ LIMITS = {
 }  # fmt: skip
 
 
+def test_what_is_kept_is_not_now() -> None:
+    """And a file in quarantine is told by where it was."""
+    item = {
+        "path": "/b/own/1",
+        "registered_at": 0,
+        "due_at": 5,
+        "size": 1,
+        "failures": 0,
+        "kind": "file",
+        "origin": None,
+    }
+    assert [words.file(item | {"state": state}, 100.0)["due"] for state in ("now", "pinned", "held")] == [
+        "now",
+        "pinned",
+        "held",
+    ]
+    assert words.place(item) == "/b/own/1"
+    assert words.place(item | {"kind": "quarantined", "origin": "/b/was"}) == "/b/was"
+    assert words.place(item | {"kind": "compressed", "origin": "/b/was"}) == "/b/own/1"
+
+
 def test_limits() -> None:
     assert list(words.limits({"limits": LIMITS})) == [
         ("base", "bytes", "5.0 GiB", "at most 20.0 GiB", ""),

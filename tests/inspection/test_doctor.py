@@ -66,7 +66,7 @@ def test_a_base_in_use(used: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     checks = found(examine(used))
     assert tree(tmp_path) == before
-    assert ": 1 records here of 1, " in checks["registry"].found
+    assert ": 1 record here of 1, " in checks["registry"].found
     assert f"schema {len(MIGRATIONS)}, journal wal" in checks["registry"].found
     assert checks["reserve"].level is checks["clock"].level is checks["base directory"].level is Level.OK
     assert checks["clock"].found.endswith(", as expected")
@@ -118,7 +118,7 @@ def test_on_a_read_only_mount(used: Path) -> None:
         checks = found(examine(used))
         assert checks["writing"].level is checks["registry"].level is Level.PROBLEM
         assert "Read-only file system" in checks["writing"].found
-        assert ": 1 records here of 1, " in checks["registry"].found
+        assert ": 1 record here of 1, " in checks["registry"].found
         assert checks["write leases"].found == checks["birth times"].found == "could not be tried"
     assert found(examine(used))["writing"].level is Level.OK
 

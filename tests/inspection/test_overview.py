@@ -122,10 +122,23 @@ class TestOutlook:
             "size": 0 if keeps_sizes(manager) else None,
             "tags": ["x"],
             "failures": 0,
+            "state": "",
+            "kind": "file",
+            "origin": None,
         }
         assert found["oldest"][1]["due_at"] is None
         sizes = [item["size"] for item in found["largest"]]
         assert sizes == (list(range(TOP + 2, 2, -1)) if keeps_sizes(manager) else [])
+
+    def test_what_is_kept_is_not_due_now(self, manager: TempFileManager, clock: FakeClock) -> None:
+        """Nor is it said to be: as ``list`` and ``stats`` have it."""
+        pinned, held, due = (make(manager, size) for size in (3, 2, 1))
+        manager.registry.keep([pinned], NOW + 1000)
+        clock.advance(AGE + 1)
+        with manager.hold(held):
+            found: Any = outlook(manager.context)
+        assert [part["files"] for part in found["forecast"]] == [1, 0, 1, 0, 0, 0, 0, 1]
+        assert {item["path"]: item["state"] for item in found["oldest"]} == {pinned: "pinned", held: "held", due: "now"}
 
     def test_times_that_no_calendar_has(self, manager: TempFileManager) -> None:
         manager.files["/f/a"] = -math.inf

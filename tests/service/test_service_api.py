@@ -17,6 +17,7 @@ import pytest
 
 import serving as kit
 import temp_file_manager.service.api.events as live_module
+import temp_file_manager.service.api.files as files_module
 from serving import SECONDS, TOKEN, Answer, Client, service, serving, until
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError, RegistryFullError
@@ -197,6 +198,27 @@ def test_ten_thousand_paths(client: Client, manager: TempFileManager) -> None:
 
 
 @pytest.mark.parametrize("registry", ["sqlite:", "memory:"])
+def test_a_search(tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at so many records for an answer, finds what each has in its path or a tag, and goes on from there."""
+    monkeypatch.setattr(files_module, "SEARCHED", 4)
+    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, service(manager) as client:
+        for number in range(9):
+            path = Path(manager.base_dir, f"file-{number}")
+            path.touch()
+            manager.register_file(path, tags=("Needle",) if number == 8 else ())
+        found, looked_at, following = [], [], ""
+        while following is not None:
+            page = client.get(f"/v1/files?limit=2&contains=nEEdle{following and f'&after={following}'}").json
+            found += page["files"]
+            looked_at.append(page["looked_at"])
+            following = page["next"]
+        assert [Path(file["path"]).name for file in found] == ["file-8"]
+        assert looked_at[:3] == [4, 4, 1]
+        assert [Path(file["path"]).name for file in client.get("/v1/files?contains=E-3").json["files"]] == ["file-3"]
+        assert client.get("/v1/files?contains=nothing").json["files"] == []
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
 def test_pages(tmp_path: Path, registry: str) -> None:
     with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager, service(manager) as client:
         paths = make(manager, *"abcde")

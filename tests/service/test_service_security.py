@@ -202,6 +202,8 @@ def test_what_counts_as_this_machine() -> None:
 
 # -- pages of other sites
 
+ADDRESSES = ("10.0.0.1", "[::2]", "169.254.1.1")
+
 
 @pytest.mark.parametrize(
     "host",
@@ -212,12 +214,27 @@ def test_what_counts_as_this_machine() -> None:
     ],
 )  # fmt: skip
 def test_names_that_are_not_meant_are_refused(client: Client, remote: Client, host: str) -> None:
-    """As a page does that rebinds its own name to this machine's address."""
-    for one in (client, remote):
+    """As a page does that rebinds its own name to this machine's address; an address cannot be rebound."""
+    for one in (client, remote)[: 1 if host in ADDRESSES else 2]:
         for path in (*READS, "/", "/openapi.json", "/static/x", "/nothing"):
             assert_problem(one.get(path, token=TOKEN, Host=host), 421, "TEMP_FILE_HTTP_ALLOWED_HOSTS")
         assert_problem(one.post("/v1/sweep", {}, Host=host), 421)
         assert_problem(one.post("/login", {"token": TOKEN}, Host=host), 421)
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
+def test_a_service_at_all_addresses_goes_by_each_of_them(manager: TempFileManager, everywhere: str) -> None:
+    """As it is reached from another machine: the page, and the way in; no more than with any other name."""
+    with service(manager, http_host=everywhere) as remote:
+        for host in (*ADDRESSES, "192.168.7.8:8000"):
+            assert remote.get("/", Host=host).headers["content-type"].startswith("text/html")
+            assert_problem(remote.get("/v1/files", Host=host), 401)
+            assert remote.get("/v1/files", token=TOKEN, Host=host).status == 200
+            assert remote.post("/login", {"token": TOKEN}, None, Host=host).status == 204
+            assert_problem(remote.get("/", Host=host, Origin="http://evil.example"), 403)
+        assert_problem(remote.get("/", Host="evil.example"), 421, "TEMP_FILE_HTTP_ALLOWED_HOSTS")
+    with service(manager, http_host="10.1.2.3") as one_address:
+        assert_problem(one_address.get("/", Host="10.0.0.1"), 421)
 
 
 def test_probes_may_ask_by_address_and_by_no_other_name(client: Client, remote: Client) -> None:

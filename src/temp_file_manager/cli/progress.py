@@ -37,18 +37,19 @@ class Bar:
         self._began = SystemClock.elapsed()
         self._from = self._began + PATIENCE
         self._drawn: Any = None
-        self._done = self._bytes = self._total = 0
+        self._done = self._retired = self._bytes = self._total = 0
 
     def __call__(self, event: Event) -> None:
         """Count the outcomes of a chunk, and draw."""
         if not isinstance(event, RecordsSettled):
             return
         self._done += len(event.outcomes)
+        self._retired += sum(outcome.retired for outcome in event.outcomes)
         self._bytes += sum(outcome.record.room or 0 for outcome in event.outcomes if outcome.status is Status.REMOVED)
         if self._drawn is None and SystemClock.elapsed() >= self._from:
             try:
                 self._drawn = _draw()
-                self._total = self._done + self.left()
+                self._total = self._retired + self.left()  # the others are still on record
             except ImportError:
                 self._from = math.inf
         if self._drawn is not None:

@@ -19,7 +19,6 @@ from temp_file_manager.storage.kernel.space import room
 from temp_file_manager.storage.own_files import OWN_DIRECTORY
 from temp_file_manager.storage.paths import AnyPath, absolute, nearest_existing
 from temp_file_manager.sweeping import watermark
-from temp_file_manager.text import count
 
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 _GRANT_LEASE = (
@@ -284,11 +283,7 @@ class _Examination:
             advice = "let this user read it, or move it away and start anew: files that only it knew of stay"
             yield Check(name, Level.PROBLEM, str(error), "nothing can be registered or swept", advice)
             return
-        told = (
-            f"{path}: {count(found.records, 'record')} here of {found.all_records}, {found.size // 1024} KiB, "
-            f"schema {found.schema}, journal {found.journal}"
-        )
-        yield _usable(path, told, newer=found.is_newer)
+        yield _usable(path, f"{path}: {found.told}", newer=found.is_newer)
         yield _reserve(path)
         yield _watermark(found.clock, self._clock)
 

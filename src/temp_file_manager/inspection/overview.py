@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from temp_file_manager.context import Context
 from temp_file_manager.inspection import describe, health
 from temp_file_manager.inspection.limits import readings
+from temp_file_manager.inspection.makers import makers
 from temp_file_manager.inspection.sessions import statuses
+from temp_file_manager.inspection.unremoved import unremoved
 from temp_file_manager.records import CLEANED, RETIRED, Order, Selection, Status, TempFile
 from temp_file_manager.registry import Stats, counters
 from temp_file_manager.registry.contract import Records
@@ -41,6 +43,7 @@ def overview(context: Context) -> dict[str, object]:
     return {
         "at": context.clock.wall(),
         "version": VERSION,
+        "fleet": context.settings.fleet is not None,
         "health": health.examine(context).described(),
         "stats": counts(context),
         "disk": disk(context.base_dir),
@@ -106,7 +109,9 @@ def disk(directory: str) -> dict[str, int | None]:
 
 
 def outlook(context: Context) -> dict[str, object]:
-    """Return what will be due when, and the oldest and largest files. Looks at every record: a second for a million.
+    """Return what will be due when, which files stand out, which sweeps have left, and who makes them.
+
+    Looks at every record twice: some seconds for a million.
 
     Raises:
         RegistryError: the registry cannot be read.
@@ -117,16 +122,17 @@ def outlook(context: Context) -> dict[str, object]:
     found = registry.forecast(due, BOUNDS)
     sized = registry.stats().bytes is not None
     bounds = (*BOUNDS, None)
-    return {
-        "asof": due.asof,
-        "took": time.perf_counter() - began,
+    told: dict[str, object] = {
         "forecast": [
             {"until": until, "files": files, "bytes": size if sized else None}
             for until, files, size in zip(bounds, found.files, found.bytes, strict=True)
         ],
         "oldest": [_item(record, due) for record in _first(registry, Order.OLDEST, TOP)],
         "largest": [_item(record, due) for record in _first(registry, Order.LARGEST, TOP if sized else 0)],
+        "unremoved": [_item(record, due) | {"cause": cause} for record, cause in unremoved(context, due)],
+        "makers": makers(context),
     }
+    return {"asof": due.asof, "took": time.perf_counter() - began, **told}
 
 
 def _item(record: TempFile, due: Selection) -> dict[str, object]:
@@ -138,4 +144,7 @@ def _item(record: TempFile, due: Selection) -> dict[str, object]:
         "size": record.room,
         "tags": list(record.tags),
         "failures": record.failures,
+        "state": describe.state(record, due),
+        "kind": str(record.kind) or "file",
+        "origin": record.origin or None,
     }

@@ -1,9 +1,7 @@
 """The registry's contract: six small protocols and a card of properties.
 
-Those of journals, sessions and natures are in modules of their own.
-
-``testing.contract`` is this text as test suites, one a protocol; a registry joins them with a few lines. It is
-written so that a dict, a SQL table or a Redis hash can keep it:
+Those of journals, sessions, natures and groups are in modules of their own. ``testing.contract`` is this text as test
+suites, one a protocol; a registry joins them with a few lines. A dict, a SQL table or a Redis hash can keep it:
 
 * every method that takes many takes them in bulk, so that a network registry pays one round trip;
 * every time is given to it: a registry reads no clock. It looks at no user's file, either;
@@ -25,6 +23,7 @@ from temp_file_manager.records import Identity, Measured, Nature, NewFile, Selec
 from temp_file_manager.registry.answers import Forecast, KnownScope, Page, Spooled, Stats, Sums
 from temp_file_manager.registry.card import Properties
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
+from temp_file_manager.registry.groups import Groups
 from temp_file_manager.registry.journal import Journal
 from temp_file_manager.registry.natures import Natures
 from temp_file_manager.registry.sessions import Sessions
@@ -242,7 +241,7 @@ class Keeps(Protocol):
         """
 
 
-class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
+class Registry(Records, Claims, Keeps, Journal, Sessions, Natures, Groups):
     """Records of one scope (this host, one base directory). Safe to share between threads.
 
     Attributes:
@@ -287,15 +286,16 @@ class Registry(Records, Claims, Keeps, Journal, Sessions, Natures):
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """Count what will be due when, looking at every record: it may take long, and makes nobody wait.
 
-        Of ``selection`` only ``asof`` and ``max_age`` count. ``bounds`` are seconds from ``asof``: one or more, rising.
+        A pin puts it off to its end, a hold without end. Of ``selection`` only ``asof`` and ``max_age`` count.
+        ``bounds`` are seconds from ``asof``: one or more, rising.
         """
 
     @abstractmethod
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """Let one at a time do what goes by this name, of all who share the registry's scope. Never waits.
 
-        It gives True if nobody else is within, neither in this process nor in another. Whoever is within leaves it by
-        the end of the ``with`` block, or of the process. A forked child is within nothing that its parent is in.
+        It gives True if nobody else is within, in this process or another. Whoever is within leaves it by the end of
+        the ``with`` block, or of the process. A forked child is within nothing that its parent is in.
         """
 
     def marker(self) -> str:

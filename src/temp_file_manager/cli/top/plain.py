@@ -47,7 +47,7 @@ def _outlook(picture: Picture) -> None:
     render.line()
     render.table(("due within", "files", "bytes"), parts)
     for name, figures in (("oldest", ("age", "due", "size")), ("largest", ("size", "due", "age"))):
-        told = [(words.file(item, found["asof"]), words.inside(item["path"], base)) for item in found[name]]
+        told = [(words.file(item, found["asof"]), words.inside(words.place(item), base)) for item in found[name]]
         if told:
             render.line()
             rows = [(*(file[figure] for figure in figures), path) for file, path in told]

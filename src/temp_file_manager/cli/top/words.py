@@ -128,6 +128,7 @@ def file(item: Mapping[str, Any], now: float) -> dict[str, str]:
     """Return a file's age, size, and when it is due; when removing it has failed, how often."""
     left = math.inf if item["due_at"] is None else float(item["due_at"]) - now
     due = "never" if left == math.inf else "now" if left <= 0 else f"in {brief(left)}"
+    due = item["state"] if item["state"] in ("held", "pinned") else due
     return {
         "age": ago(item["registered_at"], now),
         "due": f"failed {item['failures']}x" if item["failures"] else due,
@@ -141,6 +142,11 @@ def due(record: TempFile, asked: Selection) -> str:
         return f"failed {record.failures}x"
     left = due_at(record.registered_at, record.due_at, asked.max_age) - asked.asof
     return describe.state(record, asked) or ("never" if left == math.inf else f"in {brief(left)}")
+
+
+def place(item: Mapping[str, Any]) -> str:
+    """Return the path by which people know a file: of one in quarantine, where it was."""
+    return str(item["origin"] if item["kind"] == "quarantined" else item["path"])
 
 
 def schedule(overview: Mapping[str, Any]) -> str:

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from temp_file_manager.records import PLAIN, Nature, Ruled, TempFile
+from temp_file_manager.records import PLAIN, Kind, Nature, Ruled, TempFile
+from temp_file_manager.registry.groups import Group, grouped
 from temp_file_manager.registry.memory.changes import Changes
 from temp_file_manager.registry.memory.files import Details, Stamp, make_stamp
 from temp_file_manager.registry.memory.queue import DueQueue, overdue_since
@@ -59,10 +60,22 @@ class MemoryNatures(Changes):
         """Return all records as they are held, in the order in which they were put on record."""
         return self._inside.do(lambda: list(self._queue.files.values()))  # type: ignore[arg-type]  # they are Stamps
 
+    def groups(self, limit: int) -> tuple[Group, ...]:
+        """See ``Groups.groups``."""
+        return grouped(map(_of, self.stamps()), limit)
+
     def _uncommon(self) -> list[tuple[Stamp, Nature]]:
         """Return those that are not plain."""
         found = [(stamp, stamp.details.nature) for stamp in self.stamps() if stamp.details is not None]
         return [(stamp, nature) for stamp, nature in found if nature != PLAIN]
+
+
+def _of(stamp: Stamp) -> tuple[str, tuple[str, ...], int, Kind, int]:
+    """Return what groups a record, and no bytes: sizes are not kept here."""
+    details = stamp.details
+    if details is None:
+        return stamp.path, (), 0, Kind.FILE, 0
+    return stamp.path, details.tags, details.session, details.nature.kind, 0
 
 
 def _is_in_session(stamp: Stamp, asof: float) -> bool:

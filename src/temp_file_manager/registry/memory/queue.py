@@ -161,7 +161,11 @@ class DueQueue:
 
     def is_kept(self, path: str, asof: float) -> bool:
         """Say whether a pin or a hold keeps sweeps away."""
-        return path in self.held or path in self.inherited or self.pins.get(path, -math.inf) > asof
+        return self.kept_until(path) > asof
+
+    def kept_until(self, path: str) -> float:
+        """Return until when a pin or a hold keeps a path; minus infinity: nothing does."""
+        return math.inf if path in self.held or path in self.inherited else self.pins.get(path, -math.inf)
 
     @property
     def keeps_any(self) -> bool:

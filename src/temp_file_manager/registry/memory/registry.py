@@ -310,9 +310,12 @@ class MemoryRegistry(MemoryNatures):
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
         until = [selection.asof + bound for bound in bounds]
-        found = Counter(bisect_left(until, overdue_since(stamp, selection.max_age)) for stamp in self.stamps())
+        found = Counter(bisect_left(until, self._ends(stamp, selection.max_age)) for stamp in self.stamps())
         files = tuple(found[number] for number in range(len(bounds) + 1))
         return Forecast(files, (0,) * len(files))
+
+    def _ends(self, stamp: Stamp, max_age: float) -> float:
+        return max(overdue_since(stamp, max_age), self._queue.kept_until(stamp.path))
 
     def write(
         self,

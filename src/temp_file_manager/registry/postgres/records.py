@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from json import loads
 from types import MappingProxyType
 
 from temp_file_manager.errors import RegistryError
@@ -11,6 +12,8 @@ from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Records
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.groups import Group
+from temp_file_manager.registry.natures import nature_of
 from temp_file_manager.registry.postgres import arrays
 from temp_file_manager.registry.postgres.claimed import Claimed
 from temp_file_manager.registry.postgres.claims import PostgresClaims
@@ -219,3 +222,17 @@ class PostgresRecords(Records):
         found = {row[0]: row[1:] for row in rows}
         counts = [found.get(number, (0, 0)) for number in range(len(bounds) + 1)]
         return Forecast(tuple(count for count, _ in counts), tuple(int(size or 0) for _, size in counts))
+
+    def groups(self, limit: int) -> tuple[Group, ...]:
+        """See ``Groups.groups``."""
+        return tuple(
+            Group(
+                self._paths.shown(directory).rstrip("/"),
+                tuple(loads(tags)) if tags else (),
+                session,
+                nature_of(None, kind, None).kind,
+                records,
+                size,
+            )
+            for directory, tags, session, kind, records, size in self._scope.look("groups", limit=limit)
+        )

@@ -13,6 +13,7 @@ from temp_file_manager.records import PENDING, Measured, Nature, NewFile, Ruled,
 from temp_file_manager.registry.answers import Forecast, KnownScope, Note, Page, Spooled, Stats, Sums
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Holder, Registry
+from temp_file_manager.registry.groups import Group
 from temp_file_manager.registry.spool.drain import Drain
 from temp_file_manager.registry.spool.file import SpoolFile
 from temp_file_manager.reports import Finding
@@ -196,6 +197,10 @@ class SpooledRegistry(Registry):
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
         return self._target.forecast(selection, bounds)
+
+    def groups(self, limit: int) -> tuple[Group, ...]:
+        """See ``Groups.groups``."""
+        return self._target.groups(limit)
 
     def exclusive(self, name: str) -> AbstractContextManager[bool]:
         """See ``Registry.exclusive``."""

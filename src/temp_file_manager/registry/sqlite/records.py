@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from json import loads
 from sqlite3 import Connection
 from threading import get_ident
 from types import MappingProxyType
@@ -13,7 +14,9 @@ from temp_file_manager.registry.claim import Looked
 from temp_file_manager.registry.contract import Records
 from temp_file_manager.registry.counters import REGISTERED
 from temp_file_manager.registry.files import Timed
+from temp_file_manager.registry.groups import Group
 from temp_file_manager.registry.measures import is_news
+from temp_file_manager.registry.natures import nature_of
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.inserts import next_number, records_at, take_numbers
@@ -24,6 +27,7 @@ from temp_file_manager.registry.sqlite.rows import (
     DIRECTORY_PATH,
     ID,
     NAME,
+    RELATIVE,
     Row,
     path_at,
     place_of,
@@ -32,13 +36,21 @@ from temp_file_manager.registry.sqlite.rows import (
 )
 from temp_file_manager.registry.sqlite.transaction import Transactions
 
-# Not with the other statements, as it has no fixed length.
+# Not with the other statements, as it has no fixed length. What is kept is few: it is taken from where it was counted,
+# and counted where its keep ends, as to look for a keep of each file took twice as long.
 _FORECAST = """
-SELECT until, count(*), total(room) FROM (
-    SELECT room, CASE {} ELSE :count END AS until
+WITH kept AS (
+    SELECT coalesce(disk, size) AS room, coalesce(due_at, registered_at + :max_age) AS due_at, max(until) AS until
+    FROM keeps JOIN files ON files.directory = keeps.directory AND files.name = keeps.name
+    WHERE files.scope = :scope GROUP BY files.id
+)
+SELECT until, sum(files), total(room) FROM (
+    SELECT files, room, CASE {} ELSE :count END AS until
     FROM (
-        SELECT coalesce(disk, size) AS room, coalesce(due_at, registered_at + :max_age) AS due_at
+        SELECT 1 AS files, coalesce(disk, size) AS room, coalesce(due_at, registered_at + :max_age) AS due_at
         FROM files WHERE scope = :scope
+        UNION ALL SELECT -1, -room, due_at FROM kept
+        UNION ALL SELECT 1, room, max(due_at, until) FROM kept
     )
 ) GROUP BY until
 """
@@ -253,3 +265,20 @@ class SqliteRecords(Records):
             found = {row[0]: row[1:] for row in connection.execute(_FORECAST.format(cases), asked)}
             counts = [found.get(number, (0, 0)) for number in range(len(bounds) + 1)]
             return Forecast(tuple(count for count, _ in counts), tuple(int(size) for _, size in counts))
+
+    def groups(self, limit: int) -> tuple[Group, ...]:
+        """See ``Groups.groups``."""
+        with self._transactions.reading(long=True) as connection:
+            bound = {"scope": self._transactions.scope, "limit": limit}
+            rows = connection.execute(self._transactions.sql["groups"], bound).fetchall()
+        return tuple(
+            Group(
+                "" if path == RELATIVE else os.fsdecode(path),
+                tuple(loads(tags)) if tags else (),
+                session,
+                nature_of(None, kind, None).kind,
+                records,
+                int(size),
+            )
+            for path, tags, session, kind, records, size in rows
+        )

@@ -13,6 +13,7 @@ from temp_file_manager.registry.card import Properties, SharedBy
 from temp_file_manager.registry.claim import Claim, Looked, Settlement
 from temp_file_manager.registry.contract import Holder, Identify
 from temp_file_manager.registry.files import StoredRegistry, unidentified
+from temp_file_manager.registry.groups import Group
 from temp_file_manager.registry.sqlite.claimed import Claimed
 from temp_file_manager.registry.sqlite.claims import SqliteClaims
 from temp_file_manager.registry.sqlite.integrity import inspect
@@ -147,6 +148,10 @@ class SqliteRegistry(StoredRegistry):
     def forecast(self, selection: Selection, bounds: Sequence[float]) -> Forecast:
         """See ``Registry.forecast``."""
         return self._stored.forecast(selection, bounds)
+
+    def groups(self, limit: int) -> tuple[Group, ...]:
+        """See ``Groups.groups``."""
+        return self._stored.groups(limit)
 
     def claim(
         self,

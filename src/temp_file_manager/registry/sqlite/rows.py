@@ -26,19 +26,19 @@ COLUMNS = Columns(ID, REGISTERED_AT, DUE_AT, RETRY_AT)
 _IDENTITY = slice(11, 17)
 _DISK, _SESSION, _RULE, _KIND = 17, 18, 19, 20
 
-_RELATIVE = b"\0"
+RELATIVE = b"\0"
 """The directory of a path without any slash, which callers may write to ``files``: no real one has such a name."""
 
 
 def place_of(path: str) -> tuple[bytes, bytes]:
     """Return the directory and the name by which a path is found."""
     directory, slash, name = os.fsencode(path).rpartition(b"/")
-    return (directory, name) if slash else (_RELATIVE, name)
+    return (directory, name) if slash else (RELATIVE, name)
 
 
 def path_at(directory: bytes, name: bytes) -> str:
     """Return the path of a place."""
-    return os.fsdecode(name if directory == _RELATIVE else directory + b"/" + name)
+    return os.fsdecode(name if directory == RELATIVE else directory + b"/" + name)
 
 
 def room_of(row: Row) -> int:
@@ -219,7 +219,7 @@ class Taken(Chunk):
     def places(self) -> list[Place]:  # noqa: D102 - see Chunk
         return [
             (
-                b"." if row[DIRECTORY_PATH] == _RELATIVE else row[DIRECTORY_PATH],
+                b"." if row[DIRECTORY_PATH] == RELATIVE else row[DIRECTORY_PATH],
                 row[NAME],
                 _new(Identity, row[_IDENTITY]),
                 row[SIZE],

@@ -10,7 +10,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.registry.sqlite.migration import APPLICATION
 from temp_file_manager.registry.sqlite.place import mode_to_look
 from temp_file_manager.registry.sqlite.sql import MIGRATIONS
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 _PATIENCE = 2.0
 
@@ -35,6 +35,12 @@ class Look(NamedTuple):
     journal: str
     clock: str | None
     adopted: str | None
+
+    @property
+    def told(self) -> str:
+        """It in words."""
+        here = f"{count(self.records, 'record')} here of {self.all_records}"
+        return f"{here}, {self.size // 1024} KiB, schema {self.schema}, journal {self.journal}"
 
     @property
     def is_newer(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +16,7 @@ from temp_file_manager.inspection.patience import Patience
 from temp_file_manager.inspection.prospects import records_of
 from temp_file_manager.inspection.why import why
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.records import Selection, Status
+from temp_file_manager.records import Selection, Status, TempFile
 from temp_file_manager.registering.on_record import recorded_paths
 from temp_file_manager.registry.card import SharedBy
 from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
@@ -26,6 +27,11 @@ from temp_file_manager.service.http.json import as_json
 from temp_file_manager.service.http.problems import Problem
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import absolute, absolute_all
+
+SEARCHED = 50_000
+"""Records that are looked at for one answer: some tenths of a second's work, whatever is on record."""
+
+Filter = Callable[[TempFile], bool]
 
 _MOST_WALKS = {SharedBy.PROCESS: 4, SharedBy.HOST: 64, SharedBy.HOSTS: 64}
 """Walks at a time; through records of this process alone, each costs a pointer a record."""
@@ -56,14 +62,24 @@ class Files:
         """Answer a part of what is on record, and how to ask for the next."""
         asked = requests.query(request, PageQuery)
         after = None if asked.after is UNSET else self._walks.cursor(asked.after, only_due=asked.due)
-        return as_json(await run_in_threadpool(self._page, asked.limit, after, only_due=asked.due))
+        wanted = Search(asked.contains).wanted
+        return as_json(await run_in_threadpool(self._page, asked.limit, after, wanted, only_due=asked.due))
 
-    def _page(self, limit: int, after: object | None, *, only_due: bool) -> dict[str, object]:
+    def _page(self, limit: int, after: object | None, wanted: Filter, *, only_due: bool) -> dict[str, object]:
         context = self._manager.context
         due, now = context.due(), context.clock.elapsed()
-        page = context.registry.page(due if only_due else None, now=now, limit=limit, after=after)
-        following = None if page.cursor is None else self._walks.keep(page.cursor, only_due=only_due)
-        return {"files": [describe.described(record, due) for record in page.records], "next": following}
+        looked_at = 0
+        while True:
+            page = context.registry.page(due if only_due else None, now=now, limit=limit, after=after)
+            looked_at += len(page.records)
+            found, after = [record for record in page.records if wanted(record)], page.cursor
+            if found or after is None or looked_at >= SEARCHED:
+                break
+        return {
+            "files": [describe.described(record, due) for record in found],
+            "looked_at": looked_at,
+            "next": None if after is None else self._walks.keep(after, only_due=only_due),
+        }
 
     async def register(self, request: Request) -> Response:
         """Put files of the base directory on record."""
@@ -161,6 +177,21 @@ def _reported(report: SweepReport) -> dict[str, object]:
         "outcomes": outcomes,
         "unlisted": sum(counts.values()) - len(outcomes),
     }
+
+
+class Search:
+    """A text that is looked for in records.
+
+    Args:
+        text: Whatever its case; empty: every record has it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text.casefold()
+
+    def wanted(self, record: TempFile) -> bool:
+        """Say whether a record has it in its path, where it was before, or a tag."""
+        return any(self._text in words.casefold() for words in (record.path, record.origin, *record.tags))
 
 
 class Walks:

@@ -182,6 +182,14 @@ class PageQuery(Model, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MOST_RECORDS, description="How many at most.")] = 100
     after: Annotated[str, Meta(description="The next of the page before, with the same due.")] | UnsetType = UNSET
     due: Annotated[bool, Meta(description="Only what a cleanup now would take, what waits the longest first.")] = False
+    contains: Annotated[
+        str,
+        Meta(
+            max_length=LONGEST_NAME,
+            description="Only with this in their path, where they were, or a tag, whatever its case. An answer looks "
+            "at so many records and no more: one without files may have a next.",
+        ),
+    ] = ""
 
 
 class PathQuery(Model, frozen=True):

@@ -79,6 +79,8 @@ class Admission:
 
     Attributes:
         hosts: Host names that are meant; None: any.
+        addresses: Whether each address is meant: it listens at all that this machine has, and cannot know how others
+            reach them. No page can make a browser send another's address, as it can a name by rebinding it.
         all_read: Whether whoever gets here without a proxy may read.
         has_token: Whether there is one at all.
     """
@@ -86,6 +88,7 @@ class Admission:
     hosts: frozenset[str] | None
     all_read: bool
     has_token: bool
+    addresses: bool = False
 
     @classmethod
     def of(cls, settings: Settings, *, has_token: bool) -> "Admission":
@@ -95,7 +98,7 @@ class Admission:
         names = [_bracketed(name.lower()) for name in (settings.http_host, *settings.http_allowed_hosts)]
         # Other names than this machine's own are for a proxy, which passes on what strangers ask.
         alone = is_loopback(settings.http_host) and not settings.http_allowed_hosts
-        return cls(frozenset((*_BUILT_IN, *names)), alone, has_token)
+        return cls(frozenset((*_BUILT_IN, *names)), alone, has_token, _is_everywhere(settings.http_host))
 
     def may_read(self, asked: Asked) -> bool:
         """Say whether a request may read everything."""
@@ -119,7 +122,8 @@ class Admission:
         if found is None or self.hosts is None:
             return False
         # Probes ask by the address of the pod. A page that rebinds a name cannot.
-        return found[1] in self.hosts or (path in PROBES and _is_address(found[1].strip("[]")))
+        by_address = self.addresses or path in PROBES
+        return found[1] in self.hosts or (by_address and _is_address(found[1].strip("[]")))
 
     def _by_credentials(self, asked: Asked) -> Problem | None:
         if asked.path in OPEN or asked.path.startswith(STATIC):
@@ -138,6 +142,11 @@ class Admission:
 def is_loopback(host: str) -> bool:
     """Say whether only this machine can reach a host's address; of names only localhost is believed."""
     return host.lower() == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def _is_everywhere(host: str) -> bool:
+    """Say whether listening there means all of this machine's addresses."""
+    return _is_address(host) and ip_address(host).is_unspecified
 
 
 def _is_address(host: str) -> bool:

@@ -5,9 +5,10 @@ import math
 from contextlib import suppress
 
 from temp_file_manager.errors import RecordClaimedError
-from temp_file_manager.records import Selection, Status
+from temp_file_manager.records import Kind, Selection, Status
 from temp_file_manager.registry import Registry
 from temp_file_manager.registry.card import SharedBy
+from temp_file_manager.sessions import THIS_PROCESS
 from temp_file_manager.testing.clock import NOW
 from temp_file_manager.testing.contract.claims import ClaimsContract
 from temp_file_manager.testing.contract.exclusion import ExclusionContract
@@ -161,7 +162,7 @@ class RegistryContract(
     # -- forecast ------------------------------------------------------------------------------------------
 
     def test_a_forecast_counts_by_bounds(self) -> None:
-        """A bound belongs to what is below it; what is never due comes last, and what is kept is not left out."""
+        """A bound belongs to what is below it; what is never due comes last; what is claimed is not left out."""
         due = Selection(NOW, 100)
         for number, when in enumerate((-5, 0, 0.5, 10, 10.5, 60, 60.5, 1e9, math.inf)):
             self.add(f"/c/aged/{number}", at=NOW - 100 + when)
@@ -169,8 +170,38 @@ class RegistryContract(
         self.registry.keep(["/c/aged/0"], math.inf)
         self.claim(Selection(NOW, 0), limit=2)
         found = self.registry.forecast(due, BOUNDS)
-        assert found.files == (4, 4, 2, 0, 0, 0, 2, 6)
+        assert found.files == (3, 4, 2, 0, 0, 0, 2, 7)
         assert found.bytes in {(1, 5, 4, 0, 0, 0, 5, 21), (0,) * 8}
+
+    def test_a_forecast_of_what_is_kept(self) -> None:
+        """A pin puts it off until its end, but never forward; a hold, without end."""
+        for name in ("due", "pinned", "pinned before", "held"):
+            self.registry.add([(f"/c/{name}", NOW - 5, None, (), None, None)], NOW - 9)
+        self.registry.keep(["/c/pinned"], NOW + 100)
+        self.registry.keep(["/c/pinned before"], NOW - 7)
+        self.registry.keep(["/c/held"], math.inf, THIS_PROCESS)
+        assert self.registry.forecast(Selection(NOW, 0), (0.0, 99.0, 100.0)).files == (2, 0, 1, 1)
+
+    # -- groups --------------------------------------------------------------------------------------------
+
+    def test_groups(self) -> None:
+        """By directory, tags, session and kind; the largest first, where sizes are kept."""
+        session = self.registry.begin("a", now=NOW, ends_at=NOW + 9, owner=None).number
+        sized = self.registry.stats().bytes is not None
+        for number, (path, tags) in enumerate(
+            [("/c/a", ()), ("/c/b", ()), ("/c/d/a", ("x", "y")), ("/c/d/b", ("y",)), ("/c/d/c", ("y",))]
+        ):
+            self.registry.add([(path, None, 10**number, tags, None, None)], NOW)
+        self.registry.add([("/c/e/a", None, 1, (), None, None)], NOW, session=session)
+        found = self.registry.groups(10)
+        assert {group[:5] for group in found} == {
+            ("/c", (), 0, Kind.FILE, 2),
+            ("/c/d", ("x", "y"), 0, Kind.FILE, 1),
+            ("/c/d", ("y",), 0, Kind.FILE, 2),
+            ("/c/e", (), session, Kind.FILE, 1),
+        }
+        assert [group.bytes for group in found] == ([11000, 100, 11, 1] if sized else [0] * 4)
+        assert self.registry.groups(2) == found[:2]
 
     def test_a_forecast_of_ages_without_end(self) -> None:
         """With an infinite ``max_age`` only a ttl ends a file's time."""

@@ -179,13 +179,23 @@ SELECT tags, sum(records), sum(bytes) FROM tfm.tagged WHERE scope = %(scope)s GR
 -- name: stats
 SELECT name, sum(value) FROM tfm.totals WHERE scope = %(scope)s GROUP BY name
 
+-- name: groups
+SELECT directory, tags, session, kind, records, bytes FROM (
+    SELECT decode(regexp_replace(encode(path, 'escape'), '(^|/)[^/]*$', ''), 'escape') AS directory, tags, session, kind,
+        count(*) AS records, coalesce(sum({room}), 0)::bigint AS bytes
+    FROM tfm.files WHERE scope = %(scope)s GROUP BY 1, 2, 3, 4
+) AS found ORDER BY bytes DESC, records DESC, directory LIMIT %(limit)s
+
 -- name: forecast
 SELECT width, count(*), sum(room)::float8 FROM (
     SELECT (
         SELECT count(*) FROM unnest(%(bounds)b) AS bound WHERE NOT ends <= %(asof)b::float8 + bound
     ) AS width, room
     FROM (
-        SELECT {room}::float8 AS room, coalesce(due_at, registered_at + %(max_age)b::float8) AS ends
-        FROM tfm.files WHERE scope = %(scope)s
+        SELECT {room}::float8 AS room, greatest(coalesce(due_at, registered_at + %(max_age)b::float8), kept.until) AS ends
+        FROM tfm.files LEFT JOIN (
+            SELECT path, max(until) AS until FROM tfm.keeps WHERE scope = %(scope)s GROUP BY path
+        ) AS kept USING (path)
+        WHERE scope = %(scope)s
     ) AS files
 ) AS found GROUP BY width

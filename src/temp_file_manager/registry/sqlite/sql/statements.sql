@@ -358,6 +358,15 @@ UPDATE files SET rule = ?, due_at = ? WHERE id = ?
 -- name: keep_until
 UPDATE files SET rule = ?, due_at = ?, tried = ?, failures = 0, retry_at = NULL, kept = NULL WHERE id = ?
 
+-- name: groups
+SELECT directories.path, tags, session, kind, records, bytes
+FROM (
+    SELECT directory, tags, session, kind, count(*) AS records, total(coalesce(disk, size)) AS bytes
+    FROM files WHERE scope = :scope GROUP BY directory, tags, session, kind
+    ORDER BY bytes DESC, records DESC LIMIT :limit
+) AS found JOIN directories ON directories.id = found.directory
+ORDER BY bytes DESC, records DESC, directories.path
+
 -- name: every_failing
 SELECT {file}, {kept}
 FROM files INDEXED BY files_failing JOIN directories ON directories.id = files.directory

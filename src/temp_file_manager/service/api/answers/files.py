@@ -32,7 +32,7 @@ class Nature(Part):
     origin: Origin
 
 
-class Item(Part):
+class ShortItem(Part):
     """What is on record of a file, in short."""
 
     path: Path
@@ -43,7 +43,7 @@ class Item(Part):
     failures: Count
 
 
-class Record(Item):
+class Record(ShortItem):
     """What is on record of a file, and what follows from it."""
 
     retry_at: Number | None
@@ -63,6 +63,7 @@ class Page(Part):
     """A part of what is on record."""
 
     files: list[Record]
+    looked_at: Annotated[Count, Meta(description="How many records were looked at for this.")]
     next: Annotated[str | None, Meta(description="What to give as after for the next page; null after the last.")]
 
 

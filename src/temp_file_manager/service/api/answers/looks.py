@@ -1,12 +1,12 @@
 """Answers about all at once: health, the overview, the outlook, samples."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from temp_file_manager.inspection import overview
+from temp_file_manager.inspection import makers, overview, unremoved
 from temp_file_manager.inspection.health import Grade
-from temp_file_manager.service.api.answers.files import Item
+from temp_file_manager.service.api.answers.files import Kind, Origin, ShortItem
 from temp_file_manager.service.api.answers.limits import Limits
 from temp_file_manager.service.api.answers.parts import Count, Number, Part
 from temp_file_manager.service.api.answers.sessions import SomeSessions
@@ -82,6 +82,7 @@ class Overview(Part):
 
     at: float
     version: str
+    fleet: Annotated[bool, Meta(description="Whether it reports to a fleet's server.")]
     health: Health
     stats: Counts
     disk: Disk
@@ -99,14 +100,59 @@ class Due(Part):
     bytes: Count | None
 
 
+class Item(ShortItem):
+    """A file that stands out."""
+
+    state: Annotated[
+        Literal["held", "pinned", "now", ""], Meta(description="What keeps it, or that it is due; empty: due later.")
+    ]
+    kind: Kind
+    origin: Origin
+
+
+class Unremoved(Item):
+    """A due file that the sweep that took it up has left."""
+
+    cause: Annotated[str, Meta(description="Why, as far as it is on record; empty: ask /v1/files/why.")]
+
+
+class Sum(Part):
+    """How much there is of something."""
+
+    files: Count
+    bytes: Count | None
+
+
+class Maker(Sum):
+    """Who makes files."""
+
+    name: Annotated[str | None, Meta(description="Empty: no tag, or no session; null: all others.")]
+
+
+Makers = Annotated[list[Maker], Meta(max_length=makers.MOST + 1, description="Who has the most first.")]
+
+
+class AllMakers(Part):
+    """Who makes the files."""
+
+    looked_at: Annotated[Count, Meta(description="Of how many files all this is: those of the largest groups.")]
+    directories: Makers
+    tags: Annotated[Makers, Meta(description="A file with two tags counts under both.")]
+    sessions: Makers
+    quarantined: Sum
+    compressed: Sum
+
+
 class Outlook(Part):
-    """What will be due when."""
+    """What will be due when, and what stands out."""
 
     asof: float
     took: Annotated[float, Meta(description="Seconds it took to make.")]
     forecast: list[Due]
     oldest: Annotated[list[Item], Meta(max_length=overview.TOP)]
     largest: Annotated[list[Item], Meta(max_length=overview.TOP)]
+    unremoved: Annotated[list[Unremoved], Meta(max_length=unremoved.MOST)]
+    makers: AllMakers
 
 
 class Samples(Part):

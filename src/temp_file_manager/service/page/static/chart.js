@@ -15,6 +15,7 @@ export const RANGES = {
 
 const HEIGHT = 248;
 const ROWS = 60;
+const LEAST = 5; // steps of samples: the axis spans no less
 const WHOLE = [1, 2, 5].flatMap((n) => Array.from({ length: 13 }, (_, power) => n * 10 ** power)).sort((a, b) => a - b);
 const BINARY = Array.from({ length: 60 }, (_, power) => 2 ** power);
 
@@ -111,12 +112,11 @@ export class Chart {
     };
   }
 
-  /** What the axis of time spans: all of a range, but no more empty years than a month. */
+  /** What the axis of time spans: a range, from where there is something in it, and some steps at least. */
   window() {
     const end = now();
     const first = this.shown[0]?.[0] ?? end;
-    const back = this.range === RANGES.years ? Math.min(this.range.back, Math.max(end - first, 30 * DAY)) : this.range.back;
-    return [end - back, end];
+    return [end - Math.min(this.range.back, Math.max((end - first) * 1.02, LEAST * this.range.step)), end];
   }
 
   // -- reading values

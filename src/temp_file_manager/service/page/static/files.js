@@ -3,6 +3,7 @@
 import { folding, keyed, make, mark, one, say, since } from "./dom.js";
 import { bytes, count, counted, exact, moment, number, span } from "./format.js";
 import { path, sentence, whole } from "./names.js";
+import { read } from "./read.js";
 
 const NEVER = "never";
 
@@ -55,15 +56,70 @@ export function showFiles(table, items, { base, wide }) {
   keyed(table, items, (item) => item.path, (item) => fileRow(item, base, wide), fill);
 }
 
-function fileRow(item, base, wide) {
-  const button = make("button", { type: "button", class: "fold" }, path(item.path, base));
-  const row = make("tr", {}, make("td", {}, button));
-  for (const name of ["size", "registered", "due"]) {
-    row.append(make("td", { class: `number ${name}${name === wide ? " wide" : ""}` }));
+/** Fill the table of what sweeps have left, each with its cause. */
+export function showUnremoved(items, base) {
+  one("#unremoved-panel").hidden = items.length === 0;
+  const create = (item) => leftRow(item, base);
+  keyed(one("#unremoved"), items, (item) => item.path, create, (body, item) => {
+    say(one(".what", body), item.failures ? `failed ${count(item.failures)}×` : "kept");
+    one(".what", body).classList.toggle("bad", item.failures > 0);
+    if (item.cause) say(one(".cause", body), sentence(item.cause));
+    else if (!one(".cause", body).textContent) say(one(".cause", body), "open the row to look");
+    facts(body, item);
+  });
+}
+
+/** People know a file in quarantine by where it was. */
+const place = (item) => (item.kind === "quarantined" && item.origin ? item.origin : item.path);
+
+function name(item, base) {
+  const button = make("button", { type: "button", class: "fold" }, path(place(item), base));
+  const cell = make("td", {}, button);
+  if (item.kind === "quarantined" || item.kind === "compressed") {
+    cell.classList.add("marked");
+    cell.append(make("span", { class: "tag" }, item.kind));
   }
-  const { body, cell } = folding(button, row, 4);
-  cell.append(make("p", {}, whole(item.path)), make("p", { class: "facts" }));
+  return { button, cell };
+}
+
+function fileRow(item, base, wide) {
+  const { button, cell: named } = name(item, base);
+  const row = make("tr", {}, named);
+  for (const kind of ["size", "registered", "due"]) {
+    row.append(make("td", { class: `number ${kind}${kind === wide ? " wide" : ""}` }));
+  }
+  return opening(button, row, item, 4);
+}
+
+function leftRow(item, base) {
+  const { button, cell } = name(item, base);
+  cell.append(make("div", { class: "cause note" }));
+  return opening(button, make("tr", {}, cell, make("td", { class: "number what" })), item, 2);
+}
+
+/** A row that tells more when it is opened: then the service looks at the file itself. */
+function opening(button, row, item, columns) {
+  const { body, cell } = folding(button, row, columns);
+  const why = make("p", { class: "because" });
+  cell.append(make("p", {}, whole(place(item))), make("p", { class: "facts" }), why);
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-expanded") !== "true") return;
+    const story = await read(`v1/files/why?path=${named(item.path)}`).catch(() => null);
+    say(why, story ? told(story.run) : "");
+  });
   return body;
+}
+
+/** What the next sweep makes of a file, as things are now. */
+function told({ outcome, reason }) {
+  const done = outcome === null ? "A sweep now leaves it alone" : `A sweep now: ${outcome}`;
+  return `${done}${reason ? `: ${sentence(reason)}` : ""}.`;
+}
+
+/** A path as a query has it; bytes that are no UTF-8 come as lone surrogates, and go as they were. */
+function named(text) {
+  const stray = /[\udc80-\udcff]/u;
+  return [...text].map((one) => (stray.test(one) ? `%${(one.codePointAt(0) - 0xdc00).toString(16)}` : encodeURIComponent(one))).join("");
 }
 
 function fill(body, item) {
@@ -71,21 +127,28 @@ function fill(body, item) {
   say(size, bytes(item.size ?? NaN));
   away(registered, number(item.registered_at));
   if (item.failures) say(due, `failed ${count(item.failures)}×`);
+  else if (item.state === "held" || item.state === "pinned") say(due, item.state);
   else if (item.due_at === null) due.replaceChildren(NEVER);
   else away(due, number(item.due_at), (text, left) => (left < 0 ? "now" : text));
   due.classList.toggle("bad", item.failures > 0);
-  const facts = [
+  facts(body, item);
+}
+
+function facts(body, item) {
+  const told = [
     `${Number.isFinite(item.size) ? `${count(item.size)} bytes` : "size not known"}`,
     `registered ${moment(number(item.registered_at))}`,
     item.due_at === null ? "due never" : `due ${moment(number(item.due_at))}`,
+    ...(item.state === "held" ? ["held: a process works with it"] : []),
+    ...(item.state === "pinned" ? ["pinned"] : []),
     ...(item.failures ? [`removing it failed ${counted(item.failures, "time")}`] : []),
   ];
   const tags = item.tags.flatMap((tag) => [" ", make("span", { class: "tag" }, whole(tag))]);
-  const told = JSON.stringify([facts, item.tags]);
+  const both = JSON.stringify([told, item.tags]);
   const element = one(".facts", body);
-  if (element.dataset.told === told) return;
-  element.dataset.told = told;
-  element.replaceChildren(facts.join("; "), ...tags);
+  if (element.dataset.told === both) return;
+  element.dataset.told = both;
+  element.replaceChildren(told.join("; "), ...tags);
 }
 
 function away(cell, at, words) {

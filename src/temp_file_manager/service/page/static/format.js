@@ -60,13 +60,20 @@ export function took(seconds) {
   return seconds < 60 ? `${seconds.toFixed(1)} s` : span(seconds);
 }
 
-/** A moment as seen from another one; one unit is enough for "ago". */
+/** A moment as seen from another one; one unit is enough for what is not near. */
 export function relative(at, now) {
   if (!Number.isFinite(at)) return NOTHING;
   const away = Math.abs(at - now);
   if (away < 1) return "now";
-  const text = away < 2 * HOUR && away >= MINUTE ? `${Math.round(away / MINUTE)} min` : span(away);
+  const text = roughly(away);
   return at > now ? `in ${text}` : `${text} ago`;
+}
+
+function roughly(away) {
+  if (away >= MINUTE && away < 2 * HOUR) return `${Math.round(away / MINUTE)} min`;
+  if (away >= 2 * HOUR && away < 2 * DAY) return `${Math.round(away / HOUR)} h`;
+  if (away >= 2 * DAY && away < 30 * DAY) return `${Math.round(away / DAY)} d`;
+  return span(away);
 }
 
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });

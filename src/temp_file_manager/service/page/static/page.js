@@ -2,16 +2,18 @@
 
 import { Chart, RANGES } from "./chart.js";
 import { keepTime, make, now, one, say, setClock, since } from "./dom.js";
-import { showFiles, showForecast, showNoForecast } from "./files.js";
+import { showFiles, showForecast, showNoForecast, showUnremoved } from "./files.js";
 import { showFleet } from "./fleet.js";
 import { clock } from "./format.js";
 import { showEmptiness, showFigures, showHealth, showOldHealth } from "./glance.js";
 import { showLimits } from "./limits.js";
 import { listen } from "./live.js";
 import { askForToken, offerToSignOut } from "./login.js";
+import { showMakers } from "./makers.js";
 import { MOST, showQuarantine } from "./quarantine.js";
 import { read, Refusal } from "./read.js";
 import { showRules } from "./rules.js";
+import { offerSearch } from "./search.js";
 import { showSessions } from "./sessions.js";
 import { showSweeps } from "./sweeps.js";
 
@@ -24,6 +26,7 @@ let base = "";
 let range = "hour";
 let order = "overdue"; // of the fleet's hosts
 let records = null;
+let inFleet = false;
 let moved = null; // how many files have come into quarantine, or gone from somewhere
 let refreshing = 0;
 let fresh = false; // whether what is asked for now and then has been since the line is there
@@ -32,6 +35,7 @@ let broken = null; // since when the line is
 function heard(overview) {
   setClock(overview.at);
   base = overview.health.base_dir;
+  inFleet = overview.fleet;
   main.hidden = false;
   say(one("#version"), overview.version);
   showHealth(overview.health);
@@ -89,6 +93,8 @@ async function outlook() {
   showForecast(found);
   showFiles(one("#oldest-files"), found.oldest, { base, wide: "size" });
   showFiles(one("#largest-files"), found.largest, { base, wide: "registered" });
+  showUnremoved(found.unremoved, base);
+  showMakers(found.makers, found.forecast.reduce((sum, part) => sum + part.files, 0), base);
   return found;
 }
 
@@ -100,6 +106,7 @@ async function samples() {
 }
 
 async function fleet() {
+  if (!inFleet) return;
   const asked = order;
   const found = await read(`v1/fleet?order=${asked}`);
   if (asked === order) showFleet(found);
@@ -129,6 +136,9 @@ function choose(button) {
 
 function sort(button) {
   order = button.dataset.order;
+  for (const head of document.querySelectorAll("#hosts [data-order]")) {
+    head.setAttribute("aria-sort", head.dataset.order === order ? "descending" : "none");
+  }
   for (const other of one("#fleet-orders").children) other.setAttribute("aria-pressed", String(other === button));
   fleet().catch(() => {});
 }
@@ -162,5 +172,6 @@ one("#fleet-orders").addEventListener("click", (event) => {
 setInterval(() => {
   if (!document.hidden && !main.hidden) refresh();
 }, REFRESH);
+offerSearch(() => base, () => records);
 keepTime();
 start();

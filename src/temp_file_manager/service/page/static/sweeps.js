@@ -13,8 +13,34 @@ export function showSweeps({ sweeps, scheduler, health }) {
   const table = one("#sweeps");
   table.hidden = sweeps.length === 0;
   table.nextElementSibling.hidden = sweeps.length > 0;
-  keyed(table, sweeps, (sweep) => `${sweep.at} ${sweep.duration}`, (sweep) => sweepRow(sweep, health.base_dir), () => {});
+  const create = (row) => (row.idle > 1 ? idleRow(row) : sweepRow(row, health.base_dir));
+  keyed(table, folded(sweeps), (row) => `${row.at} ${row.duration} ${row.idle}`, create, () => {});
   showSchedule(scheduler, health);
+}
+
+/** Several sweeps in a row that had nothing to do are one line, as in `top`. */
+function folded(sweeps) {
+  const rows = [];
+  for (const sweep of sweeps) {
+    const former = rows.at(-1);
+    if (isIdle(sweep) && former?.idle) {
+      former.idle += 1;
+      former.first = sweep.at;
+    } else rows.push({ ...sweep, idle: isIdle(sweep) ? 1 : 0, first: sweep.at });
+  }
+  return rows;
+}
+
+const isIdle = (sweep) =>
+  sweep.scheduled && !sweep.stopped && [...COUNTS, ...MOVED, "skipped"].every((name) => sweep[name] === 0);
+
+function idleRow({ at, first, idle }) {
+  const ended = make("time");
+  since(ended, number(at));
+  const when = make("td", {}, ended, " ", make("span", { class: "clock" }, clock(number(at))));
+  const told = make("td", { colspan: COUNTS.length + 2, class: "idle" });
+  told.append(`${idle} sweeps with nothing to do`, make("span", { class: "clock" }, `since ${clock(number(first))}`));
+  return make("tbody", { class: "nothing" }, make("tr", {}, when, told));
 }
 
 function showSchedule(scheduler, health) {
