@@ -49,6 +49,15 @@ which value each setting has, and where the value comes from.
 
 A setting is a field of `Settings` in [Python](python.md#settings), a variable, a key in the table `[manager]` of a TOML
 file, and a flag of each command. A flag wins over a variable, a variable over the file, the file over the default.
+
+The command line reads the file that `--config` names, or the variable `TEMP_FILE_CONFIG`. Without either it reads two
+if they are there: `~/.config/temp-file-manager/config.toml` (or below what `XDG_CONFIG_HOME` says), which wins, and
+`/etc/temp-file-manager/config.toml`. One that belongs to another user, or that everybody may write to, is refused,
+unless it is named. A program in Python reads what it is told to: `Settings.from_env`, `Settings.from_file`.
+
+The default base directory is one for each user, `/tmp/temp-file-manager-UID`. The specification's module
+(`python -m aiecs.tools.temp_file_manager`) has the specification's, `/tmp/aiecs_temp`.
+
 All problems come in one message. A `~` at the beginning of a path is a home directory. Whether there is a registry at
 an address is found out when it is opened. [Limits](limits.md) and [rules](rules.md) have tables of their own in the
 file.
@@ -127,7 +136,7 @@ def settings() -> str:
     parts = [SETTINGS]
     for name in FIELDS:
         said = options.described(name)
-        default = options.shown(name, FIELDS[name].default)
+        default = options.default_shown(name)
         flag = f"`{said['flag']}`" if said["flag"] else "none, as everybody sees a process's flags"
         about = f"{said['about']}"
         lines = [

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("temp_file_manager.testing")
 
 
+# No test, and no program that one starts, reads the settings of whoever runs the tests.
+os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), "no-settings-for-tests")
+os.environ.pop("TEMP_FILE_CONFIG", None)
+
 UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""
 

@@ -75,7 +75,7 @@ BAD = [
     ("TEMP_FILE_MIN_FREE", "101 %", "10 %"),
     ("TEMP_FILE_MIN_FREE", "0.1", "10 %"),
     ("TEMP_FILE_RULES", "/no/such/file", "a file that can be read"),
-    ("TEMP_FILE_RULES", "/dev/null", ": give a regular file"),
+    ("TEMP_FILE_RULES", "/dev/null", ": it is no regular file"),
     ("TEMP_FILE_PROTECT_OPEN", "maybe", "true or false"),
     ("TEMP_FILE_SPOOL", "sometimes", "off or on"),
     ("TEMP_FILE_IF_UNKNOWN", "remove", "keep, or seconds"),

@@ -64,9 +64,9 @@ def test_tables_with_everything(tmp_path: Path) -> None:
 def test_a_file_of_rules_that_is_a_pipe(tmp_path: Path) -> None:
     """It is refused at once: to open one that nobody writes to would take for ever."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SettingsError, match=r"pipe.*: give a regular file"):
+    with pytest.raises(SettingsError, match=r"pipe.*: it is no regular file"):
         Settings.from_env({"TEMP_FILE_RULES": str(tmp_path / "pipe")})
-    with pytest.raises(SettingsError, match=r"null.*: give a regular file"):
+    with pytest.raises(SettingsError, match=r"null.*: it is no regular file"):
         Settings.from_env({"TEMP_FILE_RULES": "/dev/null"})
 
 

@@ -299,7 +299,7 @@ def test_help_settings_tells_all_about_every_setting(capsys: pytest.CaptureFixtu
     for block, (name, field) in zip(blocks, FIELDS.items(), strict=True):
         head, about = (line.strip() for line in block.splitlines())
         flag = "no flag, as everybody sees flags" if field.metadata["secret"] else f"{cli.options.flag(name)} VALUE"
-        assert head.split("  ") == [flag, variable(name), f"default: {cli.options.shown(name, field.default)}"]
+        assert head.split("  ") == [flag, variable(name), f"default: {cli.options.default_shown(name)}"]
         assert about == f"{field.metadata['about']}: {field.metadata['allowed']}"
 
 

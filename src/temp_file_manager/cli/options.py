@@ -135,7 +135,7 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
     Raises:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
-    return layers.resolve(layers.flag_layer(vars(args)), layers.env_layer(os.environ), _file_layer(args.config))
+    return layers.resolve(layers.flag_layer(vars(args)), layers.env_layer(os.environ), *_file_layers(args.config))
 
 
 def seconds(text: str) -> float:
@@ -163,7 +163,7 @@ def described(name: str) -> dict[str, object]:
     """Return what there is to say about a setting, whatever its value, for JSON."""
     metadata = FIELDS[name].metadata
     return {
-        "default": for_json(name, FIELDS[name].default),
+        "default": metadata["shown"] or for_json(name, FIELDS[name].default),
         "variable": layers.variable(name),
         "flag": None if metadata["secret"] else flag(name),
         "about": metadata["about"],
@@ -180,6 +180,11 @@ def for_json(name: str, value: object) -> object:
     # As a string, because JSON has no octal numbers: 384 tells nobody that it is 0600. A secret is not shown either.
     as_text = value is not None and (name == "permission_mask" or FIELDS[name].metadata["secret"])
     return shown(name, value) if as_text else value
+
+
+def default_shown(name: str) -> str:
+    """Return a setting's default, as documents have it: the same for every user."""
+    return str(FIELDS[name].metadata["shown"]) or shown(name, FIELDS[name].default)
 
 
 def shown(name: str, value: object) -> str:
@@ -207,10 +212,8 @@ def _name(part: object) -> str:
     return part.name if isinstance(part, Rule) else str(part)
 
 
-def _file_layer(path: str | None) -> Layer:
-    if path is None:
-        return Layer({})
+def _file_layers(path: str | None) -> list[Layer]:
     try:
-        return layers.file_layer(path)
+        return layers.found_layers(os.environ) if path is None else [layers.file_layer(path)]
     except SettingsError as error:  # told together with the problems of the others
-        return Layer({}, error.problems)
+        return [Layer({}, error.problems)]

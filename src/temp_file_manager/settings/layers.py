@@ -14,6 +14,7 @@ from temp_file_manager.limits import Limit
 from temp_file_manager.settings import limits, mistakes, rules
 from temp_file_manager.settings.mistakes import nearest, unknown
 from temp_file_manager.settings.settings import FIELDS, Settings
+from temp_file_manager.settings.toml_file import CONFIG, places, read_toml
 
 PREFIX = "TEMP_FILE_"
 
@@ -67,27 +68,39 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
                 entries[name] = Entry(key, environ[key], f"variable {key}")
                 break
     known = {PREFIX + name.upper() for name in FIELDS}
-    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
+    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known and key != CONFIG)
     # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
     close = ((key, nearest(key, known, 0.85)) for key in unknown)
     return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
 
 
-def file_layer(path: str | os.PathLike[str]) -> Layer:
-    """Return what the table ``[manager]`` and the tables ``[[limit]]`` and ``[[rule]]`` of a TOML file say.
+def found_layers(environ: Mapping[str, str]) -> list[Layer]:
+    """Return what the file says that ``TEMP_FILE_CONFIG`` names; else what this user's and the machine's say.
 
     Raises:
-        SettingsError: the file cannot be read or is no TOML.
+        SettingsError: one that is there cannot be read, is no TOML, or could have been written by others.
     """
-    import tomllib  # noqa: PLC0415 - costs more than the rest of this module, and few have a file
+    if environ.get(CONFIG):
+        return [file_layer(environ[CONFIG])]
+    return [file_layer(path, found=True) for path in places(environ) if os.path.lexists(path)]
 
+
+def file_layer(path: str | os.PathLike[str], *, found: bool = False) -> Layer:
+    """Return what the table ``[manager]`` and the tables ``[[limit]]`` and ``[[rule]]`` of a TOML file say.
+
+    Args:
+        path: Where it is.
+        found: Whether nobody has named it; see ``read_toml``.
+
+    Raises:
+        SettingsError: the file cannot be read, is no TOML, or was found and could have been written by others.
+    """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
+        document = read_toml(path, found=found)
     except OSError as error:
         raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+    except ValueError as error:
         raise SettingsError([f"{name} is no TOML: {error}"]) from error
     table = document.get("manager", {})
     near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
@@ -105,8 +118,8 @@ def file_layer(path: str | os.PathLike[str]) -> Layer:
         if "rules" in table:
             problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
         entries["rules"] = Entry("rule", ruled, f"file {name}")
-    found, wrong = limits.read(document.get("limit", []), name)
-    return Layer(entries, (*problems, *wrong), (found, f"file {name}") if found else ((), ""))
+    limited, wrong = limits.read(document.get("limit", []), name)
+    return Layer(entries, (*problems, *wrong), (limited, f"file {name}") if limited else ((), ""))
 
 
 def flag_layer(values: Mapping[str, object]) -> Layer:

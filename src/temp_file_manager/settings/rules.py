@@ -1,8 +1,6 @@
 """Rules as a settings file has them, or a file of their own: a table ``[[rule]]`` each, in their order."""
 
-import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,11 +10,10 @@ from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.settings import values
 from temp_file_manager.settings.mistakes import unknown
 from temp_file_manager.settings.tables import Table, alike, are_tables, flag, words
+from temp_file_manager.settings.toml_file import read_toml
 from temp_file_manager.text import span
 
 TABLE = "rule"
-
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 _MOST = 1_000_000_000
 """More files than any registry has; a registry need not be able to count to more."""
@@ -63,19 +60,12 @@ def rules(raw: object) -> tuple[Rule, ...]:
 
 
 def _of_file(path: str) -> tuple[Rule, ...]:
-    import tomllib  # noqa: PLC0415 - slow to import, and few have such a file
-
     try:
-        # A pipe that nobody writes to would keep whoever opens it waiting for ever.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)) as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            document = tomllib.load(file) if regular else {}
+        document = read_toml(path)
     except OSError as error:
         raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:  # also what the parser does not call its own
+    except ValueError as error:
         raise SettingsError([f"give a file that is TOML: {error}"]) from error
-    if not regular:
-        raise SettingsError(["give a regular file: it is a pipe, a device or a socket"])
     found, problems = read(document.get(TABLE, []))
     problems += [unknown(key, (TABLE,), "table of rules") for key in document if key != TABLE]
     if not document:

@@ -9,11 +9,20 @@ from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit, Mark
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import limits, mistakes, rules, values
+from temp_file_manager.settings.default_base import SHOWN, default_base
 from temp_file_manager.settings.rules import rules as read_rules
 
 
-def _setting(default: Any, parse: Callable[[object], object], allowed: str, about: str, *, secret: bool = False) -> Any:
-    metadata = {"parse": parse, "allowed": allowed, "about": about, "secret": secret}
+def _setting(
+    default: Any,
+    parse: Callable[[object], object],
+    allowed: str,
+    about: str,
+    *,
+    secret: bool = False,
+    shown: str = "",
+) -> Any:
+    metadata = {"parse": parse, "allowed": allowed, "about": about, "secret": secret, "shown": shown}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -21,13 +30,14 @@ def _setting(default: Any, parse: Callable[[object], object], allowed: str, abou
 class Settings:
     """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
 
-    A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments.
+    A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments. What
+    they say is ``shown`` stands for a default that is another one for each user.
 
     Attributes:
         limits: Those of a file's tables ``[[limit]]``, and those that ``max_bytes`` and ``min_free`` make.
     """
 
-    base_dir: str = _setting("/tmp/aiecs_temp", values.path, "a path", "where temporary files live")  # noqa: S108 - the specification's
+    base_dir: str = _setting(default_base(), values.path, "a path", "where temporary files live", shown=SHOWN)
     max_age: float = _setting(3600, values.seconds, values.A_TIME, "how long a file without its own ttl may live")
     registry: str | None = _setting(
         None,

@@ -10,8 +10,9 @@ SETTINGS = "settings"
 
 _ABOUT_SETTINGS = """\
 Every command that works on records takes each setting as a flag. A setting may also come from its variable, or from
-the file that --config names: TOML, with keys such as max_age in the table [manager]. The flag wins over the variable,
-the variable over the file, the file over the default."""
+a file: TOML, with keys such as max_age in the table [manager]. The flag wins over the variable, the variable over the
+file, the file over the default. The file is the one that --config names, or the variable TEMP_FILE_CONFIG; without
+either there may be two: ~/.config/temp-file-manager/config.toml, which wins, and /etc/temp-file-manager/config.toml."""
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -58,5 +59,5 @@ def _settings(*, as_json: bool) -> None:
     for name, about in described.items():
         flag = f"{about['flag']} VALUE" if about["flag"] else "no flag, as everybody sees flags"
         render.line()
-        render.line(f"  {flag}  {about['variable']}  default: {options.shown(name, FIELDS[name].default)}")
+        render.line(f"  {flag}  {about['variable']}  default: {options.default_shown(name)}")
         render.line(f"      {about['about']}: {about['allowed']}")

@@ -1,0 +1,61 @@
+"""TOML files with settings in them: how they are read, and where the command line finds them without being told."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from temp_file_manager.errors import SettingsError
+from temp_file_manager.text import printable
+
+CONFIG = "TEMP_FILE_CONFIG"
+"""The variable that names a file; then no other is looked for."""
+
+SYSTEM = "/etc/temp-file-manager/config.toml"
+_OF_USER = "temp-file-manager/config.toml"
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+
+
+def read_toml(path: str | os.PathLike[str], *, found: bool = False) -> dict[str, Any]:
+    """Return what is in a file.
+
+    Args:
+        path: Where it is.
+        found: Whether nobody has named it: then it must be nobody's who could not set up this process as well.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file; ``strerror`` says why.
+        ValueError: it is no TOML.
+        SettingsError: it was found, and others could have written it.
+    """
+    import tomllib  # noqa: PLC0415 - costs more than the rest of these modules, and few have a file
+
+    # A pipe that nobody writes to would keep whoever opens it waiting for ever.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)) as file:
+        seen = os.fstat(file.fileno())
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file, but a pipe, a device or a socket")
+        if found:
+            _refuse_strangers(os.fspath(path), seen)
+        try:
+            return tomllib.load(file)
+        except RecursionError as error:  # what the parser does not call its own
+            raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_strangers(path: str, seen: os.stat_result) -> None:
+    name = printable(path)
+    if seen.st_uid not in (0, os.geteuid()):
+        raise SettingsError([f"{name} belongs to user {seen.st_uid}: name it by --config if it is to count"])
+    if seen.st_mode & stat.S_IWOTH:
+        raise SettingsError([f"{name} can be written by everybody: chmod o-w it, or name it by --config"])
+
+
+def places(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield where a file may be that nobody has named: this user's, which wins, and the machine's."""
+    config = environ.get("XDG_CONFIG_HOME", "")
+    # As the specification of that variable has it, what is not absolute is to be ignored.
+    yield os.path.join(config if os.path.isabs(config) else os.path.expanduser("~/.config"), _OF_USER)
+    yield SYSTEM
