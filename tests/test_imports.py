@@ -19,7 +19,7 @@ TEST_FILES = sorted(TESTS.rglob("*.py"))
 # The rooms from the ground up: a module imports from its own floor and the floors below.
 FLOORS = [
     {
-        *{"errors", "causes", "records", "limits", "sessions", "chunks", "text", "durations"},
+        *{"errors", "causes", "records", "limits", "sessions", "chunks", "text", "durations", "sizes"},
         *{"clock", "machine", "forks", "version"},
     },
     {"reports", "rules", "events", "arguments", "logs", "settings"},

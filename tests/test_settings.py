@@ -51,7 +51,7 @@ BAD = [
     ("LOG_FORMAT", "xml", "text or json"),
     ("MAX_TEMP_FILES", "1.5", "whole number"),
     ("TEMP_FILE_SIZE_LIMIT", "0", "1 or more"),
-    ("TEMP_FILE_SIZE_LIMIT", "100MB", "1 or more"),
+    ("TEMP_FILE_SIZE_LIMIT", "100MX", "1 or more"),
     ("TEMP_FILE_CLEANUP_BATCH_SIZE", "10001", "1 to 10000"),
     ("TEMP_FILE_CLEANUP_THREADS", "0", "1 to 64"),
     ("TEMP_FILE_CLEANUP_TIMEOUT", "0", "more than 0"),

@@ -14,6 +14,7 @@ from temp_file_manager.cli import main
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order
 from temp_file_manager.settings import values
+from temp_file_manager.sizes import bytes_of
 
 GIB = 1 << 30
 
@@ -224,7 +225,7 @@ def test_what_is_no_time(raw: object) -> None:
     ],
 )
 def test_sizes(raw: object, size: int) -> None:
-    assert values.size(raw) == size
+    assert bytes_of(raw) == size
 
 
 @pytest.mark.parametrize(
@@ -232,12 +233,12 @@ def test_sizes(raw: object, size: int) -> None:
 )
 def test_what_is_no_size(raw: object) -> None:
     with pytest.raises((ValueError, KeyError, OverflowError)):
-        values.size(raw)
+        bytes_of(raw)
 
 
 @given(st.text() | st.integers() | st.floats() | st.text("0123456789. %hminsdGMKiB", max_size=9))
 def test_whatever_is_given_is_read_or_refused(raw: object) -> None:
-    for reader in (values.seconds, values.size, values.share, values.mark):
+    for reader in (values.seconds, bytes_of, values.share, values.mark):
         try:
             value = reader(raw)
         except (ValueError, KeyError, OverflowError):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from temp_file_manager import durations, sizes
 from temp_file_manager.cli import render
 from temp_file_manager.cli.examples import line
-from temp_file_manager.durations import written
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
@@ -19,8 +19,11 @@ Commands = Any
 
 TIMES = "A TIME is a text such as 90s, 30m, 2h30m, 7d or '1 week', or a number of seconds. "
 
-_TIMED = (values.seconds, values.positive_seconds, values.age_or_keep)
-"""What reads settings that are lengths of time."""
+_WRITERS: dict[object, Callable[[Any], str]] = {
+    **dict.fromkeys((values.seconds, values.positive_seconds, values.age_or_keep), durations.written),
+    values.positive_size: sizes.written,
+}
+"""By what reads a setting: what writes it."""
 
 LONGEST_NUMBER = 18
 """Digits that certainly fit into 64 bits, which is what a database counts with."""
@@ -195,8 +198,9 @@ def shown(name: str, value: object) -> str:
         return "set"
     if isinstance(value, tuple):
         return ",".join(map(_name, value)) or "unset"
-    if isinstance(value, float | int) and FIELDS[name].metadata["parse"] in _TIMED:
-        return written(value)
+    write = _WRITERS.get(FIELDS[name].metadata["parse"])
+    if write is not None and isinstance(value, float | int):
+        return write(value)
     if name == "permission_mask":
         return f"{value:04o}"
     return _word(value)

@@ -83,7 +83,7 @@ class Settings:
         "with more registered files than this, health is degraded",
     )
     size_limit: int | None = _setting(
-        None, values.whole(1), "bytes, 1 or more", "a larger file is registered with a warning"
+        None, values.positive_size, "bytes, 1 or more, or as 20 GiB", "a larger file is registered with a warning"
     )
     max_bytes: int | None = _setting(
         None,

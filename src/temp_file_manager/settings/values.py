@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from temp_file_manager.durations import seconds_of
 from temp_file_manager.limits import Mark
+from temp_file_manager.sizes import bytes_of
 
 A_TIME = "seconds, 0 or more, or a text such as 90s, 2h30m or 7d"
 SOME_TIME = "seconds, more than 0, or a text such as 90s, 2h30m or 7d"
@@ -42,32 +43,9 @@ def positive_seconds(raw: object) -> float:
     return value
 
 
-_AMOUNT = r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)"
-_SIZES = {"b": 1} | {
-    f"{letter}{unit}": base**power
-    for power, letter in enumerate("kmgtp", 1)
-    for unit, base in (("b", 1000), ("ib", 1024))
-}
-_MOST_BYTES = 2**63 - 1
-"""More no file system holds, and no registry counts."""
-
-
-def size(raw: object) -> int:
-    """Read bytes, 0 or more: ``1.5 GiB``, ``10 MB``, or their number."""
-    found = re.fullmatch(_AMOUNT, raw.strip()) if isinstance(raw, str) else None
-    if found is None:
-        value = number(raw)
-    else:
-        amount, unit = found.groups()
-        value = int(number(amount) * _SIZES[unit.lower()])
-    if not 0 <= value <= _MOST_BYTES or value != int(value):
-        raise ValueError(raw)
-    return int(value)
-
-
 def positive_size(raw: object) -> int:
     """Read bytes, 1 or more."""
-    value = size(raw)
+    value = bytes_of(raw)
     if value == 0:
         raise ValueError(raw)
     return value
@@ -85,7 +63,7 @@ def mark(raw: object) -> Mark:
     """Read bytes, or a share of all there are: ``10 %``."""
     if isinstance(raw, Mark):
         return raw
-    return Mark(share(raw), share=True) if isinstance(raw, str) and "%" in raw else Mark(size(raw))
+    return Mark(share(raw), share=True) if isinstance(raw, str) and "%" in raw else Mark(bytes_of(raw))
 
 
 def positive_mark(raw: object) -> Mark:
