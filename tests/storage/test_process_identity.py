@@ -107,3 +107,17 @@ def test_another_namespace_cannot_tell(flags: list[str], said: str) -> None:
 def test_it_is_what_json_can_say() -> None:
     identity = identity_of(os.getpid())
     assert ProcessIdentity(**identity._asdict()) == identity
+
+
+def test_the_start_is_the_kernels_in_ticks_since_the_machine_was_started() -> None:
+    """Excludes another number of the same line, which is as constant, and another process's as well."""
+    with subprocess.Popen(["sleep", "60"]) as first, subprocess.Popen(["sleep", "60"]) as second:
+        try:
+            with open("/proc/uptime") as file:
+                now = float(file.read().split()[0]) * os.sysconf("SC_CLK_TCK")
+            started = [identity_of(process.pid).started for process in (first, second)]
+            assert started[0] <= started[1] <= now + 1
+            assert now - started[0] < 60 * os.sysconf("SC_CLK_TCK")
+        finally:
+            first.kill()
+            second.kill()

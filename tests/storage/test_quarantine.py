@@ -20,6 +20,7 @@ from temp_file_manager.records import Kind, Status
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.storage.kernel import renames
+from temp_file_manager.storage.restoring import lies_within
 from temp_file_manager.testing import FakeClock
 
 Make = Callable[..., TempFileManager]
@@ -395,3 +396,23 @@ def test_killed_at_each_step_nothing_is_lost_and_nothing_twice(tmp_path: Path) -
             break
         step += 1
     assert step > 8
+
+
+def test_what_lies_within_is_told_whatever_names_lead_there(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for there, above, within in (
+        ("a/b", "a", True),
+        ("a", "a", True),
+        ("a/b", "link", True),
+        ("link/b", "a", True),
+        ("a", "a/b", False),
+        (".", "a", False),
+        ("a", "/", True),
+        ("a", "/proc", False),
+    ):
+        directory = os.open(tmp_path / there, os.O_RDONLY)
+        try:
+            assert lies_within(directory, str(tmp_path / above)) == within, (there, above)
+        finally:
+            os.close(directory)
