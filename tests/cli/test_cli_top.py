@@ -26,7 +26,7 @@ from temp_file_manager.cli.top.keys import typed
 from temp_file_manager.cli.top.listing import listing, path_of
 from temp_file_manager.cli.top.look import Lookout, Scene
 from temp_file_manager.clock import SystemClock
-from temp_file_manager.inspection.overview import overview
+from temp_file_manager.inspection.overview import outlook, overview
 from temp_file_manager.records import Order
 from temp_file_manager.reports import Reason, SweepReport
 from temp_file_manager.rules.rule import Rule
@@ -700,6 +700,7 @@ def test_which_files_are_listed(tmp_path: Path) -> None:
         assert found(Part.QUARANTINED) == ["undo-me"]
         assert found(search="PIN") == ["Pinned"]
         assert found(Part.QUARANTINED, search="due") == []
+        assert words.figures(overview(made.context), outlook(made.context))["in quarantine"] == "1"
         clock.advance(2000.0)
         assert found(Part.DUE) == ["young"]
 

@@ -36,7 +36,7 @@ def _figures(picture: Picture) -> list[tuple[str, str]]:
         ("files", words.count(found["stats"]["records"])),
         ("bytes", human_size(found["stats"]["bytes"])),
         ("last hour", f"{min(records):,} to {max(records):,} files"),
-        *words.figures(found).items(),
+        *words.figures(found, picture.outlook).items(),
     ]
 
 

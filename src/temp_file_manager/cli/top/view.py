@@ -137,7 +137,7 @@ def _figures(picture: Picture) -> Columns:
     """Return how it is now, and what was ever done."""
     failed = picture.overview["stats"]["failed"]
     styles = {"failed": "bold red"} if failed else {}
-    figures = words.figures(picture.overview).items()
+    figures = words.figures(picture.overview, picture.outlook).items()
     return Columns(
         [parts.line((f"{name} ", "dim"), (value, styles.get(name, "bold"))) for name, value in figures], parts.GAP
     )

@@ -84,14 +84,17 @@ def inside(path: str, base: str) -> str:
     return path.removeprefix(f"{base.rstrip('/')}/")
 
 
-def figures(overview: Mapping[str, Any]) -> dict[str, str]:
+def figures(overview: Mapping[str, Any], outlook: Mapping[str, Any] | None) -> dict[str, str]:
     """Return how it is now, and what was ever done by every process that shares the registry."""
+    makers = {} if outlook is None else outlook["makers"]
     stats, (left, whole) = overview["stats"], (overview["disk"]["free"], overview["disk"]["size"])
     age = None if stats["oldest"] is None else overview["at"] - stats["oldest"]
     rare = {
         "kept unknown": stats["kept_unknown"],
         "evicted": stats["evicted"],
         "sessions": overview["sessions"]["count"],
+        "in quarantine": makers.get("quarantined", {}).get("files", 0),
+        "compressed": makers.get("compressed", {}).get("files", 0),
     }
     return {
         "oldest": NOTHING if age is None else brief(age) if age < _MINUTE else span(age),
