@@ -131,7 +131,42 @@ def test_whatever_tmpdir_says_programs_and_the_command_line_agree(folder: Path) 
 def test_the_specifications_module_has_the_specifications_base() -> None:
     env = {name: value for name, value in environment().items() if name != "TEMP_FILE_BASE_DIR"}
     done = subprocess.run([*SHIM, "config", "--json"], env=env, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["base_dir"]["value"] == "/tmp/aiecs_temp"
+    told = json.loads(done.stdout)["base_dir"]
+    assert (told["value"], told["source"]) == ("/tmp/aiecs_temp", "default")
+
+
+def test_a_file_wins_over_the_specifications_base(folder: Path) -> None:
+    (folder / "settings.toml").write_text(f'[manager]\nbase_dir = "{folder}"\n')
+    env = {name: value for name, value in environment().items() if name != "TEMP_FILE_BASE_DIR"}
+    words = [*SHIM, "config", "--json", "--config", str(folder / "settings.toml")]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["base_dir"]["value"] == str(folder)
+
+
+def test_whoever_becomes_another_user_has_that_users_base() -> None:
+    if os.geteuid():
+        print("not tried: becoming another user, which takes root")
+        return
+    program = "import os; from temp_file_manager import Settings; os.seteuid(12345); print(Settings().base_dir)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "/tmp/temp-file-manager-12345"
+
+
+def test_without_a_home_nothing_is_read_from_the_current_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user that the machine does not know
+    assert list(toml_file.places({})) == [toml_file.SYSTEM]
+
+
+def test_a_mark_is_shown_as_it_is_written(say: Say) -> None:
+    for given, shown in (("10%", "10 %"), ("5GiB", "5368709120")):
+        (row,) = (line for line in say("config", "--min-free", given).lines if line.startswith("min_free "))
+        assert shown in row
+        assert "False" not in row
+        assert "True" not in row
 
 
 def test_somebody_elses_directory_of_that_name_is_refused(say: Say, folder: Path) -> None:

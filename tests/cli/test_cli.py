@@ -24,7 +24,7 @@ from container import until
 from temp_file_manager import TempFileManager, cli, logs
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM, line
 from temp_file_manager.errors import RegistryError, RegistryFullError
-from temp_file_manager.settings import FIELDS, variable
+from temp_file_manager.settings import FIELDS, Settings, variable
 from temp_file_manager.testing import FakeClock
 from terminal import on, terminal
 
@@ -251,13 +251,14 @@ def test_every_problem_is_told_at_once() -> None:
 def test_config_says_where_each_setting_came_from(tmp_path: Path) -> None:
     file = tmp_path / "tfm.toml"
     file.write_text('[manager]\nmax_age = 1\ncleanup_interval = 2\nsize_limit = 3\npermission_mask = "0640"\n')
+    defaults = {name: getattr(Settings(), name) for name in FIELDS}
     words = ("config", "--config", str(file), "--max-age", "7")
     variables = {"TEMP_FILE_MAX_AGE": "8", "TEMP_FILE_CLEANUP_INTERVAL": "9", "MAX_TEMP_FILES": "12"}
     told = json.loads(tfm(*words, "--json", **variables).stdout)
     assert told.pop("limits") == {"value": [], "source": "default", "source_name": None}
     assert list(told) == list(FIELDS)
     assert {name: (one["value"], one["source"], one["source_name"]) for name, one in told.items()} == {
-        name: ([] if field.default == () else field.default, "default", None) for name, field in FIELDS.items()
+        name: ([] if value == () else value, "default", None) for name, value in defaults.items()
     } | {
         "max_age": (7, "flag", "--max-age"),
         "cleanup_interval": (9, "variable", "TEMP_FILE_CLEANUP_INTERVAL"),

@@ -105,13 +105,14 @@ _FAILURES = (
 """Errors of what was asked for rightly, and could not be done."""
 
 
-def main(argv: list[str] | None = None, *, default: str = "", clock: Clock | None = None) -> int:
+def main(argv: list[str] | None = None, *, default: str = "", base: str = "", clock: Clock | None = None) -> int:
     """Run one command.
 
     Args:
         argv: The words after the program's name; None for those of this process, which then is taken to end
             with this call: see ``run``.
         default: The command that is meant where none is named; empty: see ``arranging``.
+        base: The base directory where none is named; empty: see ``settings.default_base``.
         clock: What tells every command the time; the registry's, or else the machine's, if None.
 
     Returns:
@@ -120,7 +121,7 @@ def main(argv: list[str] | None = None, *, default: str = "", clock: Clock | Non
     try:
         render.prepare()
         words = sys.argv[1:] if argv is None else argv
-        code = _command(words, default, ends_process=argv is None, clock=clock)
+        code = _command(words, default, ends_process=argv is None, clock=clock, base=base)
         render.flush()
     except _FAILURES as error:
         render.problem(error)
@@ -163,7 +164,7 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     return program, commands.choices
 
 
-def _command(argv: list[str], default: str, *, ends_process: bool, clock: Clock | None) -> int:
+def _command(argv: list[str], default: str, *, ends_process: bool, clock: Clock | None, base: str) -> int:
     program, known = parsers()
     try:
         args, others = program.parse_known_args(arranged(argv, known, default))
@@ -171,6 +172,6 @@ def _command(argv: list[str], default: str, *, ends_process: bool, clock: Clock 
         return DONE
     if others:
         raise unknown(others, args.command, known[args.command])
-    args.program, args.parsers, args.ends_process, args.clock = program, known, ends_process, clock
+    args.program, args.parsers, args.ends_process, args.clock, args.base = program, known, ends_process, clock, base
     code: int = args.execute(args)
     return code

@@ -12,7 +12,7 @@ from temp_file_manager.cli.examples import line
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
-from temp_file_manager.settings import FIELDS, Layer, Settings, layers, values
+from temp_file_manager.settings import FIELDS, Entry, Layer, Settings, layers, values
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
@@ -138,7 +138,8 @@ def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
     Raises:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
-    return layers.resolve(layers.flag_layer(vars(args)), layers.env_layer(os.environ), *_file_layers(args.config))
+    said = (layers.flag_layer(vars(args)), layers.env_layer(os.environ), *_file_layers(args.config))
+    return layers.resolve(*said, Layer({"base_dir": Entry("base_dir", args.base, "default")} if args.base else {}))
 
 
 def seconds(text: str) -> float:
@@ -196,7 +197,7 @@ def shown(name: str, value: object) -> str:
         return "off" if name == "http_port" else "unset"
     if FIELDS[name].metadata["secret"]:
         return "set"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not isinstance(value, Mark):
         return ",".join(map(_name, value)) or "unset"
     write = _WRITERS.get(FIELDS[name].metadata["parse"])
     if write is not None and isinstance(value, float | int):

@@ -23,6 +23,8 @@ def _setting(
     shown: str = "",
 ) -> Any:
     metadata = {"parse": parse, "allowed": allowed, "about": about, "secret": secret, "shown": shown}
+    if shown:  # asked each time: a service may become another user after it was imported
+        return field(default_factory=default, metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -31,13 +33,13 @@ class Settings:
     """What a manager and the programs around it can be told. Sizes are bytes, times are seconds.
 
     A field whose metadata say ``secret`` is never shown, and has no flag: everybody sees a process's arguments. What
-    they say is ``shown`` stands for a default that is another one for each user.
+    they say is ``shown`` stands for a default that is another one for each user, and is asked for each time.
 
     Attributes:
         limits: Those of a file's tables ``[[limit]]``, and those that ``max_bytes`` and ``min_free`` make.
     """
 
-    base_dir: str = _setting(default_base(), values.path, "a path", "where temporary files live", shown=SHOWN)
+    base_dir: str = _setting(default_base, values.path, "a path", "where temporary files live", shown=SHOWN)
     max_age: float = _setting(3600, values.seconds, values.A_TIME, "how long a file without its own ttl may live")
     registry: str | None = _setting(
         None,

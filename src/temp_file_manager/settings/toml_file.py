@@ -57,5 +57,7 @@ def places(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield where a file may be that nobody has named: this user's, which wins, and the machine's."""
     config = environ.get("XDG_CONFIG_HOME", "")
     # As the specification of that variable has it, what is not absolute is to be ignored.
-    yield os.path.join(config if os.path.isabs(config) else os.path.expanduser("~/.config"), _OF_USER)
+    folder = config if os.path.isabs(config) else os.path.expanduser("~/.config")
+    if os.path.isabs(folder):  # a user that the machine does not know, without HOME, has none
+        yield os.path.join(folder, _OF_USER)
     yield SYSTEM
