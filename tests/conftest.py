@@ -23,6 +23,16 @@ UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""
 
 
+LONGEST = ("deploy_image", "benchmarks", "campaigns", "lockstep", "site", "counters", "examples", "guides", "cli")
+"""What takes longest, and so begins first: else one process is at it still when the others have nothing left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the ``LONGEST``."""
+    first = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path.name, len(first)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note what could not be tried. In CI, where all but ``beyond_ci`` can be, that is a failure."""
