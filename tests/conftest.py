@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import histories  # noqa: F401 - before --hypothesis-profile names one of its profiles
 from contexts import MakeManager
 from temp_file_manager import TempFileManager
 

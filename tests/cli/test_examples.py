@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 import object_servers
 from command_line import MODULE, SECONDS, Say, environment
 from monitoring import tool
 from temp_file_manager import cli
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM, line
+
+bare, folder, say = command_line.bare, command_line.folder, command_line.say
 
 ON_A_SERVER = ("scope", "registry", "fleet")
 COMMANDS = [name for name in EXAMPLES if name not in (*ON_A_SERVER, "object")]

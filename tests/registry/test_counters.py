@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import small_disk
 from command_line import tfm
+from histories import histories
 from patience import PATIENCE
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
@@ -385,7 +386,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=histories(150), deadline=None)
 @given(
     files=rows(),
     max_age=st.sampled_from([0.0, 7.0, 20.5, math.inf]),
