@@ -21,6 +21,7 @@ from temp_file_manager.registry.journal import last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.sweeping import watermark
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
@@ -631,7 +632,7 @@ def test_a_full_disk_stops_no_sweep(machine: Machine, monkeypatch: pytest.Monkey
 def test_a_jump_removes_nothing(tmp_path: Path, registry: Registry, jumps: tuple[float, ...]) -> None:
     machine = Machine(registry)
     hooks = Hooks()
-    registrar = Registrar(registry, machine.clock, hooks, Settings())
+    registrar = Registrar(registry, machine.clock, hooks, Settings(), SystemFiles(str(tmp_path)))
     sweeper = Sweeper(registry, machine.clock, hooks)
     made: list[str] = []
 
