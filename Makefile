@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.package
 	@$(BIN)/python examples/tour.py
 
+# The program is started a thousand times: compiled each time, it takes twice as long.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

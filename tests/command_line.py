@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.settings import ALIASES, FIELDS, PREFIX
 
 MODULE = (sys.executable, "-m", "temp_file_manager")
 SHIM = (sys.executable, "-m", "aiecs.tools.temp_file_manager")
-SECONDS = 30  # for a process that hangs: far more than any needs
+SECONDS = PATIENCE
 
 SETTINGS = {PREFIX + name.upper() for name in FIELDS} | set(ALIASES.values())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import histories  # noqa: F401 - before --hypothesis-profile names one of its profiles
 from contexts import MakeManager
 from temp_file_manager import TempFileManager
 
@@ -25,6 +26,16 @@ os.environ.pop("TEMP_FILE_CONFIG", None)
 
 UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""
+
+
+LONGEST = ("deploy_image", "benchmarks", "campaigns", "lockstep", "site", "counters", "examples", "guides", "cli")
+"""What takes longest, and so begins first: else one process is at it still when the others have nothing left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the ``LONGEST``."""
+    first = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path.name, len(first)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,9 +22,10 @@ from typing import TypeVar
 
 import psutil
 
+from patience import PATIENCE
 from small_disk import mount
 
-SECONDS = 120.0
+SECONDS = PATIENCE
 T = TypeVar("T")
 
 # Before the program takes pid 1. Arguments: the root, the mounts (SOURCE:TARGET, one a line), and the program.
@@ -228,7 +229,9 @@ class Container:
     def execute(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a program in it, as ``docker exec`` and a probe do."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd"]
-        return subprocess.run([*enter, *self._as_user, *words], capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(
+            [*enter, *self._as_user, *words], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
 
     def get(self, url: str) -> int:
         """Return the status of an answer; 0 when there is none."""

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from command_line import environment
+from patience import PATIENCE
 from places import DOCS, ROOT
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
-SECONDS = 60
+SECONDS = PATIENCE
 
 # ``print(…)  # what it shows``; what further lines show stands alone behind a #, in the lines below.
 _SHOWN = re.compile(r"^ *print\(.*\)  # (.*)\n((?: +# .*\n)*)", re.MULTILINE)

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import psycopg
 
+from patience import PATIENCE
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
 
 SCOPE = "volume:v"
@@ -53,11 +54,11 @@ class Process:
     def kill(self) -> None:
         """End it without a chance to say anything."""
         self._process.send_signal(signal.SIGKILL)
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE)
 
     def go_on(self) -> int:
         """Let it go on behind ``ready`` to its end; return its exit code."""
-        self._process.communicate("\n", timeout=60)
+        self._process.communicate("\n", timeout=PATIENCE)
         return self._process.returncode
 
 

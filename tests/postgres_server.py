@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
+from patience import PATIENCE
 from temp_file_manager.registry.postgres.migration import migrate
 from temp_file_manager.registry.postgres.server import Server
 
@@ -52,7 +53,7 @@ class PostgresServer:
         command = (*apart, f"{self._programs}/{program}", "-D", f"{self.place}/data", *arguments)
         with Path(self.place, "said").open("ab") as said:
             subprocess.run(
-                command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=True, cwd="/", timeout=100
+                command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=True, cwd="/", timeout=PATIENCE
             )
 
     def start(self, *options: str) -> None:

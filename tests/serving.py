@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from starlette.types import ASGIApp
 
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.service.app import build
 from temp_file_manager.service.http.server import Server
@@ -19,7 +20,7 @@ from temp_file_manager.service.http.sockets import listen_at_path, listen_at_por
 from temp_file_manager.settings import Settings
 
 TOKEN = "correct-horse-battery-staple"
-SECONDS = 20  # for what hangs: far more than anything needs
+SECONDS = PATIENCE
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SECONDS = 30  # for what hangs: far more than anything needs
+from patience import PATIENCE
+
+SECONDS = PATIENCE
 
 # Opening it makes it the terminal of the session, so that Ctrl-C and changes of its size come as signals.
 _ON_IT = """

@@ -20,6 +20,7 @@ import container
 from command_line import SETTINGS
 from container import Image, running, until
 from monitoring import DASHBOARD, OF_INSTANCE, QUERIES, RULES, dashboard_queries, tool
+from patience import PATIENCE
 from places import DEPLOY, ROOT
 from temp_file_manager.settings import Settings
 from temp_file_manager.version import VERSION
@@ -54,7 +55,7 @@ SPECIFICATION = {
 
 
 def said(*words: str | Path) -> str:
-    done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -16,6 +16,7 @@ import yaml
 import temp_file_manager
 from command_line import SETTINGS
 from monitoring import tool
+from patience import PATIENCE
 from places import DEPLOY
 from temp_file_manager.settings import Settings
 
@@ -136,7 +137,7 @@ def helm(*words: str, values: dict[str, Any]) -> "subprocess.CompletedProcess[st
     program = str(beside) if beside.exists() else tool("helm")
     command = [program, *words, str(CHART), "--values", "-"]
     text = json.dumps(values)
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @cache

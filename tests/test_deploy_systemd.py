@@ -9,6 +9,7 @@ import pytest
 
 from command_line import environment
 from monitoring import tool
+from patience import PATIENCE
 from places import DEPLOY, ROOT
 
 UNIT = DEPLOY / "systemd" / "temp-file-manager.service"
@@ -60,7 +61,7 @@ def test_systemd_hears_how_it_is(tmp_path: Path) -> None:
         env=environment(XDG_CONFIG_HOME=str(tmp_path)),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE,
         check=False,
     )
     if done.returncode == 77:

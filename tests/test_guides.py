@@ -11,6 +11,7 @@ import pytest
 
 from command_line import environment, free_port
 from pages import blocks
+from patience import PATIENCE
 from places import DEPLOY, DOCS, ROOT
 
 COMMAND_LINE = DOCS / "command-line.md"
@@ -49,7 +50,7 @@ def test_what_is_typed_prints_what_the_page_says(page: Path, tmp_path: Path) -> 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout
@@ -116,7 +117,7 @@ def test_the_service_answers_as_it_says(tmp_path: Path) -> None:
         env=variables(tmp_path / "base", TEMP_FILE_HTTP_PORT=str(http), PROMETHEUS_PORT=str(metrics)),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ import pytest
 
 from contexts import jobs_of, timed
 from hanging_mount import HangingMount
+from patience import PATIENCE
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.errors import TempFileError
 from temp_file_manager.inspection.check import check
@@ -562,11 +563,11 @@ def outlives_a_hang(scene: Scene, hung: threading.Event, release: Callable[[], o
     sweeping = threading.Thread(target=scene.manager.clear_all)
     sweeping.start()
     try:
-        assert hung.wait(30)
+        assert hung.wait(PATIENCE)
         meanwhile(scene, tmp_path)
     finally:
         release()
-        sweeping.join(30)
+        sweeping.join(PATIENCE)
     assert not sweeping.is_alive()
     scene.assert_nothing_lost()
     scene.sweep("hand")
@@ -621,7 +622,7 @@ def test_the_scheduler_hangs_alone_and_goes_on(scene: Scene, tmp_path: Path, mon
     scene.manager.register_files(scene.bad)
     scene.clock.advance(AFTER)
     scene.manager.start()
-    assert storage.hung.wait(30)
+    assert storage.hung.wait(PATIENCE)
     make(tmp_path / "others", 3)
     assert scene.manager.register_files(make(tmp_path / "others", 3)).registered == 3
     storage.release()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from command_line import environment
+from patience import PATIENCE
 from places import ROOT
 
 EXAMPLE = ROOT / "examples" / "acme-plugin"
-SECONDS = 100
+SECONDS = PATIENCE
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from threading import Event
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
 from temp_file_manager.settings import Settings
@@ -163,7 +164,7 @@ def begun(process: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
 
 
 def ended(process: "subprocess.Popen[str]") -> str:
-    output, problems = process.communicate(timeout=90)
+    output, problems = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, problems
     assert "locked" not in problems
     return output

@@ -16,6 +16,7 @@ import pytest
 import small_disk
 from command_line import environment
 from pages import slug
+from patience import PATIENCE
 from places import DOCS, SPECIFICATION
 from temp_file_manager import TempFileManager, cli
 from temp_file_manager.cli.completion import grammar
@@ -24,7 +25,7 @@ from temp_file_manager.logs import logger
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 
 RUNBOOK = (DOCS / "runbook.md").read_text()
-SECONDS = 60
+SECONDS = PATIENCE
 HOUR = 3600.0
 OVERRIDING = (1, 2, 3)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: root heeds modes without them
 PR_CAPBSET_DROP = 24

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from histories import histories
 from temp_file_manager import TempFileManager
 from temp_file_manager.records import Status, TempFile
 from temp_file_manager.testing import FakeClock
 
 SETTINGS = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=histories(120), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 NAMES = st.sampled_from([f"f{number}" for number in range(8)])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from command_line import environment
+from patience import PATIENCE
 from places import ROOT
 
 TOUR = ROOT / "examples" / "tour.py"
@@ -21,7 +22,7 @@ def tour(*words: str, before: str = "", **variables: str) -> subprocess.Complete
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -18,6 +18,7 @@ import pytest
 from command_line import MODULE, environment
 from contexts import timed
 from mounts import mounted
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.adopt import survey
 from temp_file_manager.adopt.changed_directories import AGAIN, SETTLE, SHARE, ChangedDirectories
@@ -31,7 +32,6 @@ from temp_file_manager.sweeping.scheduler import WATCH
 from temp_file_manager.testing import FakeClock, in_child
 from trees import make
 
-PATIENCE = 90.0
 FOR_EVER = 100_000.0
 LOGGER = "aiecs.tools.temp_file_manager"
 ROOT = os.geteuid() == 0

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 import object_servers
-from command_line import MODULE, SECONDS, environment
+from command_line import MODULE, SECONDS, Say, environment
 from monitoring import tool
 from temp_file_manager import cli
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM, line
+
+bare, folder, say = command_line.bare, command_line.folder, command_line.say
 
 ON_A_SERVER = ("scope", "registry", "fleet")
 COMMANDS = [name for name in EXAMPLES if name not in (*ON_A_SERVER, "object")]
@@ -76,14 +79,13 @@ def test_every_command_has_two() -> None:
 
 
 @pytest.mark.parametrize("example", [line(one) for name in COMMANDS for one in EXAMPLES[name]] + [*map(line, PROGRAM)])
-def test_it_does_what_it_says(place: Path, example: str) -> None:
+def test_it_does_what_it_says(place: Path, say: Say, example: str) -> None:
+    """What has to be registered before is typed in this process, as a start of the program takes longer."""
     (place / "quarantine.toml").write_text('[[rule]]\nname = "undo"\nage = 0\nquarantine = "1h"\n')
-    registered = "tfm register chart.svg report.csv --tag charts"
     words = example.split()
-    if words[1] == "restore":
-        registered += " --config quarantine.toml"
-    before = BEFORE.get(" ".join(words[1:]), BEFORE.get(words[1], ()))
-    for one in (registered, *before):
+    rules = ("--config", "quarantine.toml") if words[1] == "restore" else ()
+    assert say("register", "chart.svg", "report.csv", "--tag", "charts", *rules).code == 0
+    for one in BEFORE.get(" ".join(words[1:]), BEFORE.get(words[1], ())):
         done = run(place, one)
         assert done.returncode == 0, done
     if words[1] == "run":

@@ -16,6 +16,7 @@ import pytest
 
 import small_disk
 from contexts import jobs_of, timed
+from patience import PATIENCE
 from small_disk import fill
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.adopt import watched
@@ -277,7 +278,7 @@ def test_a_scheduler_that_died(opened: Opener, clock: FakeClock, monkeypatch: py
         manager.start()
         for thread in set(threading.enumerate()) - set(before):
             if thread.name.endswith(SWEEP):
-                thread.join(30)
+                thread.join(PATIENCE)
         clock.until_waiting(jobs_of(manager) - 1)
     found = expect(manager, Grade.UNHEALTHY, "^the scheduler's thread has ended")
     assert found.scheduler_alive is False

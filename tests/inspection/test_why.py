@@ -17,6 +17,7 @@ import pytest
 
 from contexts import timed
 from mounts import mounted
+from patience import PATIENCE
 from temp_file_manager import InvalidArgumentError, TempFileManager, jobs
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -513,7 +514,7 @@ def test_a_long_command_line_is_cut_before_it_is_masked(case: Case, argument: st
             assert found.endswith("://…@")
             assert "secret" not in found
         finally:
-            reader.communicate(b"\n", timeout=60)
+            reader.communicate(b"\n", timeout=PATIENCE)
 
 
 def test_a_mapping_alone_is_named(case: Case) -> None:

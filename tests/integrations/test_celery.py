@@ -17,13 +17,14 @@ from celery.exceptions import TimeLimitExceeded
 from celery.result import AsyncResult
 
 from command_line import environment
+from patience import PATIENCE
 from places import TESTS
 from serving import until
 from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.integrations.celery import TaskSessions
 
 PREFORK = ("--pool=prefork", "--concurrency=1")
-SECONDS = 90  # for a worker to start on a busy machine
+SECONDS = PATIENCE
 
 
 class Worker(NamedTuple):

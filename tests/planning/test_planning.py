@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from histories import histories
 from limited import BLOCK, Place, limit
 from quarantines import away
 from temp_file_manager import RecordsSettled, SweepFinished, TempFileManager
@@ -192,7 +193,7 @@ def is_done(outcome: tuple[str, Status]) -> bool:
 
 
 @pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=histories(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     files=FILES,
     limited=LIMITS,

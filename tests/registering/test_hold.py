@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contexts import MakeManager
+from patience import PATIENCE
 from temp_file_manager import InvalidArgumentError, TempFileManager
 from temp_file_manager.testing import FakeClock, in_child
 
@@ -107,7 +108,7 @@ def test_a_hold_that_is_collected_while_a_lock_is_held_ends_later(manager: TempF
             del hold
         return manager.clear_all()
 
-    assert in_child(collected, timeout=10) == 1
+    assert in_child(collected, timeout=PATIENCE) == 1
 
 
 def test_closing_ends_no_hold(make_manager: MakeManager, file: Path) -> None:
@@ -128,4 +129,4 @@ def test_holding_a_link_to_a_pipe_waits_for_nobody(manager: TempFileManager, tmp
     manager.register_file(link)
     file.unlink()
     os.mkfifo(file)
-    assert in_child(lambda: manager.hold(link).path, timeout=10) == str(link)
+    assert in_child(lambda: manager.hold(link).path, timeout=PATIENCE) == str(link)

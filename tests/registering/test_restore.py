@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from quarantines import AGE, UNDO, away, contents, folder_of, made, on_record, quarantining, strays
 from storage.test_quarantine import killed_at
 from temp_file_manager import TempFileManager
@@ -180,14 +181,14 @@ def test_a_sweep_at_it_is_waited_for(manager: TempFileManager, file: Path, clock
 
     def slow(*args: object, **how: object) -> None:
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         unlink(*args, **how)  # type: ignore[arg-type]  # passed on as they come
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "unlink", slow)
         sweep = threading.Thread(target=manager.sweep)
         sweep.start()
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         answers: list[object] = []
 
         def restore() -> None:

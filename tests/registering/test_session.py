@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from contexts import MakeManager
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registering.session import ManagedSession
@@ -331,7 +332,7 @@ class TestAsync:
 
         def hook(_: object) -> None:
             threads.append(threading.current_thread())
-            assert went_on.wait(30)
+            assert went_on.wait(PATIENCE)
 
         manager = make_manager(hooks=[hook])
         went_on.set()

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 import small_disk
 from command_line import tfm
+from histories import histories
+from patience import PATIENCE
 from small_disk import fill, make, manager_of, register_until_full
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
@@ -123,7 +125,7 @@ def test_what_several_processes_do_is_summed(tmp_path: Path) -> None:
         manager.register_files(paths, ttl=0)
         processes = [program(TOGETHER, tmp_path, name) for name in ("sweep", "sweep", "a", "b")]
         (tmp_path / "go").touch()
-        assert [process.communicate(timeout=60) for process in processes] == [(b"", None)] * 4
+        assert [process.communicate(timeout=PATIENCE) for process in processes] == [(b"", None)] * 4
         assert {process.returncode for process in processes} == {0}
         manager.cleanup()  # what one sweep had claimed when the other found no more
         found = manager.registry.stats()
@@ -148,7 +150,7 @@ def test_totals_fit_the_records_after_kill_9(tmp_path: Path) -> None:
                 for _ in range(random.randrange(2000)):
                     pass
                 process.send_signal(signal.SIGKILL)
-                killed = process.wait(30) == -signal.SIGKILL  # else it was done before
+                killed = process.wait(PATIENCE) == -signal.SIGKILL  # else it was done before
             assert is_balanced(manager.registry)
             cut += killed and manager.registry.stats().records > 0
         assert cut > 5, "most kills came too late, or with nothing on record: this test no longer tries what it says"
@@ -286,7 +288,7 @@ def test_one_process_migrates_for_all(former: Path) -> None:
         )
         for number in range(4)
     ]
-    assert [program.communicate(timeout=60)[0] for program in programs] == ["75\n", "80\n"] * 2
+    assert [program.communicate(timeout=PATIENCE)[0] for program in programs] == ["75\n", "80\n"] * 2
 
 
 @pytest.mark.parametrize(("column", "kept"), [("records", 2), ("bytes", 75)])
@@ -384,7 +386,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=histories(150), deadline=None)
 @given(
     files=rows(),
     max_age=st.sampled_from([0.0, 7.0, 20.5, math.inf]),

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from histories import histories
 from postgres_server import PostgresServer
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -41,7 +42,7 @@ from temp_file_manager.rules import retry_at
 from temp_file_manager.testing import NOW
 
 SETTINGS = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=histories(120), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 T = TypeVar("T")
@@ -761,8 +762,8 @@ def place(postgres: PostgresServer) -> None:
 
 
 TestLockstepInMemory = LockstepInMemory.TestCase
-TestLockstepInMemory.settings = settings(SETTINGS, max_examples=250)
+TestLockstepInMemory.settings = settings(SETTINGS, max_examples=histories(250))
 TestLockstepInSqlite = LockstepInSqlite.TestCase
-TestLockstepInSqlite.settings = settings(SETTINGS, max_examples=100)
+TestLockstepInSqlite.settings = settings(SETTINGS, max_examples=histories(100))
 TestLockstepInPostgres = pytest.mark.usefixtures("place")(LockstepInPostgres.TestCase)
-TestLockstepInPostgres.settings = settings(SETTINGS, max_examples=15)
+TestLockstepInPostgres.settings = settings(SETTINGS, max_examples=histories(15))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from registry.spools import SwitchedRegistry, named, registry_in, spooled
 from temp_file_manager.errors import RegistryError, RegistryFullError, RegistryUnavailableError
 from temp_file_manager.logs import logger
@@ -357,7 +358,7 @@ def test_nothing_acknowledged_is_lost_by_a_kill(target: SwitchedRegistry, tmp_pa
         [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), step],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"acknowledged\n")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from histories import histories
 from registry.spools import Killed, named, registry_in, spooled
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -143,5 +144,5 @@ def identity(number: int) -> Identity:
 
 TestOutages = Outages.TestCase
 TestOutages.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=histories(60), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from sqlite_files import claimed, new, over, registry_at
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -23,7 +24,7 @@ from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 
 ALL = Selection(1e10, 0, force=True)
 HUNG = Other(Status.FAILED, Cause.HUNG)
-LONG = 60.0
+LONG = PATIENCE
 """Seconds; bounds a hang."""
 
 SWEEPER = """

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from sqlite_files import claimed, over, registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.inspection.check import check
@@ -57,7 +58,7 @@ def verdict(own: Path) -> str:
 def run(program: str, *arguments: object) -> Any:
     """Return what a program of its own prints as JSON; it must end as programs do."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return json.loads(done.stdout)
 

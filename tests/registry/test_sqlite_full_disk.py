@@ -16,6 +16,7 @@ import pytest
 
 import small_disk
 from command_line import tfm
+from patience import PATIENCE
 from small_disk import (
     BLOCK,
     as_many_pages_as_it_likes,
@@ -253,10 +254,10 @@ class TestSweeping:
                 sweeping = manager_of(disk)
                 own[number].touch()
                 sweeping.register_file(own[number])
-                turn.wait(30)
+                turn.wait(PATIENCE)
                 if number == 0:
                     fill(disk)
-                turn.wait(30)
+                turn.wait(PATIENCE)
                 report = sweeping.sweep(force=True)
                 return [report.removed, report.failed, report.skipped] if size else [report.removed, report.failed, 0]
 

@@ -12,6 +12,7 @@ import pytest
 
 from contexts import MakeManager
 from interrupting import Places
+from patience import PATIENCE
 from sqlite_files import own
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
@@ -164,7 +165,7 @@ def test_a_handler_that_clears_and_closes_does_not_hang(
                 assert not manager.lock.locked()
         return 0
 
-    assert in_child(all_places, timeout=90) > SOME
+    assert in_child(all_places, timeout=PATIENCE) > SOME
 
 
 def test_on_a_full_disk_an_interrupt_between_claim_and_removal_keeps_nobody_out(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from sqlite_files import new, registry_at
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Identity, NewFile, Selection
@@ -51,7 +52,7 @@ class Turnstile:
     def gathered(self, count: int) -> None:
         """Return when so many have come."""
         for _ in range(count):
-            assert self._waiting.acquire(timeout=60)
+            assert self._waiting.acquire(timeout=PATIENCE)
 
 
 class Asked:

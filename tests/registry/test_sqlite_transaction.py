@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from contexts import MakeManager
+from patience import PATIENCE
 from sqlite_files import new, registry_at
 from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.records import Selection
 
-PATIENCE = 60.0
 """Seconds after which what has not answered waits for ever."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import small_disk
+from patience import PATIENCE
 from small_disk import fill, make, manager_of, together
 from sqlite_files import ALL, execute, new, over, own, registry_at
 from temp_file_manager import TempFileManager
@@ -159,7 +160,7 @@ class TestBtrfs:
                 os.sync()
             return removed
 
-        assert in_child(work, timeout=120) == 20
+        assert in_child(work, timeout=PATIENCE) == 20
         assert not (own(btrfs) / "registry.db-shm").exists()
 
     def fill(self, place: Path) -> None:

@@ -25,6 +25,7 @@ import small_disk
 from command_line import SHIM, environment, free_port
 from container import until
 from monitoring import QUERIES, RULES, dashboard_queries, tool
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.clock import SystemClock, boot_id
 from temp_file_manager.fleet.in_force import NAME as POLICIES
@@ -33,7 +34,6 @@ from temp_file_manager.sweeping.clock_guard import NAME
 from temp_file_manager.sweeping.watermark import Moment, Watermark
 
 ROOT = os.geteuid() == 0
-PATIENCE = 60.0
 TTL = 4.0  # seconds: longer than it takes until they are asked for the first time
 
 ALERTS = {
@@ -76,7 +76,7 @@ def serving(base: Path, **variables: str) -> Iterator[Service]:
         yield Service(base, port, process)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE) == 0
     finally:
         if process.poll() is None:
             process.kill()
@@ -223,7 +223,7 @@ def prometheus(folder: Path, services: dict[str, Service]) -> Iterator[Prometheu
         yield one
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 @dataclass

@@ -13,6 +13,7 @@ import pytest
 
 from contexts import removing_by
 from hanging_mount import hanging_mount
+from patience import PATIENCE
 from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
@@ -25,7 +26,6 @@ from temp_file_manager.storage.wrappers.bounded import Abandoning
 from temp_file_manager.storage.wrappers.wakeup import LockBell, PipeBell
 from temp_file_manager.testing import FakeClock, in_child
 
-PATIENCE = 60.0
 SECONDS = 5.0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager.storage.changes import changes as choosing
 from temp_file_manager.storage.changes import hints as hinting
 from temp_file_manager.storage.changes.changes import Changes, first_source
@@ -25,7 +26,6 @@ from temp_file_manager.storage.kernel.inotify import Inotify, limits
 from temp_file_manager.storage.tree import Part, Tree
 from temp_file_manager.testing import in_child
 
-PATIENCE = 60.0
 LOGGER = "aiecs.tools.temp_file_manager"
 
 

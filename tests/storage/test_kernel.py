@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from hanging_mount import hanging_mount
+from patience import PATIENCE
 from temp_file_manager.storage.kernel import file_flags, probe, processes, renames, statx
 from temp_file_manager.storage.kernel.mounts import kind_among
 from temp_file_manager.storage.kernel.space import Room, is_full
@@ -32,7 +33,6 @@ from temp_file_manager.storage.kernel.statx import (
 from temp_file_manager.storage.kernel.volumes import volume
 from temp_file_manager.storage.tree import is_locked
 
-PATIENCE = 60.0
 """Seconds after which what has not answered hangs."""
 
 

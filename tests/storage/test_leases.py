@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from contexts import jobs_of
+from patience import PATIENCE
 from removing import removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
@@ -329,10 +330,10 @@ def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(10)
+    asking.join(PATIENCE)
     if asking.is_alive():
         os.close(os.open(path, os.O_WRONLY))
-        asking.join(10)
+        asking.join(PATIENCE)
         pytest.fail("it waits for a writer")
     assert told == [Cause.CHANGING]
 

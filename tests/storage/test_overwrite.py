@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from contexts import MakeManager, removing_by
+from patience import PATIENCE
 from removing import outcomes, removal_of, removed
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
@@ -33,7 +34,6 @@ from temp_file_manager.sweeping import sweep
 from temp_file_manager.testing import FakeClock, in_child
 from temp_file_manager.testing.threads import Work
 
-PATIENCE = 60.0
 SECRET = b"what nobody may read again. "
 NOBODY = 65534
 KEPT_ELSEWHERE = "not_guaranteed: not overwritten, as it is kept under other names: 2"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Made, Other, Outcomes
@@ -24,8 +25,6 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage.contract import Removal
 from temp_file_manager.storage.wrappers.threads import Threaded
 from temp_file_manager.testing import FakeClock
-
-PATIENCE = 60.0
 
 
 class Counting:
@@ -270,7 +269,7 @@ def test_kill_9_in_the_middle_leaves_nothing_wrong(tmp_path: Path) -> None:
         stranger = tmp_path / "base" / "stranger"
         stranger.write_bytes(b"")
         manager.register_files(files)
-        done = subprocess.run([sys.executable, "-c", KILLED, str(manager.base_dir)], timeout=100, check=False)
+        done = subprocess.run([sys.executable, "-c", KILLED, str(manager.base_dir)], timeout=PATIENCE, check=False)
         assert done.returncode == -signal.SIGKILL
         assert len(manager.files) == 400  # a record outlives its file
         report = manager.sweep(force=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import TempFileManager
 from temp_file_manager.storage.kernel import unix_socket
 
-PATIENCE = 60.0
 """Seconds after which what has not answered hangs."""
 
 

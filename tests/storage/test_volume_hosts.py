@@ -12,6 +12,7 @@ import pytest
 
 import shared_volumes
 from mounts import mounted
+from patience import PATIENCE
 from shared_volumes import SCOPE, Volume
 from temp_file_manager.inspection.check import check
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
@@ -71,7 +72,7 @@ def test_of_hosts_that_sweep_at_once_each_file_goes_once(volume: Volume) -> None
         assert one.stdin is not None
         one.stdin.write("go\n")
         one.stdin.flush()
-    told = [json.loads(one.communicate(timeout=100)[0]) for one in hosts]
+    told = [json.loads(one.communicate(timeout=PATIENCE)[0]) for one in hosts]
     assert [sum(column) for column in zip(*told, strict=True)] == [600, 0, 0, 0]
     assert len(manager.files) == 0
     assert not any(file.exists() for file in files)
@@ -84,7 +85,7 @@ def test_what_a_killed_host_had_is_taken_over_after_its_lease(volume: Volume) ->
     stranger.write_bytes(b"")
     manager.register_files(files)
     killed = host(volume, "killed")
-    assert killed.wait(100) == -signal.SIGKILL
+    assert killed.wait(PATIENCE) == -signal.SIGKILL
     killed.communicate()
     first = manager.sweep(force=True)
     assert 0 < first.removed <= 180
@@ -102,7 +103,7 @@ def test_what_a_killed_host_has_set_aside_comes_back(volume: Volume) -> None:
     manager.register_files(files)
     program = HOST.replace("unlink(*args, **where)\n", "pass\n").replace("count[0] == 30", "count[0] == 1")
     done = subprocess.run(
-        [sys.executable, "-c", program, volume.database, str(volume.root), "killed"], timeout=100, check=False
+        [sys.executable, "-c", program, volume.database, str(volume.root), "killed"], timeout=PATIENCE, check=False
     )
     assert done.returncode == -signal.SIGKILL
     assert sum(file.exists() for file in files) < 3

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from histories import histories
 from temp_file_manager.clock import boot_id
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.events import Hooks
@@ -20,6 +21,7 @@ from temp_file_manager.registry.journal import last_line
 from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.sweeping import watermark
 from temp_file_manager.sweeping.clock_guard import ClockGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
@@ -102,7 +104,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=histories(400), deadline=None)
 @given(steps=STEPS)
 @example([("advance", 3600), ("register", 0), ("jump", 2), ("jump", 59)])
 @example([("advance", 30 * 86400), ("register", 0), ("jump", 60), ("jump", 60)])
@@ -137,7 +139,7 @@ def test_no_file_is_due_early(steps: list[tuple[str, int]]) -> None:
                 assert reading.asof - registered_at <= true_age * (1 + watermark.SLEW) + 60 + 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=histories(100), deadline=None)
 @given(steps=st.lists(st.tuples(st.integers(1, 10 * 86400), st.integers(-10 * 86400, 10 * 86400)), max_size=10))
 def test_it_comes_to_trust_a_clock_that_keeps_still(steps: list[tuple[int, int]]) -> None:
     """Once nothing is left that was registered before."""
@@ -630,7 +632,7 @@ def test_a_full_disk_stops_no_sweep(machine: Machine, monkeypatch: pytest.Monkey
 def test_a_jump_removes_nothing(tmp_path: Path, registry: Registry, jumps: tuple[float, ...]) -> None:
     machine = Machine(registry)
     hooks = Hooks()
-    registrar = Registrar(registry, machine.clock, hooks, Settings())
+    registrar = Registrar(registry, machine.clock, hooks, Settings(), SystemFiles(str(tmp_path)))
     sweeper = Sweeper(registry, machine.clock, hooks)
     made: list[str] = []
 

@@ -23,6 +23,7 @@ from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage import LocalStorage
+from temp_file_manager.storage.system_files import SystemFiles
 from temp_file_manager.sweeping.large_sweep_guard import IN_FORCE, LargeSweepGuard
 from temp_file_manager.sweeping.sweep import Bounds, Sweeper
 from temp_file_manager.testing import NOW, FakeClock
@@ -268,7 +269,7 @@ def test_a_full_disk_stops_no_sweep(
 def test_held_sweeps_remove_nothing_and_what_was_due_anyway_can_go(tmp_path: Path, registry: Registry) -> None:
     """As the scheduler and the command line are to use it."""
     clock, hooks = FakeClock(), Hooks()
-    registrar = Registrar(registry, clock, hooks, Settings())
+    registrar = Registrar(registry, clock, hooks, Settings(), SystemFiles(str(tmp_path)))
     sweeper = Sweeper(registry, clock, hooks)
     guard = LargeSweepGuard(registry, files=3)
 

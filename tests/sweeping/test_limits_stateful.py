@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from histories import histories
 from limited import BLOCK, Place, limit
 from temp_file_manager import RecordsSettled
 from temp_file_manager.limits import Limit, Measure
@@ -24,7 +25,7 @@ from temp_file_manager.registering.hold import Hold
 from temp_file_manager.testing import FakeClock
 
 SETTINGS = settings(
-    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=histories(20), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 NAMES = st.sampled_from([f"f{number}" for number in range(12)])
 SPARE = 20.0

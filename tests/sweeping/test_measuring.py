@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contexts import MakeManager, jobs_of
+from histories import histories
 from temp_file_manager import TempFileManager, jobs
 from temp_file_manager.causes import Cause
 from temp_file_manager.errors import RegistryError, RegistryFullError
@@ -133,7 +134,7 @@ WAYS = [name for name in vars(Files) if not name.startswith("_") and name not in
 STEPS = st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 100_000)), max_size=25)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=histories(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=STEPS, after=STEPS)
 def test_after_a_round_the_kept_sum_is_what_the_disk_says(
     before: list[tuple[str, int]], after: list[tuple[str, int]]

@@ -13,13 +13,13 @@ import pytest
 
 from control_group import join, memory_group
 from limited import limit
+from patience import PATIENCE
 from small_disk import fill, mounted, together
 from temp_file_manager import Settings, TempFileManager
 from temp_file_manager.jobs import limits_job
 from temp_file_manager.limits import Limit, Measure
 
 MIB = 1 << 20
-PATIENCE = 60.0
 """Seconds; what comes by itself comes long before."""
 
 

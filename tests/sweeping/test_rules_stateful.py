@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from histories import histories
 from limited import BLOCK, limit
 from temp_file_manager import Settings, SweepReport, TempFileManager
 from temp_file_manager.limits import Measure
@@ -27,7 +28,7 @@ from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.testing import FakeClock
 
 SETTINGS = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=histories(40), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 NAMES = st.sampled_from(["a0", "a1.x", "a2.x", "b0", "b1.x", "c0", "c1", "c2"])
 MAX_AGE = 50.0

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from histories import histories
 from temp_file_manager import Settings, TempFileManager, jobs
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.testing import FakeClock
@@ -157,7 +158,7 @@ class RulesInMemory(Rules):
     registry = "memory:"
 
 
-SETTINGS = hypothesis_settings(deadline=None, max_examples=30, stateful_step_count=20)
+SETTINGS = hypothesis_settings(deadline=None, max_examples=histories(30), stateful_step_count=20)
 TestRules = Rules.TestCase
 TestRules.settings = SETTINGS
 TestRulesInMemory = RulesInMemory.TestCase

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from contexts import jobs_of
+from patience import PATIENCE
 from temp_file_manager import TempFileManager, logs
 from temp_file_manager import manager as facade
 from temp_file_manager.clock import SystemClock
@@ -24,7 +25,6 @@ from temp_file_manager.sweeping.scheduler import SWEEP, Job, Scheduler, Stop
 from temp_file_manager.sweeping.sweep import CHUNK, ENOUGH
 from temp_file_manager.testing import FakeClock, in_child
 
-PATIENCE = 60.0
 INTERVAL = 300.0
 THREAD = f"temp-file-manager-{SWEEP}"
 

@@ -1,0 +1,15 @@
+"""How many examples hypothesis makes up for a test: two profiles, and a test's share of them.
+
+Each run makes up others, so that what a short one does not find, a later one does.
+"""
+
+from hypothesis import settings
+
+settings.register_profile("short", max_examples=40)
+settings.register_profile("long", max_examples=1000)
+settings.load_profile("short")
+
+
+def histories(usual: int) -> int:
+    """Return how many a test is to try that has hypothesis' own profile try ``usual`` (where others try 100)."""
+    return max(usual * settings.default.max_examples // 100, 5)
