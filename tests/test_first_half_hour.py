@@ -170,7 +170,7 @@ def test_a_data_engineer_with_a_service(shell: Shell) -> None:
         host, _, port = address.partition(":")
         client = Client((host, int(port)))
         assert client.get("/livez").status == 200
-        assert "<title>" in client.get("/").text
+        assert b"<title>" in client.get("/").body
         # What another process registers is seen at once.
         upload = shell.make("upload.csv")
         shell("tfm register upload.csv --ttl 1d --tag uploads")
@@ -205,10 +205,7 @@ def test_a_platform_engineer_who_comes_from_cron(shell: Shell) -> None:
 
     # Then it is done, once, as cron would.
     shell("tfm adopt --once --yes --prune scratch --max-age 7d --by mtime")
-    assert sorted(os.listdir(shell.folder / "scratch")) == ["new"] or sorted(os.listdir(shell.folder / "scratch")) == [
-        "empty",
-        "new",
-    ]
+    assert os.listdir(shell.folder / "scratch") == ["new"], "the directory was as old"
 
     # What tmpfiles.d said becomes rules; limits and health have exit codes for scripts.
     shell.make("tmp.conf", f"d {shell.folder}/scratch 0755 root root 7d\n")
