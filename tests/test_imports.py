@@ -28,7 +28,7 @@ FLOORS = [
     {"registering", "sweeping", "storages", "plugins", "fleet"},
     {"context", "refusals"},
     {"adopt", "inspection", "planning"},
-    {"cleanup", "jobs", "making"},
+    {"cleanup", "jobs", "making", "looking"},
     {"manager"},
     {"__init__", "service", "testing", "integrations"},
     {"cli"},

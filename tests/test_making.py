@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import pytest
 
@@ -105,3 +105,23 @@ def test_a_repr_shows_no_password() -> None:
 def test_to_pickle_a_manager_says_what_to_do(manager: TempFileManager, attempt: Callable[[object], object]) -> None:
     with pytest.raises(TypeError, match="hand over its base_dir and settings"):
         attempt(manager)
+
+
+def test_records_are_found_by_what_they_are(manager: TempFileManager, tmp_path: Path) -> None:
+    tagged, brief = manager.path(tags=["a", "b"]), manager.path(ttl=0)
+    (tmp_path / "other").touch()
+    manager.register_file(tmp_path / "other")
+    manager.files[str(tmp_path / "other")] -= 50
+
+    def found(**which: Any) -> set[str]:
+        return {record.path for record in manager.files_where(**which)}
+
+    assert found() == {str(tagged), str(brief), str(tmp_path / "other")}
+    assert found(tag="b") == {str(tagged)}
+    assert found(tag="ab") == set()
+    assert found(under=tmp_path / "base") == {str(tagged), str(brief)}
+    assert found(older_than="40s") == {str(tmp_path / "other")}
+    assert found(due=True) <= {str(brief)}
+    assert found(tag="a", older_than=40) == set()
+    with pytest.raises(ValueError, match="older_than"):
+        manager.files_where(older_than=-1)

@@ -12,21 +12,22 @@ from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
+from temp_file_manager.looking import Looking
 from temp_file_manager.making import Making
 from temp_file_manager.registering.hold import Hold
-from temp_file_manager.registering.on_record import recorded_path, statuses
+from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
-from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
+from temp_file_manager.reports import RegisterReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.paths import AnyPath, absolute, all_as_recorded, as_recorded
+from temp_file_manager.storage.paths import AnyPath, absolute, as_recorded
 
 DEFAULT_MAX_AGE = int("3600")  # an object of its own, to be told from a 3600 that is given, and wins over the settings
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
 
 
-class TempFileManager(Making):
+class TempFileManager(Looking, Making):
     """Registers temporary files, knows their age, and removes them when they are due.
 
     The names of AIECS's class behave as there; the rest follow ``tempfile``. Used as a context manager it
@@ -208,23 +209,6 @@ class TempFileManager(Making):
     def session(self, name: str = "", *, ttl: Duration | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
-
-    def get_file_age(self, file_path: AnyPath) -> float | None:
-        """Return the seconds since the file was registered, or None when it is not registered."""
-        at = self.files.get(as_recorded(file_path))
-        return None if at is None else self._context.clock.wall() - at
-
-    def is_temp_file(self, file_path: AnyPath) -> bool:
-        """Say whether the file is registered; whether it exists is not looked at."""
-        return as_recorded(file_path) in self.files
-
-    def status(self, file_path: AnyPath) -> FileStatus:
-        """Return what is known about one file: its record, its age, whether a cleanup would take it, and why."""
-        return self.statuses((file_path,)).files[0]
-
-    def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
-        """Return what is known about many files, registered or not, and the counts."""
-        return statuses(self.registry, all_as_recorded(file_paths, "status"), self._context.due())
 
     def hold(self, file_path: AnyPath) -> Hold:
         """Keep a registered file from every sweep while it is worked with; errors as of ``Hold``."""
