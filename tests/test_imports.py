@@ -28,7 +28,7 @@ FLOORS = [
     {"registering", "sweeping", "storages", "plugins", "fleet"},
     {"context", "refusals"},
     {"adopt", "inspection", "planning"},
-    {"cleanup", "jobs"},
+    {"cleanup", "jobs", "making", "looking"},
     {"manager"},
     {"__init__", "service", "testing", "integrations"},
     {"cli"},
@@ -207,7 +207,9 @@ def test_signals_are_set_by_the_command_line_alone() -> None:
 
 def test_the_manager_stays_small() -> None:
     names = {name for name in dir(TempFileManager) if not name.startswith("_")} | {"base_dir"}
-    assert len(names) <= 32  # 28, and for directories, what is compressed, what is quarantined, and objects
+    assert (
+        len(names) <= 34
+    )  # 28, one for a path, one for looking, and for directories, what is compressed, what is quarantined, and objects
 
 
 @pytest.mark.parametrize("module", ["temp_file_manager", "temp_file_manager.cli", "aiecs.tools.temp_file_manager"])

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from threading import Lock
-from typing import IO, Any, Self
+from typing import Any, NoReturn, Self
 
 from temp_file_manager import logs
 from temp_file_manager.cleanup import Demand, clean_up, clean_up_own
@@ -12,20 +12,22 @@ from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
 from temp_file_manager.events import Hook
 from temp_file_manager.jobs import jobs
+from temp_file_manager.looking import Looking
+from temp_file_manager.making import Making
 from temp_file_manager.registering.hold import Hold
-from temp_file_manager.registering.on_record import recorded_path, statuses
+from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registering.session import ManagedSession, Until
 from temp_file_manager.registry import Registry
-from temp_file_manager.reports import FileStatus, RegisterReport, StatusReport, SweepReport
+from temp_file_manager.reports import RegisterReport, SweepReport
 from temp_file_manager.settings import Settings
-from temp_file_manager.storage.paths import AnyPath, absolute, all_as_recorded, as_recorded
+from temp_file_manager.storage.paths import AnyPath, absolute, as_recorded
 
 DEFAULT_MAX_AGE = int("3600")  # an object of its own, to be told from a 3600 that is given, and wins over the settings
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
 
 
-class TempFileManager:
+class TempFileManager(Looking, Making):
     """Registers temporary files, knows their age, and removes them when they are due.
 
     The names of AIECS's class behave as there; the rest follow ``tempfile``. Used as a context manager it
@@ -208,23 +210,6 @@ class TempFileManager:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
 
-    def get_file_age(self, file_path: AnyPath) -> float | None:
-        """Return the seconds since the file was registered, or None when it is not registered."""
-        at = self.files.get(as_recorded(file_path))
-        return None if at is None else self._context.clock.wall() - at
-
-    def is_temp_file(self, file_path: AnyPath) -> bool:
-        """Say whether the file is registered; whether it exists is not looked at."""
-        return as_recorded(file_path) in self.files
-
-    def status(self, file_path: AnyPath) -> FileStatus:
-        """Return what is known about one file: its record, its age, whether a cleanup would take it, and why."""
-        return self.statuses((file_path,)).files[0]
-
-    def statuses(self, file_paths: Iterable[AnyPath]) -> StatusReport:
-        """Return what is known about many files, registered or not, and the counts."""
-        return statuses(self.registry, all_as_recorded(file_paths, "status"), self._context.due())
-
     def hold(self, file_path: AnyPath) -> Hold:
         """Keep a registered file from every sweep while it is worked with; errors as of ``Hold``."""
         return Hold(self.registry, recorded_path(self.registry, as_recorded(file_path)))
@@ -288,38 +273,6 @@ class TempFileManager:
         demand = Demand(force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop)
         return clean_up(self._context, demand)
 
-    def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, ttl: Duration | None = None) -> tuple[int, str]:
-        """Create and register an empty file with mode 0600 in ``base_dir``; return its open descriptor and its path."""
-        return self._context.creator.create(suffix, prefix, ttl)
-
-    def open(
-        self, mode: str = "w+b", suffix: str = "", *, ttl: Duration | None = None, encoding: str | None = None
-    ) -> IO[Any]:
-        """Create, register and open a file in ``base_dir``; its path is its ``name``. Closing does not remove it."""
-        return self._context.creator.open(mode, suffix, ttl, encoding)
-
-    def reopen(self, file_path: AnyPath, mode: str = "rb", *, encoding: str | None = None) -> IO[Any]:
-        """Open a registered file to read it, also when it has been compressed; it is held until that is closed.
-
-        Raises:
-            OSError, ValueError: it is not there or damaged; it is not registered, or ``mode`` is no way of reading.
-        """
-        from temp_file_manager.registering.reopen import reopen  # noqa: PLC0415 - few compress
-
-        return reopen(self.registry, file_path, mode, encoding, self._context.clock)
-
-    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, ttl: Duration | None = None) -> str:
-        """Create a directory in ``base_dir`` with mode 0700 and return its path.
-
-        As a ``unit`` it is on record, as ``register_directory`` says, for ``ttl`` seconds or ``max_age`` after its last
-        change. Else register the files you put in it: this manager's sweeps remove it once it is empty, and nothing
-        came or went for ``max_age`` seconds; leaving the ``with`` block removes it if it is empty.
-        """
-        made = self._context.directories
-        if unit:
-            return made.create_unit(suffix, prefix, lambda path: self._context.units.one(path, ttl, ()))
-        return made.create(suffix, prefix)
-
     def start(self) -> None:
         """Do now and at intervals, on daemon threads, what ``jobs`` lists; running already, do nothing."""
         self._context.scheduler.start(jobs(self._context))
@@ -337,6 +290,16 @@ class TempFileManager:
         self._context.closed.tell()
         self.registry.close()
         self._context.directory.close()
+
+    def __repr__(self) -> str:
+        where = self.registry.properties.address
+        return f"{type(self).__name__}({self.base_dir!r}, max_age={self.max_age}, registry={where!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled or copied, as it has threads and locks: "
+            "hand over its base_dir and settings, and make another there"
+        )
 
     def __enter__(self) -> Self:
         return self

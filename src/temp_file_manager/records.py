@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from temp_file_manager.causes import Cause, sentence
+from temp_file_manager.text import brief
 
 
 class Identity(NamedTuple):
@@ -127,6 +128,9 @@ class TempFile(NamedTuple):
     rule: str = ""
     kind: Kind = Kind.FILE
     origin: str = ""
+
+    def __repr__(self) -> str:
+        return brief(type(self).__name__, self._asdict(), self._field_defaults)
 
     @property
     def room(self) -> int | None:
@@ -259,6 +263,14 @@ class Outcome(NamedTuple):
     due_at: float | None = None
     rule: str = ""
     saved: int = 0
+
+    def __repr__(self) -> str:
+        return brief(type(self).__name__, self._asdict(), self._field_defaults)
+
+    @property
+    def path(self) -> str:
+        """The path on record."""
+        return self.record.path
 
     @property
     def retired(self) -> bool:

@@ -1,9 +1,10 @@
 """Reports: what a sweep, a registration or a look found, as frozen records."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from temp_file_manager.records import Outcome, TempFile
+from temp_file_manager.text import brief
 
 OUTCOMES_IN_A_REPORT = 1000
 """A report lists this many outcomes; hooks hear about every one, so that a sweep's memory stays flat."""
@@ -57,6 +58,12 @@ class SweepReport:
     evicted: int = 0
     quarantined: int = 0
     compressed: int = 0
+
+    def __repr__(self) -> str:
+        # Without the outcomes, of which there may be a thousand.
+        known = [field for field in fields(self) if field.name != "outcomes"]
+        values = {field.name: getattr(self, field.name) for field in known}
+        return brief(type(self).__name__, values, {field.name: field.default for field in known})
 
     @property
     def retired(self) -> int:

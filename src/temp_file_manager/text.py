@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 
 def printable(text: str) -> str:
@@ -13,6 +14,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def brief(name: str, values: Mapping[str, object], defaults: Mapping[str, object]) -> str:
+    """Write a record as the call that makes it, without what is as it is by default."""
+    told = (f"{key}={value!r}" for key, value in values.items() if key not in defaults or value != defaults[key])
+    return f"{name}({', '.join(told)})"
 
 
 def masked(text: str) -> str:

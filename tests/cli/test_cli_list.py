@@ -11,8 +11,8 @@ import pytest
 import command_line
 from command_line import Say, files
 from temp_file_manager import TempFileManager
-from temp_file_manager.cli import pages, render
-from temp_file_manager.inspection import describe
+from temp_file_manager.cli import render
+from temp_file_manager.inspection import describe, pages
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import THIS_PROCESS
 from temp_file_manager.text import human_size, timestamp

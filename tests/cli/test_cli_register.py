@@ -11,7 +11,8 @@ import pytest
 import command_line
 from command_line import Say, files
 from temp_file_manager import TempFileManager, logs
-from temp_file_manager.cli import pages, paths
+from temp_file_manager.cli import paths
+from temp_file_manager.inspection import pages
 
 bare, folder, say, manager = command_line.bare, command_line.folder, command_line.say, command_line.manager
 

@@ -710,7 +710,7 @@ def test_a_look_ends_when_it_takes_long(
 ) -> None:
     manager.register_files(files(folder, *(f"{number}" for number in range(5))))
     monkeypatch.setattr("temp_file_manager.cli.top.listing.PATIENCE", -1.0)
-    monkeypatch.setattr("temp_file_manager.cli.pages.PAGE", 2)
+    monkeypatch.setattr("temp_file_manager.inspection.pages.PAGE", 2)
     found = listing(manager.context, Question())
     assert (found.complete, found.looked_at, len(found.records)) == (False, 2, 2)
 

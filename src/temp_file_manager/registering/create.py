@@ -4,11 +4,12 @@ import errno
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from temp_file_manager.arguments import seconds
+from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
 from temp_file_manager.durations import Duration
 from temp_file_manager.errors import RegistryError
@@ -26,10 +27,11 @@ Name = Callable[[], str]
 
 
 class Life(NamedTuple):
-    """How long a new file is to live: so many seconds, as long as a session, or by ``max_age``."""
+    """How a new file goes on record: for so many seconds, a session or ``max_age``; and with which tags."""
 
     ttl: float | None
     session: int
+    tags: tuple[str, ...] = ()
 
 
 class Creator:
@@ -61,7 +63,9 @@ class Creator:
         self._mask = mask
         self._limits = limits
 
-    def create(self, suffix: str, prefix: str, ttl: Duration | None, session: int = 0) -> tuple[int, str]:
+    def create(
+        self, suffix: str, prefix: str, ttl: Duration | None, session: int = 0, *, tags: Iterable[str] = ()
+    ) -> tuple[int, str]:
         """Create and register an empty file; return its open descriptor and its path.
 
         Raises:
@@ -69,14 +73,22 @@ class Creator:
         """
         if self._limits is not None:
             self._limits.admit()
-        life = Life(None if ttl is None else seconds("ttl", ttl), session)
+        life = Life(None if ttl is None else seconds("ttl", ttl), session, labels(tags))
         return self._directory.within(lambda: self._created(suffix, prefix, life))
+
+    def path(
+        self, suffix: str, prefix: str, ttl: Duration | None, session: int = 0, *, tags: Iterable[str] = ()
+    ) -> Path:
+        """Create and register an empty file, and close it."""
+        fd, path = self.create(suffix, prefix, ttl, session, tags=tags)
+        os.close(fd)
+        return Path(path)
 
     def _created(self, suffix: str, prefix: str, life: Life) -> tuple[int, str]:
         if not self._registry.properties.keeps_identity:
             fd, path = new_files.create_file(self._base_dir, prefix, suffix)
             try:
-                self._registrar.one(path, life.ttl, (), life.session)
+                self._registrar.one(path, life.ttl, life.tags, life.session)
             except BaseException:
                 new_files.discard(fd, path)
                 raise
@@ -85,10 +97,20 @@ class Creator:
         nameless = new_files.create_nameless(self._base_dir)
         return self._pending(name, life) if nameless is None else self._linked(nameless, name, life)
 
-    def open(self, mode: str, suffix: str, ttl: Duration | None, encoding: str | None, session: int = 0) -> IO[Any]:
+    def open(
+        self,
+        mode: str,
+        suffix: str,
+        ttl: Duration | None,
+        encoding: str | None,
+        session: int = 0,
+        *,
+        prefix: str = "tmp",
+        tags: Iterable[str] = (),
+    ) -> IO[Any]:
         """Create, register and open a file, which is measured when it is closed."""
         self._closed.tell(MANY)
-        fd, path = self.create(suffix, "tmp", ttl, session)
+        fd, path = self.create(suffix, prefix, ttl, session, tags=tags)
         try:
             file = new_files.named_file(fd, path, mode, encoding)
         except BaseException:
@@ -155,7 +177,7 @@ class Creator:
                 return fd, path
 
     def _register(self, path: str, life: Life) -> None:
-        if not self._registrar.many((path,), life.ttl, (), session=life.session).registered:
+        if not self._registrar.many((path,), life.ttl, life.tags, session=life.session).registered:
             raise OSError(errno.EPERM, "the file was created and could not be registered: see the log", path)
 
     def _forget(self, path: str) -> None:
@@ -169,6 +191,6 @@ class Creator:
         now = self._clock.wall()
         due_at = None if life.ttl is None else now + life.ttl
         while True:
-            self._registrar.put(((path, due_at, 0, (), identity, 0),), now, session=life.session)
+            self._registrar.put(((path, due_at, 0, life.tags, identity, 0),), now, session=life.session)
             if self._registry.keep((path,), math.inf, THIS_PROCESS):
                 return

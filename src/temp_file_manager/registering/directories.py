@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from temp_file_manager import logs
+from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Selection
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.made_directories import Mark, locked, mark, remove_empty
@@ -86,3 +87,9 @@ class MadeDirectories:
             if remove_empty(path, made, before):
                 self._made.pop(path, None)
                 logs.directory_removed(path)
+
+
+def refuse_tags(tags: Iterable[str]) -> None:
+    """Raise InvalidArgumentError if a directory is to have tags that is on no record."""
+    if tags:
+        raise InvalidArgumentError("a directory has tags as a unit alone: give unit=True, or tag the files in it")

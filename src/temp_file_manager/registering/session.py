@@ -3,9 +3,11 @@
 import math
 import os
 from collections.abc import Callable, Iterable
+from io import BufferedRandom, BufferedWriter, TextIOWrapper
+from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import IO, Any, Literal, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Self, overload
 
 from temp_file_manager.arguments import seconds
 from temp_file_manager.clock import Wall
@@ -13,13 +15,16 @@ from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
-from temp_file_manager.registering.directories import MadeDirectories
+from temp_file_manager.registering.directories import MadeDirectories, refuse_tags
 from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.reports import RegisterReport
 from temp_file_manager.storage.paths import AnyPath, absolute
+
+if TYPE_CHECKING:
+    from _typeshed import OpenBinaryModeUpdating, OpenBinaryModeWriting, OpenTextMode
 
 Until = Literal["exit"]
 """The end of this process, however it ends."""
@@ -104,15 +109,67 @@ class ManagedSession:
         """The number of the process that it belongs to."""
         return self._process
 
-    def mkstemp(self, suffix: str = "", prefix: str = "tmp") -> tuple[int, str]:
+    def mkstemp(self, suffix: str = "", prefix: str = "tmp", *, tags: Iterable[str] = ()) -> tuple[int, str]:
         """Create an empty file, as the manager's ``mkstemp`` does; return the open descriptor and the path."""
-        return self._parts.creator.create(suffix, prefix, None, self.number)
+        return self._parts.creator.create(suffix, prefix, None, self.number, tags=tags)
 
-    def open(self, mode: str = "w+b", suffix: str = "", *, encoding: str | None = None) -> IO[Any]:
+    def path(self, suffix: str = "", prefix: str = "tmp", *, tags: Iterable[str] = ()) -> Path:
+        """Create an empty file, as the manager's ``path`` does, and return where it is."""
+        return self._parts.creator.path(suffix, prefix, None, self.number, tags=tags)
+
+    @overload
+    def open(
+        self,
+        mode: "OpenBinaryModeUpdating" = "w+b",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        tags: Iterable[str] = (),
+        encoding: None = None,
+    ) -> BufferedRandom: ...
+    @overload
+    def open(
+        self,
+        mode: "OpenBinaryModeWriting",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        tags: Iterable[str] = (),
+        encoding: None = None,
+    ) -> BufferedWriter: ...
+    @overload
+    def open(
+        self,
+        mode: "OpenTextMode",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> TextIOWrapper: ...
+    @overload
+    def open(
+        self,
+        mode: str,
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> IO[Any]: ...
+    def open(
+        self,
+        mode: str = "w+b",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> IO[Any]:
         """Create and open a file, as the manager's ``open`` does; its path is its ``name``."""
-        return self._parts.creator.open(mode, suffix, None, encoding, self.number)
+        return self._parts.creator.open(mode, suffix, None, encoding, self.number, prefix=prefix, tags=tags)
 
-    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False) -> str:
+    def mkdtemp(self, suffix: str = "", prefix: str = "tmp", *, unit: bool = False, tags: Iterable[str] = ()) -> str:
         """Create a directory with mode 0700 and return its path. It goes with the session, if it is empty by then.
 
         As a ``unit`` it goes with all that is in it, links, sockets and pipes, too. Else register the files you put in
@@ -120,7 +177,8 @@ class ManagedSession:
         it.
         """
         if unit:
-            return self._directories.create_unit(suffix, prefix, self.register_directory)
+            return self._directories.create_unit(suffix, prefix, lambda path: self.register_directory(path, tags=tags))
+        refuse_tags(tags)
         return self._directories.create(suffix, prefix)
 
     def register_directory(self, path: AnyPath, *, tags: Iterable[str] = ()) -> None:
@@ -181,6 +239,10 @@ class ManagedSession:
         if self._number:
             self._parts.retire(Selection(now, 0.0, force=True, session=self._number))
         self._directories.leave_to(self._parts.directories)
+
+    def __repr__(self) -> str:
+        state = "ended" if self._over else f"number {self._number}" if self._number else "not begun"
+        return f"<{type(self).__name__} {self.name!r}: {state}>"
 
     def __enter__(self) -> Self:
         self.number  # noqa: B018 - it begins

@@ -11,6 +11,7 @@ from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import limits, mistakes, rules, values
 from temp_file_manager.settings.default_base import SHOWN, default_base
 from temp_file_manager.settings.rules import rules as read_rules
+from temp_file_manager.text import brief, masked
 
 
 def _setting(
@@ -203,6 +204,11 @@ class Settings:
             problems.append("api_token and api_token_file are both given: choose one")
         if problems:
             raise SettingsError(problems)
+
+    def __repr__(self) -> str:
+        shown = [one for one in fields(self) if one.repr]
+        values = {one.name: getattr(self, one.name) for one in shown}
+        return masked(brief(type(self).__name__, values, {one.name: one.default for one in shown}))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

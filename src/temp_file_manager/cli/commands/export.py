@@ -3,9 +3,9 @@
 import argparse
 import math
 
-from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager
-from temp_file_manager.inspection import describe
+from temp_file_manager.inspection import describe, pages
 from temp_file_manager.records import TempFile
 
 

@@ -4,19 +4,16 @@ import argparse
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager
-from temp_file_manager.inspection import describe, quarantine
+from temp_file_manager.inspection import describe, pages, quarantine
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.rules import due_at
-from temp_file_manager.storage.paths import as_recorded
 from temp_file_manager.text import human_size, timestamp
 
 _WIDTHS = (12, 14, 10)
 _HEADER = ("age", "due", "size", "path")
-
-Filter = Callable[[TempFile], bool]
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -89,14 +86,8 @@ def _wanted(args: argparse.Namespace, manager: TempFileManager, due: Selection) 
     return (record for record in records if all(wanted(record) for wanted in filters))
 
 
-def _filters(args: argparse.Namespace, due: Selection) -> Iterator[Filter]:
-    if args.tags:
-        yield lambda record: set(args.tags) <= set(record.tags)
-    if args.under is not None:
-        above = as_recorded(args.under).rstrip("/") + "/"
-        yield lambda record: (record.origin or record.path).startswith(above)
-    if args.older_than is not None:
-        yield lambda record: due.asof - record.registered_at > args.older_than
+def _filters(args: argparse.Namespace, due: Selection) -> Iterator[pages.Filter]:
+    yield pages.wanted(due.asof, tags=args.tags, under=args.under, older_than=args.older_than)
     if args.failed:
         yield lambda record: record.failures > 0
     if args.kept:

@@ -2,9 +2,9 @@
 
 import argparse
 
-from temp_file_manager.cli import options, pages, render
+from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import address_of, open_manager
-from temp_file_manager.inspection import describe
+from temp_file_manager.inspection import describe, pages
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.records import Kind, Selection, TempFile
 from temp_file_manager.text import count, human_size, span

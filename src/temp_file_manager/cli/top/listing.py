@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from temp_file_manager.cli import pages
 from temp_file_manager.cli.top.choices import Part, Question
 from temp_file_manager.context import Context
-from temp_file_manager.inspection import describe
+from temp_file_manager.inspection import describe, pages
 from temp_file_manager.records import Kind, Order, Selection, TempFile
 
 MOST = 200
