@@ -7,6 +7,7 @@ The blocks lie in ``specification/``, word for word. Two things are changed whil
 import inspect
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -75,11 +76,9 @@ def some_files(folder: Path, count: int) -> list[str]:
 def test_4_1_registration(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     path = run("4_1_registration")["temp_file_path"]
     assert os.path.exists(path)
-    assert capsys.readouterr().out.splitlines() == [
-        f"File registered: {path}",
-        "File is being managed",
-        "File age: 0.00 seconds",
-    ]
+    registered, managed, age = capsys.readouterr().out.splitlines()
+    assert (registered, managed) == (f"File registered: {path}", "File is being managed")
+    assert re.fullmatch(r"File age: \d+\.\d\d seconds", age), "0.00, or what a busy machine makes of it"
 
 
 def test_4_2_cleanup(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

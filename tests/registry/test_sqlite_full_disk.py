@@ -292,8 +292,11 @@ class TestReadOnly:
         assert in_child(register) == 5  # and ended: who has a file open for writing keeps it writable
 
         def opened() -> str:
+            manager = manager_of(disk)
+            there = known(manager)
+            assert len(there) == 5, "it can be looked at"
             with pytest.raises(RegistryError) as caught:
-                manager_of(disk)
+                manager.register_file(next(iter(there)))
             return str(caught.value)
 
         before = {path.name for path in (disk / "base" / ".temp-file-manager").iterdir()}

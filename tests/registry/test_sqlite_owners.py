@@ -162,7 +162,7 @@ def test_what_could_once_be_opened_for_reading_alone_is_opened_anew(
     connect = sqlite3.connect
 
     def reading(path: str, **how: Any) -> sqlite3.Connection:
-        return connect(f"file:{path}?mode=ro", uri=True, **how)
+        return connect(f"file:{path}?mode=ro", **how | {"uri": True})
 
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "connect", reading)

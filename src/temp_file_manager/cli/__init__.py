@@ -160,7 +160,7 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     for command in COMMANDS:
         command.add_parser(commands)
     for name, parser in commands.choices.items():
-        parser.examples = EXAMPLES[name]
+        parser.examples = EXAMPLES.get(name, ())
     return program, commands.choices
 
 

@@ -67,7 +67,8 @@ def open_manager(
 
 
 def _context(args: argparse.Namespace, settings: Settings, hooks: Iterable[Hook], *, looking: bool) -> Context:
-    if looking and not registry_is_there(settings):
+    file = address_of(settings).file
+    if looking and file is not None and not os.path.lexists(file):
         refuse_unsafe(os.path.abspath(settings.base_dir))  # as those who make it would be
         return Context.beside(settings, clock=args.clock, hooks=hooks)
     registry = settings.registry or SQLITE
