@@ -30,7 +30,7 @@ FLOORS = [
     {"adopt", "inspection", "planning"},
     {"cleanup", "jobs", "making", "looking"},
     {"manager"},
-    {"__init__", "service", "testing", "integrations"},
+    {"__init__", "service", "testing", "integrations", "aio"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms} | {"__main__": len(FLOORS)}
@@ -207,9 +207,8 @@ def test_signals_are_set_by_the_command_line_alone() -> None:
 
 def test_the_manager_stays_small() -> None:
     names = {name for name in dir(TempFileManager) if not name.startswith("_")} | {"base_dir"}
-    assert (
-        len(names) <= 34
-    )  # 28, one for a path, one for looking, and for directories, what is compressed, what is quarantined, and objects
+    # 28, and one each for paths, looking, functions, directories, what is compressed, what is quarantined, objects.
+    assert len(names) <= 35
 
 
 @pytest.mark.parametrize("module", ["temp_file_manager", "temp_file_manager.cli", "aiecs.tools.temp_file_manager"])

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from threading import Lock
-from typing import Any, NoReturn, Self
+from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
 from temp_file_manager import logs
 from temp_file_manager.cleanup import Demand, clean_up, clean_up_own
@@ -18,10 +18,14 @@ from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.pin import pin, unpin
 from temp_file_manager.registering.session import ManagedSession, Until
+from temp_file_manager.registering.temporary import in_session
 from temp_file_manager.registry import Registry
 from temp_file_manager.reports import RegisterReport, SweepReport
 from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath, absolute, as_recorded
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT_MAX_AGE = int("3600")  # an object of its own, to be told from a 3600 that is given, and wins over the settings
 CLOSING = 5.0  # seconds that closing waits for a scheduled sweep
@@ -209,6 +213,16 @@ class TempFileManager(Looking, Making):
     def session(self, name: str = "", *, ttl: Duration | None = None) -> ManagedSession:
         """Return a session, whose files go when its ``with`` block is left, or after ``ttl`` seconds in any case."""
         return self._context.sessions.make(name, ttl)
+
+    def temporary(self, function: Callable[Concatenate[ManagedSession, P], T]) -> Callable[P, T]:
+        """Have a function work in a session of its own: what it registers or makes there goes when it ends.
+
+        It is given the session as its first argument; whoever calls it leaves that out. A coroutine function stays one.
+
+        Raises:
+            TypeError: it is a generator, which goes on after the call that made it has returned.
+        """
+        return in_session(self.session, function)
 
     def hold(self, file_path: AnyPath) -> Hold:
         """Keep a registered file from every sweep while it is worked with; errors as of ``Hold``."""

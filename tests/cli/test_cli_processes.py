@@ -67,7 +67,7 @@ def test_paths_are_registered_as_they_come(folder: Path, manager: TempFileManage
 
 def _until(true: object) -> None:
     pause = threading.Event()
-    for _ in range(SECONDS * 100):
+    for _ in range(int(SECONDS * 100)):
         if true():
             return
         pause.wait(0.01)

@@ -1,14 +1,17 @@
 """Words of a command line in the order that the parsers expect: the command first, whatever comes before it."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.options import Parser, UsageError, meant
 from temp_file_manager.settings import FIELDS, layers
+from temp_file_manager.settings.toml_file import CONFIG
 
 _SETTINGS = {options.flag(name) for name, field in FIELDS.items() if not field.metadata["secret"]}
 _TAKING_VALUES = _SETTINGS | {"--config"}
+_ALONE = {"-h": "help", "--help": "help", "--version": "version"}
 _SHARED = _TAKING_VALUES | {"--json"}
 """The flags that every command has, and that so may come before its name."""
 
@@ -27,11 +30,9 @@ def arranged(argv: list[str], commands: Mapping[str, Parser], default: str = "")
     Raises:
         UsageError: there is no such command, or a flag before it is none of those that every command has.
     """
-    if argv[:1] in (["-h"], ["--help"]):
-        return argv
-    if argv[:1] == ["--version"]:
-        return ["version", *argv[1:]]
     at = _of_command(argv, commands)
+    if at is not None and argv[at] in _ALONE:
+        return [_ALONE[argv[at]], *(word for word in argv if word == "--json")]
     if at is None:
         default = default or ("run" if _is_started_by_a_service() else "" if argv else "help")
         if not default:
@@ -47,7 +48,7 @@ def _of_command(argv: list[str], commands: Mapping[str, Parser]) -> int | None:
     at = 0
     while at < len(argv):
         word = argv[at]
-        if not word.startswith("-"):
+        if not word.startswith("-") or word in _ALONE:
             return at
         name, _, _ = word.partition("=")
         if name not in _SHARED:
@@ -55,12 +56,18 @@ def _of_command(argv: list[str], commands: Mapping[str, Parser]) -> int | None:
             if command and name in _flags(commands[command]):
                 raise UsageError(f"{name} belongs behind its command: {render.PROGRAM} {command} {name}")
             raise UsageError(f"there is no flag {name}{meant(name, {*_SHARED, '--version', '--help'})}")
-        at += 2 if name == word and name in _TAKING_VALUES else 1
+        takes_next = name == word and name in _TAKING_VALUES
+        if takes_next and at + 1 == len(argv):
+            raise UsageError(f"argument {name}: expected one argument")
+        at += 2 if takes_next else 1
     return None
 
 
 def _is_started_by_a_service() -> bool:
-    return not render.on_terminal() and any(layers.variable(name) in os.environ for name in FIELDS)
+    """Say whether there are settings in the environment, and nobody is there who could have typed this."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # all: a person's output may go to a pager
+    seen = any(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+    return not seen and any(name in os.environ for name in (CONFIG, *map(layers.variable, FIELDS)))
 
 
 def unknown(words: list[str], command: str, parser: Parser) -> UsageError:

@@ -31,7 +31,18 @@ def address_of(settings: Settings) -> Address:
 def registry_is_there(settings: Settings) -> bool:
     """Say whether the command line's registry is a file that has been made, also a link to nowhere, or on a server."""
     address = address_of(settings)
-    return address.outlives_process if address.file is None else os.path.lexists(address.file)
+    return address.outlives_process if address.file is None else _is_there(address.file)
+
+
+def _is_there(path: str) -> bool:
+    """Say whether there is something; also where that may not be looked at, which whoever opens it is told."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager
@@ -68,7 +79,7 @@ def open_manager(
 
 def _context(args: argparse.Namespace, settings: Settings, hooks: Iterable[Hook], *, looking: bool) -> Context:
     file = address_of(settings).file
-    if looking and file is not None and not os.path.lexists(file):
+    if looking and file is not None and not _is_there(file):
         refuse_unsafe(os.path.abspath(settings.base_dir))  # as those who make it would be
         return Context.beside(settings, clock=args.clock, hooks=hooks)
     registry = settings.registry or SQLITE

@@ -17,7 +17,7 @@ from temp_file_manager.registry.sqlite.database import Database, nothing
 from temp_file_manager.registry.sqlite.errors import translated
 from temp_file_manager.registry.sqlite.migration import Layout
 from temp_file_manager.storage.own_files import create_private_file
-from temp_file_manager.text import printable
+from temp_file_manager.text import count, printable
 
 MOST = 100_000
 """Records that may wait."""
@@ -102,7 +102,7 @@ class SpoolFile:
                 )
             if connection.execute("SELECT waiting FROM spool").fetchone()[0] > self._most:
                 raise RegistryFullError(
-                    f"the registry's server is out of reach, and {self._most} records wait for it in "
+                    f"the registry's server is out of reach, and {count(self._most, 'record')} wait for it in "
                     f"{printable(self.path)}, as many as may: nothing of this call was recorded; mend what keeps the "
                     "server away, and register again"
                 )

@@ -1,0 +1,130 @@
+"""The manager for asyncio, and functions that work in a session: the same names, in threads, and nothing lost."""
+
+import asyncio
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from temp_file_manager import ManagedSession, TempFileManager, aio
+
+NOT_AWAITED = {"from_context", "from_env", "from_settings", "temporary", "session"}
+"""What makes a manager or a function, or blocks nobody."""
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
+
+
+def test_it_has_every_name_with_the_same_signature(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base")
+    facade = aio.TempFileManager(manager)
+    names = public(TempFileManager) - NOT_AWAITED
+    assert names <= public(aio.TempFileManager)
+    for name in names - {"open", "reopen", "hold", "files_where"}:
+        assert inspect.signature(getattr(facade, name)) == inspect.signature(getattr(manager, name)), name
+        assert inspect.iscoroutinefunction(getattr(facade, name)), name
+    for name in ("hold", "files_where", "session"):
+        ours, theirs = (inspect.signature(getattr(one, name)) for one in (facade, manager))
+        assert ours.parameters == theirs.parameters, name
+
+
+def test_files_are_made_swept_and_held(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with await aio.TempFileManager.made(tmp_path / "base", registry="sqlite:") as manager:
+            path = await manager.path(suffix=".svg", tags=["charts"])
+            async with manager.open("w", suffix=".csv") as table:
+                table.write("a,b\n")
+            assert await manager.is_temp_file(path)
+            async with manager.reopen(table.name, "r") as again:
+                assert again.read() == "a,b\n"
+            async with manager.session("request") as session:
+                session.register_file(path)
+            assert not path.exists(), "its session has ended"
+            assert [record.path async for record in manager.files_where()] == [table.name]
+            async with manager.hold(table.name):
+                assert (await manager.sweep(force=True)).removed == 0
+            assert await manager.cleanup(True) == 1
+            kept = await manager.path()
+        assert not kept.exists(), "leaving removes what was registered here"
+
+    asyncio.run(work())
+
+
+def test_the_work_of_a_cancelled_call_is_finished_and_on_record(tmp_path: Path) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+    (tmp_path / "file").touch()
+    manager = TempFileManager(tmp_path / "base")
+
+    def paths() -> Iterator[Path]:
+        begun.set()
+        assert goes_on.wait(60)
+        yield tmp_path / "file"
+
+    async def work() -> None:
+        task = asyncio.ensure_future(aio.TempFileManager(manager).register_files(paths()))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert dict(manager.files) == {}
+        goes_on.set()
+
+    asyncio.run(work())  # waits for the thread
+    assert list(manager.files) == [str(tmp_path / "file")]
+
+
+# -- functions that work in a session
+
+
+def test_what_a_function_makes_goes_when_it_ends(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base")
+
+    @manager.temporary
+    def chart(session: ManagedSession, name: str, *, fail: bool = False) -> str:
+        """Draw something."""
+        fd, path = session.mkstemp(suffix=name)
+        os.close(fd)
+        assert os.path.exists(path)
+        if fail:
+            raise ValueError(path)
+        return path
+
+    assert not os.path.exists(chart(".svg"))
+    with pytest.raises(ValueError) as caught:
+        chart(".svg", fail=True)
+    assert not os.path.exists(str(caught.value))
+    assert (chart.__name__, chart.__doc__) == ("chart", "Draw something.")
+    assert list(inspect.signature(chart).parameters) == ["name", "fail"]
+    assert dict(manager.files) == {}
+
+
+def test_a_coroutine_function_stays_one(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base")
+
+    @manager.temporary
+    async def part(session: ManagedSession) -> str:
+        fd, path = session.mkstemp()
+        os.close(fd)
+        await asyncio.sleep(0)
+        assert os.path.exists(path)
+        return path
+
+    assert not os.path.exists(asyncio.run(part()))
+
+
+def test_a_generator_is_refused(tmp_path: Path) -> None:
+    manager = TempFileManager(tmp_path / "base")
+
+    def parts(session: ManagedSession) -> "object":
+        yield session
+
+    async def others(session: ManagedSession) -> AsyncIterator[ManagedSession]:
+        yield session
+
+    for function in (parts, others):
+        with pytest.raises(TypeError, match=r"is a generator: write with manager.session\(\)"):
+            manager.temporary(function)
