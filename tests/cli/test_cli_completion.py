@@ -64,7 +64,7 @@ def test_bash_offers_the_flags_of_the_command(bash: str, folder: Path) -> None:
     assert completed(bash, folder, "tfm", "forget", "x", "--nu") == ["--null"]
     assert set(SETTINGS) < set(completed(bash, folder, "tfm", "list", "--"))
     assert completed(bash, folder, "tfm", "version", "--") == ["--help", "--json"]
-    words = {"--help", "--version", "--json", "--config", "--accept-clock", "--clear-on-exit", *SETTINGS}
+    words = {"--help", "--version", "--json", "--config", *SETTINGS}
     assert set(completed(bash, folder, "tfm", "--")) == words
     assert completed(bash, folder, "tfm", "--json", "--max-a") == ["--max-age"]
 
@@ -93,6 +93,16 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     assert completed(bash, folder, "tfm", "help", "s") == [
         *("status", "sweep", "session", "scope", "stats", "settings")
     ]
+
+
+def test_bash_knows_the_command_behind_settings(bash: str, folder: Path) -> None:
+    files(folder, "one")
+    assert completed(bash, folder, "tfm", "--base-dir", "x", "swe") == ["sweep"]
+    assert completed(bash, folder, "tfm", "--base-dir", "=", "x", "--json", "swe") == ["sweep"]
+    assert completed(bash, folder, "tfm", "--base-dir", "x", "sweep", "--dry") == ["--dry-run"]
+    assert completed(bash, folder, "tfm", "--base-di") == ["--base-dir"]
+    assert completed(bash, folder, "tfm", "--ver") == ["--version"]
+    assert completed(bash, folder, "tfm", "--config", "on") == ["one"]
 
 
 def test_bash_offers_words_first_and_then_files(bash: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from temp_file_manager.cli.completion.grammar import Command, Flag
 
 _SCRIPT = r"""# temp-file-manager and tfm for bash: source <(temp-file-manager completion bash)
 _temp_file_manager() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command=${{COMP_WORDS[1]}}
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command= at=1
     local flags= values= files= first= arguments= shared=false line
     local settings={settings}
     local setting_values={setting_values}
@@ -19,11 +19,23 @@ _temp_file_manager() {{
     elif [[ $before == = ]]; then
         before=${{COMP_WORDS[COMP_CWORD-2]}}
     fi
-    if (( COMP_CWORD == 1 )) && [[ $word != -* ]]; then
-        command=
-        arguments={commands}
-    elif [[ $command == -* ]]; then
-        command=run
+    # Settings may come before the command, which is the first word that is neither a flag nor its value.
+    while (( at < COMP_CWORD )); do
+        line=${{COMP_WORDS[at]}}
+        if [[ $line != -* ]]; then
+            command=$line
+            break
+        elif [[ ${{COMP_WORDS[at+1]}} == = ]]; then
+            (( at += 3 ))
+        elif [[ " $setting_values $setting_files --config " == *" $line "* ]]; then
+            (( at += 2 ))
+        else
+            (( at += 1 ))
+        fi
+    done
+    if [[ -z $command ]]; then
+        arguments={commands} shared=true
+        flags="--config --json --version --help" files=--config
     fi
     case $command in
 {cases}
@@ -31,10 +43,7 @@ _temp_file_manager() {{
     if $shared; then
         flags="$flags $settings" values="$values $setting_values" files="$files $setting_files"
     fi
-    if (( COMP_CWORD == 1 )); then
-        flags="$flags --version"
-    fi
-    if (( COMP_CWORD == 2 )) && [[ -n $first ]]; then
+    if (( COMP_CWORD == at + 1 )) && [[ -n $first ]]; then
         arguments=$first
     fi
     if [[ " $values " == *" $before "* ]]; then

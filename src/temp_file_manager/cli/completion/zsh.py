@@ -12,6 +12,19 @@ _temp_file_manager() {{
     known=(
 {commands}
     )
+    # Settings may come before the command, which is the first word that is neither a flag nor its value.
+    while (( CURRENT > 2 )) && [[ $words[2] == -* ]]; do
+        if [[ $words[2] == *=* || $words[2] == --json ]]; then
+            shift words
+            (( CURRENT-- ))
+        elif (( CURRENT > 3 )); then
+            shift 2 words
+            (( CURRENT -= 2 ))
+        else
+            _files
+            return
+        fi
+    done
     if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
         _describe command known
         return
