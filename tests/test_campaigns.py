@@ -3,6 +3,7 @@
 import importlib
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -289,13 +290,19 @@ def test_a_storm_finds_a_fault_that_is_made_on_purpose(
 
 
 def test_chaos_meets_what_it_is_for(tmp_path: Path) -> None:
+    """What happens meanwhile is a matter of the machine's speed: it is played until all has been met."""
     chaos = importlib.import_module("benchmarks.campaigns.chaos").chaos
-    campaign = chaos(HOSTS, str(tmp_path), 2, lambda _: None)
-    assert campaign.problems == []
     met = ("processes stopped and continued", "processes killed", "server restarts", "times all connections were cut")
     met += ("failovers to a synchronous standby",)
     done = ("registered", "unlinked", "changes of delay", "transactions held open")
-    assert min(campaign.counts[what] for what in met + done) > 0
+    counts: Counter[str] = Counter()
+    for seed in range(2, 8):
+        campaign = chaos(HOSTS, str(tmp_path), seed, lambda _: None)
+        assert campaign.problems == []
+        counts += campaign.counts
+        if min(counts[what] for what in met + done) > 0:
+            break
+    assert min(counts[what] for what in met + done) > 0, counts
     assert list(tmp_path.iterdir()) == []
 
 

@@ -530,7 +530,7 @@ def test_without_rich(screen: Terminal, folder: Path, manager: TempFileManager) 
         with top(screen, folder, *flags, PYTHONPATH=str(folder)) as process:
             assert screen.ended(process) == 0
         assert "sweeps: none on a schedule" in screen.screen.text
-        assert screen.screen.styles <= {"1", "0"}, "headings alone"
+        assert screen.screen.styles <= {"1", "0", "1;31"}, "headings and the hint alone"
         assert (HINT in screen.screen.lines) == hint
         assert screen.restored
 

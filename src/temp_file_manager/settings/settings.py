@@ -208,7 +208,8 @@ class Settings:
     def __repr__(self) -> str:
         shown = [one for one in fields(self) if one.repr]
         values = {one.name: getattr(self, one.name) for one in shown}
-        return masked(brief(type(self).__name__, values, {one.name: one.default for one in shown}))
+        defaults = {one.name: default_base() if one.metadata.get("shown") else one.default for one in shown}
+        return masked(brief(type(self).__name__, values, defaults))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
