@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -373,6 +374,24 @@ def test_who_has_a_file_is_told_with_its_command(tmp_path: Path) -> None:
             assert users[process.pid] == "sleep 1000"
         finally:
             process.kill()
+
+
+def test_what_lies_in_no_directory_is_no_open_file(tmp_path: Path) -> None:
+    """Once a unit was kept because a pipe had the number of a directory in it."""
+    reader, writer = os.pipe()
+    pair = socket.socketpair()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    opened = [os.open(tmp_path / name, os.O_RDWR) for name in ("file", "fifo")]
+    try:
+        found, _ = processes.open_inodes()
+        assert {os.fstat(one).st_ino for one in opened} <= found
+        assert found.isdisjoint(os.fstat(one).st_ino for one in (reader, writer, *(one.fileno() for one in pair)))
+    finally:
+        for one in (reader, writer, *opened):
+            os.close(one)
+        for end in pair:
+            end.close()
 
 
 def test_nobody_has_what_is_no_path() -> None:

@@ -204,6 +204,10 @@ def _shown(words: list[str]) -> str:
     return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
 
 
+_NOWHERE = ("pipe:", "socket:", "anon_inode:")
+"""How the kernel calls what is open and lies in no directory."""
+
+
 def open_inodes(but: Container[int] = ()) -> tuple[set[int], bool]:
     """Return the inodes that any process has open, and whether every process could be read.
 
@@ -250,9 +254,11 @@ def _inodes(
 
 def _open_in(process: str, look: OpenedLook, but: Container[int]) -> Iterator[int]:
     for name in os.listdir(f"{process}/fd"):
+        path = f"{process}/fd/{name}"
         with suppress(FileNotFoundError):  # closed meanwhile
-            if int(name) not in but:
-                yield look(os.fsencode(f"{process}/fd/{name}")).inode
+            # Pipes and sockets are numbered for themselves, by the million: a file's number may be one's, too.
+            if int(name) not in but and not os.readlink(path).startswith(_NOWHERE):
+                yield look(os.fsencode(path)).inode
 
 
 def _working_in(process: str, look: OpenedLook) -> Iterator[int]:
