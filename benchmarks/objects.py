@@ -12,6 +12,10 @@ from collections.abc import Callable
 from time import process_time
 from typing import Any
 
+from temp_file_manager.objects.client import Client
+from temp_file_manager.objects.deletion import Doomed, Pace, delete_many
+from temp_file_manager.objects.listing import pages
+
 PAGE, PAGES, ROUNDS = 1000, 20, 5
 KEYS = PAGE * PAGES
 ETAG = "d41d8cd98f00b204e9800998ecf8427e"
@@ -67,10 +71,6 @@ server.serve_forever()
 
 
 def _ours() -> dict[str, Callable[[], int]]:
-    from temp_file_manager.objects.client import Client  # noqa: PLC0415
-    from temp_file_manager.objects.deletion import Doomed, Pace, delete_many  # noqa: PLC0415
-    from temp_file_manager.objects.listing import pages  # noqa: PLC0415
-
     client = Client("bucket")
     doomed = [Doomed(f"{PREFIX}{number:032x}", ETAG) for number in range(KEYS)]
 
@@ -85,7 +85,7 @@ def _ours() -> dict[str, Callable[[], int]]:
 
 def _obstore() -> dict[str, Callable[[], int]]:
     import obstore  # noqa: PLC0415 - may be missing
-    from obstore.store import S3Store  # noqa: PLC0415
+    from obstore.store import S3Store  # noqa: PLC0415 - likewise
 
     store: Any = S3Store("bucket", endpoint=os.environ["AWS_ENDPOINT_URL"], client_options={"allow_http": True})
     keys = [f"{PREFIX}{number:032x}" for number in range(KEYS)]

@@ -4,11 +4,13 @@ Each figure beside its own peer, in one run on one server. Processor time is tha
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any
 
@@ -133,7 +135,7 @@ class _Bench:
                     held.execute("SELECT count(*), pg_current_xact_id() FROM tfm.scopes")
                 added(registry, count + CHUNK)
                 swept(registry, 1)
-                self.add(name, self.used(lambda registry=registry: swept(registry)) / count * 1e6)  # type: ignore[misc]
+                self.add(name, self.used(partial(swept, registry)) / count * 1e6)
 
     # -- with files
 
@@ -162,7 +164,7 @@ class _Bench:
                 for worker in workers:
                     worker.start()
                 ready.wait()
-                self.add(name, timed(lambda: [worker.join() for worker in workers]) / count * 1e6)  # noqa: B023 - at once
+                self.add(name, timed(_join, workers) / count * 1e6)
                 if left := registry.stats().records:
                     raise RuntimeError(f"{left} records are left")
 
@@ -203,6 +205,11 @@ class _Bench:
             took = sorted(timed(manager.register_file, path) for path in paths[2:])
             self.server.start()
         self.add(SPOOLED, quantile(took, 0.99) * 1e3)
+
+
+def _join(workers: Iterable[BaseProcess]) -> None:
+    for worker in workers:
+        worker.join()
 
 
 def _rm(tree: Tree) -> None:

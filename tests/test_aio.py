@@ -5,11 +5,15 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
 
 from temp_file_manager import ManagedSession, TempFileManager, aio
+
+BLOCKS = {"open", "reopen", "hold", "files_where"}
+"""What is for ``async with`` or ``async for``."""
 
 NOT_AWAITED = {"from_context", "from_env", "from_settings", "temporary", "session"}
 """What makes a manager or a function, or blocks nobody."""
@@ -24,10 +28,10 @@ def test_it_has_every_name_with_the_same_signature(tmp_path: Path) -> None:
     facade = aio.TempFileManager(manager)
     names = public(TempFileManager) - NOT_AWAITED
     assert names <= public(aio.TempFileManager)
-    for name in names - {"open", "reopen", "hold", "files_where"}:
+    for name in names - BLOCKS:
         assert inspect.signature(getattr(facade, name)) == inspect.signature(getattr(manager, name)), name
         assert inspect.iscoroutinefunction(getattr(facade, name)), name
-    for name in ("hold", "files_where", "session"):
+    for name in (*BLOCKS, "session"):
         ours, theirs = (inspect.signature(getattr(one, name)) for one in (facade, manager))
         assert ours.parameters == theirs.parameters, name
 
@@ -75,6 +79,20 @@ def test_the_work_of_a_cancelled_call_is_finished_and_on_record(tmp_path: Path) 
 
     asyncio.run(work())  # waits for the thread
     assert list(manager.files) == [str(tmp_path / "file")]
+
+
+def test_the_thread_has_the_context_of_the_task(tmp_path: Path) -> None:
+    """Once a log line did not know any more of which request it was."""
+    request, seen = ContextVar("request", default=""), list[str]()
+    manager = TempFileManager(tmp_path / "base", hooks=[lambda _: seen.append(request.get())])
+    (tmp_path / "file").touch()
+
+    async def work() -> None:
+        request.set("42")
+        await aio.TempFileManager(manager).register_file(tmp_path / "file")
+
+    asyncio.run(work())
+    assert seen == ["42"]
 
 
 # -- functions that work in a session

@@ -175,9 +175,10 @@ def far(random: Random) -> None:
         time.sleep(random.random() * STALLED if made.records else 0)
         return made
 
-    PostgresRegistry.claim = stalled  # type: ignore[method-assign]
-    time.time = lambda: now() + by  # type: ignore[assignment]
-    os.unlink = os.remove = slow  # type: ignore[assignment]
+    # In a process of its own, which ends with them in their place.
+    PostgresRegistry.claim = stalled  # type: ignore[method-assign]  # as said
+    time.time = lambda: now() + by  # type: ignore[assignment]  # likewise
+    os.unlink = os.remove = slow  # type: ignore[assignment]  # likewise
 
 
 @contextmanager

@@ -4,9 +4,8 @@ A call that is cancelled has its work finished in its thread all the same: a fil
 when it is due, and no claim is left behind. What it would have returned is lost.
 """
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from itertools import islice
 from types import TracebackType
@@ -17,6 +16,7 @@ from temp_file_manager.durations import Duration
 from temp_file_manager.records import TempFile
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.session import ManagedSession
+from temp_file_manager.registering.threads import in_thread
 from temp_file_manager.storage.paths import AnyPath
 
 P = ParamSpec("P")
@@ -24,11 +24,6 @@ T = TypeVar("T")
 
 _PAGE = 500
 """Records that are fetched in one go."""
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    # Shielded: nobody can stop a thread, and whoever waits for it is told the truth: it goes on.
-    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 class _Awaited(Generic[P, T]):
@@ -43,7 +38,7 @@ class _Awaited(Generic[P, T]):
         call = self._call.__get__(facade.manager)
 
         async def awaited(*words: P.args, **named: P.kwargs) -> T:
-            return await _in_thread(functools.partial(call, *words, **named))
+            return await in_thread(functools.partial(call, *words, **named))
 
         return functools.update_wrapper(awaited, call)
 
@@ -66,16 +61,16 @@ class TempFileManager:
     @classmethod
     async def made(cls, base_dir: AnyPath, **settings: Any) -> Self:
         """Make the base directory and open the registry; arguments and errors are those of the manager."""
-        return cls(await _in_thread(lambda: blocking.TempFileManager(base_dir, **settings)))
+        return cls(await in_thread(lambda: blocking.TempFileManager(base_dir, **settings)))
 
     async def __aenter__(self) -> Self:
-        await _in_thread(self.manager.__enter__)
+        await in_thread(self.manager.__enter__)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await _in_thread(lambda: self.manager.__exit__(kind, error, at))
+        await in_thread(lambda: self.manager.__exit__(kind, error, at))
 
     register_file = _Awaited(blocking.TempFileManager.register_file)
     register_files = _Awaited(blocking.TempFileManager.register_files)
@@ -109,9 +104,19 @@ class TempFileManager:
             yield held
 
     @asynccontextmanager
-    async def open(self, mode: str = "w+b", suffix: str = "", **how: Any) -> AsyncIterator[IO[Any]]:
+    async def open(
+        self,
+        mode: str = "w+b",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> AsyncIterator[IO[Any]]:
         """Make, register and open a file, which is closed at the end of the block; see the manager's ``open``."""
-        async with _entered(lambda: self.manager.open(mode, suffix, **how)) as file:
+        make = functools.partial(self.manager.open, mode, suffix, prefix, ttl=ttl, tags=tags, encoding=encoding)
+        async with _entered(make) as file:
             yield file
 
     @asynccontextmanager
@@ -132,7 +137,7 @@ class TempFileManager:
     ) -> AsyncIterator[TempFile]:
         """Yield records; see the manager's ``files_where``."""
         found = self.manager.files_where(tag=tag, under=under, older_than=older_than, due=due)
-        while page := await _in_thread(lambda: list(islice(found, _PAGE))):
+        while page := await in_thread(lambda: list(islice(found, _PAGE))):
             for record in page:
                 yield record
 
@@ -140,9 +145,9 @@ class TempFileManager:
 @asynccontextmanager
 async def _entered(make: Callable[[], AbstractContextManager[T]]) -> AsyncIterator[T]:
     """Make, enter and leave what blocks in threads."""
-    made = await _in_thread(make)
-    inside = await _in_thread(made.__enter__)
+    made = await in_thread(make)
+    inside = await in_thread(made.__enter__)
     try:
         yield inside
     finally:
-        await _in_thread(lambda: made.__exit__(None, None, None))
+        await in_thread(lambda: made.__exit__(None, None, None))

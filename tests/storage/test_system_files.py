@@ -53,9 +53,9 @@ def test_what_lies_in_the_root_is_refused() -> None:
             "/usr/src/app/x",
             "/home/alice/x",
             "/home/alice/a/.git/config",
-            "/work/x",
+            "/project/x",
         ),
-        *("/root/x", "/root/work/.env", "/home/alice/.cache/x", "/root/.cache/pip/a/x", "/home/alice/.tmp/x"),
+        *("/root/x", "/root/project/.env", "/home/alice/.cache/x", "/root/.cache/pip/a/x", "/home/alice/.tmp/x"),
         *("/home/alice/.config/app/Cache/x", "/home/alice/.local/share/Trash/files/x", "/var/lib/app/tmp/x"),
         *("/opt/app/temp/x", "/var/spool/app/.cache/x", "/mnt/x", "/media/x", "/data/.hidden", "/srv/x"),
     ],
@@ -98,21 +98,21 @@ def test_what_services_keep_is_refused_but_for_a_service_s_own(directory: str) -
 @pytest.fixture
 def machine(tmp_path: Path) -> Facts:
     """A machine whose /etc and whose only home lie in ``tmp_path``."""
-    for name in ("etc", "home/.ssh", "work", "base"):
+    for name in ("etc", "home/.ssh", "project", "base"):
         (tmp_path / name).mkdir(parents=True)
     homes = {str(tmp_path / "home"): "alice"}
     return Facts(0, 0, frozenset({0}), homes, frozenset({"/tmp"}), frozenset({str(tmp_path / "etc")}), {}.get)
 
 
 def test_links_are_resolved_first(tmp_path: Path, machine: Facts) -> None:
-    (tmp_path / "work" / "link").symlink_to(tmp_path / "etc")
-    (tmp_path / "etc" / "out").symlink_to(tmp_path / "work")
-    (tmp_path / "work" / "file").symlink_to(tmp_path / "etc" / "passwd")
+    (tmp_path / "project" / "link").symlink_to(tmp_path / "etc")
+    (tmp_path / "etc" / "out").symlink_to(tmp_path / "project")
+    (tmp_path / "project" / "file").symlink_to(tmp_path / "etc" / "passwd")
     judge = SystemFiles("", lambda: machine)
-    assert "the system's" in judge(f"{tmp_path}/work/link/passwd", None)
-    assert "the system's" in judge(f"{tmp_path}/work/../etc/passwd", None)
+    assert "the system's" in judge(f"{tmp_path}/project/link/passwd", None)
+    assert "the system's" in judge(f"{tmp_path}/project/../etc/passwd", None)
     assert judge(f"{tmp_path}/etc/out/x", None) == ""
-    assert judge(f"{tmp_path}/work/file", None) == "", "of a link only the link is ever removed"
+    assert judge(f"{tmp_path}/project/file", None) == "", "of a link only the link is ever removed"
 
 
 def test_the_reason_says_what_to_do(tmp_path: Path, machine: Facts) -> None:
@@ -123,7 +123,7 @@ def test_the_reason_says_what_to_do(tmp_path: Path, machine: Facts) -> None:
 def test_a_directory_is_judged_once_until_another_is_in_its_place(tmp_path: Path, machine: Facts) -> None:
     asked = []
     judge = SystemFiles("", lambda: asked.append(1) or machine)  # type: ignore[func-returns-value]
-    link = tmp_path / "work" / "link"
+    link = tmp_path / "project" / "link"
     link.symlink_to(tmp_path / "base")
     seen = [judge(f"{link}/{number}", None) for number in range(100)]
     assert (set(seen), asked) == ({""}, [1])
@@ -136,11 +136,11 @@ def test_a_batch_looks_at_a_directory_once(tmp_path: Path, machine: Facts, monke
     judge = SystemFiles("", lambda: machine).batch()
     looked, real = [], os.stat
     monkeypatch.setattr(os, "stat", lambda path, **how: looked.append(path) or real(path, **how))  # type: ignore[func-returns-value]
-    assert {judge(f"{tmp_path}/work/{number}", None) for number in range(100)} == {""}
+    assert {judge(f"{tmp_path}/project/{number}", None) for number in range(100)} == {""}
     assert all("the system's" in judge(f"{tmp_path}/etc/{number}", None) for number in range(100))
     assert "alice" in judge(f"{tmp_path}/home/.x", None)
     assert judge(f"{tmp_path}/home/x", None) == ""
-    assert looked == [f"{tmp_path}/{name}" for name in ("work", "etc", "home")]
+    assert looked == [f"{tmp_path}/{name}" for name in ("project", "etc", "home")]
 
 
 def test_the_base_is_never_system_but_where_it_can_be_none(tmp_path: Path, machine: Facts) -> None:
@@ -168,6 +168,6 @@ def test_this_machine_s_homes_are_known_by_their_real_paths(tmp_path: Path, monk
 def test_it_remembers_no_more_than_it_may(tmp_path: Path, machine: Facts) -> None:
     judge = SystemFiles("", lambda: machine)
     for number in range(1100):
-        os.mkdir(tmp_path / "work" / str(number))
-        assert judge(f"{tmp_path}/work/{number}/x", None) == ""
+        os.mkdir(tmp_path / "project" / str(number))
+        assert judge(f"{tmp_path}/project/{number}/x", None) == ""
     assert "the system's" in judge(f"{tmp_path}/etc/x", None)

@@ -18,6 +18,7 @@ from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories, refuse_tags
 from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.register import Registrar
+from temp_file_manager.registering.threads import in_thread
 from temp_file_manager.registering.units import UnitRegistrar
 from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.reports import RegisterReport
@@ -255,16 +256,16 @@ class ManagedSession:
 
     async def __aenter__(self) -> Self:
         try:
-            await _in_thread(self.__enter__)
+            await in_thread(self.__enter__)
         except BaseException:
-            await _in_thread(self.end)  # cancelled: the thread begins it all the same
+            await in_thread(self.end)  # cancelled: the thread begins it all the same
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await _in_thread(self.end)
+        await in_thread(self.end)
 
 
 class Sessions:
@@ -298,10 +299,3 @@ class Sessions:
 
 def _end(now: float, ttl: Duration | None) -> float:
     return math.inf if ttl is None else now + seconds("ttl", ttl)
-
-
-async def _in_thread(work: Callable[[], object]) -> None:
-    """Do something in a thread, to its end, also when the task is cancelled meanwhile or before a thread is free."""
-    import asyncio  # noqa: PLC0415 - slow to import, and whoever awaits has it
-
-    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))

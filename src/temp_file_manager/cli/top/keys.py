@@ -25,7 +25,7 @@ _SEQUENCES = {
     "\x7f": ERASE,
     "\b": ERASE,
 }
-_KEY = re.compile("\x1b[\\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
+_KEY = re.compile("\x1b[\\[O][?0-9;]*[A-Za-z~]|.", re.DOTALL)
 
 
 def typed(data: bytes) -> list[str]:
