@@ -1,13 +1,16 @@
 """A sweep that somebody asks for: what is due goes, then what limits take, and the report says what became of each."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
 from temp_file_manager.planning.foretell import foretell
-from temp_file_manager.records import Selection
+from temp_file_manager.records import Selection, TempFile
+from temp_file_manager.registry import THIS_PROCESS, Registry
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.sweeping.preparation import prepare
 from temp_file_manager.sweeping.sweep import Bounds
@@ -52,8 +55,25 @@ def clean_up(context: Context, demand: Demand) -> SweepReport:
 
 
 def clean_up_own(context: Context) -> None:
-    """Remove what was registered through a context's own registry object, whatever its age."""
+    """Remove what was registered through a context's own registry object, at any age, but not what was had back."""
     context.closed.tell()
     mine = Selection(context.clock.wall(), context.max_age, force=True, mine=True)
-    context.sweeper.run(mine, Bounds(), context.storages.forced)
-    context.directories.remove(mine)
+    with _held(context.registry, context.restored):
+        context.sweeper.run(mine, Bounds(), context.storages.forced)
+        context.directories.remove(mine)
+
+
+@contextmanager
+def _held(registry: Registry, restored: Mapping[str, TempFile]) -> Iterator[None]:
+    """Keep what somebody asked to have back; not what has been registered again since."""
+    known = registry.get(restored) if restored else {}
+    same = [path for path, record in known.items() if _registration(record) == _registration(restored[path])]
+    kept = registry.keep(same, math.inf, THIS_PROCESS) if same else ()
+    try:
+        yield
+    finally:
+        registry.release(kept, THIS_PROCESS)
+
+
+def _registration(record: TempFile) -> tuple[int, float]:
+    return record.generation, record.registered_at

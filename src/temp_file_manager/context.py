@@ -12,7 +12,7 @@ from temp_file_manager.events import Hook, Hooks
 from temp_file_manager.fleet.in_force import PoliciesInForce
 from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
-from temp_file_manager.records import Selection
+from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.refusals import refuse
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
@@ -86,6 +86,7 @@ class Context:
         plugins: The plug-ins that the settings name.
         policies: What a fleet lays down.
         applied: What became of reading the settings again.
+        restored: The records of what was had back here: it goes with no block.
     """
 
     settings: Settings
@@ -114,6 +115,7 @@ class Context:
     plugins: Plugins
     policies: PoliciesInForce
     applied: Applied = field(default_factory=Applied)
+    restored: dict[str, TempFile] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -249,7 +251,7 @@ class Context:
         """What gives files back that are in quarantine."""
         from temp_file_manager.registering.restore import Restorer  # noqa: PLC0415 - slow to import, and few have anything to be had back
 
-        return Restorer(self.registry, self.registrar, self.clock_guard, self.base_dir)
+        return Restorer(self.registry, self.registrar, self.clock_guard, self.base_dir, self.restored)
 
     def storage_for(self, *, protect_open: bool, force: bool = False) -> Storage:
         """Return what removes files, with or without a look at who has them open; by force, whatever rules say."""

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from patience import PATIENCE
-from quarantines import AGE, UNDO, away, contents, folder_of, made, on_record, quarantining, strays
+from quarantines import AGE, RULE, UNDO, away, contents, folder_of, made, on_record, quarantining, strays
 from storage.test_quarantine import killed_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli import main
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Kind
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.storage.kernel import renames
 from temp_file_manager.testing import FakeClock
 
@@ -53,6 +54,26 @@ def test_it_is_back_as_it_was_and_its_age_begins_anew(manager: TempFileManager, 
     clock.advance(AGE + 1)
     assert manager.sweep().quarantined == 1, "as any other file"
     assert manager.restore(file)
+
+
+@pytest.mark.parametrize("rule", [RULE, Rule("idle", compress=AGE, age=9 * AGE)], ids=["quarantined", "compressed"])
+def test_it_goes_with_no_block_unless_it_is_registered_again_there(
+    tmp_path: Path, clock: FakeClock, rule: Rule
+) -> None:
+    """Not with that in which it was had back, nor with that in which it was registered first."""
+    files = [path for path in made(tmp_path / "data", "back", "again", "gone") if path.write_text("text" * 9999)]
+    for path in files:
+        os.utime(path, (clock.wall(), clock.wall()))
+    with quarantining(tmp_path / "base", clock, rule) as manager:
+        manager.register_files(files)
+        clock.advance(AGE + 1)
+        manager.sweep()
+        assert [path.exists() for path in files] == [False] * 3
+        for path in files[:2]:
+            manager.restore(path)
+        clock.advance(1)
+        manager.register_file(files[1])
+    assert [path.exists() for path in files] == [True, False, False]
 
 
 def test_by_its_own_path_in_quarantine(manager: TempFileManager, file: Path) -> None:

@@ -38,12 +38,14 @@ class Restorer(NamedTuple):
         registrar: What puts on record anew what is back.
         clock: What tells the time.
         base_dir: Whose quarantine it is.
+        restored: Where the records of what is back are noted, by path.
     """
 
     registry: Registry
     registrar: Registrar
     clock: Wall
     base_dir: str
+    restored: dict[str, TempFile]
 
     @property
     def folder(self) -> str:
@@ -52,6 +54,8 @@ class Restorer(NamedTuple):
 
     def restore(self, path: str, to: str | None = None, *, inside: str | None = None) -> str:
         """Move a file back, or uncompress it, put it on record anew with its tags, and return where it is.
+
+        It goes at the end of no ``with`` block, unless it is registered again there: somebody asked for it.
 
         Args:
             path: Where it was before, or where it is in quarantine; absolute. Of several that were there, the last.
@@ -64,6 +68,11 @@ class Restorer(NamedTuple):
                 directory is gone.
             RegistryError: it cannot be put on record, or a sweep is at it.
         """
+        target = self._restore(path, to, inside)
+        self.restored.update(self.registry.get((target,)))
+        return target
+
+    def _restore(self, path: str, to: str | None, inside: str | None) -> str:
         record = self.found(path)
         if record.kind is Kind.COMPRESSED:
             if to is not None:
@@ -87,7 +96,7 @@ class Restorer(NamedTuple):
         if not origin or to is not None:
             self.registrar.many((target,), None, record.tags, allow_system=to is None)
         elif origin == path:
-            target = self.restore(path, inside=inside)
+            target = self._restore(path, None, inside)
         with suppress(RegistryFullError):  # it is back
             self.registry.write(RESTORED, None, self.clock.wall(), keep=1, counters={RESTORED: 1.0})
         return target
