@@ -65,7 +65,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def execute(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
         statements.append(statement)
-        return real(self, statement, parameters, **how)  # type: ignore[arg-type]
+        return real(self, statement, parameters, **how)
 
     monkeypatch.setattr(Connection, "execute", execute)
     return statements
@@ -76,7 +76,7 @@ def files(*paths: str) -> list[NewFile]:
 
 
 def claim(registry: PostgresRegistry, now: float = 0.0, limit: int = 99, **how: object) -> Claim:
-    return registry.claim(EVERY, now=now, lease=60, limit=limit, **how)  # type: ignore[arg-type]
+    return registry.claim(EVERY, now=now, lease=60, limit=limit, **how)
 
 
 def paths_of(taken: Claim) -> list[str]:
@@ -84,6 +84,14 @@ def paths_of(taken: Claim) -> list[str]:
 
 
 # -- round trips
+
+
+def test_what_finds_records_by_an_index_is_never_compiled(sql: Records) -> None:
+    """Compiling takes as long as some thousand records, beside so many that the planner expects much."""
+    settings = dict(sql("SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'tfm'::regnamespace"))
+    by_index = {name: words for name, words in settings.items() if words and "enable_seqscan=off" in words}
+    assert {"claim", "due", "settle", "add"} <= by_index.keys()
+    assert [name for name, words in by_index.items() if "jit=off" not in words] == []
 
 
 def test_a_thousand_are_put_on_record_in_one_round_trip(registry: PostgresRegistry, sent: list[str]) -> None:
@@ -460,7 +468,7 @@ def test_a_claim_that_is_interrupted_when_it_is_made_is_nobodys(
     real = Connection.execute
 
     def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
-        answer = real(self, statement, parameters, **how)  # type: ignore[arg-type]
+        answer = real(self, statement, parameters, **how)
         if "tfm.claim(" in statement:
             raise KeyboardInterrupt
         return answer
@@ -486,7 +494,7 @@ def test_what_is_settled_when_nobody_hears_of_it_is_settled_once(
     real = Connection.execute
 
     def interrupted(self: Connection, statement: str, parameters: object = (), **how: object) -> object:
-        real(self, statement, parameters, **how)  # type: ignore[arg-type]
+        real(self, statement, parameters, **how)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Connection, "execute", interrupted)

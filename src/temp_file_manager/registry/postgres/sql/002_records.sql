@@ -2,6 +2,9 @@
 -- asks whether a claim is on them; whoever claims has that lock alone, and locks no row. So a claim in the making is seen.
 -- Each function reads what it asks last in a statement of its own, which sees what was committed by then.
 --
+-- What finds records by an index says so (enable_seqscan), and is never compiled: beside millions of records the planner
+-- expects so much that compiling took five times as long as the chunk itself (jit).
+--
 -- Errors: TFM01 records are claimed; TFM02 claims have ended since a look; TFM03 the session does not live.
 
 -- The lock of those who claim in a scope. Those who change known records share it.
@@ -88,7 +91,7 @@ CREATE FUNCTION tfm.add(
     looked bigint  -- how many claims had ended when somebody looked; NULL: nobody has
 )
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT integer := cardinality(paths);
@@ -216,7 +219,7 @@ END $$;
 
 -- Give a record another time, and another number; return whether there is one.
 CREATE FUNCTION tfm.amend(in_scope integer, of_path bytea, at float8)
-RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 DECLARE
     old files;
     ends float8;
@@ -242,7 +245,7 @@ END $$;
 
 -- Drop records, and leave their files; of which a number is given, only if they still have that. Return how many.
 CREATE FUNCTION tfm.forget(in_scope integer, by_owner bigint, paths bytea[], numbers bigint[], leave_pins boolean)
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     known bigint[];
@@ -264,7 +267,8 @@ END $$;
 -- Delete records, and count them out; by their places where those are known, which needs no index. Return how many.
 CREATE FUNCTION tfm.retire(in_scope integer, by_owner bigint, records bigint[], places tid[], unpin boolean)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     done bigint := 0;
@@ -327,7 +331,7 @@ CREATE FUNCTION tfm.settle(
     again boolean[],  -- whether this sweep may come back to them
     names text[], more float8[]  -- counters
 )
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     claim claims;
@@ -448,7 +452,7 @@ CREATE FUNCTION tfm.due(
     most integer
 )
 RETURNS TABLE (place tid, id bigint, lapses smallint) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     any_keep CONSTANT boolean := EXISTS (SELECT FROM keeps WHERE keeps.scope = in_scope);
@@ -549,7 +553,8 @@ RETURNS TABLE (
     tags text, kept text, identity bytea, disk bigint, session bigint, rule text, kind text, origin bytea
 )
 LANGUAGE plpgsql SET search_path = pg_catalog, tfm
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     first_number CONSTANT bigint := coalesce(began, nextval('tfm.numbers'));
@@ -652,7 +657,7 @@ END $$;
 
 -- Note what looks at files have found, of those that are still the same and that nobody has claimed.
 CREATE FUNCTION tfm.measure(in_scope integer, by_owner bigint, records bigint[], disks bigint[], uses float8[])
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 DECLARE
     larger float8;
 BEGIN

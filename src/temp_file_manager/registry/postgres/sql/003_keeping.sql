@@ -108,7 +108,7 @@ END $$;
 
 -- Keep those of the paths that are on record, and return them; with a holder: for as long as that lives.
 CREATE FUNCTION tfm.keep(in_scope integer, wanted bytea[], until float8, by_holder bigint, process text)
-RETURNS SETOF bytea LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS SETOF bytea LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 DECLARE
     records bigint[];
     known bytea[];
@@ -138,7 +138,7 @@ END $$;
 -- record, and how many holds have ended.
 CREATE FUNCTION tfm.release(in_scope integer, wanted bytea[], by_holder bigint)
 RETURNS TABLE (known bytea[], ended bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 BEGIN
     ended := 0;
     IF by_holder IS NULL THEN
@@ -164,7 +164,7 @@ END $$;
 CREATE FUNCTION tfm.note(
     in_scope integer, by_owner bigint, called text, moment float8, line text, kept integer, names text[], more float8[]
 )
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 BEGIN
     IF line IS NOT NULL THEN
         INSERT INTO notes (scope, journal, at, text) VALUES (in_scope, called, note.moment, line);
@@ -205,7 +205,7 @@ END $$;
 -- keeps its end where the other would be none.
 CREATE FUNCTION tfm.renew_session(in_scope integer, number bigint, until float8)
 RETURNS TABLE (known boolean, owned boolean) LANGUAGE plpgsql
-SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 BEGIN
     SELECT true, s.owner IS NOT NULL OR s.process IS NOT NULL INTO known, owned FROM sessions AS s
     WHERE s.id = number AND s.scope = in_scope AND s.ended_at IS NULL FOR UPDATE;
@@ -220,7 +220,7 @@ END $$;
 -- there are, and which sessions were spared. Whoever is putting records into one shares its row until they are there.
 CREATE FUNCTION tfm.end_sessions(in_scope integer, numbers bigint[], at float8, over boolean)
 RETURNS TABLE (due bigint, spared bigint[])
-LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 DECLARE
     living bigint[];
 BEGIN
@@ -244,7 +244,7 @@ END $$;
 -- Write what rules decide about records: what is not claimed, in no session, and has no end of its own. Return how many.
 -- Nobody is waited for: of what somebody is changing, the next sweep looks at the rules again.
 CREATE FUNCTION tfm.rule(in_scope integer, numbers bigint[], rules text[], ends float8[])
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET enable_seqscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 DECLARE
     free bigint[];
     claimed bigint[];
