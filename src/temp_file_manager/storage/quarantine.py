@@ -110,7 +110,7 @@ class _Batch:
         self._here = here
         self._look: Look = looker()
         self._in_use = quarantine.in_use() if quarantine.in_use else None
-        self._reach: dict[int, bool] = {}
+        self._movable: set[int] = set()
         self._coming: dict[int, Row] = {}
         self._come: list[Row] = []
 
@@ -188,10 +188,9 @@ class _Batch:
         if place[2] is None:
             raise NotThatFile(Status.KEPT, Cause.IDENTITY_UNKNOWN)
         directory, seen = self._directories.compared(place)
-        if directory not in self._reach:
+        if directory not in self._movable:  # whether a rename leads from it to the folder, that says itself
             refuse_unmovable(directory, seen)
-            foretell(self._quarantine.folder, directory, NEEDED_BY)
-            self._reach[directory] = True
+            self._movable.add(directory)
         return directory, seen
 
     def _moved(self, at: int, name: bytes, directory: int, seen: Seen) -> None:

@@ -2,6 +2,9 @@
 
 import os
 from enum import StrEnum
+from struct import Struct
+
+from temp_file_manager.storage.kernel.statx import system_call
 
 NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "virtiofs", "afs", "coda", "ceph", "lustre", "gpfs",
@@ -34,6 +37,9 @@ PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) |
 """How to open a directory without any right to read it."""
 
 _MOUNTS = "/proc/self/mountinfo"
+
+_SIZE_OF_STATFS = 256  # at most
+_FIRST_WORD = Struct("@l")
 
 
 class Reading(StrEnum):
@@ -71,14 +77,13 @@ def reading(path: str) -> Reading:
 
 def magic(descriptor: int) -> int:
     """Return the magic number of the file system that an open file lies on; 0 if it cannot be told."""
-    import ctypes  # noqa: PLC0415 - slow to import, and few ask
-
-    buffer = ctypes.create_string_buffer(256)  # struct statfs, whose first word this is
-    try:
-        failed = ctypes.CDLL(None).fstatfs(descriptor, buffer)
-    except (OSError, AttributeError):
+    fstatfs = system_call("fstatfs")
+    if fstatfs is None:
         return 0
-    return 0 if failed else ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+    import ctypes  # noqa: PLC0415 - see system_call
+
+    found = ctypes.create_string_buffer(_SIZE_OF_STATFS)
+    return 0 if fstatfs(descriptor, found) else _FIRST_WORD.unpack_from(found)[0] & 0xFFFFFFFF
 
 
 def is_network(kind: str) -> bool:

@@ -1,10 +1,11 @@
 """Renames that take nothing's place: by the system call that does so in one step, or by a second name."""
 
 import errno
-import functools
 import os
 import stat
 from collections.abc import Callable
+
+from temp_file_manager.storage.kernel.statx import system_call
 
 _NO_REPLACE = 1
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -19,7 +20,7 @@ def move(name: bytes, source: int, new_name: bytes, target: int) -> None:
     """
     call = renameat2()
     if call is not None:
-        import ctypes  # noqa: PLC0415 - see renameat2
+        import ctypes  # noqa: PLC0415 - see system_call
 
         if not call(source, name, target, new_name, _NO_REPLACE):
             return
@@ -34,14 +35,6 @@ def move(name: bytes, source: int, new_name: bytes, target: int) -> None:
     os.unlink(name, dir_fd=source)
 
 
-@functools.cache
 def renameat2() -> Callable[..., int] | None:
     """Return the C library's call, or None where there is none."""
-    import ctypes  # noqa: PLC0415 - slow to import, and few move files
-
-    try:
-        function = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return None
-    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
-    return function
+    return system_call("renameat2")

@@ -33,6 +33,8 @@ _ARGUMENTS: dict[str, Callable[[Any], list[Any]]] = {
     "inotify_init1": lambda c: [c.c_int],
     "inotify_add_watch": lambda c: [c.c_int, c.c_char_p, c.c_uint32],
     "inotify_rm_watch": lambda c: [c.c_int, c.c_int],
+    "renameat2": lambda c: [c.c_int, c.c_char_p, c.c_int, c.c_char_p, c.c_uint],
+    "fstatfs": lambda c: [c.c_int, c.c_char_p],
 }
 
 # Of struct statx mask, nlink, owner, mode, inode, size, blocks, btime, ctime; inodes signed, as SQL has no other whole
