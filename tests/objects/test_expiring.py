@@ -13,8 +13,9 @@ from obedient_server import ObedientServer
 from object_servers import Impatient, new_bucket
 from temp_file_manager.errors import InvalidArgumentError, ObjectStoreError
 from temp_file_manager.objects import upload
+from temp_file_manager.objects.bulk import MOST
 from temp_file_manager.objects.client import Client
-from temp_file_manager.objects.deletion import MOST, Pace
+from temp_file_manager.objects.deletion import Pace
 from temp_file_manager.objects.expiring import ExpiringKeys, ExpiringReport
 from temp_file_manager.objects.listing import pages
 

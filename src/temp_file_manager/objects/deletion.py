@@ -9,13 +9,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from temp_file_manager.errors import ObjectStoreError
+from temp_file_manager.objects.bulk import LEAST, MOST
 from temp_file_manager.objects.client import PUT_OFF, Client, checked
-
-MOST = 250
-"""Keys a request. Each counts as a write, of which a prefix may have 3,500 a second: larger ones are put off."""
-
-LEAST = 10
-"""Keys a request, where the server has put off whatever was larger."""
 
 _ENTITIES = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 _UNSPEAKABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML has no word for these

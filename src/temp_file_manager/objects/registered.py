@@ -13,8 +13,9 @@ from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError, ObjectStoreError, ObjectStoreUnavailableError
 from temp_file_manager.objects.address import ObjectName, read
+from temp_file_manager.objects.bulk import MOST
 from temp_file_manager.objects.client import CONNECTIONS, Client
-from temp_file_manager.objects.deletion import ABSENT, MOST, PRECONDITION, Doomed, delete_many, delete_one
+from temp_file_manager.objects.deletion import ABSENT, PRECONDITION, Doomed, delete_many, delete_one
 from temp_file_manager.objects.probe import Found, Obeys
 from temp_file_manager.objects.stores import STORES, Store, Stores
 from temp_file_manager.records import Outcome, Status, TempFile

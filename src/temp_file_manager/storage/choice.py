@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
-from temp_file_manager.objects.deletion import MOST
+from temp_file_manager.objects.bulk import MOST
 from temp_file_manager.records import Kind, Status, TempFile
 from temp_file_manager.rules import due_at
 from temp_file_manager.rules.life import Action, Step, Used, step
