@@ -471,11 +471,11 @@ def test_signals_that_came_before_the_command_are_not_lost() -> None:
     assert {number: signal.getsignal(number) for number in before} == before
 
 
-def test_a_signal_at_any_moment_is_passed_on(old: str, folder: Path) -> None:
+def test_a_signal_at_any_moment_is_passed_on(say: Say, old: str) -> None:
     """The one that comes as this process begins to wait, too; see ``signals.heard``."""
     script = (
         "import os, signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(9))\n"
         "os.kill(os.getppid(), signal.SIGUSR1)\nwhile True: time.sleep(0.01)"
     )
     for _ in range(30):
-        assert run(folder, old, "--", sys.executable, "-Sc", script)[0] == 9
+        assert say("hold", old, "--", sys.executable, "-Sc", script).code == 9

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import command_line
-from command_line import MODULE, SECONDS, environment, files, tfm
+from command_line import MODULE, SECONDS, Say, environment, files, tfm
 from temp_file_manager import TempFileManager
 
-bare, folder, manager = command_line.bare, command_line.folder, command_line.manager
+bare, folder, manager, say = command_line.bare, command_line.folder, command_line.manager, command_line.say
 
 
 def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -26,23 +26,23 @@ def started(folder: Path, *words: str, **streams: int) -> subprocess.Popen[bytes
     return subprocess.Popen([*MODULE, *words], env=variables, cwd=folder, **streams)
 
 
-def test_what_one_registers_another_sweeps(folder: Path) -> None:
+def test_what_one_registers_another_sweeps(folder: Path, say: Say) -> None:
     one, two = files(folder, "one", "two")
     assert typed(folder, "register", one, "--ttl", "0", "--tag", "x").stdout == "1 file registered.\n"
     assert typed(folder, "register", two).returncode == 0
     assert [json.loads(line)["path"] for line in typed(folder, "list", "--json").stdout.splitlines()] == [two, one]
-    assert typed(folder, "list", "--tag", "x").stdout.endswith(f" now 5 {one}\n")
-    assert typed(folder, "status", one, two).returncode == 0
+    assert say("list", "--tag", "x").out.endswith(f" now 5 {one}\n")
+    assert say("status", one, two).code == 0
     swept = typed(folder, "sweep")
     assert (swept.returncode, swept.stderr) == (0, "")
     assert swept.stdout.startswith(f"removed {one}\n1 removed, 0 failed in ")
     exported = typed(folder, "export").stdout
     assert json.loads(exported)["path"] == two
-    assert typed(folder, "forget", two).returncode == 0
+    assert say("forget", two).code == 0
     Path("records").write_text(exported)
     assert typed(folder, "import", "records").returncode == 0
-    assert json.loads(typed(folder, "stats", "--json").stdout)["records"] == 1
-    assert typed(folder, "check").stdout == "Nothing found.\n"
+    assert json.loads(say("stats", "--json").out)["records"] == 1
+    assert say("check").out == "Nothing found.\n"
     assert os.path.exists(two)
 
 
