@@ -36,7 +36,7 @@ FEW = 600
 """Files of a sweep that does not get on: more than one claim takes."""
 AT, CLAIMED = 5, 10
 """Which file the sweep does not get beyond, and one that it has claimed, too."""
-PATIENCE = 60.0
+PATIENCE = 240.0
 REMARKS = (
     "Waits of register_files([path]) whose file was there before the call and is not after it, as it was claimed; "
     "'registered' counts the calls that found their path not claimed.",

@@ -23,6 +23,7 @@ from typing import TypeVar
 import psutil
 
 from patience import PATIENCE
+from runs import END
 from small_disk import mount
 
 SECONDS = PATIENCE
@@ -237,17 +238,16 @@ class Container:
         """Return the status of an answer; 0 when there is none."""
         program = (
             "import sys, urllib.error, urllib.request\n"
-            "try: print(urllib.request.urlopen(sys.argv[1], timeout=5).status)\n"
+            f"try: print(urllib.request.urlopen(sys.argv[1], timeout={PATIENCE}).status)\n"
             "except urllib.error.HTTPError as error: print(error.code)\n"
             "except OSError: print(0)\n"
         )
         return int(self.execute("python", "-c", program, url).stdout or 0)
 
-    def stop(self) -> tuple[int, float]:
-        """Send the image's signal; return the exit code, and how many seconds it took."""
-        begun = time.monotonic()
+    def stop(self) -> int:
+        """Send the image's signal; return the exit code, as soon as is promised."""
         os.kill(self.pid, signal.Signals[self.image.stop_signal])
-        return self.process.wait(30), time.monotonic() - begun
+        return self.process.wait(END)
 
 
 @contextmanager
@@ -297,7 +297,7 @@ def running(
         process.wait()
 
 
-def until(answer: Callable[[], T], seconds: float = 30) -> T:
+def until(answer: Callable[[], T], seconds: float = PATIENCE) -> T:
     """Ask again until the answer is a true one, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := answer()):

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from patience import PATIENCE
+
 _LOOKUP, _GETATTR, _UNLINK, _OPENDIR, _INIT, _NO_ANSWER = 1, 3, 10, 27, 26, {2, 36, 42}
 _ENOENT, _ENOSYS = 2, 38
 _DETACH = 2
@@ -55,7 +57,7 @@ class HangingMount:
             for unique in self._unanswered:
                 self._answer(unique, error=_ENOENT)
         ctypes.CDLL(None).umount2(os.fsencode(self.place), _DETACH)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         os.close(self._descriptor)
 
     def _serve(self) -> None:

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree
 
+from patience import PATIENCE
+
 SPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -111,7 +113,7 @@ class ObedientServer:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                server.hanging.wait(60)
+                server.hanging.wait(PATIENCE)
                 server.asked.append((self.command, self.path))
                 path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query, keep_blank_values=True)
                 key = unquote(path.lstrip("/").partition("/")[2])

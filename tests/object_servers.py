@@ -17,11 +17,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from patience import PATIENCE
 from temp_file_manager.objects.client import Client
 from temp_file_manager.testing import FakeClock
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests-key", "AWS_SECRET_ACCESS_KEY": "tests-secret", "AWS_REGION": "us-east-1"}
-STARTING = 60.0
 _numbers = itertools.count()
 
 
@@ -65,7 +65,7 @@ def started(command: list[str], endpoint: str) -> Iterator[bool]:
     """Start a server; yield whether it came up: its port may have been taken meanwhile."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + STARTING
+        end = time.monotonic() + PATIENCE
         while server.poll() is None and not answers(endpoint) and time.monotonic() < end:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(0.05)

@@ -1,7 +1,13 @@
 """How long the tests wait for what hangs."""
 
 PATIENCE = 240.0
-"""Seconds, far more than anything needs: a machine that is busy with much else is no reason to fail.
+"""Seconds for one thing to come, far more than any needs: a busy machine is no reason to fail."""
+
+WHOLE = 3 * PATIENCE
+"""Seconds for a program that waits for several things itself.
 
 Less than ``timeout`` in pyproject.toml, so that it is the test that says what did not come.
 """
+
+HUNG = 3 * WHOLE
+"""Seconds for a test that has several such programs run."""

@@ -86,5 +86,10 @@ class Records:
         with closing(psycopg.connect(self.database)) as connection, connection.transaction():
             yield connection
 
+    def until_locked_out(self, number: int = 1) -> None:
+        """Wait until so many are waiting for a lock."""
+        while self("SELECT count(*) FROM pg_locks WHERE NOT granted") != [(number,)]:
+            pass
+
     def close(self) -> None:
         self._connection.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import ManagedSession, TempFileManager, aio
 
 BLOCKS = {"open", "reopen", "hold", "files_where"}
@@ -65,12 +66,12 @@ def test_the_work_of_a_cancelled_call_is_finished_and_on_record(tmp_path: Path) 
 
     def paths() -> Iterator[Path]:
         begun.set()
-        assert goes_on.wait(60)
+        assert goes_on.wait(PATIENCE)
         yield tmp_path / "file"
 
     async def work() -> None:
         task = asyncio.ensure_future(aio.TempFileManager(manager).register_files(paths()))
-        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 60)
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

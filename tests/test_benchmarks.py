@@ -11,10 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from patience import HUNG, WHOLE
 from places import ROOT
-
-HUNG = 600
-"""Seconds, for what hangs: some thirty measures, each with processes and servers of its own."""
 
 TABLES = {"import", "memory", "idle", "register", "concurrency", "service", "secure", "clean", "waiting", "claimed"}
 TABLES |= {"changing", "server", "looking", "sessions", "evicting", "quarantining", "units", "compressing", "postgres"}
@@ -51,7 +49,7 @@ def run(tmp_path: Path, *flags: str) -> tuple[str, dict]:
     quick = ["--quick", "--files", "100", "--results", "results", "--dir", str(trees)]
     command = [sys.executable, "-m", "benchmarks", *quick, *flags]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=HUNG, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=WHOLE, check=False
     )
     assert done.returncode == 0, done.stderr
     assert list(trees.iterdir()) == []
@@ -87,7 +85,7 @@ def test_what_is_compared_is_compared_round_by_round(tables: ModuleType) -> None
     assert tables.ratios(table.samples("ours"), table.samples("no such row")) == []
 
 
-@pytest.mark.timeout(2 * HUNG)
+@pytest.mark.timeout(HUNG)
 def test_without_the_published_class_everything_else_is_measured(tmp_path: Path) -> None:
     shown, content = run(tmp_path)
     assert set(content["tables"]) == TABLES | {"goals"}

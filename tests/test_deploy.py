@@ -20,7 +20,7 @@ import container
 from command_line import SETTINGS
 from container import Image, running, until
 from monitoring import DASHBOARD, OF_INSTANCE, QUERIES, RULES, dashboard_queries, tool
-from patience import PATIENCE
+from patience import HUNG, PATIENCE
 from places import DEPLOY, ROOT
 from temp_file_manager.settings import Settings
 from temp_file_manager.version import VERSION
@@ -31,7 +31,7 @@ UNIT_FOR_USERS = DEPLOY / "systemd" / "temp-file-manager@.service"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KUBERNETES = "1.34"
 
-pytestmark = pytest.mark.timeout(300)  # building the image asks a package index
+pytestmark = pytest.mark.timeout(HUNG)  # building the image asks a package index, step by step
 
 # Section 7.1 whole, but for LOG_FILE: a container's log is what it writes, and its root is read-only.
 SPECIFICATION = {
@@ -392,9 +392,7 @@ def test_the_image_runs_by_the_specifications_variables_alone(image: Image, tmp_
         assert service.execute(*test[1:]).returncode == 0
         for url in ("http://127.0.0.1:9090/metrics", "http://127.0.0.1:9090/livez", "http://127.0.0.1:8080/"):
             assert service.get(url) == 200
-        code, seconds = service.stop()
-        assert code == 0, service.log.read_text()
-        assert seconds < 5
+        assert service.stop() == 0, service.log.read_text()
 
 
 def test_its_health_check(image: Image, tmp_path: Path) -> None:
@@ -453,7 +451,7 @@ def test_the_pod(image: Image, tmp_path: Path) -> None:
             until(lambda path=asked["path"]: service.get(f"http://127.0.0.1:{port}{path}") == 200)  # type: ignore[misc]
         base = (volumes["temp-storage"] / "temp-files").stat()
         assert (base.st_uid, base.st_mode & 0o777) == (10001, 0o700)
-        assert service.stop()[0] == 0, service.log.read_text()
+        assert service.stop() == 0, service.log.read_text()
     # A restart of the container finds the same volume.
     with of_pod(image, tmp_path / "log", pod, "temp-file-manager", volumes) as service:
         until(lambda: service.get(f"http://127.0.0.1:{port}/readyz") == 200)
@@ -475,20 +473,20 @@ def test_the_sidecar_removes_what_its_application_leaves_and_nothing_it_has_open
     with of_pod(image, tmp_path / "log", pod, "temp-file-manager", volumes, **interval) as manager:
         until(lambda: manager.get("http://127.0.0.1:9090/livez") == 200)
         with of_pod(image, tmp_path / "application", pod, "application", volumes) as running_application:
-            (open_file,) = until(lambda: list(base.glob("*.open")), 30)
+            (open_file,) = until(lambda: list(base.glob("*.open")))
             seen: set[str] = set()
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while len(seen - {path.name for path in base.glob("*.report")}) < 10:
                 seen |= {path.name for path in base.glob("*.report")}
                 assert time.monotonic() < deadline, (tmp_path / "application").read_text() + manager.log.read_text()
                 time.sleep(0.05)
             assert open_file.exists()
-            assert running_application.stop()[0] == 0
+            assert running_application.stop() == 0
         # A file in use is looked at again after a while; who asks does not wait for that.
         assert manager.execute("temp-file-manager", "sweep").returncode == 0
         assert not open_file.exists()
         until(lambda: not list(base.glob("*.report")))
-        assert manager.stop()[0] == 0
+        assert manager.stop() == 0
 
 
 def test_registering_over_a_unix_socket_as_the_page_says(image: Image, tmp_path: Path) -> None:

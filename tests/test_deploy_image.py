@@ -20,9 +20,10 @@ import pytest
 from command_line import free_port
 from container import until
 from monitoring import tool
+from patience import HUNG, PATIENCE, WHOLE
 from places import DEPLOY, ROOT
 
-pytestmark = pytest.mark.timeout(400)  # Debian's packages, and then those of pip, are fetched
+pytestmark = pytest.mark.timeout(HUNG)  # Debian's packages, and then those of pip, are fetched
 
 BASE, IMAGE = "localhost/python", "localhost/temp-file-manager"
 CERTIFICATES = "/etc/ssl/certs"
@@ -43,7 +44,7 @@ class Builder:
 
     def say(self, *words: str | Path) -> str:
         done = subprocess.run(
-            self.command(*words), env=self.environ, capture_output=True, text=True, timeout=300, check=False
+            self.command(*words), env=self.environ, capture_output=True, text=True, timeout=WHOLE, check=False
         )
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout.strip()
@@ -53,7 +54,7 @@ class Builder:
         packed = self.folder / "base.tar"
         command = [tool("mmdebstrap"), "--mode=root", "--variant=apt", "--quiet"]
         command += ["--include=python3,python3-pip,ca-certificates", "bookworm", str(packed)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WHOLE, check=False)
         assert done.returncode == 0, done.stderr[-4000:]
         made = self.say("from", "--name", "base", "scratch")
         self.say("add", made, packed, "/")
@@ -125,10 +126,10 @@ def test_the_image_runs(builder: Builder) -> None:
             with closing(socket.socket()) as one:
                 return one.connect_ex(("127.0.0.1", port)) == 0
 
-        until(ready, 60)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30) as answer:
+        until(ready)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE) as answer:
             assert answer.read() == b"healthy\n"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
             assert b"temp_file_registry_up 1.0" in answer.read()
         inside = ("run", name, "--")
         assert builder.say(*inside, "id", "-u") == "10001"

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager.text import masked
 
 
@@ -35,4 +36,4 @@ def test_it_is_what_the_plain_expression_makes() -> None:
 def test_what_another_user_chose_to_be_long_takes_one_pass() -> None:
     """A search from each of them would take hours, and hold every other thread up meanwhile."""
     program = "from temp_file_manager.text import masked; assert masked('://' * 10**6) == '://' * 10**6"
-    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", program], timeout=PATIENCE, check=True)

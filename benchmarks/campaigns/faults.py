@@ -17,8 +17,8 @@ from benchmarks.campaigns import strace, victim
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.strace import Fault, Tracing
 
-PATIENCE = 20.0
-"""Seconds after which a process counts as hung; a try takes a tenth of one."""
+PATIENCE = 240.0
+"""Seconds after which a process counts as hung, on a machine however busy; a try takes a tenth of one."""
 
 
 class _Tries:

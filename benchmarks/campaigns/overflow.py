@@ -20,7 +20,7 @@ from temp_file_manager.storage.changes.hints import Changed
 
 DIRECTORIES = 100
 """Of each process: what is told of one says nothing of the others."""
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds that the next event may take."""
 
 MAKER = """

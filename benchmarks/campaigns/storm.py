@@ -29,7 +29,7 @@ A_ROUND = 5000
 SWEEPERS = (actors.sweep, actors.hear)
 PAUSE = 0.015
 """Seconds between two disturbances, on an average."""
-HUNG = 30.0
+HUNG = 240.0
 """Seconds after which a process that does nothing, and is not stopped, counts as hung: far more than any may wait."""
 WORLDLY = 0.15
 """The share of disturbances that happen to the world, and not to one process."""

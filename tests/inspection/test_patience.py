@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hanging_mount import hanging_mount
+from patience import PATIENCE
 from serving import service
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli.commands.why import headline
@@ -21,18 +22,16 @@ from temp_file_manager.inspection.why import Explanation, why
 from temp_file_manager.records import Status
 from temp_file_manager.testing import FakeClock
 
-ENOUGH = 30.0
-
 
 def in_time(clock: FakeClock, ask: Callable[[], Any], hangs: threading.Event | None = None) -> Any:
     """Return what somebody is told who asks, and whose patience ends with the first look, or when one ``hangs``."""
     told: list[Any] = []
     thread = threading.Thread(target=lambda: told.append(ask()), daemon=True)
     thread.start()
-    assert hangs is None or hangs.wait(ENOUGH)
+    assert hangs is None or hangs.wait(PATIENCE)
     clock.until_waiting()
     clock.advance(SECONDS)
-    thread.join(ENOUGH)
+    thread.join(PATIENCE)
     assert told, "it waits on"
     return told[0]
 
@@ -61,7 +60,7 @@ def come_back() -> None:
     """Wait until no look is left behind."""
     for thread in threading.enumerate():
         if thread.name == "temp-file-look":
-            thread.join(ENOUGH)
+            thread.join(PATIENCE)
     assert patience.hanging() == 0
 
 
@@ -114,7 +113,7 @@ class TestFiles:
         there.touch()
         back = threading.Event()
         for _ in range(MOST):
-            assert in_time(clock, lambda: Patience(clock).ask(lambda: back.wait(ENOUGH), otherwise=False)) is False
+            assert in_time(clock, lambda: Patience(clock).ask(lambda: back.wait(PATIENCE), otherwise=False)) is False
         story = why(manager.context, there)
         assert (story.kind, story.unanswered) == ("unknown", ("file",))
         back.set()

@@ -7,6 +7,7 @@ import pytest
 
 from obedient_server import ObedientServer
 from object_servers import Impatient, new_bucket
+from patience import PATIENCE
 from removing import outcomes, removal_of, removed
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -23,7 +24,7 @@ KEYS = ["plain", "a b", "a#b", "100%25", "ü/ñ", "&<>'\"", "k" * 180]
 
 def storage(clock: FakeClock | None = None, *, unconditional: bool = False, **how: bool) -> RegisteredObjects:
     clock = clock or FakeClock()
-    stores = Stores(lambda name: Client(name, clock=Impatient(), timeout=2.0))
+    stores = Stores(lambda name: Client(name, clock=Impatient(), timeout=PATIENCE))
     return RegisteredObjects(unconditional=unconditional, elapsed=clock.elapsed, stores=stores, **how)
 
 
@@ -172,7 +173,7 @@ def test_what_is_put_off_for_too_long_fails_and_is_there(obedient: ObedientServe
 
 def test_a_store_out_of_reach_fails_once_and_then_rests(obedient: ObedientServer) -> None:
     clock = FakeClock()
-    stores = Stores(lambda name: Client(name, clock=Impatient(), timeout=0.05))
+    stores = Stores(lambda name: Client(name, clock=Impatient(), timeout=0.5))  # in which it answers, back again
     way = RegisteredObjects(unconditional=False, elapsed=clock.elapsed, stores=stores)
     names = [ObjectName("bucket", f"key {number}", "etag") for number in range(3)]
     obedient.hanging.clear()

@@ -209,7 +209,7 @@ def test_what_is_claimed_at_this_moment_is_not_kept(here: PostgresRegistry, sql:
     with sql.transaction() as claiming:
         claiming.execute("SELECT pg_advisory_xact_lock(7628397, %s)", (scope,))
         keeping = Work(hold, here)
-        assert keeping.waits()
+        sql.until_locked_out()
         claiming.execute(
             "INSERT INTO tfm.claims (id, scope, claimer, lapses_at, files, places) SELECT 1, scope, %s, 'Infinity', "
             "array_agg(id), '{}' FROM tfm.files GROUP BY scope",
@@ -402,7 +402,7 @@ def test_what_comes_into_a_session_as_it_ends_is_due(here: PostgresRegistry, sql
     with sql.transaction() as adding:
         adding.execute("SELECT ends_at FROM tfm.sessions WHERE id = %s FOR SHARE", (number,))
         ending = Work(here.end, [number], NOW + 5)
-        assert ending.waits()
+        sql.until_locked_out()
         adding.execute("UPDATE tfm.files SET session = %s, due_at = 'Infinity' WHERE path = '/c/a'", (number,))
     assert ending.end() == 1
     assert here.get(["/c/a"])["/c/a"].due_at == NOW + 5

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, get_ident
 from typing import Any
 
 import psycopg
@@ -22,6 +22,7 @@ from temp_file_manager.registry.postgres.migration import migrate, schema_of
 from temp_file_manager.registry.postgres.scope import Scope
 from temp_file_manager.registry.postgres.server import Server
 from temp_file_manager.registry.postgres.sql import MIGRATIONS
+from temp_file_manager.testing.threads import Work
 
 PID = "SELECT pg_backend_pid()"
 
@@ -63,6 +64,12 @@ def elsewhere(database: str, sql: str) -> list[Any]:
         return list(cursor.fetchall()) if cursor.description else []
 
 
+def until_active(database: str, pid: int) -> None:
+    """Wait until one of the server's processes is at work on a statement."""
+    while elsewhere(database, f"SELECT state FROM pg_stat_activity WHERE pid = {pid}") != [("active",)]:
+        pass
+
+
 def test_a_database_is_migrated_once(server: Server) -> None:
     assert schema_of(server) == len(MIGRATIONS)
     assert migrate(server) == (len(MIGRATIONS), len(MIGRATIONS))
@@ -80,6 +87,7 @@ def test_whoever_enters_a_scope_is_an_owner_of_its_own(server: Server) -> None:
 class TestSilence:
     """A server that does not answer is out of reach, and nobody waits for it for ever."""
 
+    @pytest.mark.usefixtures("hasty")
     def test_a_stopped_server_is_out_of_reach_and_then_back(self, server: Server, postgres: PostgresServer) -> None:
         server.reader.execute(PID)
         with stopped(postgres):
@@ -94,8 +102,9 @@ class TestSilence:
             with closing(Server(conninfo)) as server, pytest.raises(RegistryUnavailableError):
                 server.reader.execute("SELECT 1")
 
+    @pytest.mark.usefixtures("hasty")
     def test_many_threads_wait_for_it_together(self, server: Server, postgres: PostgresServer) -> None:
-        """And not one after the other, which the limit on a test would end."""
+        """And not one after the other."""
         server.reader.execute(PID)
         said: list[str] = []
 
@@ -120,8 +129,23 @@ class TestSilence:
             nowhere.writer.execute("SELECT 1")
 
     @pytest.mark.usefixtures("hasty")
-    def test_a_statement_that_takes_long_is_waited_for_while_the_server_answers_others(self, server: Server) -> None:
-        assert server.reader.execute("SELECT 1 FROM pg_sleep(1)") == [(1,)]
+    def test_a_statement_that_takes_long_is_waited_for_while_the_server_answers_others(
+        self, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """This one takes until the server was asked twice."""
+        made, real = [], Link.connect
+
+        def connect(*words: Any, **how: Any) -> Link:
+            made.append(real(*words, **how))
+            if len(made) == 3:
+                elsewhere(database, "INSERT INTO asked VALUES (2)")
+            return made[-1]
+
+        monkeypatch.setattr(Link, "connect", connect)
+        elsewhere(database, "CREATE TABLE asked (times integer)")
+        until_twice = "WHILE NOT EXISTS (SELECT FROM asked) LOOP PERFORM pg_sleep(0.01); END LOOP"
+        server.reader.execute(f"DO $$ BEGIN {until_twice}; END $$")
+        assert len(made) >= 3, "its own, and one each time it asks"
 
     @pytest.mark.usefixtures("hasty")
     def test_not_longer_than_it_may_take(self, server: Server) -> None:
@@ -165,8 +189,7 @@ class TestLosses:
 
         thread = Thread(target=insert)
         thread.start()
-        while elsewhere(database, f"SELECT state FROM pg_stat_activity WHERE pid = {pid}") != [("active",)]:
-            pass
+        until_active(database, pid)
         elsewhere(database, f"SELECT pg_terminate_backend({pid})")
         thread.join()
         assert len(raised) == 1
@@ -317,14 +340,21 @@ class TestInterrupts:
 
         assert everywhere(step) > 20
 
-    def test_a_statement_under_way_is_given_up(self, server: Server) -> None:
-        before = signal.signal(signal.SIGALRM, lambda *_: stop())
+    def test_a_statement_under_way_is_given_up(self, server: Server, database: str) -> None:
+        ((pid,),) = server.writer.execute(PID)
+
+        def interrupt(main: int) -> None:
+            until_active(database, pid)
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+        before = signal.signal(signal.SIGUSR1, lambda *_: stop())
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            interrupting = Work(interrupt, get_ident())
             with pytest.raises(KeyboardInterrupt):
                 server.writer.execute("SELECT pg_sleep(100)")
+            interrupting.end()
         finally:
-            signal.signal(signal.SIGALRM, before)
+            signal.signal(signal.SIGUSR1, before)
         assert server.writer.execute("SELECT 1") == [(1,)]
 
     def test_a_handler_is_refused_by_the_connection_that_its_thread_is_using(self, server: Server) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -153,7 +152,6 @@ def test_a_handler_that_clears_and_closes_does_not_hang(
         manager.close()
 
     def all_places() -> int:
-        signal.alarm(60)  # only bounds a hang
         work, places = works(manager, paths)[what], Places(ended)
         for number in itertools.count():
             for path in paths:

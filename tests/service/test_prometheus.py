@@ -165,7 +165,7 @@ class Prometheus:
     def ask(self, what: str, **parameters: str) -> Any:
         address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error

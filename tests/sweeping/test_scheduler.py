@@ -564,7 +564,7 @@ swept = threading.Event()
 manager = TempFileManager(sys.argv[1], 3600, hooks=[lambda e: swept.set() if isinstance(e, SweepFinished) else None])
 manager.register_files([os.path.join(sys.argv[1], name) for name in ("young", "due")])
 manager.start()
-assert swept.wait(60)
+assert swept.wait()
 manager.files[os.path.join(sys.argv[1], "due")] = time.time() - 7200
 {end}
 """

@@ -2,6 +2,8 @@
 
 import threading
 
+from temp_file_manager.testing.threads import LONG
+
 NOW = 1_000_000.0
 
 
@@ -58,7 +60,7 @@ class FakeClock:
             with self._changed:
                 del self._deadlines[key]
 
-    def until_waiting(self, threads: int = 1, *, timeout: float = 30.0) -> None:
+    def until_waiting(self, threads: int = 1, *, timeout: float = LONG) -> None:
         """Return once so many threads are in ``wait`` with their time not yet come; then advance the clock.
 
         Args:

@@ -9,8 +9,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from temp_file_manager.testing.threads import LONG
 
-def in_child(work: Callable[[], Any], *, timeout: float = 30.0) -> Any:
+
+def in_child(work: Callable[[], Any], *, timeout: float = LONG) -> Any:
     """Return what ``work`` returns in a forked child: something that JSON can say.
 
     Args:

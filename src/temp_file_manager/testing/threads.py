@@ -8,7 +8,7 @@ from typing import Generic, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LONG = 30.0
+LONG = 240.0
 """Real seconds within which everything comes to its end; what has not by then hangs."""
 
 MOMENT = 0.02

@@ -41,9 +41,10 @@ class Connection(H11Protocol):
         return False  # nothing here speaks anything else; uvicorn's own would advise to install what does
 
     def _look_later(self) -> None:
-        self._next_look = self.loop.call_later(PATIENCE, self._look)
+        self._next_look = self.loop.call_later(PATIENCE, self.look)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Cut it if nothing has come of it since the last look."""
         resting = self.cycle is None or self.cycle.response_complete
         if resting and self.cycle is self._seen:
             self.transport.abort()
