@@ -45,7 +45,7 @@ MORE = {
 SETTINGS = """# Settings
 
 This page is made from the code. `temp-file-manager help settings` prints the same, and `temp-file-manager config` says
-which value each setting has, and where the value comes from.
+which value each setting has, and where the value comes from; of a file with the line.
 
 A setting is a field of `Settings` in [Python](python.md#settings), a variable, a key in the table `[manager]` of a TOML
 file, and a flag of each command. A flag wins over a variable, a variable over the file, the file over the default.

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def read(folder: Path, text: str) -> Settings:
 def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         read(folder, text)
-    return [problem.removeprefix(f"{folder}/settings.toml: ") for problem in caught.value.problems]
+    told = [problem.removeprefix(f"{folder}/settings.toml") for problem in caught.value.problems]
+    return [re.sub(r"^(:\d+)?: ", "", problem) for problem in told]
 
 
 def test_a_table_with_everything(tmp_path: Path) -> None:
@@ -166,21 +168,21 @@ def test_config_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             'limit "max_bytes"',
             ["bytes over 1.0 GiB, to 921.6 MiB, oldest first, spares files for 1 min 0 s", "flag --max-bytes"],
         ),
-        ('limit "min_free"', ["free under 10 %, to 11 %, oldest first, spares files for 1 min 0 s", f"file {file}"]),
+        ('limit "min_free"', ["free under 10 %, to 11 %, oldest first, spares files for 1 min 0 s", f"file {file}:2"]),
         (
             'limit "base"',
             [
                 "bytes over 20.0 GiB, to 18.0 GiB, oldest first, spares files for 1 min 0 s, refuses new files",
-                f"file {file}",
+                f"file {file}:3",
             ],
         ),
     ]
     assert main(["config", "--config", str(file), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["min_free"]["value"], told["max_bytes"]["value"]) == ("10 %", None)
-    assert [(limit["name"], limit["mark"]) for limit in told["limits"]["value"]] == [
-        ("min_free", "10 %"),
-        ("base", 20 * GIB),
+    assert [(limit["name"], limit["mark"], limit["line"]) for limit in told["limits"]["value"]] == [
+        ("min_free", "10 %", 2),
+        ("base", 20 * GIB, 3),
     ]
     assert (told["limits"]["source"], told["limits"]["source_name"]) == ("file", str(file))
 

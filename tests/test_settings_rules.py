@@ -44,11 +44,16 @@ def written(folder: Path, text: str, name: str = "settings.toml") -> Path:
     return folder / name
 
 
-def problems(folder: Path, text: str) -> list[str]:
+def placed_problems(folder: Path, text: str) -> list[str]:
+    """Return the problems, each with its line."""
     file = written(folder, text)
     with pytest.raises(SettingsError) as caught:
         Settings.from_file(file)
-    return [problem.removeprefix(f"{file}: ") for problem in caught.value.problems]
+    return [problem.removeprefix(f"{file}:").lstrip() for problem in caught.value.problems]
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    return [re.sub(r"^\d+: ", "", problem) for problem in placed_problems(folder, text)]
 
 
 def test_tables_with_everything(tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_a_file_of_rules_that_is_a_pipe(tmp_path: Path) -> None:
 
 
 def test_every_problem_at_once(tmp_path: Path) -> None:
-    told = problems(
+    told = placed_problems(
         tmp_path,
         """
         [manager]
@@ -93,18 +98,18 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
         """,
     )
     assert told == [
-        'rule "a": ages is no key of a rule: did you mean age?',
-        "rule \"a\": match is '*.svg': give a list of patterns, or leave it out for any path",
-        'rule "a": larger is 0: give bytes, 1 or more, or a text such as "100 MiB"',
-        "rule 2: give it a name, which the log and why call it by",
-        "rule 2: age is 'soon': give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
-        "rule 2: by is 'reading': give registration, write, use",
-        'rule "a": tags is []: give a list of tags, or leave it out for any',
-        "rule \"a\": keep is 'yes': give true or false",
-        'rule "a": keep_last is 0: give a whole number, 1 or more, 1000000000 at most',
-        'rule "a": quarantine is 0: give seconds, more than 0, or a text such as 90s, 2h30m or 7d',
+        '6: rule "a": ages is no key of a rule: did you mean age?',
+        "7: rule \"a\": match is '*.svg': give a list of patterns, or leave it out for any path",
+        '8: rule "a": larger is 0: give bytes, 1 or more, or a text such as "100 MiB"',
+        "9: rule 2: give it a name, which the log and why call it by",
+        "10: rule 2: age is 'soon': give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
+        "11: rule 2: by is 'reading': give registration, write, use",
+        '16: rule "a": tags is []: give a list of tags, or leave it out for any',
+        "14: rule \"a\": keep is 'yes': give true or false",
+        '15: rule "a": keep_last is 0: give a whole number, 1 or more, 1000000000 at most',
+        '17: rule "a": quarantine is 0: give seconds, more than 0, or a text such as 90s, 2h30m or 7d',
         'rule "a": 2 rules have that name: give each its own',
-        "max_age is -1: give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
+        "3: max_age is -1: give seconds, 0 or more, or a text such as 90s, 2h30m or 7d",
     ]
 
 
@@ -198,10 +203,14 @@ def test_config_shows_where_they_came_from(tmp_path: Path, capsys: pytest.Captur
     lines = [re.split("  +", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert ["rules", "charts,models,logs", f"file {file}"] in lines
     assert [line for line in lines if line[0].startswith("rule ")] == [
-        ['rule "charts"', RULES[0].words(), f"file {file}"],
-        ['rule "models"', "models/*: stays", f"file {file}"],
-        ['rule "logs"', "every file: goes unless it is one of the newest 5", f"file {file}"],
+        ['rule "charts"', RULES[0].words(), f"file {file}:3"],
+        ['rule "models"', "models/*: stays", f"file {file}:13"],
+        ['rule "logs"', "every file: goes unless it is one of the newest 5", f"file {file}:18"],
     ]
+    assert main(["config", "--config", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["rules"]
+    assert (told["source"], told["source_name"], told["line"]) == ("file", str(file), None)
+    assert [(rule["source_name"], rule["line"]) for rule in told["value"]] == [(str(file), n) for n in (3, 13, 18)]
     own = written(tmp_path, '[[rule]]\nname = "x"\nage = 5', "rules.toml")
     assert main(["config", "--config", str(file), "--rules", str(own), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["rules"]

@@ -264,8 +264,9 @@ def test_config_says_where_each_setting_came_from(say: Say, tmp_path: Path, monk
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     told = json.loads(say(*words, "--json").out)
-    assert told.pop("limits") == {"value": [], "source": "default", "source_name": None}
+    assert told.pop("limits") == {"value": [], "source": "default", "source_name": None, "line": None}
     assert list(told) == list(FIELDS)
+    assert {name: one["line"] for name, one in told.items() if one["line"]} == {"size_limit": 4, "permission_mask": 5}
     assert {name: (one["value"], one["source"], one["source_name"]) for name, one in told.items()} == {
         name: ([] if value == () else value, "default", None) for name, value in defaults.items()
     } | {
@@ -279,7 +280,7 @@ def test_config_says_where_each_setting_came_from(say: Say, tmp_path: Path, monk
     rows = {line.split()[0]: line for line in say(*words).lines[1:]}
     assert list(rows) == list(FIELDS)
     assert rows["max_age"].split() == ["max_age", "7s", "flag", "--max-age"]
-    assert rows["permission_mask"].split()[1:4] == ["0640", "file", str(file)]
+    assert rows["permission_mask"].split()[1:4] == ["0640", "file", f"{file}:5"]
 
 
 def test_a_secret_is_shown_by_nothing(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from temp_file_manager.events import Hook
 from temp_file_manager.manager import TempFileManager
 from temp_file_manager.plugins import load
 from temp_file_manager.registry.schemes import SQLITE, Address, parse
-from temp_file_manager.settings import Settings
+from temp_file_manager.settings import DEFAULT, Settings
 from temp_file_manager.storage.base_rules import refuse_unsafe
 
 
@@ -66,7 +66,7 @@ def open_manager(
         TempFileError: a setting, the base directory, the log file or the registry cannot be used.
     """
     settings, sources = options.effective(args)
-    asked = sources["log_level"] != "default"
+    asked = sources["log_level"] != DEFAULT
     # What a script reads is the output; a person who wants the story asks for it.
     loud = settings if asked else replace(settings, log_level="WARNING")
     with logging_to(loud, unlogged=() if asked or settings.log_file else unlogged):

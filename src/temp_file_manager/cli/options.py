@@ -12,7 +12,7 @@ from temp_file_manager.cli.examples import line
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
-from temp_file_manager.settings import FIELDS, Entry, Layer, Settings, layers, values
+from temp_file_manager.settings import DEFAULT, FIELDS, Entry, Layer, Settings, Source, layers, values
 
 Commands = Any
 """What ``add_subparsers`` returns; argparse has no public name for it."""
@@ -132,14 +132,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"{TIMES if timed else ''}Each setting is a flag, too: {render.PROGRAM} help settings lists them."
 
 
-def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, str]]:
+def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, Source]]:
     """Return the settings of flags, variables, file and defaults, and where each came from.
 
     Raises:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
     said = (layers.flag_layer(vars(args)), layers.env_layer(os.environ), *_file_layers(args.config))
-    return layers.resolve(*said, Layer({"base_dir": Entry("base_dir", args.base, "default")} if args.base else {}))
+    return layers.resolve(*said, Layer({"base_dir": Entry("base_dir", args.base, DEFAULT)} if args.base else {}))
 
 
 def seconds(text: str) -> float:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from temp_file_manager import logs
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.settings import FIELDS, Settings, values, variable
+from temp_file_manager.settings import DEFAULT, FIELDS, Settings, Source, values, variable
 from temp_file_manager.settings.secret_file import read_secret
 from temp_file_manager.text import printable
 
@@ -19,7 +19,7 @@ EXTRA = "pip install 'temp-file-manager[service]'"
 
 @contextmanager
 def serving(
-    manager: TempFileManager, settings: Settings, sources: Mapping[str, str]
+    manager: TempFileManager, settings: Settings, sources: Mapping[str, Source]
 ) -> Iterator[Callable[[TempFileManager, Settings], None]]:
     """Serve what can be served while the block runs; yield what serves another manager from then on.
 
@@ -34,7 +34,7 @@ def serving(
     """
     token = read_token(settings)
     http = settings.http_socket is not None or settings.http_port is not None
-    asked = http and any(sources[name] != "default" for name in HTTP)
+    asked = http and any(sources[name] != DEFAULT for name in HTTP)
     if not (http or settings.metrics):
         yield _nothing
         return
@@ -45,7 +45,7 @@ def serving(
             raise
         without = f"{error.name} is not installed: {EXTRA} adds it"
         if settings.metrics or asked:
-            what = "metrics" if settings.metrics else next(name for name in HTTP if sources[name] != "default")
+            what = "metrics" if settings.metrics else next(name for name in HTTP if sources[name] != DEFAULT)
             raise SettingsError([f"{variable(what)} cannot be had: {without}"]) from error
         logs.http_off(without)
         yield _nothing

@@ -5,16 +5,17 @@ A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]``
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import limits, mistakes, rules
 from temp_file_manager.settings.mistakes import nearest, unknown
 from temp_file_manager.settings.settings import FIELDS, Settings
-from temp_file_manager.settings.toml_file import CONFIG, places, read_toml
+from temp_file_manager.settings.toml_file import CONFIG, TomlFile, places, read_toml
 
 PREFIX = "TEMP_FILE_"
 
@@ -29,29 +30,54 @@ ALIASES = {
 }
 
 
-_TABLES = ("manager", "limit", "rule")
+_MANAGER = "manager"
+_TABLES = (_MANAGER, limits.TABLE, rules.TABLE)
+_LIMITS = "limits"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from.
+
+    Attributes:
+        kind: What says it: flag, variable, file or default.
+        name: Which one; empty for a default.
+        line: The line of the file; None where that is not known.
+    """
+
+    kind: str
+    name: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return it in words: ``flag --max-age``, ``file config.toml:3``, ``default``."""
+        line = "" if self.line is None else f":{self.line}"
+        return f"{self.kind} {self.name}{line}".strip()
+
+
+DEFAULT = Source("default")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One raw value and the name its reader gave it, for messages."""
+    """One raw value, the name its reader gave it, for messages, and where it comes from.
+
+    Attributes:
+        parts: Where each rule or limit in it comes from, by what ``titled`` calls it.
+    """
 
     name: str
     raw: object
-    source: str
+    source: Source
+    parts: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Raw values from one place, by field; ``problems`` are those found while reading it.
-
-    Attributes:
-        limits: What the place says of limits, and what it is called.
-    """
+    """Raw values from one place, by field, and its ``limits``; ``problems`` are those found while reading it."""
 
     entries: Mapping[str, Entry]
     problems: tuple[str, ...] = ()
-    limits: tuple[tuple[Limit, ...], str] = ((), "")
 
 
 def variable(name: str) -> str:
@@ -65,7 +91,7 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
     for name in FIELDS:
         for key in (PREFIX + name.upper(), ALIASES.get(name, "")):
             if environ.get(key):
-                entries[name] = Entry(key, environ[key], f"variable {key}")
+                entries[name] = Entry(key, environ[key], Source("variable", key))
                 break
     known = {PREFIX + name.upper() for name in FIELDS}
     unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known and key != CONFIG)
@@ -95,31 +121,56 @@ def file_layer(path: str | os.PathLike[str], *, found: bool = False) -> Layer:
     Raises:
         SettingsError: the file cannot be read, is no TOML, or was found and could have been written by others.
     """
-    name = os.fspath(path)
-    try:
-        document = read_toml(path, found=found)
-    except OSError as error:
-        raise SettingsError([f"cannot read {name}: {error.strerror}"]) from error
-    except ValueError as error:
-        raise SettingsError([f"{name} is no TOML: {error}"]) from error
-    table = document.get("manager", {})
+    file = _readable(path, found=found)
+    document = file.tables
+    table = document.get(_MANAGER, {})
     near = [(key, meant) for key in document if key not in _TABLES and (meant := nearest(key, _TABLES, 0.85))]
     if document and not near and not document.keys() & set(_TABLES):
-        raise SettingsError([f"{name} has no table [manager]: put the settings under that heading"])
+        raise SettingsError([f"{file.name} has no table [manager]: put the settings under that heading"])
     if not isinstance(table, dict):
-        raise SettingsError([f"{name}: [manager] is a table"])
-    entries = {key: Entry(key, raw, f"file {name}") for key, raw in table.items() if key in FIELDS}
-    problems = [f"{name}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
+        raise SettingsError([f"{file.place(_MANAGER)}: [manager] is a table"])
+    at = {key: file.place(_MANAGER, key) for key in table}
+    entries = {
+        key: Entry(f"{at[key]}: {key}", raw, _source(file, _MANAGER, key))
+        for key, raw in table.items()
+        if key in FIELDS
+    }
+    problems = [f"{at[key]}: {unknown(key, FIELDS, 'setting')}" for key in table if key not in FIELDS]
     # Other programs' tables may stand beside; a misspelt one of ours must not pass.
-    problems += [f"{name}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
-    if "rule" in document:
-        ruled, mistakes = rules.read(document["rule"])
-        problems += [f"{name}: {mistake}" for mistake in mistakes]
-        if "rules" in table:
-            problems.append(f"{name}: rules names a file of rules, and there are tables [[rule]] here, too: choose one")
-        entries["rules"] = Entry("rule", ruled, f"file {name}")
-    limited, wrong = limits.read(document.get("limit", []), name)
-    return Layer(entries, (*problems, *wrong), (limited, f"file {name}") if limited else ((), ""))
+    problems += [f"{file.place(key)}: {key} is no table of ours: did you mean {meant}?" for key, meant in near]
+    ruled, bad_rules = rules.read(file)
+    limited, bad_limits = limits.read(file)
+    if rules.TABLE in document and "rules" in table:
+        also = "rules names a file of rules, and there are tables [[rule]] here, too: choose one"
+        problems.append(f"{at['rules']}: {also}")
+    if rules.TABLE in document:
+        entries["rules"] = _tables(file, rules.TABLE, ruled)
+    if limited:
+        entries[_LIMITS] = _tables(file, limits.TABLE, limited)
+    return Layer(entries, (*problems, *bad_rules, *bad_limits))
+
+
+def _readable(path: str | os.PathLike[str], *, found: bool) -> TomlFile:
+    try:
+        return read_toml(path, found=found)
+    except OSError as error:
+        raise SettingsError([f"cannot read {os.fspath(path)}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise SettingsError([f"{os.fspath(path)} is no TOML: {error}"]) from error
+
+
+def titled(kind: str, name: str) -> str:
+    """Return what a rule or a limit is called among where settings come from."""
+    return f'{kind} "{name}"'
+
+
+def _source(file: TomlFile, *path: str | int) -> Source:
+    return Source("file", file.name, file.lines.get(path))
+
+
+def _tables(file: TomlFile, kind: str, read: Iterable[Rule | Limit]) -> Entry:
+    parts = {titled(kind, one.name): _source(file, kind, number) for number, one in enumerate(read, 1)}
+    return Entry(kind, tuple(read), Source("file", file.name), parts)
 
 
 def flag_layer(values: Mapping[str, object]) -> Layer:
@@ -128,28 +179,29 @@ def flag_layer(values: Mapping[str, object]) -> Layer:
     for name, raw in values.items():
         if name in FIELDS and raw is not None:
             flag = "--" + name.replace("_", "-")
-            entries[name] = Entry(flag, raw, f"flag {flag}")
+            entries[name] = Entry(flag, raw, Source("flag", flag))
     return Layer(entries)
 
 
-def resolve(*layers: Layer) -> tuple[Settings, dict[str, str]]:
-    """Return the settings of these layers, the first winning, and where each came from; ``limits`` of the tables.
+def resolve(*layers: Layer) -> tuple[Settings, dict[str, Source]]:
+    """Return the settings of these layers, the first winning, and where each came from; also each rule and limit.
 
     Raises:
         SettingsError: listing every problem of every layer.
     """
     problems = [problem for layer in layers for problem in layer.problems]
     values: dict[str, Any] = {}
-    sources = dict.fromkeys((*FIELDS, "limits"), "default")
+    said: dict[str, Entry] = {}
     for layer in reversed(layers):
-        if layer.limits[0]:
-            values["limits"], sources["limits"] = layer.limits
         for name, entry in layer.entries.items():
             try:
-                values[name] = FIELDS[name].metadata["parse"](entry.raw)
+                values[name] = entry.raw if name == _LIMITS else FIELDS[name].metadata["parse"](entry.raw)
             except (ValueError, KeyError, OverflowError) as error:
                 problems += mistakes.of_value(FIELDS[name], entry.name, entry.raw, error)
-            sources[name] = entry.source
+            said[name] = entry
     if problems:
         raise SettingsError(problems)
+    sources = dict.fromkeys((*FIELDS, _LIMITS), DEFAULT) | {name: entry.source for name, entry in said.items()}
+    for entry in said.values():
+        sources |= entry.parts
     return Settings(**values), sources

@@ -8,6 +8,9 @@ from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order
 from temp_file_manager.settings import values
 from temp_file_manager.settings.tables import Table, alike, are_tables, flag, words
+from temp_file_manager.settings.toml_file import TomlFile
+
+TABLE = "limit"
 
 BYTES, FREE = "max_bytes", "min_free"
 """Names of the two limits that are settings of their own."""
@@ -70,44 +73,35 @@ def beyond(measure: Measure, mark: Mark) -> Mark:
     return Mark(min(round(value, 12), 1.0), share=True) if mark.share else Mark(int(value))
 
 
-def read(tables: object, where: str) -> tuple[tuple[Limit, ...], tuple[str, ...]]:
-    """Return the limits that tables of a file describe, and every problem with them.
-
-    Args:
-        tables: What TOML made of ``[[limit]]``.
-        where: The file's name, for the problems.
-    """
+def read(file: TomlFile) -> tuple[tuple[Limit, ...], list[str]]:
+    """Return the limits that the tables ``[[limit]]`` of a file describe, and every problem with them."""
+    tables = file.tables.get(TABLE, [])
     if not are_tables(tables):
-        return (), (f"{where}: limit is a list of tables: head each with [[limit]]",)
+        return (), [f"{file.place(TABLE)}: limit is a list of tables: head each with [[limit]]"]
     limits, problems = [], []
-    for number, table in enumerate(tables, 1):
-        found = Table(table, "limit", number)
-        limit = _limit(found)
-        problems += found.problems
+    for number in range(1, len(tables) + 1):
+        table = Table(file, TABLE, number)
+        limit = _limit(table)
         if limit is not None:
             limits.append(limit)
-    problems += wrong(limits, any_order=True)
-    problems += [f'limit "{name}": that name is a setting of [manager]' for name in _names(limits) & {BYTES, FREE}]
-    return tuple(limits), tuple(f"{where}: {problem}" for problem in problems)
-
-
-def _names(limits: Iterable[Limit]) -> set[str]:
-    return {limit.name for limit in limits}
+            for problem in _wrong(limit, any_order=True):
+                table.problem(problem)
+            if limit.name in (BYTES, FREE):
+                table.problem("that name is a setting of [manager]")
+        problems += table.problems
+    problems += [f"{file.name}: {problem}" for problem in alike(TABLE, (limit.name for limit in limits))]
+    return tuple(limits), problems
 
 
 def wrong(limits: Iterable[Limit], *, any_order: bool) -> Iterator[str]:
     """Yield what makes no sense about limits, however they were made; with ``any_order`` theirs may have any name."""
     limits = tuple(limits)
-    yield from alike("limit", (limit.name for limit in limits))
+    yield from alike(TABLE, (limit.name for limit in limits))
     for limit in limits:
-        yield from (f'limit "{limit.name}": {problem}' for problem in _wrong(limit))
-        if not (limit.order in ORDERS.values() if isinstance(limit.order, Order) else any_order):
-            ours = f"give {', '.join([*ORDERS][:-1])} or {[*ORDERS][-1]}"
-            order = f'limit "{limit.name}": order is {str(limit.order)!r}'
-            yield f"{order}: {ours}, or name the plug-in that has it in plugins"
+        yield from (f'limit "{limit.name}": {problem}' for problem in _wrong(limit, any_order=any_order))
 
 
-def _wrong(limit: Limit) -> Iterator[str]:
+def _wrong(limit: Limit, *, any_order: bool) -> Iterator[str]:
     measure, mark, to = limit.measure, limit.mark, limit.to
     if measure in (Measure.BYTES, Measure.FILES) and (mark.share or to.share):
         yield f"{measure} cannot be a share, as there is no whole: give a number, or use free or memory"
@@ -117,6 +111,9 @@ def _wrong(limit: Limit) -> Iterator[str]:
         yield f"to is {to.words(measure)}, more than {measure}, {mark.words(measure)}: give less, where removing ends"
     elif to.value < mark.value and measure.is_room:
         yield f"to is {to.words(measure)}, less than {measure}, {mark.words(measure)}: give more, where removing ends"
+    if not (limit.order in ORDERS.values() if isinstance(limit.order, Order) else any_order):
+        ours = f"give {', '.join([*ORDERS][:-1])} or {[*ORDERS][-1]}"
+        yield f"order is {str(limit.order)!r}: {ours}, or name the plug-in that has it in plugins"
 
 
 def _limit(table: Table) -> Limit | None:

@@ -10,7 +10,7 @@ from temp_file_manager.rules.rule import By, Rule
 from temp_file_manager.settings import values
 from temp_file_manager.settings.mistakes import unknown
 from temp_file_manager.settings.tables import Table, alike, are_tables, flag, words
-from temp_file_manager.settings.toml_file import read_toml
+from temp_file_manager.settings.toml_file import TomlFile, read_toml
 from temp_file_manager.text import span
 
 TABLE = "rule"
@@ -61,37 +61,38 @@ def rules(raw: object) -> tuple[Rule, ...]:
 
 def _of_file(path: str) -> tuple[Rule, ...]:
     try:
-        document = read_toml(path)
+        file = read_toml(path)
     except OSError as error:
         raise SettingsError([f"give a file that can be read: {error.strerror}"]) from error
     except ValueError as error:
         raise SettingsError([f"give a file that is TOML: {error}"]) from error
-    found, problems = read(document.get(TABLE, []))
-    problems += [unknown(key, (TABLE,), "table of rules") for key in document if key != TABLE]
-    if not document:
+    found, problems = read(file)
+    others = [key for key in file.tables if key != TABLE]
+    problems += [f"{file.place(key)}: {unknown(key, (TABLE,), 'table of rules')}" for key in others]
+    if not file.tables:
         problems.append("it has no rules: head each with [[rule]]")
     if problems:
         raise SettingsError(problems)
     return found
 
 
-def read(tables: object) -> tuple[tuple[Rule, ...], list[str]]:
-    """Return the rules that tables of a file describe, and every problem with them.
-
-    Args:
-        tables: What TOML made of ``[[rule]]``.
-    """
+def read(file: TomlFile) -> tuple[tuple[Rule, ...], list[str]]:
+    """Return the rules that the tables ``[[rule]]`` of a file describe, and every problem with them."""
+    tables = file.tables.get(TABLE, [])
     if not are_tables(tables):
-        return (), ["rule is a list of tables: head each with [[rule]]"]
+        return (), [f"{file.place(TABLE)}: rule is a list of tables: head each with [[rule]]"]
     found, problems = [], []
-    for number, table in enumerate(tables, 1):
-        one = Table(table, TABLE, number)
+    for number in range(1, len(tables) + 1):
+        one = Table(file, TABLE, number)
         one.check_keys(("name", *_READERS))
         given = {key: value for key, reader in _READERS.items() if (value := one.value(key, *reader)) is not None}
         rule = Rule(one.name, **given)
-        problems += one.problems or _of(rule)
+        for problem in () if one.problems else _wrong(rule):
+            one.problem(problem)
+        problems += one.problems
         found.append(rule)
-    return tuple(found), [*problems, *alike(TABLE, (rule.name for rule in found if rule.name))]
+    same = alike(TABLE, (rule.name for rule in found if rule.name))
+    return tuple(found), [*problems, *(f"{file.name}: {problem}" for problem in same)]
 
 
 def wrong(rules: Iterable[Rule], *, secure_delete: bool = False) -> Iterator[str]:
@@ -104,15 +105,11 @@ def wrong(rules: Iterable[Rule], *, secure_delete: bool = False) -> Iterator[str
     rules = tuple(rules)
     yield from alike(TABLE, (rule.name for rule in rules))
     for rule in rules:
-        yield from _of(rule)
+        yield from (f'rule "{rule.name}": {problem}' for problem in _wrong(rule))
         if secure_delete and rule.quarantine is not None:
             yield f'rule "{rule.name}": quarantine leaves the content, and secure_delete is on: choose one'
         if secure_delete and rule.compress is not None:
             yield f'rule "{rule.name}": compress leaves what the file was on, and secure_delete is on: choose one'
-
-
-def _of(rule: Rule) -> list[str]:
-    return [f'rule "{rule.name}": {problem}' for problem in _wrong(rule)]
 
 
 def _wrong(rule: Rule) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from temp_file_manager.settings.mistakes import unknown
+from temp_file_manager.settings.toml_file import TomlFile
 
 
 def are_tables(raw: object) -> TypeGuard[list[dict[str, object]]]:
@@ -23,8 +24,8 @@ class Table:
     """One table, read as far as it can be.
 
     Args:
-        table: What TOML made of it.
-        what: What it describes: ``limit``.
+        file: The file that it is in.
+        what: What it describes, which is its heading: ``limit``.
         number: Its place among those with the same heading; the first has 1.
 
     Attributes:
@@ -32,10 +33,12 @@ class Table:
         problems: What is wrong with it.
     """
 
-    def __init__(self, table: Mapping[str, object], what: str, number: int) -> None:
-        self._table = table
+    def __init__(self, file: TomlFile, what: str, number: int) -> None:
+        self._table: Mapping[str, object] = file.tables[what][number - 1]
+        self._file = file
         self._what = what
-        name = table.get("name")
+        self._number = number
+        name = self._table.get("name")
         self.name = name if isinstance(name, str) else ""
         self._title = f'{what} "{self.name}"' if self.name else f"{what} {number}"
         self.problems: list[str] = []
@@ -46,7 +49,7 @@ class Table:
         """Note the keys that are not known."""
         for key in self._table:
             if key not in known:
-                self.problem(unknown(key, known, f"key of a {self._what}"))
+                self.problem(unknown(key, known, f"key of a {self._what}"), key)
 
     def __contains__(self, key: str) -> bool:
         return key in self._table
@@ -65,12 +68,12 @@ class Table:
         try:
             return reader(raw)
         except (ValueError, KeyError, OverflowError):
-            self.problem(f"{key} is {raw!r}: give {allowed}")
+            self.problem(f"{key} is {raw!r}: give {allowed}", key)
             return None
 
-    def problem(self, text: str) -> None:
-        """Note what is wrong with it."""
-        self.problems.append(f"{self._title}: {text}")
+    def problem(self, text: str, *key: str) -> None:
+        """Note what is wrong with it, or with one key of it."""
+        self.problems.append(f"{self._file.place(self._what, self._number, *key)}: {self._title}: {text}")
 
 
 def words(raw: object) -> tuple[str, ...]:

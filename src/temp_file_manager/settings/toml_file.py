@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from temp_file_manager.errors import SettingsError
@@ -18,7 +19,27 @@ _OF_USER = "temp-file-manager/config.toml"
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
-def read_toml(path: str | os.PathLike[str], *, found: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A file that was read.
+
+    Attributes:
+        name: Its name, as it was given.
+        tables: What is in it.
+        lines: The lines that its tables and keys begin in; see ``lines``.
+    """
+
+    name: str
+    tables: dict[str, Any]
+    lines: Mapping[tuple[str | int, ...], int]
+
+    def place(self, *path: str | int) -> str:
+        """Return where a table or a key stands: ``FILE:LINE``; the file alone where the line is not known."""
+        line = self.lines.get(path)
+        return self.name if line is None else f"{self.name}:{line}"
+
+
+def read_toml(path: str | os.PathLike[str], *, found: bool = False) -> TomlFile:
     """Return what is in a file.
 
     Args:
@@ -32,6 +53,8 @@ def read_toml(path: str | os.PathLike[str], *, found: bool = False) -> dict[str,
     """
     import tomllib  # noqa: PLC0415 - costs more than the rest of these modules, and few have a file
 
+    from temp_file_manager.settings.lines import lines  # noqa: PLC0415 - it imports tomllib, too
+
     # A pipe that nobody writes to would keep whoever opens it waiting for ever.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)) as file:
         seen = os.fstat(file.fileno())
@@ -39,10 +62,11 @@ def read_toml(path: str | os.PathLike[str], *, found: bool = False) -> dict[str,
             raise OSError(errno.EINVAL, "it is no regular file, but a pipe, a device or a socket")
         if found:
             _refuse_strangers(os.fspath(path), seen)
-        try:
-            return tomllib.load(file)
-        except RecursionError as error:  # what the parser does not call its own
-            raise ValueError("it is nested too deeply") from error
+        text = file.read().decode().replace("\r\n", "\n")
+    try:
+        return TomlFile(os.fspath(path), tomllib.loads(text), lines(text))
+    except RecursionError as error:  # what the parser does not call its own
+        raise ValueError("it is nested too deeply") from error
 
 
 def _refuse_strangers(path: str, seen: os.stat_result) -> None:

@@ -1,12 +1,14 @@
 """The command ``config``: the settings as they would be used, and where each came from."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.open_manager import open_manager, registry_is_there
 from temp_file_manager.fleet.policy import Policy
-from temp_file_manager.settings import FIELDS, Settings
+from temp_file_manager.limits import Limit
+from temp_file_manager.rules.rule import Rule
+from temp_file_manager.settings import FIELDS, Settings, Source, titled
 
 
 def add_parser(commands: options.Commands) -> None:
@@ -31,19 +33,20 @@ def execute(args: argparse.Namespace) -> int:
     """
     effective, sources = options.effective(args)
     values = {name: getattr(effective, name) for name in FIELDS}
+    limits = [(limit, _of_limit(limit, sources)) for limit in effective.limits]
+    rules = [(rule, sources.get(titled("rule", rule.name), sources["rules"])) for rule in effective.rules]
     if args.json:
-        limits = {"value": [limit.described() for limit in effective.limits]} | _source(sources["limits"])
-        found = [one.described() for one in _policies(args, effective)]
-        policies = {"policies": {"value": found, "source": "fleet"}} if effective.fleet else {}
         told = {name: _described(name, value, sources[name]) for name, value in values.items()}
-        render.as_json(told | {"limits": limits} | policies)
+        told["rules"]["value"] = _parts(rules)
+        told["limits"] = {"value": _parts(limits)} | _source(sources["limits"])
+        if effective.fleet:
+            policies = [one.described() for one in _policies(args, effective)]
+            told["policies"] = {"value": policies, "source": "fleet"}
+        render.as_json(told)
         return 0
-    rows = [(name, options.shown(name, value), sources[name]) for name, value in values.items()]
-    rows += [
-        (f'limit "{limit.name}"', limit.words(), sources.get(limit.name, sources["limits"]))
-        for limit in effective.limits
-    ]
-    rows += [(f'rule "{rule.name}"', rule.words(), sources["rules"]) for rule in effective.rules]
+    rows = [(name, options.shown(name, value), str(sources[name])) for name, value in values.items()]
+    rows += [(titled("limit", limit.name), limit.words(), str(source)) for limit, source in limits]
+    rows += [(titled("rule", rule.name), rule.words(), str(source)) for rule, source in rules]
     rows += [("policy", one.words(), "fleet") for one in _policies(args, effective)]
     render.table(("setting", "value", "from"), rows)
     return 0
@@ -57,10 +60,19 @@ def _policies(args: argparse.Namespace, settings: Settings) -> Sequence[Policy]:
         return manager.context.policies.policies.all
 
 
-def _described(name: str, value: object, source: str) -> dict[str, object]:
+def _of_limit(limit: Limit, sources: Mapping[str, Source]) -> Source:
+    """Return where a limit comes from: a table, or one of the two settings that make one."""
+    table = titled("limit", limit.name)
+    return sources[table if table in sources else limit.name]
+
+
+def _described(name: str, value: object, source: Source) -> dict[str, object]:
     return {"value": options.for_json(name, value)} | _source(source) | options.described(name)
 
 
-def _source(source: str) -> dict[str, object]:
-    kind, _, where = source.partition(" ")  # the kind is flag, variable, file or default
-    return {"source": kind, "source_name": where or None}
+def _parts(parts: Iterable[tuple[Rule | Limit, Source]]) -> list[dict[str, object]]:
+    return [part.described() | _source(source) for part, source in parts]
+
+
+def _source(source: Source) -> dict[str, object]:
+    return {"source": source.kind, "source_name": source.name or None, "line": source.line}

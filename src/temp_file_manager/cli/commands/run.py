@@ -19,7 +19,7 @@ from temp_file_manager.fleet import lines as fleet_lines
 from temp_file_manager.inspection import health
 from temp_file_manager.inspection.rules import rules
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.settings import Settings
+from temp_file_manager.settings import Settings, Source
 from temp_file_manager.sweeping.scheduler import LIMITS, SWEEP
 from temp_file_manager.text import count, printable
 
@@ -86,7 +86,9 @@ def execute(args: argparse.Namespace) -> int:
             live.manager.close()
 
 
-def _running(live: LiveManager, sources: Mapping[str, str], pipe: signals.Pipe, supervisor: Supervisor) -> str | None:
+def _running(
+    live: LiveManager, sources: Mapping[str, Source], pipe: signals.Pipe, supervisor: Supervisor
+) -> str | None:
     """Sweep and serve until a signal comes; return its name, or None when that could not be started, or not go on."""
     with ExitStack() as stack:
         try:

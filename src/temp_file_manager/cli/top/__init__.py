@@ -10,7 +10,7 @@ from importlib import import_module
 from temp_file_manager.cli import open_manager, options, render
 from temp_file_manager.cli.top import plain
 from temp_file_manager.cli.top.look import Lookout
-from temp_file_manager.settings import Settings
+from temp_file_manager.settings import DEFAULT, Settings
 
 INTERVAL = 2.0
 LEAST, MOST = 0.1, 86400.0
@@ -53,7 +53,7 @@ def execute(args: argparse.Namespace) -> int:
         raise options.UsageError("records in memory are their process's own: give a --registry that others can see")
     asked = not (args.once or args.json)
     live = asked and _can_be_live()
-    log = _log(settings, asked=sources["log_level"] != "default", live=live)
+    log = _log(settings, asked=sources["log_level"] != DEFAULT, live=live)
     with open_manager.logging_to(log), closing(Lookout(settings, args.clock)) as lookout:
         if live:
             from temp_file_manager.cli.top.live import show  # noqa: PLC0415 - it needs rich, and a terminal
