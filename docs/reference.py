@@ -48,12 +48,20 @@ This page is made from the code. `temp-file-manager help settings` prints the sa
 which value each setting has, and where the value comes from; of a file with the line.
 
 A setting is a field of `Settings` in [Python](python.md#settings), a variable, a key in the table `[manager]` of a TOML
-file, and a flag of each command. A flag wins over a variable, a variable over the file, the file over the default.
+file, and a flag of each command. A flag wins over a variable, a variable over a file, a file over the default.
 
-The command line reads the file that `--config` names, or the variable `TEMP_FILE_CONFIG`. Without either it reads two
-if they are there: `~/.config/temp-file-manager/config.toml` (or below what `XDG_CONFIG_HOME` says), which wins, and
-`/etc/temp-file-manager/config.toml`. One that belongs to another user, or that everybody may write to, is refused,
-unless it is named. A program in Python reads what it is told to: `Settings.from_env`, `Settings.from_file`.
+The command line reads up to three files. Each wins over the ones below it:
+
+1. the file that `--config` names, or else the variable `TEMP_FILE_CONFIG`;
+2. this user's, `~/.config/temp-file-manager/config.toml` (or below what `XDG_CONFIG_HOME` says);
+3. the machine's, `/etc/temp-file-manager/config.toml` (or where `TEMP_FILE_SYSTEM_CONFIG` says).
+
+Rules go together, and so do limits: the first file that has tables `[[rule]]` gives all rules, and the first that has
+tables `[[limit]]` all limits.
+
+This user's file and the machine's are found without being named. So they are refused if they belong to another user
+than this one or root, or if all users or another group may write to them; unless such a file is named. A program in
+Python reads what it is told to: `Settings.from_env`, `Settings.from_file`.
 
 The default base directory is one for each user, `/tmp/temp-file-manager-UID`. The specification's module
 (`python -m aiecs.tools.temp_file_manager`) has the specification's, `/tmp/aiecs_temp`.

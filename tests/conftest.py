@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("temp_file_manager.testing")
 
 
-# No test, and no program that one starts, reads the settings of whoever runs the tests.
+# No test, and no program that one starts, reads the settings of whoever runs the tests, or of the machine.
 os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), "no-settings-for-tests")
+os.environ["TEMP_FILE_SYSTEM_CONFIG"] = os.path.join(os.environ["XDG_CONFIG_HOME"], "machine.toml")
 os.environ.pop("TEMP_FILE_CONFIG", None)
 
 UNTRIED = "not tried"

@@ -15,7 +15,7 @@ from temp_file_manager import TempFileManager, cli
 from temp_file_manager.inspection.metrics import ManagerCollector
 from temp_file_manager.service.app import build
 from temp_file_manager.settings import FIELDS, PREFIX, Settings, variable
-from temp_file_manager.settings.toml_file import CONFIG
+from temp_file_manager.settings.toml_file import CONFIG, SYSTEM_CONFIG
 
 # Decisions tell of what was, and the style guide how things would be called.
 FOR_USERS = [page for page in PAGES if page.parent.name != "decisions" and page.name != "style.md"]
@@ -125,7 +125,7 @@ def test_the_reference_shows_the_same_as_the_code() -> None:
 def test_settings() -> None:
     assert settings() - documented(r"\b[A-Z_]{4,}\b") == set()
     # A field with an alias may also be set by its own variable.
-    known = settings() | {PREFIX + name.upper() for name in FIELDS} | {CONFIG}
+    known = settings() | {PREFIX + name.upper() for name in FIELDS} | {CONFIG, SYSTEM_CONFIG}
     assert documented(rf"\b{PREFIX}[A-Z_]*[A-Z]\b") - known == set()
 
 

@@ -18,9 +18,9 @@ bare, folder, say = command_line.bare, command_line.folder, command_line.say
 
 @pytest.fixture
 def of_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this user's file of settings would be; the machine's is where none is."""
+    """Where this user's file of settings would be; the machine's would be in ``etc``."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-    monkeypatch.setattr(toml_file, "SYSTEM", str(folder / "etc" / "config.toml"))
+    monkeypatch.setenv("TEMP_FILE_SYSTEM_CONFIG", str(folder / "etc" / "config.toml"))
     place = folder / "config" / "temp-file-manager" / "config.toml"
     for made in (place, folder / "etc" / "config.toml"):
         made.parent.mkdir(parents=True)
@@ -48,16 +48,41 @@ def test_this_users_file_wins_over_the_machines(say: Say, folder: Path, of_user:
 
 
 @pytest.mark.parametrize("how", ["flag", "variable"])
-def test_a_named_file_is_the_only_one(
+def test_a_named_file_wins_over_those_that_are_found(
     say: Say, folder: Path, of_user: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_user.write_text("[manager]\nteam = 'mine'\n")
+    (folder / "etc" / "config.toml").write_text("[manager]\nmax_age = 1\nmax_files = 1\nteam = 'machine'\n")
+    of_user.write_text("[manager]\nmax_age = 2\nmax_files = 2\n")
     (folder / "named.toml").write_text("[manager]\nmax_age = 60\n")
     if how == "variable":
         monkeypatch.setenv("TEMP_FILE_CONFIG", str(folder / "named.toml"))
     words = ("--config", "named.toml") if how == "flag" else ()
     told = configured(say, *words)
-    assert (told["max_age"][0], told["team"]) == (60, (None, None))
+    assert [told[name][0] for name in ("max_age", "max_files", "team")] == [60, 2, "machine"]
+
+
+def test_a_flag_names_a_file_instead_of_the_variables(say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "other.toml").write_text("[manager]\nteam = 'other'\n")
+    (folder / "named.toml").write_text("[manager]\nmax_age = 60\n")
+    monkeypatch.setenv("TEMP_FILE_CONFIG", "other.toml")
+    assert configured(say, "--config", "named.toml")["team"] == (None, None)
+
+
+def test_rules_that_keep_files_are_not_left_out_by_a_file_that_has_none(say: Say, folder: Path, of_user: Path) -> None:
+    (folder / "etc" / "config.toml").write_text("[[rule]]\nname = 'models'\nmatch = ['*.bin']\nkeep = true\n")
+    (folder / "named.toml").write_text("[manager]\nmax_age = 60\n")
+    assert say("config", "--config", "named.toml").out.count('rule "models"') == 1
+    (folder / "named.toml").write_text("[[rule]]\nname = 'own'\nkeep = true\n")
+    assert 'rule "models"' not in say("config", "--config", "named.toml").out, "all rules are of one place"
+
+
+def test_problems_of_all_files_are_told_at_once(say: Say, folder: Path, of_user: Path) -> None:
+    (folder / "etc" / "config.toml").write_text("[manager]\nmax_age = -1\n")
+    of_user.write_text("[manager\n")
+    said = say("config", "--config", "none.toml")
+    assert said.code == 2
+    for expected in ("config.toml:2: max_age is -1", f"{of_user} is no TOML", "cannot read none.toml: No such file"):
+        assert said.err.count(expected) == 1
 
 
 def test_a_relative_place_is_ignored(say: Say, folder: Path, of_user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +103,28 @@ def test_what_everybody_may_write_to_is_refused_unless_it_is_named(say: Say, of_
     assert (said.code, said.out) == (2, "")
     assert f"{of_user} can be written by everybody: chmod o-w it, or name it by --config" in said.err
     assert configured(say, "--config", str(of_user))["team"][0] == "mine"
+
+
+def test_what_another_group_may_write_to_is_refused(say: Say, of_user: Path) -> None:
+    of_user.write_text("[manager]\nteam = 'mine'\n")
+    of_user.chmod(0o664)
+    assert configured(say)["team"][0] == "mine", "a group of one's own, as many systems give each user"
+    if os.geteuid():
+        print("not tried: a file of another group, which takes root")
+        return
+    os.chown(of_user, 0, 12345)
+    of_user.chmod(0o664)
+    said = say("config")
+    assert (said.code, said.out) == (2, "")
+    assert f"{of_user} can be written by group 12345: chmod g-w it, or name it by --config" in said.err
+    assert configured(say, "--config", str(of_user))["team"][0] == "mine"
+
+
+def test_one_that_cannot_be_read_says_what_to_do(say: Say, of_user: Path) -> None:
+    of_user.mkdir()
+    said = say("list")
+    assert said.code == 2
+    assert f"cannot read {of_user}: Is a directory: let this user read it, as it counts for every command" in said.err
 
 
 def test_another_users_is_refused(say: Say, of_user: Path) -> None:

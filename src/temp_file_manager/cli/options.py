@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from temp_file_manager import durations, sizes
 from temp_file_manager.cli import render
 from temp_file_manager.cli.examples import line
-from temp_file_manager.errors import SettingsError, TempFileError
+from temp_file_manager.errors import TempFileError
 from temp_file_manager.limits import Mark
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import DEFAULT, FIELDS, Entry, Layer, Settings, Source, layers, values
@@ -133,12 +133,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def effective(args: argparse.Namespace) -> tuple[Settings, dict[str, Source]]:
-    """Return the settings of flags, variables, file and defaults, and where each came from.
+    """Return the settings of flags, variables, files and defaults, and where each came from.
 
     Raises:
         SettingsError: listing every problem of all of them, also when the file cannot be read.
     """
-    said = (layers.flag_layer(vars(args)), layers.env_layer(os.environ), *_file_layers(args.config))
+    said = (layers.flag_layer(vars(args)), layers.env_layer(os.environ), *layers.file_layers(os.environ, args.config))
     return layers.resolve(*said, Layer({"base_dir": Entry("base_dir", args.base, DEFAULT)} if args.base else {}))
 
 
@@ -215,10 +215,3 @@ def _word(value: object) -> str:
 
 def _name(part: object) -> str:
     return part.name if isinstance(part, Rule) else str(part)
-
-
-def _file_layers(path: str | None) -> list[Layer]:
-    try:
-        return layers.found_layers(os.environ) if path is None else [layers.file_layer(path)]
-    except SettingsError as error:  # told together with the problems of the others
-        return [Layer({}, error.problems)]

@@ -15,7 +15,7 @@ from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import limits, mistakes, rules
 from temp_file_manager.settings.mistakes import nearest, unknown
 from temp_file_manager.settings.settings import FIELDS, Settings
-from temp_file_manager.settings.toml_file import CONFIG, TomlFile, places, read_toml
+from temp_file_manager.settings.toml_file import CONFIG, SYSTEM_CONFIG, TomlFile, places, read_toml
 
 PREFIX = "TEMP_FILE_"
 
@@ -94,21 +94,34 @@ def env_layer(environ: Mapping[str, str]) -> Layer:
                 entries[name] = Entry(key, environ[key], Source("variable", key))
                 break
     known = {PREFIX + name.upper() for name in FIELDS}
-    unknown = sorted(key for key in environ if key.startswith(PREFIX) and key not in known and key != CONFIG)
+    unknown = sorted(
+        key for key in environ if key.startswith(PREFIX) and key not in known and key not in (CONFIG, SYSTEM_CONFIG)
+    )
     # Only a near miss is a problem: another program's variables may begin alike, a misspelt age must not pass.
     close = ((key, nearest(key, known, 0.85)) for key in unknown)
     return Layer(entries, tuple(f"{key} is no setting: did you mean {near}?" for key, near in close if near))
 
 
-def found_layers(environ: Mapping[str, str]) -> list[Layer]:
-    """Return what the file says that ``TEMP_FILE_CONFIG`` names; else what this user's and the machine's say.
+def file_layers(environ: Mapping[str, str], named: str | None = None) -> list[Layer]:
+    """Return what files say: the one that is named, this user's and the machine's, each with its problems.
 
-    Raises:
-        SettingsError: one that is there cannot be read, is no TOML, or could have been written by others.
+    Args:
+        environ: The variables, of which ``TEMP_FILE_CONFIG`` names a file.
+        named: The file that a flag names, which the variable's then does not count beside.
     """
-    if environ.get(CONFIG):
-        return [file_layer(environ[CONFIG])]
-    return [file_layer(path, found=True) for path in places(environ) if os.path.lexists(path)]
+    first = named if named is not None else environ.get(CONFIG) or None
+    # One that is named is trusted, also where it would have been found.
+    above = None if first is None else os.path.realpath(first)
+    found = [path for path in places(environ) if os.path.lexists(path) and os.path.realpath(path) != above]
+    layers = [] if first is None else [_layer_or_problems(first, found=False)]
+    return [*layers, *(_layer_or_problems(path, found=True) for path in found)]
+
+
+def _layer_or_problems(path: str, *, found: bool) -> Layer:
+    try:
+        return file_layer(path, found=found)
+    except SettingsError as error:  # told together with the problems of the others
+        return Layer({}, error.problems)
 
 
 def file_layer(path: str | os.PathLike[str], *, found: bool = False) -> Layer:
@@ -154,7 +167,9 @@ def _readable(path: str | os.PathLike[str], *, found: bool) -> TomlFile:
     try:
         return read_toml(path, found=found)
     except OSError as error:
-        raise SettingsError([f"cannot read {os.fspath(path)}: {error.strerror}"]) from error
+        # Nobody has named it, so it may be news that there is one, and that it counts.
+        undo = ": let this user read it, as it counts for every command, or take it away" if found else ""
+        raise SettingsError([f"cannot read {os.fspath(path)}: {error.strerror}{undo}"]) from error
     except ValueError as error:
         raise SettingsError([f"{os.fspath(path)} is no TOML: {error}"]) from error
 

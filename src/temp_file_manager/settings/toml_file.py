@@ -11,7 +11,10 @@ from temp_file_manager.errors import SettingsError
 from temp_file_manager.text import printable
 
 CONFIG = "TEMP_FILE_CONFIG"
-"""The variable that names a file; then no other is looked for."""
+"""The variable that names a file, which wins over those that are found."""
+
+SYSTEM_CONFIG = "TEMP_FILE_SYSTEM_CONFIG"
+"""The variable that says where the machine's file is instead of ``SYSTEM``: for tests, and whoever wants none."""
 
 SYSTEM = "/etc/temp-file-manager/config.toml"
 _OF_USER = "temp-file-manager/config.toml"
@@ -75,6 +78,9 @@ def _refuse_strangers(path: str, seen: os.stat_result) -> None:
         raise SettingsError([f"{name} belongs to user {seen.st_uid}: name it by --config if it is to count"])
     if seen.st_mode & stat.S_IWOTH:
         raise SettingsError([f"{name} can be written by everybody: chmod o-w it, or name it by --config"])
+    # As for directories (storage/ancestors.py): many systems give each user a group, and a umask of 002.
+    if seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()):
+        raise SettingsError([f"{name} can be written by group {seen.st_gid}: chmod g-w it, or name it by --config"])
 
 
 def places(environ: Mapping[str, str]) -> Iterator[str]:
@@ -84,4 +90,4 @@ def places(environ: Mapping[str, str]) -> Iterator[str]:
     folder = config if os.path.isabs(config) else os.path.expanduser("~/.config")
     if os.path.isabs(folder):  # a user that the machine does not know, without HOME, has none
         yield os.path.join(folder, _OF_USER)
-    yield SYSTEM
+    yield environ.get(SYSTEM_CONFIG) or SYSTEM
