@@ -95,6 +95,16 @@ def test_bash_offers_nothing_where_it_knows_nothing(bash: str, folder: Path) -> 
     ]
 
 
+def test_bash_offers_the_words_that_a_flag_takes(bash: str, folder: Path) -> None:
+    files(folder, "mtime", "json")
+    assert completed(bash, folder, "tfm", "adopt", "--by", "") == ["change", "mtime"]
+    assert completed(bash, folder, "tfm", "adopt", "--by", "=", "m") == ["mtime"]
+    assert completed(bash, folder, "tfm", "fleet", "--sort", "b") == ["bytes"]
+    assert completed(bash, folder, "tfm", "run", "--log-format", "") == ["text", "json"]
+    assert completed(bash, folder, "tfm", "--log-level", "D") == ["DEBUG"]
+    assert completed(bash, folder, "tfm", "sweep", "--secure-delete", "") == ["true", "false"]
+
+
 def test_bash_knows_the_command_behind_settings(bash: str, folder: Path) -> None:
     files(folder, "one")
     assert completed(bash, folder, "tfm", "--base-dir", "x", "swe") == ["sweep"]
@@ -136,6 +146,8 @@ def test_zsh_knows_all_words(say: Say, folder: Path) -> None:
     assert all(f"{flag}=[" in script for flag in SETTINGS)
     assert "--api-token=" not in script
     assert "'(--max-age)--max-age=[how long a file without its own ttl may live]:VALUE: '" in script
+    assert "]:VALUE:(text json)'" in script
+    assert "]:TIME:(change mtime)'" in script
     assert "=[]" not in script
     assert "==SUPPRESS==" not in script
     assert "'*--tag=[a word of your own]:TAG: '" in script
@@ -167,6 +179,9 @@ def test_fish_offers_commands_flags_words_and_files(folder: Path) -> None:
     assert offered(folder, "tfm completion f") == ["fish"]
     assert offered(folder, "tfm help sett") == ["settings"]
     assert offered(folder, "tfm list --under o") == ["one.csv", "only.txt"]
+    assert offered(folder, "tfm adopt --by ") == ["change", "mtime"]
+    assert offered(folder, "tfm adopt --by=m") == ["--by=mtime"]
+    assert set(offered(folder, "tfm run --log-format ")) == {"json", "text"}
 
 
 def test_a_program_gets_the_script_as_json(say: Say, bash: str) -> None:

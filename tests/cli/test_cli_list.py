@@ -276,3 +276,10 @@ def test_times_that_no_calendar_has() -> None:
 
 def test_identities_in_words() -> None:
     assert describe.identity(None) == "unknown: whatever has this path is removed"
+
+
+def test_no_row_of_stats_is_a_heading(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    said = say("stats")
+    assert said.lines[0].startswith("registry ")
+    assert "\x1b" not in said.out

@@ -252,6 +252,10 @@ def test_a_bar_tells_of_how_many_how_much_and_how_fast(seconds: float, told: str
     assert progress.words(1000, 2500, 1 << 22, seconds) == told
 
 
+def test_one_file_is_one_file() -> None:
+    assert progress.words(1, 1, 0, 1.0) == "1 of 1 file, 0 B freed, 1 a second"
+
+
 @pytest.mark.parametrize("flag", ["--quiet", "--json", "--dry-run"])
 def test_no_bar_where_none_is_wanted(say: Say, due: list[str], rich: Callable[[], list[Drawn]], flag: str) -> None:
     assert say("sweep", flag).code == 0

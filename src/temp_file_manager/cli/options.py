@@ -67,7 +67,9 @@ def meant(word: str, words: Iterable[str]) -> str:
     """Return a question after what may have been meant; nothing if nothing is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - who types rightly does not need it
 
-    found = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    known = list(words)
+    same_letters = [one for one in known if sorted(one) == sorted(word)]  # two that were swapped: lits is list
+    found = same_letters or get_close_matches(word, known, n=1, cutoff=0.6)
     return f": did you mean {found[0]}?" if found else ""
 
 

@@ -69,7 +69,8 @@ class Bar:
 def words(done: int, total: int, size: int, seconds: float) -> str:
     """Return how far a sweep is, in words: files, of how many, what they took on the disk, and how many a second."""
     rate = done / seconds if seconds > 0 else 0.0
-    return f"{done:,} of {total:,} files, {human_size(size)} freed, {rate:,.0f} a second"
+    what = "file" if total == 1 else "files"
+    return f"{done:,} of {total:,} {what}, {human_size(size)} freed, {rate:,.0f} a second"
 
 
 def _draw() -> Any:

@@ -64,13 +64,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], styles: Mapping[
     """Print rows in aligned columns; the last column is as wide as it is.
 
     Args:
-        header: The names of the columns.
+        header: The names of the columns; empty where each row begins with the name of what it tells.
         rows: Texts.
         styles: How texts stand out wherever they are a whole cell.
     """
-    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    cells = [[printable(cell) for cell in row] for row in ((header, *rows) if header else rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
-    for number, (*row, last) in enumerate(cells):
+    for number, (*row, last) in enumerate(cells, 0 if header else 1):
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         shown = [*padded, last]
         if number and styles:

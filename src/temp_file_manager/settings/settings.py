@@ -67,11 +67,11 @@ class Settings:
     cleanup_interval: float = _setting(300, values.positive_seconds, values.SOME_TIME, "between two sweeps")
     log_level: str = _setting(
         "INFO",
-        values.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        values.Word(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
         "DEBUG, INFO, WARNING, ERROR or CRITICAL",
         "the least that is logged",
     )
-    log_format: str = _setting("text", values.word("text", "json"), "text or json", "how a line is logged")
+    log_format: str = _setting("text", values.Word(("text", "json")), "text or json", "how a line is logged")
     log_file: str | None = _setting(None, values.path, "a path", "where the log goes instead of standard error")
     rules: tuple[Rule, ...] = _setting(
         (),
@@ -172,7 +172,7 @@ class Settings:
     )
     api_token_file: str | None = _setting(None, values.path, "a path", "a file with that secret in it")
     metrics: bool = _setting(False, values.switch, "true or false", "run serves metrics, on all interfaces")
-    metrics_backend: str = _setting("prometheus", values.word("prometheus"), "prometheus", "which kind of metrics")
+    metrics_backend: str = _setting("prometheus", values.Word(("prometheus",)), "prometheus", "which kind of metrics")
     prometheus_port: int = _setting(9090, values.whole(1, 65535), "a port from 1 to 65535", "the port of the metrics")
     plugins: tuple[str, ...] = _setting(
         (), values.names, "names with commas between them", "the plug-ins that are loaded; others are not looked for"

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from temp_file_manager.durations import seconds_of
 from temp_file_manager.limits import Mark
@@ -115,13 +116,20 @@ def mode(raw: object) -> int:
     return value
 
 
-def word(*words: str) -> Callable[[object], str]:
-    """Return what reads one of some words, in capitals or not."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What reads one of some words, in capitals or not."""
 
-    def parse(raw: object) -> str:
-        return {word.lower(): word for word in words}[str(raw).strip().lower()]
+    words: tuple[str, ...]
 
-    return parse
+    def __call__(self, raw: object) -> str:
+        """Read one."""
+        return {word.lower(): word for word in self.words}[str(raw).strip().lower()]
+
+
+def choices(reader: Callable[[object], object]) -> tuple[str, ...]:
+    """Return the words that a reader takes, where it takes but a few."""
+    return reader.words if isinstance(reader, Word) else ("true", "false") if reader is switch else ()
 
 
 def path(raw: object) -> str:

@@ -94,7 +94,7 @@ class _Counted:
             *(("  measured", f"{span(age)} ago") for age in (manager.context.measuring.age(),) if age is not None),
             ("oldest", f"{describe.age(oldest, self._due)}, {describe.shown(oldest)}" if oldest else "-"),
         ]
-        render.table(rows[0], rows[1:])
+        render.table((), rows)
 
     def as_json(self, manager: TempFileManager, registry: str) -> dict[str, object]:
         """Return the counts for programs."""

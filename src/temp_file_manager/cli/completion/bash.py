@@ -8,9 +8,10 @@ from temp_file_manager.cli.completion.grammar import Command, Flag
 _SCRIPT = r"""# temp-file-manager and tfm for bash: source <(temp-file-manager completion bash)
 _temp_file_manager() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command= at=1
-    local flags= values= files= first= arguments= shared=false line
+    local flags= values= choices= files= first= arguments= shared=false line
     local settings={settings}
     local setting_values={setting_values}
+    local setting_choices={setting_choices}
     local setting_files={setting_files}
     COMPREPLY=()
     # --flag=VALUE comes as three words.
@@ -42,12 +43,18 @@ _temp_file_manager() {{
     esac
     if $shared; then
         flags="$flags $settings" values="$values $setting_values" files="$files $setting_files"
+        choices="$choices $setting_choices"
     fi
     if (( COMP_CWORD == at + 1 )) && [[ -n $first ]]; then
         arguments=$first
     fi
     if [[ " $values " == *" $before "* ]]; then
-        return
+        arguments=
+        for line in $choices; do
+            if [[ $line == "$before="* ]]; then
+                arguments="$arguments ${{line#*=}}"
+            fi
+        done
     elif [[ " $files " == *" $before "* ]]; then
         arguments=FILES
     elif [[ $word == -* ]]; then
@@ -71,6 +78,7 @@ complete -F _temp_file_manager temp-file-manager tfm
 _CASE = """    {name})
         flags={flags}
         values={values}
+        choices={choices}
         files={files}
         first={first}
         arguments={arguments}
@@ -86,6 +94,7 @@ def script(commands: Iterable[Command]) -> str:
     return _SCRIPT.format(
         settings=_words(settings),
         setting_values=_words(_with_values(settings)),
+        setting_choices=_choices(settings),
         setting_files=_words(_with_files(settings)),
         commands=quote(names),
         cases="\n".join(map(_case, known)),
@@ -98,6 +107,7 @@ def _case(command: Command) -> str:
         name=command.name,
         flags=_words(flags),
         values=_words(_with_values(flags)),
+        choices=_choices(flags),
         files=_words(_with_files(flags)),
         first=quote(" ".join(command.choices)) if command.files else "",
         shared="true" if len(flags) < len(command.flags) else "false",
@@ -111,6 +121,10 @@ def _with_values(flags: Iterable[Flag]) -> Iterator[Flag]:
 
 def _with_files(flags: Iterable[Flag]) -> Iterator[Flag]:
     return (flag for flag in flags if flag.files)
+
+
+def _choices(flags: Iterable[Flag]) -> str:
+    return quote(" ".join(f"{name}={choice}" for flag in flags for name in flag.names for choice in flag.choices))
 
 
 def _words(flags: Iterable[Flag]) -> str:

@@ -34,6 +34,8 @@ def _lines(program: str, commands: tuple[Command, ...]) -> Iterator[str]:
 def _flag(flag: Flag) -> str:
     names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
     value = "" if not flag.value else " -r -F" if flag.files else " -x"
+    if flag.choices:
+        value += f" -a {_quoted(' '.join(flag.choices))}"
     return f"{names}{value} -d {_quoted(flag.about)}"
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from temp_file_manager.settings import FIELDS
+from temp_file_manager.settings import FIELDS, values
 
 _FILES = ("PATH", "FILE", "DIR")
 """Metavars of what is a file or a directory."""
@@ -19,6 +19,7 @@ class Flag:
         about: What it does, in a few words.
         value: What its value is called; empty when it takes none.
         files: Whether its value is a file or a directory.
+        choices: What its value may be, where that is a few words.
         repeatable: Whether it may come more than once.
         setting: Whether it is one of those that set a setting, which commands share.
     """
@@ -27,6 +28,7 @@ class Flag:
     about: str
     value: str
     files: bool
+    choices: tuple[str, ...]
     repeatable: bool
     setting: bool
 
@@ -79,6 +81,7 @@ def _flag(action: argparse.Action) -> Flag:
         _brief(_about(action), ": ", "; "),
         (str(action.metavar or action.dest.upper())) if takes_value else "",
         takes_value and _takes_files(action),
+        _choices(action),
         isinstance(action, argparse._AppendAction),
         action.dest in FIELDS,
     )
@@ -88,6 +91,11 @@ def _about(action: argparse.Action) -> str | None:
     # The flags of settings have no help of their own, as ``help settings`` explains them once for all commands.
     setting = FIELDS.get(action.dest)
     return action.help if setting is None else str(setting.metadata["about"])
+
+
+def _choices(action: argparse.Action) -> tuple[str, ...]:
+    setting = FIELDS.get(action.dest)
+    return tuple(map(str, action.choices or ())) if setting is None else values.choices(setting.metadata["parse"])
 
 
 def _takes_files(action: argparse.Action) -> bool:

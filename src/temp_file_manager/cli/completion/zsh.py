@@ -65,7 +65,8 @@ def _case(command: Command) -> str:
 
 
 def _flag(flag: Flag) -> Iterator[str]:
-    value = f":{flag.value}:{'_files' if flag.files else ' '}" if flag.value else ""
+    offered = f"({' '.join(flag.choices)})" if flag.choices else "_files" if flag.files else " "
+    value = f":{flag.value}:{offered}" if flag.value else ""
     before = "*" if flag.repeatable else f"({' '.join(flag.names)})"
     for name in flag.names:
         yield f"{before}{name}{'=' if value and name.startswith('--') else ''}[{_escaped(flag.about)}]{value}"

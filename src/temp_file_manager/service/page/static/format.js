@@ -19,7 +19,12 @@ export function count(value) {
 }
 
 export function counted(value, noun) {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+  return `${count(value)} ${plural(value, noun)}`;
+}
+
+// "file" for 1, else "files"
+export function plural(value, noun) {
+  return value === 1 ? noun : `${noun}s`;
 }
 
 export function bytes(value) {

@@ -1,7 +1,7 @@
 // What an overview says at a glance: how it is, and the key figures.
 
 import { make, mark, now, one, say } from "./dom.js";
-import { bytes, count, number, span } from "./format.js";
+import { bytes, count, number, plural, span } from "./format.js";
 import { escaped, path, sentence } from "./names.js";
 
 const MARKS = { healthy: "●", degraded: "▲", unhealthy: "✖" };
@@ -58,8 +58,8 @@ export function showFigures({ stats, disk, health }) {
   const evicted = stats.evicted ? `; ${count(stats.evicted)} for limits` : "";
   figure("cleaned", count(stats.cleaned), `${bytes(stats.freed_bytes)} freed${evicted}`);
   const doubtful = stats.kept_unknown ? `; ${count(stats.kept_unknown)} in doubt` : "";
-  figure("kept", count(stats.kept_in_use), `times${doubtful}`);
-  figure("failed", count(stats.failed), stats.failed ? "attempts" : "no removal ever did");
+  figure("kept", count(stats.kept_in_use), `${plural(stats.kept_in_use, "time")}${doubtful}`);
+  figure("failed", count(stats.failed), stats.failed ? plural(stats.failed, "attempt") : "no removal ever did");
   const share = disk.size ? `of ${bytes(disk.size)} (${Math.round((100 * disk.free) / disk.size)} %)` : "";
   figure("free", disk.free === null ? "not known" : bytes(disk.free), share);
   mark(one("#records").parentElement, "data-bad", stats.records > health.max_files);
