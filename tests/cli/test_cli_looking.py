@@ -1,5 +1,6 @@
 """Commands that look write nothing: no base directory, no registry, and nothing on a disk that cannot be written."""
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -66,6 +67,24 @@ def test_what_makes_still_makes(say: Say, folder: Path) -> None:
     (one,) = files(folder, "a")
     assert say("register", one).code == 0
     assert (folder / "base" / ".temp-file-manager" / "registry.db").exists()
+
+
+def test_a_log_that_was_left_on_such_a_disk_can_be_looked_at_in_a_copy(say: Say, folder: Path) -> None:
+    disk, copy = folder / "disk", folder / "copy"
+    for made in (disk, copy):
+        made.mkdir(mode=0o700)
+    with closing(TempFileManager(folder / "base", registry="sqlite:")) as manager:
+        manager.register_files(files(folder, "a"))
+        for name in ("registry.db", "registry.db-wal"):  # as somebody who was killed leaves them
+            shutil.copy(folder / "base" / ".temp-file-manager" / name, disk / name)
+    with mounted(disk, ["mount", "--bind", str(disk), str(disk)], ["mount", "-o", "remount,bind,ro", str(disk)]):
+        said = say("list", "--registry", f"sqlite://{disk}/registry.db")
+        assert said.code == 2
+        assert "copy both to a directory of your own, and name the copy by --registry sqlite:///ABSOLUTE" in said.err
+        for file in disk.iterdir():
+            shutil.copy(file, copy)
+    said = say("list", "--registry", f"sqlite://{copy}/registry.db")
+    assert said.out.rstrip().endswith("/a")
 
 
 @looking

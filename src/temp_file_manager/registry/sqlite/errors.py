@@ -56,8 +56,21 @@ def in_our_words(file: str, error: sqlite3.Error) -> RegistryError:
         return damaged(file, str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return RegistryError(f"{path} has been held by another process for {PATIENCE:.0f} s: find it with fuser {path}")
-    why = why_not_writable(file) if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) else ""
+    why = ""
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        why = _why_log_unreadable(file) or why_not_writable(file)
     return RegistryError(f"{path} cannot be used: {why or error}")
+
+
+def _why_log_unreadable(file: str) -> str:
+    """Say why a registry with a log cannot be looked at where nothing can be made, and what to do; else nothing."""
+    left_alone = os.path.exists(f"{file}-wal") and not os.path.exists(f"{file}-shm")
+    if not left_alone or os.access(os.path.dirname(file), os.W_OK):
+        return ""
+    return (
+        f"to read its log, {printable(file)}-wal, SQLite makes an index beside it, and here nothing can be made: copy "
+        "both to a directory of your own, and name the copy by --registry sqlite:///ABSOLUTE/PATH"
+    )
 
 
 def damaged(file: str, how: str) -> RegistryError:
