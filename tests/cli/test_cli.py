@@ -350,6 +350,7 @@ def test_version_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "expected"),
     [
         (["lsit"], "there is no command 'lsit': did you mean list? (see temp-file-manager help)"),
+        (["list", "--garbage"], "list does not take --garbage (see temp-file-manager help list)"),
         (["lits"], "there is no command 'lits': did you mean list? (see temp-file-manager help)"),
         (["\x1b[2J\n"], r"there is no command '\x1b[2J\n' (see"),
         (["--verison"], "there is no flag --verison: did you mean --version?"),

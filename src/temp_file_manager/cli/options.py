@@ -69,7 +69,7 @@ def meant(word: str, words: Iterable[str]) -> str:
 
     known = list(words)
     same_letters = [one for one in known if sorted(one) == sorted(word)]  # two that were swapped: lits is list
-    found = same_letters or get_close_matches(word, known, n=1, cutoff=0.6)
+    found = same_letters or get_close_matches(word, known, n=1, cutoff=0.7)
     return f": did you mean {found[0]}?" if found else ""
 
 
