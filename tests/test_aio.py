@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from patience import PATIENCE
-from temp_file_manager import ManagedSession, TempFileManager, aio
+from temp_file_manager import ManagedSession, Settings, TempFileManager, aio
+from temp_file_manager.testing import FakeClock
 
 BLOCKS = {"open", "reopen", "hold", "files_where"}
 """What is for ``async with`` or ``async for``."""
@@ -35,6 +36,19 @@ def test_it_has_every_name_with_the_same_signature(tmp_path: Path) -> None:
     for name in (*BLOCKS, "session"):
         ours, theirs = (inspect.signature(getattr(one, name)) for one in (facade, manager))
         assert ours.parameters == theirs.parameters, name
+
+
+def test_a_manager_is_made_of_the_same_words(tmp_path: Path) -> None:
+    ours, theirs = inspect.signature(aio.TempFileManager.made), inspect.signature(TempFileManager)
+    assert ours.parameters == theirs.parameters
+    clock = FakeClock()
+    words = {"registry": "sqlite:", "settings": Settings(owner_check=True), "hooks": [print], "clock": clock}
+    made = asyncio.run(aio.TempFileManager.made(tmp_path / "base", "2h", **words))  # type: ignore[arg-type]
+    context = made.manager.context
+    assert (made.manager.base_dir, made.manager.max_age) == (str(tmp_path / "base"), 7200)
+    assert (context.clock, context.hooks.hooks, context.settings.owner_check) == (clock, (print,), True)
+    assert context.registry.properties.outlives_process
+    made.manager.close()
 
 
 def test_files_are_made_swept_and_held(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any
 
 import pytest
 
-from temp_file_manager import Outcome, Settings, Status, SweepReport, TempFile, TempFileManager
+from temp_file_manager import Outcome, Settings, Status, SweepReport, TempFile, TempFileManager, aio
+from temp_file_manager.inspection import pages
+from temp_file_manager.testing import FakeClock
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])
@@ -58,23 +60,22 @@ def test_whatever_is_made_takes_a_prefix_and_tags(manager: TempFileManager, in_s
     assert [os.path.exists(path) for path in made] == [not in_session] * len(made)
 
 
-def test_a_directory_on_no_record_has_no_tags(manager: TempFileManager, tmp_path: Path) -> None:
+def test_a_directory_on_no_record_has_no_tags_and_no_ttl(manager: TempFileManager, tmp_path: Path) -> None:
+    """A ttl was taken once, and meant nothing."""
     for make in (manager.mkdtemp, manager.session().mkdtemp):
-        with pytest.raises(ValueError, match="give unit=True"):
+        with pytest.raises(ValueError, match=r"has tags as a unit alone: give unit=True, or give tags to the files"):
             make(tags=["t"])
+    for ttl in (0, "2h"):
+        with pytest.raises(ValueError, match=r"has a ttl as a unit alone: give unit=True, or give a ttl to the files"):
+            manager.mkdtemp(ttl=ttl)
     assert [name for name in os.listdir(tmp_path / "base") if not name.startswith(".")] == []
 
 
 def test_the_mode_tells_what_is_open(manager: TempFileManager) -> None:
-    """The types are mypy's to judge; that they are true, this test's."""
+    """That checkers see these types ``test_types`` says; that they are true, this test."""
     with manager.open() as updated, manager.open("xb") as written, manager.open("w") as text:
-        assert_type(updated, io.BufferedRandom)
-        assert_type(written, io.BufferedWriter)
-        assert_type(text, io.TextIOWrapper)
         assert (type(updated), type(written), type(text)) == (io.BufferedRandom, io.BufferedWriter, io.TextIOWrapper)
     with manager.reopen(text.name) as read, manager.reopen(text.name, "r", encoding="utf-8") as words:
-        assert_type(read, io.BufferedReader)
-        assert_type(words, io.TextIOWrapper)
         assert isinstance(read, io.BufferedReader)
         assert isinstance(words, io.TextIOWrapper)
 
@@ -82,6 +83,7 @@ def test_the_mode_tells_what_is_open(manager: TempFileManager) -> None:
 def test_reprs_say_what_is_not_as_by_default(tmp_path: Path) -> None:
     with TempFileManager(tmp_path, 60) as manager:
         assert repr(manager) == f"TempFileManager({str(tmp_path)!r}, max_age=60, registry='memory:')"
+        assert repr(aio.TempFileManager(manager)) == f"aio.{manager!r}"
         session = manager.session("job")
         assert repr(session) == "<ManagedSession 'job': not begun>"
         with session:
@@ -121,7 +123,52 @@ def test_records_are_found_by_what_they_are(manager: TempFileManager, tmp_path: 
     assert found(tag="ab") == set()
     assert found(under=tmp_path / "base") == {str(tagged), str(brief)}
     assert found(older_than="40s") == {str(tmp_path / "other")}
-    assert found(due=True) <= {str(brief)}
     assert found(tag="a", older_than=40) == set()
     with pytest.raises(ValueError, match="older_than"):
         manager.files_where(older_than=-1)
+
+
+def test_what_is_due_is_what_a_cleanup_would_take(tmp_path: Path) -> None:
+    """Each for a reason of its own, what waits the longest first; and after the cleanup nothing."""
+    clock = FakeClock()
+    with closing(TempFileManager(tmp_path / "base", 100, registry="sqlite:", clock=clock)) as manager:
+        brief, long = manager.path("-brief", ttl=10, tags=["t"]), manager.path("-long", ttl=1000)
+        common, pinned, held = manager.path("-common"), manager.path("-pinned"), manager.path("-held")
+        manager.pin(pinned)
+        session = manager.session()
+        owned = session.path()
+
+        def due(**which: Any) -> list[str]:
+            return [record.path for record in manager.files_where(due=True, **which)]
+
+        with manager.hold(held):
+            assert due() == []
+            clock.advance(10)
+            assert due() == [str(brief)]
+            clock.advance(91)
+            recent = manager.path("-recent")
+            assert due() == [str(brief), str(common)]
+            assert (due(tag="t"), due(older_than=101), due(under=tmp_path / "other")) == ([str(brief)], [], [])
+            manager.max_age = 1e6
+            assert due() == [str(brief)]
+            manager.max_age = 100
+            would = {
+                outcome.path for outcome in manager.sweep(dry_run=True).outcomes if outcome.status is Status.REMOVED
+            }
+            assert would == set(due())
+            assert manager.cleanup() == 2
+            assert due() == []
+        assert due() == [str(held)], "nobody holds it any more"
+        manager.unpin(pinned)
+        session.end()
+        assert set(due()) == {str(held), str(pinned)}
+        assert [path.exists() for path in (long, recent, owned)] == [True, True, False]
+
+
+def test_more_that_is_due_than_a_page_has_is_found(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with closing(TempFileManager(tmp_path / "base", 100, clock=clock)) as manager:
+        many = {f"/tmp/{number:04}": clock.wall() - 2 * pages.PAGE + number for number in range(pages.PAGE + 1)}
+        manager.files |= many
+        manager.files["/tmp/new"] = clock.wall()
+        assert [record.path for record in manager.files_where(due=True)] == list(many)

@@ -1,23 +1,46 @@
 """The manager for ``asyncio``: the same names, awaited; what may block works in a thread.
 
-A call that is cancelled has its work finished in its thread all the same: a file that was made is on record, and goes
-when it is due, and no claim is left behind. What it would have returned is lost.
+A call that is cancelled has its work finished in its thread all the same: what was to be registered is on record, and
+a sweep goes on to its end. What it made or opened for its caller, who does not get it any more, is closed and removed.
 """
 
 import functools
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
 from itertools import islice
 from types import TracebackType
-from typing import IO, Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from temp_file_manager import manager as blocking
+from temp_file_manager.cleanup import take_back
+from temp_file_manager.clock import Clock
 from temp_file_manager.durations import Duration
+from temp_file_manager.events import Hook
 from temp_file_manager.records import TempFile
 from temp_file_manager.registering.hold import Hold
 from temp_file_manager.registering.session import ManagedSession
 from temp_file_manager.registering.threads import in_thread
+from temp_file_manager.registry import Registry
+from temp_file_manager.settings import Settings
 from temp_file_manager.storage.paths import AnyPath
+
+if TYPE_CHECKING:
+    from _typeshed import OpenBinaryModeUpdating, OpenBinaryModeWriting, OpenTextMode
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,20 +50,40 @@ _PAGE = 500
 
 
 class _Awaited(Generic[P, T]):
-    """A method of the manager's, as a coroutine with its signature."""
+    """A method of the manager's, as a coroutine with its signature.
 
-    def __init__(self, call: Callable[Concatenate[blocking.TempFileManager, P], T]) -> None:
+    Args:
+        call: The method.
+        undo: Undoes what it has made for a caller who was cancelled.
+    """
+
+    def __init__(
+        self,
+        call: Callable[Concatenate[blocking.TempFileManager, P], T],
+        undo: Callable[[blocking.TempFileManager, T], object] | None = None,
+    ) -> None:
         self._call = call
+        self._undo = undo
 
     def __get__(self, facade: "TempFileManager | None", owner: type) -> Callable[P, Coroutine[Any, Any, T]]:
         if facade is None:  # asked of the class: who looks for documentation finds the method's
             return self._call  # type: ignore[return-value]
         call = self._call.__get__(facade.manager)
+        undo = None if self._undo is None else functools.partial(self._undo, facade.manager)
 
         async def awaited(*words: P.args, **named: P.kwargs) -> T:
-            return await in_thread(functools.partial(call, *words, **named))
+            return await in_thread(functools.partial(call, *words, **named), undo)
 
         return functools.update_wrapper(awaited, call)
+
+
+def _unmake(manager: blocking.TempFileManager, path: str | os.PathLike[str]) -> None:
+    take_back(manager.context, os.fspath(path))
+
+
+def _unmake_open(manager: blocking.TempFileManager, made: tuple[int, str]) -> None:
+    os.close(made[0])
+    _unmake(manager, made[1])
 
 
 class TempFileManager:
@@ -59,12 +102,27 @@ class TempFileManager:
         self.manager = manager
 
     @classmethod
-    async def made(cls, base_dir: AnyPath, **settings: Any) -> Self:
+    async def made(
+        cls,
+        base_dir: AnyPath,
+        max_age: Duration = blocking.DEFAULT_MAX_AGE,
+        *,
+        registry: Registry | str | None = None,
+        settings: Settings | None = None,
+        hooks: Iterable[Hook] = (),
+        clock: Clock | None = None,
+    ) -> Self:
         """Make the base directory and open the registry; arguments and errors are those of the manager."""
-        return cls(await in_thread(lambda: blocking.TempFileManager(base_dir, **settings)))
+        make = functools.partial(
+            blocking.TempFileManager, base_dir, max_age, registry=registry, settings=settings, hooks=hooks, clock=clock
+        )
+        return cls(await in_thread(make, blocking.TempFileManager.close))
+
+    def __repr__(self) -> str:
+        return f"aio.{self.manager!r}"
 
     async def __aenter__(self) -> Self:
-        await in_thread(self.manager.__enter__)
+        self.manager.__enter__()  # in no thread: it blocks nobody, and cancelled here, nothing would close it
         return self
 
     async def __aexit__(
@@ -72,39 +130,80 @@ class TempFileManager:
     ) -> None:
         await in_thread(lambda: self.manager.__exit__(kind, error, at))
 
-    register_file = _Awaited(blocking.TempFileManager.register_file)
-    register_files = _Awaited(blocking.TempFileManager.register_files)
-    register_directory = _Awaited(blocking.TempFileManager.register_directory)
-    register_object = _Awaited(blocking.TempFileManager.register_object)
-    status = _Awaited(blocking.TempFileManager.status)
-    statuses = _Awaited(blocking.TempFileManager.statuses)
-    is_temp_file = _Awaited(blocking.TempFileManager.is_temp_file)
-    get_file_age = _Awaited(blocking.TempFileManager.get_file_age)
-    mkstemp = _Awaited(blocking.TempFileManager.mkstemp)
-    path = _Awaited(blocking.TempFileManager.path)
-    mkdtemp = _Awaited(blocking.TempFileManager.mkdtemp)
-    pin = _Awaited(blocking.TempFileManager.pin)
-    unpin = _Awaited(blocking.TempFileManager.unpin)
-    restore = _Awaited(blocking.TempFileManager.restore)
-    cleanup = _Awaited(blocking.TempFileManager.cleanup)
-    clear_all = _Awaited(blocking.TempFileManager.clear_all)
-    sweep = _Awaited(blocking.TempFileManager.sweep)
-    start = _Awaited(blocking.TempFileManager.start)
-    stop = _Awaited(blocking.TempFileManager.stop)
-    close = _Awaited(blocking.TempFileManager.close)
+    register_file: Final = _Awaited(blocking.TempFileManager.register_file)
+    register_files: Final = _Awaited(blocking.TempFileManager.register_files)
+    register_directory: Final = _Awaited(blocking.TempFileManager.register_directory)
+    register_object: Final = _Awaited(blocking.TempFileManager.register_object)
+    status: Final = _Awaited(blocking.TempFileManager.status)
+    statuses: Final = _Awaited(blocking.TempFileManager.statuses)
+    is_temp_file: Final = _Awaited(blocking.TempFileManager.is_temp_file)
+    get_file_age: Final = _Awaited(blocking.TempFileManager.get_file_age)
+    mkstemp: Final = _Awaited(blocking.TempFileManager.mkstemp, _unmake_open)
+    path: Final = _Awaited(blocking.TempFileManager.path, _unmake)
+    mkdtemp: Final = _Awaited(blocking.TempFileManager.mkdtemp, _unmake)
+    pin: Final = _Awaited(blocking.TempFileManager.pin)
+    unpin: Final = _Awaited(blocking.TempFileManager.unpin)
+    restore: Final = _Awaited(blocking.TempFileManager.restore)
+    cleanup: Final = _Awaited(blocking.TempFileManager.cleanup)
+    clear_all: Final = _Awaited(blocking.TempFileManager.clear_all)
+    sweep: Final = _Awaited(blocking.TempFileManager.sweep)
+    start: Final = _Awaited(blocking.TempFileManager.start)
+    stop: Final = _Awaited(blocking.TempFileManager.stop)
+    close: Final = _Awaited(blocking.TempFileManager.close)
 
     def session(self, name: str = "", *, ttl: Duration | None = None) -> ManagedSession:
         """Return a session, for ``async with``."""
         return self.manager.session(name, ttl=ttl)
 
-    @asynccontextmanager
-    async def hold(self, file_path: AnyPath) -> AsyncIterator[Hold]:
+    def hold(self, file_path: AnyPath) -> AbstractAsyncContextManager[Hold]:
         """Keep a registered file from every sweep while a block runs."""
-        async with _entered(lambda: self.manager.hold(file_path)) as held:
-            yield held
+        return _closing(lambda: self.manager.hold(file_path))
 
-    @asynccontextmanager
-    async def open(
+    @overload
+    def open(
+        self,
+        mode: "OpenBinaryModeUpdating" = "w+b",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        encoding: None = None,
+    ) -> AbstractAsyncContextManager[BufferedRandom]: ...
+    @overload
+    def open(
+        self,
+        mode: "OpenBinaryModeWriting",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        encoding: None = None,
+    ) -> AbstractAsyncContextManager[BufferedWriter]: ...
+    @overload
+    def open(
+        self,
+        mode: "OpenTextMode",
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> AbstractAsyncContextManager[TextIOWrapper]: ...
+    @overload
+    def open(
+        self,
+        mode: str,
+        suffix: str = "",
+        prefix: str = "tmp",
+        *,
+        ttl: Duration | None = None,
+        tags: Iterable[str] = (),
+        encoding: str | None = None,
+    ) -> AbstractAsyncContextManager[IO[Any]]: ...
+    def open(
         self,
         mode: str = "w+b",
         suffix: str = "",
@@ -113,19 +212,33 @@ class TempFileManager:
         ttl: Duration | None = None,
         tags: Iterable[str] = (),
         encoding: str | None = None,
-    ) -> AsyncIterator[IO[Any]]:
+    ) -> AbstractAsyncContextManager[IO[Any]]:
         """Make, register and open a file, which is closed at the end of the block; see the manager's ``open``."""
         make = functools.partial(self.manager.open, mode, suffix, prefix, ttl=ttl, tags=tags, encoding=encoding)
-        async with _entered(make) as file:
-            yield file
 
-    @asynccontextmanager
-    async def reopen(
+        def unmake(file: IO[Any]) -> None:
+            file.close()
+            _unmake(self.manager, file.name)
+
+        return _closing(make, unmake)
+
+    @overload
+    def reopen(
+        self, file_path: AnyPath, mode: Literal["rb"] = "rb", *, encoding: None = None
+    ) -> AbstractAsyncContextManager[BufferedReader]: ...
+    @overload
+    def reopen(
+        self, file_path: AnyPath, mode: Literal["r", "rt"], *, encoding: str | None = None
+    ) -> AbstractAsyncContextManager[TextIOWrapper]: ...
+    @overload
+    def reopen(
+        self, file_path: AnyPath, mode: str, *, encoding: str | None = None
+    ) -> AbstractAsyncContextManager[IO[Any]]: ...
+    def reopen(
         self, file_path: AnyPath, mode: str = "rb", *, encoding: str | None = None
-    ) -> AsyncIterator[IO[Any]]:
+    ) -> AbstractAsyncContextManager[IO[Any]]:
         """Open a registered file to read it while a block runs; see the manager's ``reopen``."""
-        async with _entered(lambda: self.manager.reopen(file_path, mode, encoding=encoding)) as file:
-            yield file
+        return _closing(lambda: self.manager.reopen(file_path, mode, encoding=encoding))
 
     async def files_where(
         self,
@@ -142,12 +255,22 @@ class TempFileManager:
                 yield record
 
 
+class _Closed(Protocol):
+    def close(self) -> object: ...
+
+
+C = TypeVar("C", bound=_Closed)
+
+
 @asynccontextmanager
-async def _entered(make: Callable[[], AbstractContextManager[T]]) -> AsyncIterator[T]:
-    """Make, enter and leave what blocks in threads."""
-    made = await in_thread(make)
-    inside = await in_thread(made.__enter__)
+async def _closing(make: Callable[[], C], unmake: Callable[[C], object] | None = None) -> AsyncIterator[C]:
+    """Make and close in threads what is closed at the end of a block."""
+    made = await in_thread(make, unmake or _close)
     try:
-        yield inside
+        yield made
     finally:
-        await in_thread(lambda: made.__exit__(None, None, None))
+        await in_thread(made.close)
+
+
+def _close(made: _Closed) -> None:
+    made.close()

@@ -63,6 +63,16 @@ def clean_up_own(context: Context) -> None:
         context.directories.remove(mine)
 
 
+def take_back(context: Context, path: str) -> None:
+    """Remove what was made in the base directory a moment ago, and nobody has got to know of."""
+    record = context.registry.get((path,)).get(path)
+    if record is None:
+        context.directories.take_back(path)
+        return
+    made = Selection(context.clock.wall(), context.max_age, force=True, only=(record,))
+    context.sweeper.run(made, Bounds(), context.storages.forced)
+
+
 @contextmanager
 def _held(registry: Registry, restored: Mapping[str, TempFile]) -> Iterator[None]:
     """Keep what somebody asked to have back; not what has been registered again since."""

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
-from temp_file_manager.registering.directories import refuse_tags
+from temp_file_manager.registering.directories import refuse_words
 from temp_file_manager.storage.paths import AnyPath
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ class Making:
         came or went for ``max_age`` seconds; leaving the ``with`` block removes it if it is empty.
 
         Raises:
-            ValueError: ``tags`` are given for what is no ``unit``, and so is on no record.
+            ValueError: ``ttl`` or ``tags`` are given for what is no ``unit``, and so is on no record.
         """
         made = self._context.directories
         if unit:
             return made.create_unit(suffix, prefix, lambda path: self._context.units.one(path, ttl, tags))
-        refuse_tags(tags)
+        refuse_words(ttl, tags)
         return made.create(suffix, prefix)

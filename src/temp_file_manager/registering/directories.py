@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from temp_file_manager import logs
+from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Selection
 from temp_file_manager.storage.base_directory import BaseDirectory
@@ -56,6 +57,12 @@ class MadeDirectories:
             raise
         return path
 
+    def take_back(self, path: str) -> None:
+        """Remove one that was made here, if it is empty."""
+        made = self._made.pop(path, None)
+        if made is not None and remove_empty(path, made, math.inf):
+            logs.directory_removed(path)
+
     def _created(self, suffix: str, prefix: str) -> str:
         if self._limits is not None:
             self._limits.admit()
@@ -89,7 +96,10 @@ class MadeDirectories:
                 logs.directory_removed(path)
 
 
-def refuse_tags(tags: Iterable[str]) -> None:
-    """Raise InvalidArgumentError if a directory is to have tags that is on no record."""
-    if tags:
-        raise InvalidArgumentError("a directory has tags as a unit alone: give unit=True, or tag the files in it")
+def refuse_words(ttl: Duration | None, tags: Iterable[str]) -> None:
+    """Raise InvalidArgumentError if a directory is to have a ttl or tags that is on no record."""
+    for name, given in (("a ttl", ttl is not None), ("tags", bool(tags))):
+        if given:
+            raise InvalidArgumentError(
+                f"a directory has {name} as a unit alone: give unit=True, or give {name} to the files in it"
+            )

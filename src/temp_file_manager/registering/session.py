@@ -15,7 +15,7 @@ from temp_file_manager.durations import Duration
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import Selection
 from temp_file_manager.registering.create import Creator
-from temp_file_manager.registering.directories import MadeDirectories, refuse_tags
+from temp_file_manager.registering.directories import MadeDirectories, refuse_words
 from temp_file_manager.registering.on_record import recorded_path
 from temp_file_manager.registering.register import Registrar
 from temp_file_manager.registering.threads import in_thread
@@ -179,7 +179,7 @@ class ManagedSession:
         """
         if unit:
             return self._directories.create_unit(suffix, prefix, lambda path: self.register_directory(path, tags=tags))
-        refuse_tags(tags)
+        refuse_words(None, tags)
         return self._directories.create(suffix, prefix)
 
     def register_directory(self, path: AnyPath, *, tags: Iterable[str] = ()) -> None:
@@ -255,12 +255,7 @@ class ManagedSession:
         self.end()
 
     async def __aenter__(self) -> Self:
-        try:
-            await in_thread(self.__enter__)
-        except BaseException:
-            await in_thread(self.end)  # cancelled: the thread begins it all the same
-            raise
-        return self
+        return await in_thread(self.__enter__, ManagedSession.end)  # cancelled, the thread begins it all the same
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
