@@ -64,7 +64,7 @@ class Chunk(Sequence[TempFile]):
     __slots__ = ("_made", "rows")
 
     def __init__(self, rows: Sequence[Any]) -> None:
-        self.rows = rows
+        self.rows: Sequence[Any] = rows
         self._made: dict[int, TempFile] = {}
 
     @abstractmethod
@@ -150,9 +150,9 @@ class Outcomes(Sequence[Outcome]):
     __slots__ = ("done", "others", "records")
 
     def __init__(self, records: Sequence[TempFile], done: int, others: Mapping[int, Other]) -> None:
-        self.records = records
-        self.done = done
-        self.others = {at: other for at, other in others.items() if at < done}
+        self.records: Sequence[TempFile] = records
+        self.done: int = done
+        self.others: dict[int, Other] = {at: other for at, other in others.items() if at < done}
 
     def __len__(self) -> int:
         return self.done

@@ -36,7 +36,7 @@ class SettingsError(TempFileError, ValueError):
     """A configuration that cannot be used; the message lists every problem found, not the first."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         super().__init__("\n".join(problems))
 
 
@@ -70,7 +70,7 @@ class RecordClaimedError(RegistryError):
     """A sweep is at work on a record, and has not come to an end in time: nothing was changed. ``paths`` are those."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self.paths = tuple(paths)
+        self.paths: tuple[str, ...] = tuple(paths)
         first, more = self.paths[0], len(self.paths) - 1
         others = f" and {more} more" if more else ""
         super().__init__(f"a sweep is at work on {first!r}{others}, or was stopped at it: try again")

@@ -66,9 +66,9 @@ class Hooks:
     """
 
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
-        self.hooks = tuple(hooks)
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
         self._failing: set[int] = set()
-        self.failures = 0
+        self.failures: int = 0
         self._renew()
         at_fork(self, Hooks._renew)
 

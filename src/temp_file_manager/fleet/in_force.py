@@ -71,7 +71,7 @@ class PoliciesInForce:
         self._limits = limits
         self._refusals = refusals
         self.heeded = heeded
-        self.policies = NONE
+        self.policies: Policies = NONE
         with suppress(RegistryError):  # looked at again before each sweep, which says what is wrong with it
             self.refresh()
 

@@ -26,7 +26,7 @@ class Book:
     """
 
     def __init__(self, rules: Iterable[Rule], base_dir: str) -> None:
-        self.rules = tuple(rules)
+        self.rules: tuple[Rule, ...] = tuple(rules)
         self.base_dir = base_dir
         self._places = {rule.name: place for place, rule in enumerate(self.rules)}
         self._tags = frozenset(tag for rule in self.rules for tag in rule.tags)

@@ -16,7 +16,7 @@ class Upto:
         value: The generation; none at first.
     """
 
-    value = 0.0
+    value: float = 0.0
 
 
 class Ruling(NamedTuple):

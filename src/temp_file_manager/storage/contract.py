@@ -59,9 +59,9 @@ class Removal:
         came_back: Callable[[int, Other | None], None] = _nobody,
     ) -> None:
         self.records = records
-        self.done = first
-        self.last = len(records)
-        self.begun = first
+        self.done: int = first
+        self.last: int = len(records)
+        self.begun: int = first
         self.others: dict[int, Other] = {}
         self.signs = 0
         self.over = False
@@ -167,6 +167,8 @@ class Share(Removal):
     Attributes:
         at: The position that is begun and not ended; None if there is none.
     """
+
+    done: int
 
     def __init__(
         self,

@@ -130,8 +130,8 @@ class Candidates:
         self._passed: set[int] = set()
         self._turns = self._all()
         self.protected: defaultdict[Protection, Amount] = defaultdict(Amount)
-        self.complete = False
-        self.failed = ""
+        self.complete: bool = False
+        self.failed: str = ""
 
     def __iter__(self) -> Iterator[Candidate]:
         """Return what goes next, and then, and so on."""

@@ -56,7 +56,7 @@ class LimitStates:
     def __init__(
         self, limits: tuple[Limit, ...], readings: Readings, clock: Clock, wake: Callable[[], object] = lambda: None
     ) -> None:
-        self.limits = limits
+        self.limits: tuple[Limit, ...] = limits
         self._readings = readings
         self._clock = clock
         self._wake = wake

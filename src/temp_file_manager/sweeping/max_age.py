@@ -19,7 +19,7 @@ class MaxAge:
     """
 
     def __init__(self, value: Duration) -> None:
-        self.cap = math.inf
+        self.cap: float = math.inf
         self.value = value
 
     @property

@@ -84,7 +84,7 @@ class Measuring:
         self._newest: _Round | None = None
         self._round: _Round | None = None  # none until the newest have all been looked at once, which is a round, too
         self._next_round = math.inf
-        self.rest = SHORTEST
+        self.rest: float = SHORTEST
 
     def age(self) -> float | None:
         """Return how old the registry's knowledge is at most: seconds since the last complete round began.

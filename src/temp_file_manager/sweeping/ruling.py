@@ -86,7 +86,7 @@ class RulesInForce:
         self._pass: _Pass | None = None
         self._held: tuple[Digests, float] | None = None  # which rules, and until when nobody counts again
         self._told_free = False
-        self.rest = REST
+        self.rest: float = REST
 
     def put(self, due: Selection, bounds: Bounds, *, allow: int | None = None) -> Bounds:
         """Put rules in force for all records, before somebody's sweep; return what the bounds leave to that.

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import TypeVar
 
 from temp_file_manager.errors import RecordClaimedError
@@ -26,7 +26,7 @@ class Changes(Registry):
     def renew_lock(self) -> None:
         """Have a lock that nobody has taken."""
         self._inside = Inside()
-        self.lock = self._inside.lock
+        self.lock: Lock = self._inside.lock
 
     def mended(self, work: Callable[[], T]) -> T:
         """Return what ``work`` does under the lock; interrupted, it leaves no record in no place and in no claim."""

@@ -123,7 +123,7 @@ class MemoryFiles(dict[str, float]):
     def __init__(self, place: Callable[[Stamp], tuple[list[Any], Any]]) -> None:
         super().__init__()
         self._place = place
-        self.begun = 0
+        self.begun: int = 0
 
     def __setitem__(self, path: str, when: float) -> None:
         """Record ``path`` as registered at ``when``; a known one keeps its tags, and its ttl from then on."""

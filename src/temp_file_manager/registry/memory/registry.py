@@ -38,9 +38,9 @@ T = TypeVar("T")
 class MemoryRegistry(MemoryNatures):
     """Records that live as long as this object. ``size`` is kept only beside a ttl or tags."""
 
-    properties = Properties("memory:")
+    properties: Properties = Properties("memory:")
 
-    settlements = 0
+    settlements: int = 0
 
     def __init__(self) -> None:
         super().__init__()

@@ -31,11 +31,11 @@ class StorageContract:
     def setup_method(self) -> None:
         """Make a base directory, and one for files beside it; pytest calls it."""
         self._folder = tempfile.TemporaryDirectory()
-        self.base_dir = os.path.join(self._folder.name, "base")
-        self.directory = os.path.join(self._folder.name, "files")
+        self.base_dir: str = os.path.join(self._folder.name, "base")
+        self.directory: str = os.path.join(self._folder.name, "files")
         os.makedirs(os.path.join(self.base_dir, OWN_DIRECTORY), 0o700)
         os.mkdir(self.directory, 0o700)
-        self.storage = self.make_storage(self.base_dir)
+        self.storage: Storage = self.make_storage(self.base_dir)
         self._count = 0
 
     def teardown_method(self) -> None:

@@ -64,8 +64,8 @@ class FailingStorage(LocalStorage):
         escapes: bool = False,
     ) -> None:
         super().__init__()
-        self.hung = threading.Event()
-        self.hits = 0
+        self.hung: threading.Event = threading.Event()
+        self.hits: int = 0
         self._error = error
         self._paths = None if paths is None else {os.path.abspath(path) for path in paths}
         self._storage = storage or LocalStorage()
