@@ -1,16 +1,19 @@
 """Bad input: a clear error that says what to do, and nothing lost."""
 
+import asyncio
 import logging
 import math
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from temp_file_manager import InvalidArgumentError, RegistryError, TempFileError, TempFileManager
+from temp_file_manager import InvalidArgumentError, RegistryError, TempFileError, TempFileManager, aio
 
 
 @pytest.fixture
@@ -168,3 +171,45 @@ def test_a_registry_that_is_none_does_not_give_its_password_away(tmp_path: Path)
         TempFileManager(tmp_path, registry="redis://user:secret@host/0")
     assert "redis" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+WRONG: list[tuple[Callable[[TempFileManager], object], type[Exception], str]] = [
+    (lambda manager: manager.register_files(None), TypeError, "register_file takes a single one"),  # type: ignore[arg-type]
+    (lambda manager: manager.statuses(Path("a")), TypeError, "status takes a single one"),  # type: ignore[arg-type]
+    (lambda manager: manager.mkstemp(tags=7), TypeError, "not int: leave it out for none"),  # type: ignore[arg-type]
+    (lambda manager: manager.mkstemp(None), TypeError, "not NoneType: leave them out for none"),  # type: ignore[arg-type]
+    (lambda manager: manager.path("a/b"), ValueError, "they hold no /"),
+    (lambda manager: manager.open(prefix="../a"), ValueError, "they hold no /"),
+    (lambda manager: manager.mkdtemp("a/b"), ValueError, "they hold no /"),
+    (lambda manager: manager.mkdtemp(prefix=b"a"), TypeError, "are text, not bytes"),  # type: ignore[arg-type]
+    (lambda manager: manager.session(7).number, TypeError, "a session's name is text, not int"),  # type: ignore[arg-type]
+    (lambda manager: manager.temporary(7), TypeError, "write @manager.temporary above a function"),  # type: ignore[arg-type]
+    (lambda manager: setattr(manager, "files", 7), TypeError, "files is a mapping of paths to times"),
+    (lambda manager: setattr(manager, "files", {7: 7.0}), TypeError, "a path in files is text, not int"),
+    (lambda manager: manager.files.update({Path("/a"): 7.0}), TypeError, "text, not PosixPath"),  # type: ignore[dict-item]
+    (lambda manager: manager.files.setdefault(b"/a", 7.0), TypeError, "text, not bytes"),  # type: ignore[call-overload]
+    (lambda manager: aio.TempFileManager(manager.base_dir), TypeError, "write await"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("registry", ["memory:", "sqlite:"])
+@pytest.mark.parametrize(("call", "kind", "says"), WRONG)
+def test_what_is_of_the_wrong_type_is_told_by_its_name(
+    tmp_path: Path, registry: str, call: Callable[[TempFileManager], object], kind: type[Exception], says: str
+) -> None:
+    with closing(TempFileManager(tmp_path / "base", registry=registry)) as manager:
+        with pytest.raises(kind, match=re.escape(says)):
+            call(manager)
+        assert dict(manager.files) == {}
+        assert [name for name in os.listdir(tmp_path / "base") if not name.startswith(".")] == []
+
+
+def test_a_session_that_has_ended_makes_no_directory_and_has_no_block(tmp_path: Path) -> None:
+    """Nobody would have removed the directory."""
+    manager = TempFileManager(tmp_path / "base")
+    with manager.session("job") as session:
+        pass
+    for attempt in (session.mkdtemp, session.__enter__, lambda: asyncio.run(session.__aenter__())):
+        with pytest.raises(InvalidArgumentError, match="the session 'job' has ended: begin another"):
+            attempt()
+    assert os.listdir(tmp_path / "base") == []

@@ -354,7 +354,8 @@ def is_open(fd: int) -> bool:
         ({"mode": "w", "encoding": "no-such"}, LookupError),
         ({"mode": "wb", "encoding": "utf-8"}, ValueError),
         ({"suffix": "a\0b"}, ValueError),
-        ({"suffix": "/no/such/folder"}, FileNotFoundError),
+        ({"suffix": "/no/such/folder"}, ValueError),
+        ({"suffix": "x" * 300}, OSError),
         ({"ttl": -1}, ValueError),
     ],
 )

@@ -48,6 +48,8 @@ T = TypeVar("T")
 _PAGE = 500
 """Records that are fetched in one go."""
 
+_MADE = "aio.TempFileManager.made(base_dir)"
+
 
 class _Awaited(Generic[P, T]):
     """A method of the manager's, as a coroutine with its signature.
@@ -99,6 +101,8 @@ class TempFileManager:
     """
 
     def __init__(self, manager: blocking.TempFileManager) -> None:
+        if not isinstance(manager, blocking.TempFileManager):
+            raise TypeError(f"manager is a TempFileManager, not {type(manager).__name__}: or write await {_MADE}")
         self.manager = manager
 
     @classmethod

@@ -37,6 +37,8 @@ def labels(tags: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(tags, str):
         raise TypeError(f"tags is a collection of strings: write ({tags!r},) for a single one")
+    if not isinstance(tags, Iterable):
+        raise TypeError(f"tags is a collection of strings, not {type(tags).__name__}: leave it out for none")
     result = tuple(tags)
     if not all(isinstance(tag, str) for tag in result):
         raise TypeError("tags are strings")

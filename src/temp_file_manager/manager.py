@@ -131,6 +131,8 @@ class TempFileManager(Looking, Making):
 
     @files.setter
     def files(self, value: Mapping[str, float]) -> None:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"files is a mapping of paths to times of registration, not {type(value).__name__}")
         if value is not self.registry.files:  # ``manager.files |= …`` assigns what it has just changed
             self.registry.replace(list(value.items()))
 

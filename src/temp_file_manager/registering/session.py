@@ -98,12 +98,15 @@ class ManagedSession:
         return self._number
 
     def _begin(self) -> None:
-        if self._over:
-            raise InvalidArgumentError(f"the session {self.name!r} has ended: begin another")
+        self._refuse_if_over()
         if not self._number:
             now = self._parts.clock.wall()
             ends_at = _end(now, self._ttl)
             self._number = self._parts.registry.begin(self.name, now=now, ends_at=ends_at, owner=THIS_PROCESS).number
+
+    def _refuse_if_over(self) -> None:
+        if self._over:
+            raise InvalidArgumentError(f"the session {self.name!r} has ended: begin another")
 
     @property
     def process(self) -> int:
@@ -180,6 +183,7 @@ class ManagedSession:
         if unit:
             return self._directories.create_unit(suffix, prefix, lambda path: self.register_directory(path, tags=tags))
         refuse_words(None, tags)
+        self._refuse_if_over()  # nobody would remove it
         return self._directories.create(suffix, prefix)
 
     def register_directory(self, path: AnyPath, *, tags: Iterable[str] = ()) -> None:
@@ -246,6 +250,7 @@ class ManagedSession:
         return f"<{type(self).__name__} {self.name!r}: {state}>"
 
     def __enter__(self) -> Self:
+        self._refuse_if_over()
         self.number  # noqa: B018 - it begins
         return self
 

@@ -23,6 +23,8 @@ def in_session(
     Raises:
         TypeError: it is a generator, which goes on after the call that made it has returned.
     """
+    if not callable(function):
+        raise TypeError(f"write @manager.temporary above a function, not {type(function).__name__}")
     name = function.__qualname__
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{name} is a generator: write with manager.session() in it")

@@ -93,7 +93,10 @@ def refuse_no_text(name: str) -> None:
 
     Raises:
         InvalidArgumentError: it may not: no file can keep it, and no program be told.
+        TypeError: it is no text.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"a session's name is text, not {type(name).__name__}")
     try:
         name.encode()
     except UnicodeEncodeError as error:

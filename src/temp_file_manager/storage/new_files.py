@@ -13,6 +13,7 @@ def create_file(directory: str, prefix: str, suffix: str) -> tuple[int, str]:
     """Create an empty file with mode 0600 and return its descriptor and absolute path."""
     import tempfile  # noqa: PLC0415 - slow to import, and many only register
 
+    _refuse_no_part(prefix, suffix)
     return tempfile.mkstemp(suffix, prefix, os.path.abspath(directory))
 
 
@@ -51,8 +52,7 @@ def random_path(directory: str, prefix: str, suffix: str) -> str:
     """Return a path that nobody can guess."""
     import secrets  # noqa: PLC0415 - slow to import, and many only register
 
-    if os.sep in prefix or os.sep in suffix:
-        raise InvalidArgumentError("prefix and suffix are parts of a name: they hold no /")
+    _refuse_no_part(prefix, suffix)
     return os.path.join(os.path.abspath(directory), f"{prefix}{secrets.token_hex(8)}{suffix}")
 
 
@@ -60,7 +60,17 @@ def create_directory(directory: str, prefix: str, suffix: str) -> str:
     """Create an empty directory with mode 0700 and return its absolute path."""
     import tempfile  # noqa: PLC0415 - likewise
 
+    _refuse_no_part(prefix, suffix)
     return tempfile.mkdtemp(suffix, prefix, os.path.abspath(directory))
+
+
+def _refuse_no_part(*parts: str) -> None:
+    """Raise TypeError or InvalidArgumentError if something is no part of a name: by a ``/`` it would lead elsewhere."""
+    for part in parts:
+        if not isinstance(part, str):
+            raise TypeError(f"prefix and suffix are text, not {type(part).__name__}: leave them out for none")
+        if os.sep in part:
+            raise InvalidArgumentError("prefix and suffix are parts of a name: they hold no /")
 
 
 def named_file(fd: int, path: str, mode: str, encoding: str | None) -> IO[Any]:

@@ -39,16 +39,18 @@ def absolute_all(paths: Iterable[AnyPath], single: str) -> list[str]:
     Raises:
         TypeError: it is one path, whose letters would become the paths (``single`` takes that), or one is no path.
     """
-    if isinstance(paths, str | bytes):
-        raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
-    return [absolute(path) for path in paths]
+    return [absolute(path) for path in _collection(paths, single)]
 
 
 def all_as_recorded(paths: Iterable[AnyPath], single: str) -> list[str]:
     """Return each of ``paths`` as ``as_recorded`` does; arguments and errors as of ``absolute_all``."""
-    if isinstance(paths, str | bytes):
+    return [as_recorded(path) for path in _collection(paths, single)]
+
+
+def _collection(paths: Iterable[AnyPath], single: str) -> Iterable[AnyPath]:
+    if isinstance(paths, str | bytes) or not isinstance(paths, Iterable):
         raise TypeError(f"file_paths is a collection of paths: {single} takes a single one")
-    return [as_recorded(path) for path in paths]
+    return paths
 
 
 def why_not_regular(path: str) -> str:

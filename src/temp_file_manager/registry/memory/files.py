@@ -55,9 +55,11 @@ def make_stamp(path: str, when: SupportsFloat, details: Details | None = None) -
     """Return the record of ``path``.
 
     Raises:
-        TypeError: ``when`` is no number.
+        TypeError: ``when`` is no number, or ``path`` no text.
         InvalidArgumentError: ``when`` is NaN, which has no place in any order.
     """
+    if not isinstance(path, str):  # in memory no sweep could remove it, and a database would seem to be damaged
+        raise TypeError(f"a path in files is text, not {type(path).__name__}: use os.path.abspath(os.fsdecode(path))")
     if isinstance(when, str | bytes | bytearray):
         raise TypeError(f"a registration time is a number of seconds since the epoch, not {when!r}")
     try:
