@@ -188,6 +188,8 @@ WRONG: list[tuple[Callable[[TempFileManager], object], type[Exception], str]] = 
     (lambda manager: setattr(manager, "files", {7: 7.0}), TypeError, "a path in files is text, not int"),
     (lambda manager: manager.files.update({Path("/a"): 7.0}), TypeError, "text, not PosixPath"),  # type: ignore[dict-item]
     (lambda manager: manager.files.setdefault(b"/a", 7.0), TypeError, "text, not bytes"),  # type: ignore[call-overload]
+    (lambda manager: TempFileManager(manager.base_dir, settings={}), TypeError, "write Settings(name=value"),  # type: ignore[arg-type]
+    (lambda manager: TempFileManager(manager.base_dir, hooks=print), TypeError, "write (hook,) for a single"),  # type: ignore[arg-type]
     (lambda manager: aio.TempFileManager(manager.base_dir), TypeError, "write await"),  # type: ignore[arg-type]
 ]
 

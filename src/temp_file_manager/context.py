@@ -13,7 +13,7 @@ from temp_file_manager.fleet.in_force import PoliciesInForce
 from temp_file_manager.limits import Limit
 from temp_file_manager.plugins import Plugins, load
 from temp_file_manager.records import Selection, TempFile
-from temp_file_manager.refusals import refuse
+from temp_file_manager.refusals import refuse, refuse_wrong_types
 from temp_file_manager.registering.closed import ClosedFiles
 from temp_file_manager.registering.create import Creator
 from temp_file_manager.registering.directories import MadeDirectories
@@ -147,6 +147,7 @@ class Context:
             SettingsError: a limit or a rule cannot be kept with this registry, or in this base directory; or a plug-in
                 cannot be used.
         """
+        refuse_wrong_types(settings, hooks)
         plugins = load(settings.plugins)
         base = os.path.abspath(settings.base_dir if base_dir is None else base_dir)  # wherever the process goes later
         age = MaxAge(settings.max_age if max_age is None else max_age)

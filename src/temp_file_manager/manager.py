@@ -64,7 +64,12 @@ class TempFileManager(Looking, Making):
     ) -> None:
         base, age = os.fsdecode(base_dir), None if max_age is DEFAULT_MAX_AGE else max_age
         parts = Context.open(
-            settings or Settings(), base_dir=base, max_age=age, registry=registry, clock=clock, hooks=hooks
+            Settings() if settings is None else settings,
+            base_dir=base,
+            max_age=age,
+            registry=registry,
+            clock=clock,
+            hooks=hooks,
         )
         self._work_with(parts, base)
 

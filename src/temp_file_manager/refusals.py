@@ -1,5 +1,7 @@
 """Refusals: what settings ask for together, and a registry or a base directory cannot give."""
 
+from collections.abc import Iterable
+
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.fleet.view import refusal as fleet_refusal
 from temp_file_manager.plugins import Plugins
@@ -28,3 +30,11 @@ def refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: s
     ]
     if problems:
         raise SettingsError(problems)
+
+
+def refuse_wrong_types(settings: object, hooks: object) -> None:
+    """Raise TypeError if what a program gives a manager cannot be its settings or its hooks."""
+    if not isinstance(settings, Settings):
+        raise TypeError(f"settings is a Settings, not {type(settings).__name__}: write Settings(name=value, …)")
+    if not isinstance(hooks, Iterable):
+        raise TypeError("hooks is a collection of functions: write (hook,) for a single one")
