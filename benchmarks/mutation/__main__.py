@@ -15,9 +15,11 @@ from benchmarks.mutation.mutants import ROOMS, Mutant, sample
 from benchmarks.mutation.reach import Reach, measured
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_OTHERS = ("tests/registering", "tests/adopt", "tests/planning", "tests/test_hostile.py", "tests/test_stateful.py")
-TESTS = {room: (f"tests/{room}", *_OTHERS) for room in ROOMS}
-"""What covers a room: its own tests first, which notice most, and those of the rooms that stand upon it."""
+TESTS = (
+    *(f"tests/{room}" for room in ROOMS),
+    *("tests/registering", "tests/adopt", "tests/planning", "tests/test_hostile.py", "tests/test_stateful.py"),
+)
+"""What may notice a fault: the tests of the rooms themselves, and of those that stand upon them."""
 SLACK = 3
 """Times as long as without a fault: a fault that is slower than that is noticed."""
 STARTED = 60
@@ -61,7 +63,7 @@ def _ended(run: Run) -> str:
     return "survived" if run.code == PASSED else "killed"
 
 
-def _work(place: str, left: "queue.SimpleQueue[Mutant]", reaches: dict[str, Reach], results: Results) -> None:
+def _work(place: str, left: "queue.SimpleQueue[Mutant]", reach: Reach, results: Results) -> None:
     """Try mutants in a copy of one's own until none is left."""
     while True:
         try:
@@ -73,7 +75,7 @@ def _work(place: str, left: "queue.SimpleQueue[Mutant]", reaches: dict[str, Reac
             before = file.read()
         with open(path, "w", encoding="utf-8") as file:
             file.write(mutant.text)
-        names, seconds = reaches[mutant.room].tests(mutant)
+        names, seconds = reach.tests(mutant)
         run = confined.tested(place, names, SLACK * seconds + STARTED)
         with open(path, "w", encoding="utf-8") as file:
             file.write(before)
@@ -105,15 +107,15 @@ def main() -> int:
         return 2
     results = Results(f"{ROOT}/benchmarks/results/mutants-{arguments.sample}-{arguments.seed}.jsonl")
     left: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-    todo = [mutant for mutant in mutants if mutant.name not in results.known]
-    for mutant in todo:
-        left.put(mutant)
+    for mutant in mutants:
+        if mutant.name not in results.known:
+            left.put(mutant)
     with tempfile.TemporaryDirectory(prefix="tfm-mutants-") as root:
         places = [f"{root}/{number}" for number in range(arguments.jobs)]
         for place in places:
             confined.copy(ROOT, place)
-        reaches = {room: measured(places[0], TESTS[room]) for room in sorted({mutant.room for mutant in todo})}
-        workers = [threading.Thread(target=_work, args=(place, left, reaches, results)) for place in places]
+        reach = measured(places[0], TESTS, arguments.jobs)
+        workers = [threading.Thread(target=_work, args=(place, left, reach, results)) for place in places]
         for worker in workers:
             worker.start()
         for worker in workers:

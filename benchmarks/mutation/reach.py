@@ -18,7 +18,7 @@ _TRACED = ("--cov=temp_file_manager", "--cov-context=test", "--cov-report=")
 
 
 class Reach:
-    """What the tests of a room reach.
+    """What tests reach.
 
     Args:
         tests: Names of all of them, the fastest first, with the seconds that each took.
@@ -44,15 +44,16 @@ class Reach:
         return names, sum(self._tests[name] for name in names)
 
 
-def measured(place: str, tests: Iterable[str]) -> Reach:
-    """Run the tests of a copy twice: to see how long each takes, and which lines it runs.
+def measured(place: str, tests: Iterable[str], jobs: int) -> Reach:
+    """Run the tests of a copy twice, ``jobs`` at a time: to see how long each takes, and which lines it runs.
 
     Those that fail without a fault, as they need what is not to be had in there, are left out.
 
     Raises:
         SystemExit: the tests cannot be run.
     """
-    timed = confined.tested(place, tests, MEASURED, "--maxfail=0", "-p", "benchmarks.mutation.durations")
+    options = ("--maxfail=0", "-n", str(jobs))
+    timed = confined.tested(place, tests, MEASURED, *options, "-p", "benchmarks.mutation.durations")
     if timed.code not in (0, 1):
         raise SystemExit(f"the tests cannot be run:\n{timed.words}")
     print(timed.words, file=sys.stderr)
@@ -62,7 +63,7 @@ def measured(place: str, tests: Iterable[str]) -> Reach:
     if found.code != 0:  # else each mutant would be taken for noticed
         raise SystemExit(f"tests are not found by their names:\n{found.words}")
     # Those that interrupt at each line trace themselves, and fail while somebody else does.
-    confined.tested(place, tests, MEASURED, "--maxfail=0", *_TRACED)
+    confined.tested(place, tests, MEASURED, *options, *_TRACED)
     return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), _lines(f"{place}/.coverage"))
 
 
