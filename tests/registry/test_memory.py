@@ -144,6 +144,12 @@ class TestMemory:
             files["/m/b"] = "12"  # type: ignore[assignment]  # on purpose
         assert files == {"/m/a": NOW}
 
+    def test_a_time_of_another_file_brings_nothing_of_that(self, registry: MemoryRegistry) -> None:
+        registry.add([("/m/m", NOW + 5, None, ("x",), None, None)], NOW)
+        registry.replace([(path, registry.files["/m/m"]) for path in ("/m/a", "/m/z")])
+        for record in registry.get(("/m/a", "/m/z")).values():
+            assert (record.registered_at, record.due_at, record.tags) == (NOW, None, ())
+
     def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
         registry.add((new("/m/a"),), NOW)
         due = Selection(NOW + 1000, 100)

@@ -209,17 +209,19 @@ def test_what_a_sweep_retires_between_the_look_and_the_record_is_looked_at_again
 
 
 def test_threads_that_register_at_once_share_a_statement(registry: PostgresRegistry, sent: list[str]) -> None:
-    """Whoever has the lock writes for all who wait; each file is on record once."""
+    """Whoever has the lock writes for all who wait; each file is on record once, as what it was registered."""
     registry.add(files("/c/first"), NOW)
     paths = [f"/c/{number}" for number in range(20)]
+    units = dict.fromkeys(paths[::2], Nature(kind=Kind.UNIT))
     with registry.lock:
-        adding = [Work(registry.add, files(path), NOW + 1, looked=Looked(0, list)) for path in paths]
+        adding = [Work(registry.add, files(path), NOW + 1, looked=Looked(0, list), natures=units) for path in paths]
         assert all(work.waits() for work in adding)
         sent.clear()
     for work in adding:
         work.end()
     assert len(sent) == 1
     assert set(registry.files) == {"/c/first", *paths}
+    assert {path for path, record in registry.get(paths).items() if record.kind is Kind.UNIT} == units.keys()
     assert registry.stats().counters["registered"] == 21
 
 

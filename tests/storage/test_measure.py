@@ -170,22 +170,25 @@ def became(manager: TempFileManager, *records: TempFile) -> list[tuple[Status, C
 
 
 def test_it_notes_what_is_gone_and_leaves_whatever_is_there(manager: TempFileManager, tmp_path: Path) -> None:
-    names = ("there", "gone", "replaced", "absent/file")
+    names = ("there", "gone", "replaced", "absent/file", "loop/file")
     records = [registered(manager, tmp_path / name) for name in names]
     os.remove(records[1].path)
     (tmp_path / "other").touch()
     os.rename(tmp_path / "other", records[2].path)
     os.rename(tmp_path / "absent", tmp_path / "elsewhere")
     os.mkdir(tmp_path / "absent")
+    os.rename(tmp_path / "loop", tmp_path / "before")
+    os.symlink("loop", tmp_path / "loop")
     path_alone = TempFile(str(tmp_path / "missing"), 0.0)
     assert became(manager, *records, path_alone) == [
         (Status.SKIPPED, Cause.NONE),
         (Status.GONE, Cause.GONE),
         (Status.SKIPPED, Cause.REPLACED),
         (Status.GONE, Cause.GONE),  # the same volume is mounted there: its directory was exchanged, and it is not in it
+        (Status.SKIPPED, Cause.IDENTITY_UNKNOWN),  # nobody can look at it
         (Status.SKIPPED, Cause.IDENTITY_UNKNOWN),
     ]
-    assert sorted(os.listdir(tmp_path)) == ["absent", "base", "elsewhere", "replaced", "there"]
+    assert sorted(os.listdir(tmp_path)) == ["absent", "base", "before", "elsewhere", "loop", "replaced", "there"]
 
 
 def test_what_was_rewritten_in_the_base_is_to_stay_on_record_as_it_is_now(manager: TempFileManager) -> None:
