@@ -20,6 +20,7 @@ from temp_file_manager.events import Hooks
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
+from temp_file_manager.registry.spool.file import SpoolFile
 from temp_file_manager.sweeping import sweep
 
 OPERATIONS = 3000
@@ -328,6 +329,21 @@ def test_chaos_finds_claims_that_keep_nobody_out(tmp_path: Path) -> None:
     roles = (*[actors.renew] * 3, *[actors.sweep] * 2)
     problems = chaos.chaos(60, str(tmp_path), 1, lambda _: None, roles, unfenced, calm=True).problems
     assert any("is gone, and was to stay" in problem for problem in problems), problems
+
+
+def test_chaos_finds_a_spool_that_loses_what_waits(tmp_path: Path) -> None:
+    chaos = importlib.import_module("benchmarks.campaigns.chaos")
+
+    def forgetful(random: Random) -> None:
+        del random
+        SpoolFile.add = lambda *_, **__: None  # type: ignore[method-assign]  # in a process of its own
+
+    problems: list[str] = []
+    for seed in range(1, 7):  # until the server was away while one registered
+        problems += chaos.chaos(200, str(tmp_path), seed, lambda _: None, (chaos.spool,) * 2, forgetful).problems
+        if problems:
+            break
+    assert any("is not on record" in problem for problem in problems), problems
 
 
 def test_a_sample_of_faults_at_system_calls_loses_nothing(tmp_path: Path) -> None:

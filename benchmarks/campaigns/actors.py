@@ -4,7 +4,7 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -55,9 +55,9 @@ class Place:
 class Owner:
     """Files of one process: nobody else makes, registers or pins them."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, manager: TempFileManager | None = None) -> None:
         self.random = Random(place.seed)
-        self.manager = place.world.manager(place.base)
+        self.manager = manager or place.world.manager(place.base)
         self._diary = Diary(place.diary)
         self._directory = place.directory
         self._prefix = os.path.basename(place.directory)
@@ -91,9 +91,13 @@ class Owner:
             return set()
         refused = {os.path.basename(path) for path, _ in report.refused}
         registered = set(names) - refused
-        for word, told in ((diary.REFUSED, refused), (diary.REGISTERED, registered)):
-            self._diary.write(word, sorted(told))
+        self.refused(refused)
+        self._diary.write(diary.REGISTERED, sorted(registered))
         return registered
+
+    def refused(self, names: Iterable[str]) -> None:
+        """Note that what was begun with files has come to nothing."""
+        self._diary.write(diary.REFUSED, sorted(names))
 
     def forget(self, path: str) -> None:
         """Drop a record, and see that its file is there, as the record of a file that is not may be dropped, too."""
@@ -107,7 +111,7 @@ class Owner:
         try:
             call(self.path(name))
         except REFUSALS:
-            self._diary.write(diary.REFUSED, [name])
+            self.refused([name])
             return False
         except UNANSWERED:
             return False

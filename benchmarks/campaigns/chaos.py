@@ -2,7 +2,8 @@
 
 It is restarted, cut off, slow, has a transaction held open, and is lost: then its synchronous standby takes over.
 
-Each process is a host with a clock of its own, some hours off. Some are stopped for longer than their claims last. The
+Each process is a host with a clock of its own, some hours off. Some are stopped for longer than their claims last. One
+registers by way of a spool, which is full now and then, and what is left in that is sent at the end of a round. The
 judge is the storm's: what was acknowledged is on record, what was not due is there, and nothing is removed twice.
 """
 
@@ -10,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from random import Random
 from typing import Any, NamedTuple
 
@@ -23,9 +24,12 @@ from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.proxy import Proxy
 from benchmarks.campaigns.storm import storm
 from benchmarks.campaigns.world import World
+from temp_file_manager import Settings, TempFileManager
+from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Selection
 from temp_file_manager.registry import Claim
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
+from temp_file_manager.registry.spool.file import SpoolFile
 from temp_file_manager.sweeping import sweep
 
 LEASE = 1.5
@@ -39,11 +43,36 @@ STALLED = 0.1
 """Seconds between a claim and the first removal, at most."""
 SLOW = 0.0005
 """Seconds that a removal takes."""
+SPOOLED = 40
+"""Records that may wait in the spool: it is soon full."""
+
+
+def spool(place: Place) -> None:
+    """Register files once each, by way of a spool."""
+    SpoolFile.__init__.__defaults__ = (SPOOLED,)  # type: ignore[attr-defined]  # in a process of its own
+    owner = actors.Owner(place, _spooling(place.world, place.base))
+    place.ready()
+    while True:
+        names = owner.new(owner.random.choice((1, 5, 20)))
+        try:
+            owner.register(names, owner.random.choice((actors.DUE, actors.LATER)))
+        except RegistryFullError:
+            owner.refused(names)
+            owner.manager.context.clock.wait(actors.NEVER, owner.random.random() * actors.WHILE)
+        else:
+            place.ready()
+
+
+def _spooling(world: World, base: str) -> TempFileManager:
+    return world.manager(base, settings=Settings(base_dir=base, spool=True, spool_file=f"{base}.spool"))
+
+
 PROCESSES: tuple[Callable[[Place], None], ...] = (
     *[roamer.roam] * 4,
     *[actors.renew] * 2,
     *[actors.sweep] * 2,
     actors.hear,
+    spool,
 )
 LEFT = frozenset({"hold of a dead process"})
 _END_ALL = """
@@ -87,8 +116,8 @@ def _socket(server: PostgresServer) -> str:
 class Weather:
     """What happens to servers that processes reach through a proxy."""
 
-    def __init__(self, pair: Pair, proxy: Proxy, database: str) -> None:
-        self._pair, self._proxy, self._database = pair, proxy, database
+    def __init__(self, pair: Pair, proxy: Proxy, database: str, address: str) -> None:
+        self._pair, self._proxy, self._database, self._address = pair, proxy, database, address
         self._held: psycopg.Connection[tuple[object, ...]] | None = None
         self._to_come: list[_Kind] | None = None
 
@@ -131,8 +160,8 @@ class Weather:
             self._held.close()
             self._held = None
 
-    def rest(self) -> None:
-        """Return when what the dead had claimed is free, and what they held is nobody's."""
+    def rest(self, base: str) -> None:
+        """Return when what the dead had claimed is free, what they held is nobody's, and what waited is on record."""
         self._let_go()
         self._proxy.delay(0)
         time.sleep(LEASE)
@@ -143,6 +172,9 @@ class Weather:
             )  # what the dead have sent may still wait for the standby, and be done after this
             connection.commit()
             connection.execute(_OWNERS_ARE_DEAD)
+        if os.path.exists(f"{base}.spool"):
+            with closing(_spooling(World(self._address), base)) as manager:
+                manager.registry.drain.once()  # type: ignore[attr-defined]  # it is a spooled one
 
 
 class _Kind(NamedTuple):
@@ -220,8 +252,8 @@ def chaos(
             Proxy(f"{place}/.s.PGSQL.5432", _socket(pair.primary)) as proxy,
             leases(LEASE),
         ):
-            weather = Weather(pair, proxy, database)
             address = f"postgresql://postgres@/{database}?host={place}"
+            weather = Weather(pair, proxy, database, address)
             world = World(address, None if calm else weather.disturb, weather.rest, enter, STOPPED, LEFT)
             return storm(operations, directory, seed, told, roles, world)
     finally:

@@ -81,7 +81,7 @@ def judged(base: str, played: Round, campaign: Campaign, world: World) -> list[s
                 if name.endswith(".failed")]  # fmt: skip
     told = judge.stories(played.owners)
     places = {name: f"{played.root}/{name.rpartition('-')[0]}/{name}" for name in told}
-    world.rest()
+    world.rest(base)
     manager = world.manager(base)
     there, recorded = _found(manager, places)
     problems += judge.of_files(told, there, recorded, forced=played.forced)

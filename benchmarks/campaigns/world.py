@@ -12,8 +12,9 @@ UNANSWERED = (RegistryUnavailableError,)
 """What says nothing of whether a call did what it was asked for."""
 
 
-def _nothing() -> None:
+def _nothing(base: str) -> None:
     """Do nothing."""
+    del base
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class World:
     Attributes:
         registry: The address of their registry.
         disturb: Makes something happen to it, and returns what that is called; None: nothing does.
-        rest: Called when all processes are dead: returns when what they had claimed and held is free.
+        rest: Called with the base directory when all processes are dead: returns when what they had claimed and held is
+            free, and what they left to be sent is on record.
         enter: Called in each process before its role begins.
         stopped: Seconds for which a process is stopped at most.
         left: Kinds of findings that dead processes leave, and that the next sweep ends.
@@ -31,7 +33,7 @@ class World:
 
     registry: str = "sqlite:"
     disturb: Callable[[Random], str] | None = None
-    rest: Callable[[], None] = _nothing
+    rest: Callable[[str], None] = _nothing
     enter: Callable[[Random], None] | None = None
     stopped: float = 0.3
     left: frozenset[str] = frozenset({"leftover lock file"})
