@@ -113,16 +113,6 @@ class NaturesContract(RegistryWords):
         self.rule("/c/b", "others", math.inf)
         assert not self.claim(Selection(NOW + 5000, 100)).records
 
-    def test_what_a_rule_makes_due_where_a_sweep_has_been_is_claimed_by_it(self) -> None:
-        """It looks there once more."""
-        self.add("/c/a")
-        self.add("/c/ttl", due_at=NOW + 30)
-        due = Selection(NOW + 50, 100)
-        first = self.claim_one("/c/ttl", due)
-        self.settle(first, Status.REMOVED)
-        self.rule("/c/a", "charts", NOW + 20)
-        assert paths_of(self.claim(due, after=first.cursor).records) == ["/c/a"]
-
     def test_nothing_is_decided_about_another_record(self) -> None:
         """One that was registered again since, is claimed, or is gone."""
         self.add("/c/again", "/c/claimed", "/c/gone")
