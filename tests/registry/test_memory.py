@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from temp_file_manager.causes import Cause
+from temp_file_manager.chunks import Other
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import NewFile, Selection, TempFile
+from temp_file_manager.records import NewFile, Selection, Status, TempFile
 from temp_file_manager.registry import MemoryRegistry, Settlement
 from temp_file_manager.registry.memory import queue
 from temp_file_manager.registry.memory.files import Stamp
@@ -149,6 +151,14 @@ class TestMemory:
         registry.replace([(path, registry.files["/m/m"]) for path in ("/m/a", "/m/z")])
         for record in registry.get(("/m/a", "/m/z")).values():
             assert (record.registered_at, record.due_at, record.tags) == (NOW, None, ())
+
+    def test_what_was_written_over_a_claimed_record_has_not_failed(self, registry: MemoryRegistry) -> None:
+        registry.add((new("/m/a"),), NOW)
+        claim = registry.claim(Selection(NOW + 1000, 100), now=NOW, lease=60, limit=9)
+        registry.files["/m/a"] = NOW + 1
+        registry.settle(Settlement(claim, 1, {0: Other(Status.FAILED, Cause.NOT_REGULAR)}, NOW))
+        assert "failed" not in registry.stats().counters
+        assert registry.get(("/m/a",))["/m/a"].failures == 0
 
     def test_a_forked_child_holds_no_claim_and_no_lock(self, registry: MemoryRegistry) -> None:
         registry.add((new("/m/a"),), NOW)
