@@ -84,8 +84,8 @@ def _ours() -> dict[str, Callable[[], int]]:
 
 
 def _obstore() -> dict[str, Callable[[], int]]:
-    import obstore  # noqa: PLC0415 - may be missing
-    from obstore.store import S3Store  # noqa: PLC0415 - likewise
+    import obstore  # noqa: PLC0415 - where it is not installed, this contestant is left out
+    from obstore.store import S3Store  # noqa: PLC0415 - where it is not installed, this contestant is left out
 
     store: Any = S3Store("bucket", endpoint=os.environ["AWS_ENDPOINT_URL"], client_options={"allow_http": True})
     keys = [f"{PREFIX}{number:032x}" for number in range(KEYS)]
@@ -101,7 +101,7 @@ def _obstore() -> dict[str, Callable[[], int]]:
 
 
 def _boto3() -> dict[str, Callable[[], int]]:
-    import boto3  # noqa: PLC0415 - may be missing
+    import boto3  # noqa: PLC0415 - where it is not installed, this contestant is left out
 
     client: Any = boto3.client("s3")
     keys = [{"Key": f"{PREFIX}{number:032x}", "ETag": ETAG} for number in range(KEYS)]

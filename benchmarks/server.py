@@ -176,7 +176,7 @@ class _Bench:
         with opened(self.place) as registry, closing(psycopg.connect(self.place, autocommit=True)) as connection:
 
             def asked(sql: str) -> int:
-                ((found,),) = connection.execute(sql).fetchall()  # type: ignore[call-overload]  # a text of ours
+                ((found,),) = connection.execute(sql.encode()).fetchall()
                 return int(found)
 
             connection.execute("TRUNCATE tfm.files")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from temp_file_manager import MemoryRegistry, TempFileManager, aio
 from test_aio import NOT_AWAITED, public
 
@@ -42,7 +43,7 @@ class Stopping(ThreadPoolExecutor):
 
     def stop(self) -> None:
         self.stopped.set()
-        assert self.goes_on.wait(60)
+        assert self.goes_on.wait(PATIENCE)
 
 
 async def entered(block: AbstractAsyncContextManager[object]) -> None:

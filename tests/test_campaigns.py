@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -324,7 +325,7 @@ def test_chaos_finds_claims_that_keep_nobody_out(tmp_path: Path) -> None:
                 nobody.wait(0.01)
             return made
 
-        PostgresRegistry.claim = free_at_once  # type: ignore[method-assign]  # in a process of its own
+        patch.object(PostgresRegistry, "claim", free_at_once).start()  # for good, in a process of its own
 
     roles = (*[actors.renew] * 3, *[actors.sweep] * 2)
     problems = chaos.chaos(60, str(tmp_path), 1, lambda _: None, roles, unfenced, calm=True).problems
@@ -336,7 +337,7 @@ def test_chaos_finds_a_spool_that_loses_what_waits(tmp_path: Path) -> None:
 
     def forgetful(random: Random) -> None:
         del random
-        SpoolFile.add = lambda *_, **__: None  # type: ignore[method-assign]  # in a process of its own
+        patch.object(SpoolFile, "add", lambda *_, **__: None).start()  # for good, in a process of its own
 
     problems: list[str] = []
     for seed in range(1, 7):  # until the server was away while one registered

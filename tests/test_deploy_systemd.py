@@ -75,5 +75,5 @@ def test_systemd_hears_how_it_is(tmp_path: Path) -> None:
     started, status, stopped, ended = done.stdout.splitlines()
     assert started == "started: active", done.stderr
     assert "the former are in force: " in status
-    assert "max_age is 'never'" in status
+    assert ":2: max_age is 'never'" in status
     assert (stopped, ended) == ("stopped: watchdog", "ended: success")

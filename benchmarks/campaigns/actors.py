@@ -55,9 +55,9 @@ class Place:
 class Owner:
     """Files of one process: nobody else makes, registers or pins them."""
 
-    def __init__(self, place: Place, manager: TempFileManager | None = None) -> None:
+    def __init__(self, place: Place) -> None:
         self.random = Random(place.seed)
-        self.manager = manager or place.world.manager(place.base)
+        self.manager = place.world.manager(place.base)
         self._diary = Diary(place.diary)
         self._directory = place.directory
         self._prefix = os.path.basename(place.directory)

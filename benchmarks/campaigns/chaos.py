@@ -11,9 +11,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import psycopg
 from tests.postgres_server import PostgresServer
@@ -23,13 +25,14 @@ from benchmarks.campaigns.actors import Place
 from benchmarks.campaigns.campaign import Campaign
 from benchmarks.campaigns.proxy import Proxy
 from benchmarks.campaigns.storm import storm
-from benchmarks.campaigns.world import World
-from temp_file_manager import Settings, TempFileManager
+from benchmarks.campaigns.world import UNANSWERED, World
 from temp_file_manager.errors import RegistryFullError
 from temp_file_manager.records import Selection
-from temp_file_manager.registry import Claim
+from temp_file_manager.registry import Claim, Registry
 from temp_file_manager.registry.postgres.registry import PostgresRegistry
+from temp_file_manager.registry.schemes import open_registry
 from temp_file_manager.registry.spool.file import SpoolFile
+from temp_file_manager.registry.spool.registry import SpooledRegistry
 from temp_file_manager.sweeping import sweep
 
 LEASE = 1.5
@@ -49,8 +52,9 @@ SPOOLED = 40
 
 def spool(place: Place) -> None:
     """Register files once each, by way of a spool."""
-    SpoolFile.__init__.__defaults__ = (SPOOLED,)  # type: ignore[attr-defined]  # in a process of its own
-    owner = actors.Owner(place, _spooling(place.world, place.base))
+    registry = _spooled(place.world.registry, place.base)
+    registry.drain.start(at_once=True)  # what others left
+    owner = actors.Owner(replace(place, world=replace(place.world, registry=registry)))
     place.ready()
     while True:
         names = owner.new(owner.random.choice((1, 5, 20)))
@@ -63,8 +67,11 @@ def spool(place: Place) -> None:
             place.ready()
 
 
-def _spooling(world: World, base: str) -> TempFileManager:
-    return world.manager(base, settings=Settings(base_dir=base, spool=True, spool_file=f"{base}.spool"))
+def _spooled(registry: Registry | str, base: str) -> SpooledRegistry:
+    """Return a registry behind the spool that all share who have one, as soon as it answers."""
+    while True:
+        with suppress(*UNANSWERED):
+            return SpooledRegistry(open_registry(registry, base), SpoolFile(f"{base}.spool", "chaos", SPOOLED))
 
 
 PROCESSES: tuple[Callable[[Place], None], ...] = (
@@ -173,8 +180,8 @@ class Weather:
             connection.commit()
             connection.execute(_OWNERS_ARE_DEAD)
         if os.path.exists(f"{base}.spool"):
-            with closing(_spooling(World(self._address), base)) as manager:
-                manager.registry.drain.once()  # type: ignore[attr-defined]  # it is a spooled one
+            with closing(_spooled(self._address, base)) as registry:
+                registry.drain.once()
 
 
 class _Kind(NamedTuple):
@@ -207,10 +214,14 @@ def far(random: Random) -> None:
         time.sleep(random.random() * STALLED if made.records else 0)
         return made
 
-    # In a process of its own, which ends with them in their place.
-    PostgresRegistry.claim = stalled  # type: ignore[method-assign]  # as said
-    time.time = lambda: now() + by  # type: ignore[assignment]  # likewise
-    os.unlink = os.remove = slow  # type: ignore[assignment]  # likewise
+    # For good: this process is killed with them in their place.
+    for owner, name, instead in (
+        (PostgresRegistry, "claim", stalled),
+        (time, "time", lambda: now() + by),
+        (os, "unlink", slow),
+        (os, "remove", slow),
+    ):
+        patch.object(owner, name, instead).start()
 
 
 @contextmanager

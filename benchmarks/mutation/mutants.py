@@ -25,21 +25,25 @@ class DropStatement(Operator):
 
     _DROPPED = ("expr_stmt", "atom_expr", "power", "del_stmt", "raise_stmt", "await_expr")
 
-    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:  # noqa: D102 - cosmic-ray's
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield where such a statement stands."""
         if node.type != "simple_stmt" or node.children[0].type not in self._DROPPED:
             return
         declares = any(getattr(part, "type", "") == "annassign" for part in getattr(node.children[0], "children", ()))
         if not declares:  # a field, which every use would miss
             yield node.start_pos, node.end_pos
 
-    def mutate(self, node: Any, index: int) -> Any:  # noqa: ARG002, D102 - cosmic-ray's
+    def mutate(self, node: Any, index: int) -> Any:
+        """Return the node with the statement dropped: there is one way to do so, whatever ``index`` says."""
+        del index
         first = node.children[0]
         prefix = first.get_first_leaf().prefix
         node.children[0] = parso.python.tree.Keyword("pass", first.start_pos, prefix)
         return node
 
     @classmethod
-    def examples(cls) -> tuple[Example, ...]:  # noqa: D102 - cosmic-ray's
+    def examples(cls) -> tuple[Example, ...]:
+        """Return what becomes of a statement."""
         return (Example("x.over = True\n", "pass\n"),)
 
 

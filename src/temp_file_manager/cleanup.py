@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from temp_file_manager.adopt.scratch import clear_left
 from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
+from temp_file_manager.errors import RecordClaimedError
 from temp_file_manager.planning.foretell import foretell
 from temp_file_manager.records import Selection, TempFile
 from temp_file_manager.registry import THIS_PROCESS, Registry
@@ -77,9 +78,12 @@ def take_back(context: Context, path: str) -> None:
 def _held(registry: Registry, restored: Mapping[str, TempFile]) -> Iterator[None]:
     """Keep what somebody asked to have back; not what has been registered again since."""
     known = registry.get(restored) if restored else {}
-    same = [path for path, record in known.items() if _registration(record) == _registration(restored[path])]
-    kept = registry.keep(same, math.inf, THIS_PROCESS) if same else ()
+    kept = list[str]()
     try:
+        for path, record in known.items():
+            if _registration(record) == _registration(restored[path]):
+                with suppress(RecordClaimedError):  # another sweep is at it, so that this one is not
+                    kept += registry.keep((path,), math.inf, THIS_PROCESS)
         yield
     finally:
         registry.release(kept, THIS_PROCESS)

@@ -67,7 +67,8 @@ def test_it_is_told_of_the_start_of_reloads_and_of_the_end(tmp_path: Path, liste
         settings.write_text("[manager]\nmax_age = 'never'\n")
         process.send_signal(signal.SIGHUP)
         assert int(listener.until("RELOADING")["MONOTONIC_USEC"]) > 0
-        assert "the former are in force: " in listener.until("READY")["STATUS"]
+        told = listener.until("READY")["STATUS"]
+        assert told.startswith(f"Settings were refused, the former are in force: {settings}:2: max_age is 'never'")
         settings.write_text("[manager]\nmax_age = 30\n")
         process.send_signal(signal.SIGHUP)
         listener.until("RELOADING")

@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from storage.test_quarantine import killed_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.cli import main
 from temp_file_manager.errors import InvalidArgumentError
-from temp_file_manager.records import Kind
+from temp_file_manager.records import Kind, Selection
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.storage.kernel import renames
@@ -74,6 +75,25 @@ def test_it_goes_with_no_block_unless_it_is_registered_again_there(
         clock.advance(1)
         manager.register_file(files[1])
     assert [path.exists() for path in files] == [True, False, False]
+
+
+def test_a_sweep_at_it_keeps_nothing_else_from_going_with_the_block(tmp_path: Path, clock: FakeClock) -> None:
+    back, gone = made(tmp_path / "data", "back", "gone")
+    with quarantining(tmp_path / "base", clock) as manager, closing(other_of(manager)) as other:
+        manager.register_file(back)
+        clock.advance(AGE + 1)
+        manager.sweep()
+        manager.restore(back)
+        manager.register_file(gone)
+        due = Selection(clock.wall(), 0, force=True, only=tuple(manager.registry.get((str(back),)).values()))
+        assert other.claim(due, now=clock.elapsed(), lease=60, limit=1).records
+        manager.registry.patience = 0
+    assert (back.exists(), gone.exists()) == (True, False)
+
+
+def other_of(manager: TempFileManager) -> SqliteRegistry:
+    """Return the registry of another process."""
+    return SqliteRegistry(manager.registry.properties.files[0], manager.base_dir)
 
 
 def test_by_its_own_path_in_quarantine(manager: TempFileManager, file: Path) -> None:

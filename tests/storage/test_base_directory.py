@@ -69,8 +69,15 @@ def test_a_registry_that_went_with_it_is_not_made_again(make_manager: MakeManage
 
 def test_what_is_missing_in_a_base_that_is_there_is_no_reason_to_make_it(make_manager: MakeManager) -> None:
     manager = make_manager(registry="memory:")
-    with pytest.raises(OSError, match="File name too long"):
-        manager.mkdtemp(prefix="x" * 256)
+    tried = []
+
+    def act() -> None:
+        tried.append(os.stat(manager.base_dir).st_ino)
+        os.stat(f"{manager.base_dir}/missing")
+
+    with pytest.raises(FileNotFoundError):
+        manager.context.directory.within(act)
+    assert tried == [os.stat(manager.base_dir).st_ino]
 
 
 def test_it_is_made_again_only_where_it_may_be(make_manager: MakeManager, tmp_path: Path) -> None:

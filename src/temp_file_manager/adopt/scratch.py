@@ -70,8 +70,8 @@ def clear_left(context: Context, stop: Callable[[], bool]) -> list[SweepReport]:
 def clear(context: Context, path: str, stop: Callable[[], bool]) -> list[SweepReport]:
     """Do so for one directory. What is on record in it goes with the sweeps that its record is for."""
     from temp_file_manager.adopt.once import sweep_once  # noqa: PLC0415 - slow to import, and few use exec
-    from temp_file_manager.adopt.plan import Plan  # noqa: PLC0415 - likewise
-    from temp_file_manager.adopt.survey import Wanted  # noqa: PLC0415 - likewise
+    from temp_file_manager.adopt.plan import Plan  # noqa: PLC0415 - slow to import, and few use exec
+    from temp_file_manager.adopt.survey import Wanted  # noqa: PLC0415 - slow to import, and few use exec
 
     reports = list[SweepReport]()
     with suppress(OSError):  # somebody was faster
