@@ -1,6 +1,7 @@
 """A registry, a wrapper, a job, a command, a cause: each joins from outside by one row of one table."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -114,7 +115,8 @@ def test_a_command_is_a_row_of_commands(say: Say, monkeypatch: pytest.MonkeyPatc
         render.line("hello")
         return 0
 
-    monkeypatch.setattr(cli, "COMMANDS", (*cli.COMMANDS, SimpleNamespace(add_parser=add_parser)))
+    monkeypatch.setitem(sys.modules, "temp_file_manager.cli.commands.greet", SimpleNamespace(add_parser=add_parser))
+    monkeypatch.setattr(cli, "COMMANDS", (*cli.COMMANDS, "greet"))
     assert say("greet") == (0, "hello\n", "")
     assert "greet" in say("completion", "bash").out
 

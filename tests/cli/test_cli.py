@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import temp_file_manager
 from command_line import MODULE, SECONDS, SHIM, Say, environment, files, tfm
 from container import until
 from temp_file_manager import TempFileManager, cli, logs
+from temp_file_manager.cli.commands import version
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM, line
 from temp_file_manager.errors import RegistryError, RegistryFullError
 from temp_file_manager.settings import FIELDS, Settings, variable
@@ -474,7 +476,7 @@ def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.version, "execute", interrupted)
+    monkeypatch.setattr(version, "execute", interrupted)
     assert cli.main(["version"]) == 1
     assert capsys.readouterr().err == "temp-file-manager: interrupted\n"
 
@@ -486,7 +488,7 @@ def test_a_full_disk_is_nobodys_bad_usage(
     def fail(_: object) -> int:
         raise error("the reason")
 
-    monkeypatch.setattr(cli.version, "execute", fail)
+    monkeypatch.setattr(version, "execute", fail)
     assert cli.main(["version"]) == code
     assert capsys.readouterr().err == "temp-file-manager: the reason\n"
 
@@ -529,10 +531,22 @@ def test_one_clock_drives_every_command(
 
 
 def test_every_module_is_a_command() -> None:
-    for command in cli.COMMANDS:
-        assert re.match(r"(The commands? )?``[a-z]+``", command.__doc__)
-        assert callable(command.add_parser)
-    assert set(COMMANDS) == set(cli.parsers()[1])
+    for name in cli.COMMANDS:
+        command = import_module(f"temp_file_manager.cli.commands.{name}")
+        assert re.match(rf"(The command )?``{name.rstrip('_')}``", command.__doc__ or "")
+    modules = {file.stem for file in Path(cli.__file__).parent.glob("commands/*.py")} - {"__init__"}
+    assert sorted(modules) == sorted(cli.COMMANDS)
+
+
+def test_no_command_is_imported_but_the_one_that_is_asked_for() -> None:
+    told = """
+import sys
+from temp_file_manager.cli import main
+main(["version"])
+print([name for name in sys.modules if name.startswith("temp_file_manager.cli.commands.")])
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=SECONDS)
+    assert done.stdout.splitlines()[-1] == "['temp_file_manager.cli.commands.version']"
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"completion", "help", "version"}))

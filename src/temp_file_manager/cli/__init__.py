@@ -1,48 +1,17 @@
 """The command line: ``temp-file-manager COMMAND``.
 
-A command is a module named after it (and a ``_`` where Python has that word) with ``add_parser(commands)``,
-which declares it and its flags, and ``execute(args)``, which does it and returns the exit code: 0 done, 1 something
-failed, 2 bad usage or settings. Listing the module in ``COMMANDS`` is all that makes it one.
+A command is a module in ``commands`` that is named after it (and a ``_`` where Python has that word) with
+``add_parser(commands)``, which declares it and its flags, and ``execute(args)``, which does it and returns the exit
+code: 0 done, 1 something failed, 2 bad usage or settings. Naming the module in ``COMMANDS`` is all that makes it one.
+Only the module of the command that is asked for is imported: all of them took a third of a command's start.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 
-from temp_file_manager.cli import render, top
+from temp_file_manager.cli import render
 from temp_file_manager.cli.arranging import arranged, unknown
-from temp_file_manager.cli.commands import (
-    adopt,
-    apply,
-    cat,
-    check,
-    completion,
-    config,
-    doctor,
-    exec_,
-    export,
-    fleet,
-    forget,
-    health,
-    help_,
-    hold,
-    import_,
-    limits,
-    list_,
-    object_,
-    pin,
-    register,
-    registry,
-    restore,
-    rules,
-    run,
-    scope,
-    session,
-    stats,
-    status,
-    sweep,
-    version,
-    why,
-)
 from temp_file_manager.cli.examples import EXAMPLES, PROGRAM
 from temp_file_manager.cli.options import Parser
 from temp_file_manager.clock import Clock
@@ -57,39 +26,44 @@ from temp_file_manager.errors import (
 )
 
 COMMANDS = (
-    run,
-    register,
-    list_,
-    status,
-    why,
-    sweep,
-    object_,
-    apply,
-    pin,
-    hold,
-    restore,
-    session,
-    scope,
-    exec_,
-    forget,
-    cat,
-    adopt,
-    stats,
-    limits,
-    rules,
-    fleet,
-    top,
-    check,
-    health,
-    doctor,
-    registry,
-    export,
-    import_,
-    config,
-    completion,
-    help_,
-    version,
+    "run",
+    "register",
+    "list_",
+    "status",
+    "why",
+    "sweep",
+    "object_",
+    "apply",
+    "pin",
+    "unpin",
+    "hold",
+    "restore",
+    "session",
+    "scope",
+    "exec_",
+    "forget",
+    "cat",
+    "adopt",
+    "stats",
+    "limits",
+    "rules",
+    "fleet",
+    "top",
+    "check",
+    "health",
+    "doctor",
+    "registry",
+    "export",
+    "import_",
+    "config",
+    "completion",
+    "help_",
+    "version",
 )
+"""The modules of the commands, in the order of the overview."""
+
+ABOUT_ALL = frozenset({"help", "completion"})
+"""The commands that tell of all of them."""
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
@@ -143,8 +117,12 @@ def main(argv: list[str] | None = None, *, default: str = "", base: str = "", cl
     return code
 
 
-def parsers() -> tuple[Parser, Mapping[str, Parser]]:
-    """Return the parser of the whole command line, and by their names those of the commands."""
+def parsers(modules: Iterable[str] = COMMANDS) -> tuple[Parser, Mapping[str, Parser]]:
+    """Return the parser of the command line, and by their names those of the commands.
+
+    Args:
+        modules: Those of the commands that it is to know.
+    """
     program = Parser(
         prog=render.PROGRAM,
         usage="%(prog)s COMMAND [flags]",
@@ -157,17 +135,19 @@ def parsers() -> tuple[Parser, Mapping[str, Parser]]:
     commands = program.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True, prog=program.prog, parser_class=Parser
     )
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for module in modules:
+        import_module(f"{__name__}.commands.{module}").add_parser(commands)
     for name, parser in commands.choices.items():
         parser.examples = EXAMPLES.get(name, ())
     return program, commands.choices
 
 
 def _command(argv: list[str], default: str, *, ends_process: bool, clock: Clock | None, base: str) -> int:
-    program, known = parsers()
+    modules = {module.rstrip("_"): module for module in COMMANDS}
     try:
-        args, others = program.parse_known_args(arranged(argv, known, default))
+        words = arranged(argv, modules, lambda name: parsers([modules[name]])[1][name], default)
+        program, known = parsers(COMMANDS if words[0] in ABOUT_ALL else [modules[words[0]]])
+        args, others = program.parse_known_args(words)
     except SystemExit:  # argparse has printed a help; its errors are UsageError, see Parser
         return DONE
     if others:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.options import Parser, UsageError, meant
@@ -16,7 +16,9 @@ _SHARED = _TAKING_VALUES | {"--json"}
 """The flags that every command has, and that so may come before its name."""
 
 
-def arranged(argv: list[str], commands: Mapping[str, Parser], default: str = "") -> list[str]:
+def arranged(
+    argv: list[str], commands: Collection[str], parser: Callable[[str], Parser], default: str = ""
+) -> list[str]:
     """Return the words with the command first, and the flags that came before it behind it.
 
     Without any word that is ``help``; unless a container or a service seems to have started the program, with settings
@@ -24,13 +26,14 @@ def arranged(argv: list[str], commands: Mapping[str, Parser], default: str = "")
 
     Args:
         argv: As typed.
-        commands: All commands, by name.
+        commands: The names of all commands.
+        parser: Returns a command's parser.
         default: The command that is meant where none is named.
 
     Raises:
         UsageError: there is no such command, or a flag before it is none of those that every command has.
     """
-    at = _of_command(argv, commands)
+    at = _of_command(argv, commands, parser)
     if at is not None and argv[at] in _ALONE:
         return [_ALONE[argv[at]], *(word for word in argv if word == "--json")]
     if at is None:
@@ -43,7 +46,7 @@ def arranged(argv: list[str], commands: Mapping[str, Parser], default: str = "")
     return [argv[at], *argv[:at], *argv[at + 1 :]]
 
 
-def _of_command(argv: list[str], commands: Mapping[str, Parser]) -> int | None:
+def _of_command(argv: list[str], commands: Collection[str], parser: Callable[[str], Parser]) -> int | None:
     """Return where the first word is that is neither a flag nor its value; None: nowhere."""
     at = 0
     while at < len(argv):
@@ -53,7 +56,7 @@ def _of_command(argv: list[str], commands: Mapping[str, Parser]) -> int | None:
         name, _, _ = word.partition("=")
         if name not in _SHARED:
             command = next((later for later in argv[at:] if later in commands), "")
-            if command and name in _flags(commands[command]):
+            if command and name in _flags(parser(command)):
                 raise UsageError(f"{name} belongs behind its command: {render.PROGRAM} {command} {name}")
             raise UsageError(f"there is no flag {name}{meant(name, {*_SHARED, '--version', '--help'})}")
         takes_next = name == word and name in _TAKING_VALUES

@@ -1,17 +1,17 @@
-"""The commands ``pin`` and ``unpin``: files kept from every sweep for a while, or from one to the other."""
+"""The command ``pin``: files kept from every sweep, for a while or until ``unpin``."""
 
 import argparse
 
 from temp_file_manager.cli import options, paths
 from temp_file_manager.cli.targets import NOT_REGISTERED, Answer, Total, distinct, work_through
 from temp_file_manager.manager import TempFileManager
-from temp_file_manager.registering.pin import GONE, pin_all, unpin_all
+from temp_file_manager.registering.pin import GONE, pin_all
 from temp_file_manager.text import count, span
 
 
 def add_parser(commands: options.Commands) -> None:
-    """Declare both commands."""
-    pin = options.add_command(
+    """Declare the command."""
+    parser = options.add_command(
         commands,
         "pin",
         "keep registered files from every sweep, until unpin",
@@ -21,21 +21,9 @@ def add_parser(commands: options.Commands) -> None:
         "them is not registered, or not there any more.",
         json="print the counts as a JSON object",
     )
-    paths.add_paths(pin)
-    pin.add_argument("--ttl", type=options.seconds, metavar="TIME", help="how long, instead of until unpin")
-    options.add_settings(pin)
-    unpin = options.add_command(
-        commands,
-        "unpin",
-        "let sweeps have pinned files again",
-        execute_unpin,
-        words="[-0] PATH...",
-        more="A registered file that is not pinned may be unpinned, too. The exit code is 1 if any of them is not "
-        "registered.",
-        json="print the counts as a JSON object",
-    )
-    paths.add_paths(unpin)
-    options.add_settings(unpin)
+    paths.add_paths(parser)
+    parser.add_argument("--ttl", type=options.seconds, metavar="TIME", help="how long, instead of until unpin")
+    options.add_settings(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -58,22 +46,3 @@ def execute(args: argparse.Namespace) -> int:
         return counts, f"{count(total.done, 'file')} pinned {until}{refused}."
 
     return work_through(args, pin, summary)
-
-
-def execute_unpin(args: argparse.Namespace) -> int:
-    """Unpin files and print how many; return 1 if any of the paths is not registered.
-
-    Raises:
-        TempFileError: a setting, a path or the registry cannot be used.
-    """
-
-    def unpin(manager: TempFileManager, batch: list[str]) -> Answer:
-        asked = distinct(batch)
-        unknown = unpin_all(manager.registry, asked)
-        return Answer(len(asked) - len(unknown), [(path, NOT_REGISTERED) for path in unknown])
-
-    def summary(total: Total) -> tuple[dict[str, object], str]:
-        counts: dict[str, object] = {"unpinned": total.done, "not_registered": total.refused}
-        return counts, f"{count(total.done, 'file')} unpinned."
-
-    return work_through(args, unpin, summary)
