@@ -648,7 +648,7 @@ def test_a_disk_that_hangs_is_left_behind(
     assert manager.register_files(paths[:4]).registered == 0, "as threads may yet write to them"
     release.set()
     for thread in threading.enumerate():
-        if thread.name.startswith("temp-file-"):
+        if thread.name in ("temp-file-removal", "temp-file-overwriting"):
             thread.join(PATIENCE)
             assert not thread.is_alive()
     assert len(os.listdir(place)) == 9
