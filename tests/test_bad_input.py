@@ -136,6 +136,8 @@ def test_an_age_that_is_none(manager: TempFileManager, tmp_path: Path, age: Any,
 def test_a_limit_that_is_none(manager: TempFileManager, limit: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"limit is .*: give a whole number"):
         manager.sweep(limit=limit, force=True)
+    with pytest.raises(InvalidArgumentError, match=r"allow_large is .*: give a whole number"):
+        manager.sweep(allow_large=limit, force=True)
 
 
 @pytest.mark.parametrize("tags", ["single", [1], 5])

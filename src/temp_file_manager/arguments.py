@@ -29,6 +29,17 @@ def seconds(name: str, value: Duration) -> float:
     return given
 
 
+def most(name: str, value: int | None) -> int | None:
+    """Return ``value`` if it can be how many at most; None: as many as there are.
+
+    Raises:
+        InvalidArgumentError: it is negative, or no whole number.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise InvalidArgumentError(f"{name} is {value!r}: give a whole number, 0 or more")
+    return value
+
+
 def labels(tags: Iterable[str]) -> tuple[str, ...]:
     """Return ``tags`` as a tuple of strings.
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from temp_file_manager.adopt.scratch import clear_left
+from temp_file_manager.arguments import most
 from temp_file_manager.context import Context
 from temp_file_manager.durations import Duration
 from temp_file_manager.errors import RecordClaimedError
@@ -34,10 +35,11 @@ def clean_up(context: Context, demand: Demand) -> SweepReport:
     """Do what ``TempFileManager.sweep`` does.
 
     Raises:
-        InvalidArgumentError: ``limit`` or ``budget`` is negative or not a number.
+        InvalidArgumentError: ``limit``, ``budget`` or ``allow_large`` is negative or not a number.
         LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
     """
     force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop = demand
+    most("allow_large", allow_large)
     bounds = Bounds.of(limit, budget, stop)
     asof = context.clock.wall() if trust_clock else context.clock_guard.read().asof
     due = Selection(asof, context.max_age, force)

@@ -288,7 +288,7 @@ class TempFileManager(Looking, Making):
             stop: Asked between chunks; True ends the sweep there.
 
         Raises:
-            ValueError: ``limit`` or ``budget`` is negative or not a number.
+            ValueError: ``limit``, ``budget`` or ``allow_large`` is negative or not a number.
             LargeSweepError: the sweep is held up because of a change of settings; nothing was removed.
         """
         demand = Demand(force, dry_run, limit, budget, protect_open, trust_clock, allow_large, stop)

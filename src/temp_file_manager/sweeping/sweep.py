@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from temp_file_manager import logs
-from temp_file_manager.arguments import seconds
+from temp_file_manager.arguments import most, seconds
 from temp_file_manager.chunks import Other
 from temp_file_manager.clock import Clock
 from temp_file_manager.durations import Duration
-from temp_file_manager.errors import InvalidArgumentError, RegistryError
+from temp_file_manager.errors import RegistryError
 from temp_file_manager.events import Hooks, RecordsSettled, SweepFinished
 from temp_file_manager.records import Outcome, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Page, Settlement
@@ -56,9 +56,7 @@ class Bounds:
         Raises:
             InvalidArgumentError: ``limit`` or ``budget`` is negative or not a number.
         """
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise InvalidArgumentError(f"limit is {limit!r}: give a whole number, 0 or more")
-        return cls(limit, None if budget is None else seconds("budget", budget), stop)
+        return cls(most("limit", limit), None if budget is None else seconds("budget", budget), stop)
 
     def after(self, report: SweepReport) -> "Bounds":
         """Return what they leave to what comes after a sweep; one that was stopped leaves nothing."""
