@@ -1,6 +1,7 @@
 """What every test file shares."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ pytest.register_assert_rewrite("temp_file_manager.testing")
 os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), "no-settings-for-tests")
 os.environ["TEMP_FILE_SYSTEM_CONFIG"] = os.path.join(os.environ["XDG_CONFIG_HOME"], "machine.toml")
 os.environ.pop("TEMP_FILE_CONFIG", None)
+
+# A shell's background, and nohup, start programs that ignore it, and so do those that these start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""

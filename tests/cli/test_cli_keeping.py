@@ -299,13 +299,9 @@ def test_json_has_no_infinity(say: Say, old: str, monkeypatch: pytest.MonkeyPatc
 def held(folder: Path, *words: str, **streams: int) -> Iterator[subprocess.Popen[str]]:
     """Type ``hold`` in a process group of its own, which ends with the block, whatever the command does."""
     variables = environment(TEMP_FILE_BASE_DIR=str(folder / "base"))
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it is ignored
-    try:
-        process = subprocess.Popen(
-            [*MODULE, "hold", *words], env=variables, cwd=folder, text=True, process_group=0, **streams
-        )
-    finally:
-        signal.signal(signal.SIGINT, former)
+    process = subprocess.Popen(
+        [*MODULE, "hold", *words], env=variables, cwd=folder, text=True, process_group=0, **streams
+    )
     try:
         with process:
             try:
