@@ -58,6 +58,16 @@ def test_a_service_file_says_its_own_way(tmp_path: Path, lines: str, added: str 
     assert address.read("///files", {**environ, "PGSERVICE": "files"}).get("sslmode") == added
 
 
+@pytest.mark.parametrize("content", [b"[files]\nhost=\xff\n", b"host=db.example\n"])
+def test_a_service_file_that_cannot_be_read_leaves_it_to_the_systems(tmp_path: Path, content: bytes) -> None:
+    """libpq tells of it."""
+    file = tmp_path / "services"
+    file.write_bytes(content)
+    (tmp_path / "pg_service.conf").write_text("[files]\nhost=db.example\n")
+    environ = {"PGSERVICEFILE": str(file), "PGSYSCONFDIR": str(tmp_path)}
+    assert address.read("//?service=files", environ)["sslmode"] == "verify-full"
+
+
 SECRET = "hunter2hunter2"
 
 
