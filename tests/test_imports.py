@@ -1,9 +1,10 @@
 """The shape of the house: what imports what, what is private, who holds the knife, and how large anything may get."""
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms} 
 KNIVES = {"unlink", "rmdir", "removedirs", "chmod", "fchmod", "lchmod", "truncate", "ftruncate", "rmtree", "pwrite"}
 
 
+def found(files: Iterable[Path], look: Callable[[Path], Iterable[str]]) -> dict[str, set[str]]:
+    """Return what is found in files, by their paths; those in which nothing is are left out."""
+    return {str(file.relative_to(ROOT)): things for file in files if (things := set(look(file)))}
+
+
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def room(file: Path) -> str:
     parts = file.relative_to(PACKAGE).with_suffix("").parts
     return parts[0]
@@ -44,7 +55,7 @@ def room(file: Path) -> str:
 
 def imports(file: Path) -> Iterator[str]:
     """Yield the rooms a module imports at run time."""
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     typing_only = {
         inner
         for node in ast.walk(tree)
@@ -64,25 +75,25 @@ def imports(file: Path) -> Iterator[str]:
                 yield node.module.split(".")[1]
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_go_downwards(file: Path) -> None:
-    here = FLOOR[room(file)]
-    assert {name for name in imports(file) if FLOOR[name] > here} == set()
+def test_imports_go_downwards() -> None:
+    def upwards(file: Path) -> Iterator[str]:
+        yield from (name for name in imports(file) if FLOOR[name] > FLOOR[room(file)])
+
+    assert found(PACKAGE.rglob("*.py"), upwards) == {}
 
 
 OF_STORAGE = {"own_files", "kernel.mounts", "kernel.space", "kernel.access_lists", "base_rules", "ancestors"}
 """What judges a registry's own file."""
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE / "registry").rglob("*.py")), ids=lambda file: file.name)
-def test_a_registry_looks_at_no_users_file(file: Path) -> None:
-    assert {name for name in of_storage(file.read_text()) if name not in OF_STORAGE} == set()
+def test_a_registry_looks_at_no_users_file() -> None:
+    assert found((PACKAGE / "registry").rglob("*.py"), lambda file: {*of_storage(parsed(file))} - OF_STORAGE) == {}
 
 
-def of_storage(source: str) -> Iterator[str]:
-    """Yield the modules of storage that a source imports, by the names they have there."""
+def of_storage(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules of storage that a module imports, by the names they have there."""
     room = "temp_file_manager.storage"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.removeprefix(room + ".") for alias in node.names if alias.name.startswith(room))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(room):
@@ -96,9 +107,9 @@ def of_storage(source: str) -> Iterator[str]:
 def test_imports_of_storage_are_found() -> None:
     """Or the test above looks for the wrong thing."""
     example = "from temp_file_manager.storage import local\nfrom temp_file_manager.storage.kernel import space"
-    assert list(of_storage(example)) == ["local", "kernel.space"]
-    found = set(of_storage((PACKAGE / "registry" / "sqlite" / "database.py").read_text()))
-    assert found == {"base_rules", "kernel.mounts", "own_files"}
+    assert list(of_storage(ast.parse(example))) == ["local", "kernel.space"]
+    of_database = set(of_storage(parsed(PACKAGE / "registry" / "sqlite" / "database.py")))
+    assert of_database == {"base_rules", "kernel.mounts", "own_files"}
 
 
 OF_OTHERS = {"_replace", "_asdict", "_make", "_fields", "_exit"}
@@ -107,10 +118,9 @@ OF_ARGPARSE = {"parser._actions", "argparse._AppendAction"}
 """The grammar of a parser, which argparse shows in no other way: read in one place, for completion."""
 
 
-@pytest.mark.parametrize("file", FILES + TEST_FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_what_is_private_is_read_by_its_owner_alone(file: Path) -> None:
-    allowed = OF_ARGPARSE if file == PACKAGE / "cli" / "completion" / "grammar.py" else set()
-    assert set(private_reads(ast.parse(file.read_text()))) == allowed
+def test_what_is_private_is_read_by_its_owner_alone() -> None:
+    reads = found(FILES + TEST_FILES, lambda file: private_reads(parsed(file)))
+    assert reads == {"src/temp_file_manager/cli/completion/grammar.py": OF_ARGPARSE}
 
 
 def private_reads(node: ast.AST, own: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -122,12 +132,16 @@ def private_reads(node: ast.AST, own: frozenset[str] = frozenset()) -> Iterator[
         yield ast.unparse(node)
     elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("temp_file_manager"):
         yield from (alias.name for alias in node.names if is_private(alias.name))
-    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("getattr", "setattr")):
+    elif isinstance(node, ast.Call) and called(node.func).endswith(("getattr", "setattr")):
         named = node.args[1] if len(node.args) > 1 else None
         if isinstance(named, ast.Constant) and is_private(str(named.value)) and not is_self(node.args[0]):
             yield f"{ast.unparse(node.args[0])}.{named.value}"
     for child in ast.iter_child_nodes(node):
         yield from private_reads(child, own)
+
+
+def called(function: ast.expr) -> str:
+    return str(getattr(function, "attr", getattr(function, "id", "")))
 
 
 def is_self(node: ast.expr) -> bool:
@@ -151,23 +165,26 @@ class Box:
     assert list(private_reads(ast.parse(example))) == ["_helper", "other._lid", "other._lid"]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_a_module_says_what_it_is(file: Path) -> None:
+def test_a_module_says_what_it_is() -> None:
     """By a noun, with a full stop: "Reports: …", not "What …"."""
-    first = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n")[0]
-    assert first.endswith(".")
-    assert first.split()[0] not in {"What", "Which", "Who", "Whose", "Whether", "How", "Where", "When", "Why"}
+    asking = ("What", "Which", "Who", "Whose", "Whether", "How", "Where", "When", "Why")
+
+    def unsaid(file: Path) -> Iterator[str]:
+        first, _, _ = (ast.get_docstring(parsed(file)) or "").partition("\n")
+        if not first.endswith(".") or first.split()[0] in asking:
+            yield first
+
+    assert found(FILES, unsaid) == {}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_only_storage_removes(file: Path) -> None:
-    if not file.is_relative_to(PACKAGE / "storage"):
-        assert set(knives(file.read_text())) == set()
+def test_only_storage_removes() -> None:
+    others = [file for file in FILES if not file.is_relative_to(PACKAGE / "storage")]
+    assert found(others, lambda file: knives(parsed(file))) == {}
 
 
-def knives(source: str) -> Iterator[str]:
+def knives(tree: ast.Module) -> Iterator[str]:
     """Yield what removes or changes files, called or only named, whatever it is an attribute of."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             # "remove" is also a method of lists, and the storage's own.
             of_os = isinstance(node.value, ast.Name) and node.value.id == "os"
@@ -179,19 +196,20 @@ def knives(source: str) -> Iterator[str]:
 
 def test_knives_are_found() -> None:
     """Or the test above looks for the wrong thing."""
-    assert "remove" in set(knives((PACKAGE / "storage" / "local.py").read_text()))
+    assert "remove" in set(knives(parsed(PACKAGE / "storage" / "local.py")))
     example = "from os import remove, stat\nPath(x).unlink()\ncut = shutil.rmtree\nself.remove(1)"
-    assert set(knives(example)) == {"remove", "unlink", "rmtree"}
+    assert set(knives(ast.parse(example))) == {"remove", "unlink", "rmtree"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_nothing_grows_too_long(file: Path) -> None:
-    text = file.read_text()
-    assert len(text.splitlines()) <= 350
-    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
-    # The body alone: a docstring that explains units and errors is no complexity.
-    long = {f.name for f in functions if (f.end_lineno or 0) - body_start(f) >= 40}
-    assert long == set()
+def test_nothing_grows_too_long() -> None:
+    def long(file: Path) -> Iterator[str]:
+        if len(file.read_text().splitlines()) > 350:
+            yield file.name
+        functions = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.FunctionDef)]
+        # The body alone: a docstring that explains units and errors is no complexity.
+        yield from (f.name for f in functions if (f.end_lineno or 0) - body_start(f) >= 40)
+
+    assert found(FILES, long) == {}
 
 
 def body_start(function: ast.FunctionDef) -> int:
