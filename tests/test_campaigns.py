@@ -28,7 +28,7 @@ OPERATIONS = 3000
 """Of the storm. ``python -m benchmarks.campaigns storm`` does 100,000."""
 HOSTS = 1500
 """Operations of the chaos on PostgreSQL. ``python -m benchmarks.campaigns chaos`` does 100,000."""
-TRIES = 60
+TRIES = 30
 """Of the faults at system calls. ``python -m benchmarks.campaigns faults`` makes them all, some thousands."""
 
 

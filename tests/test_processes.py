@@ -20,7 +20,7 @@ from temp_file_manager.inspection.check import check
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing.threads import Work
 
-ROUNDS = 200
+ROUNDS = 80
 
 
 def start(work: Callable[[int], None]) -> tuple[int, int]:
@@ -125,7 +125,7 @@ import sys
 from temp_file_manager import TempFileManager
 base, name = sys.argv[1:]
 manager = TempFileManager(base, registry="sqlite:")
-for number in range(1500):
+for number in range(600):
     path = f"{base}/{name}-{number}"
     open(path, "w").close()
     manager.register_file(path, ttl=0)
@@ -178,9 +178,9 @@ def test_six_processes_register_beside_two_that_sweep(tmp_path: Path) -> None:
     (tmp_path / "stop").touch()
     reports = [json.loads(ended(process)) for process in sweeping]
     removed = Counter(path for _, settled in reports for path, _, status in settled if status == "removed")
-    assert set(removed) == {f"{base}/{name}-{number}" for name in range(6) for number in range(1500)}
+    assert set(removed) == {f"{base}/{name}-{number}" for name in range(6) for number in range(600)}
     assert set(removed.values()) == {1}
-    assert sum(retired for retired, _ in reports) == 9000
+    assert sum(retired for retired, _ in reports) == 3600
     assert min(retired for retired, _ in reports) > 0, "both take part"
     with_ours = TempFileManager(base, registry="sqlite:")
     assert (len(with_ours.files), check(with_ours.context)) == (0, ())
