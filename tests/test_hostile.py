@@ -103,9 +103,7 @@ def swapped(root: Path, kind: str) -> Swapped:
 
 
 @pytest.mark.parametrize("registry", ["sqlite:"])  # in memory a path is all that is known: docs/threat-model.md
-def test_cleanups_against_who_swaps_directories_touch_no_victim(
-    tmp_path: Path, registry: str
-) -> None:
+def test_cleanups_against_who_swaps_directories_touch_no_victim(tmp_path: Path, registry: str) -> None:
     settings = Settings(cleanup_batch_size=10)  # each batch opens the directory anew
     manager = TempFileManager(tmp_path / "base", registry=registry, settings=settings)
     scenes = [swapped(tmp_path / kind, kind) for kind in ("a directory", "a link", "the directory above")]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from access_lists import A_USER, a_list
 from sqlite_files import ALL, new, registry_at
 from temp_file_manager import TempFileManager
 from temp_file_manager.errors import RegistryError
@@ -86,6 +87,14 @@ class TestFiles:
         path.touch()
         path.chmod(0o666)
         refused(place, f"all users may write to .*r.db{ending}: .*chmod o-w")
+
+    def test_one_that_an_access_list_opens_to_another_user(self, place: Path) -> None:
+        """Whoever looks at its mode alone takes the list's mask for the rights of its own group."""
+        try:
+            os.setxattr(place / "r.db", "system.posix_acl_access", a_list((A_USER, 6, 4242), owner=6, mask=6))
+        except OSError as error:
+            pytest.skip(f"no access lists here: {error.strerror}")
+        refused(place, "user 4242 may write to .*r.db: .*chmod g-w")
 
     @pytest.mark.parametrize("ending", [*SIDE_FILES, "-claimers"])
     def test_a_link_in_the_place_of_a_side_file(self, place: Path, tmp_path: Path, ending: str) -> None:

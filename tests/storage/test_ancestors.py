@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from access_lists import A_GROUP, A_USER, a_list
 from mounts import mounted
 from temp_file_manager.errors import BaseDirectoryError
 from temp_file_manager.storage import ancestors
@@ -21,20 +22,6 @@ from temp_file_manager.testing.processes import in_child
 ME, OTHER, GROUP, SHARED = 1000, 1001, 1000, 2000
 ROOT_IS_RUNNING = os.geteuid() == 0
 US = Us(ME, GROUP, frozenset({GROUP, SHARED}), frozenset({0, ME}))
-
-_OWNER, _USER, _OWNING_GROUP, _GROUP, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
-_NOBODY = 0xFFFFFFFF
-
-
-def as_the_kernel_tells(*entries: tuple[int, int, int]) -> bytes:
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-
-
-def a_list(named: tuple[int, int, int], *, owning: int = 0, mask: int = 7) -> bytes:
-    ordered = sorted([
-        (_OWNER, 7, _NOBODY), (_OWNING_GROUP, owning, _NOBODY), (_MASK, mask, _NOBODY), (_OTHERS, 0, _NOBODY), named,
-    ])  # fmt: skip
-    return as_the_kernel_tells(*ordered)
 
 
 @pytest.fixture
@@ -104,11 +91,11 @@ def test_the_group_s_bits_are_a_mask_where_there_is_an_access_list(listed: Acces
 
 
 def test_an_access_list_is_read_as_the_kernel_tells_it() -> None:
-    assert parsed(a_list((_USER, 7, OTHER))) == AccessList(frozenset({OTHER}), frozenset(), owning_group=False)
-    assert parsed(a_list((_GROUP, 2, 9), owning=6)) == AccessList(frozenset(), frozenset({9}), owning_group=True)
-    assert parsed(a_list((_USER, 7, OTHER), mask=5)) == AccessList(frozenset(), frozenset(), owning_group=False)
-    assert parsed(a_list((_USER, 5, OTHER))) == AccessList(frozenset(), frozenset(), owning_group=False)
-    for strange in (b"", b"\2\0", struct.pack("<I", 3), a_list((_USER, 7, OTHER))[:-1]):
+    assert parsed(a_list((A_USER, 7, OTHER))) == AccessList(frozenset({OTHER}), frozenset(), owning_group=False)
+    assert parsed(a_list((A_GROUP, 2, 9), owning=6)) == AccessList(frozenset(), frozenset({9}), owning_group=True)
+    assert parsed(a_list((A_USER, 7, OTHER), mask=5)) == AccessList(frozenset(), frozenset(), owning_group=False)
+    assert parsed(a_list((A_USER, 5, OTHER))) == AccessList(frozenset(), frozenset(), owning_group=False)
+    for strange in (b"", b"\2\0", struct.pack("<I", 3), a_list((A_USER, 7, OTHER))[:-1]):
         with pytest.raises(OSError, match="cannot be understood"):
             parsed(strange)
 
@@ -186,7 +173,7 @@ def test_a_link_that_leads_back_to_itself(place: Path) -> None:
 def test_a_base_opened_to_another_user_by_an_access_list(place: Path) -> None:
     base = made(place / "base", 0o700)
     try:
-        os.setxattr(base, "system.posix_acl_access", a_list((_USER, 7, 4242)))
+        os.setxattr(base, "system.posix_acl_access", a_list((A_USER, 7, 4242)))
     except OSError as error:
         pytest.skip(f"no access lists here: {error.strerror}")
     assert base.stat().st_mode & 0o770 == 0o770  # to who looks at the mode alone it is our group's

@@ -224,6 +224,18 @@ class TestSources:
         assert (set(threading.enumerate()) - threads, descriptors()) == (set(), before)
 
 
+def test_nothing_is_left_of_a_source_that_cannot_be_had(ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = descriptors()
+    monkeypatch.setattr(os, "eventfd", fails)
+    with pytest.raises(OSError, match="Too many open files") as caught:
+        InotifySource(ears.hints)
+    assert descriptors() == before
+    del caught
+
+
 # -- hints
 
 

@@ -59,6 +59,22 @@ def test_a_disk_is_full_without_bytes_or_without_files_to_come(room: Room, full:
 
 
 @pytest.mark.parametrize(
+    ("room", "little"),
+    [
+        (Room(1 << 40, 0.5, 1 << 20, 0.5), False),
+        (Room(1 << 40, 0.5, 100, 0.001), True),
+        (Room(1 << 40, 0.5, 100, 0.5), False),
+        (Room(1 << 20, 0.001, 1 << 20, 0.5), True),
+        (Room(1 << 40, 0.001, None), False),
+        (Room(1 << 20, 0.5, None), False),
+        (Room(0, 0.0, None), True),
+    ],
+)
+def test_little_is_little_of_a_part_too_be_it_bytes_or_files_to_come(room: Room, little: bool) -> None:
+    assert room.is_little == little
+
+
+@pytest.mark.parametrize(
     ("inode", "stored"), [(1, 1), ((1 << 63) - 1, (1 << 63) - 1), (1 << 63, -(1 << 63)), ((1 << 64) - 1, -1)]
 )
 def test_inode_numbers_fit_what_sql_can_hold(inode: int, stored: int) -> None:

@@ -279,6 +279,15 @@ def test_what_nothing_can_tell_is_kept_or_goes_at_an_age(
         assert [o.status for o in removed(storage, [record])] == [expected]
 
 
+def test_a_lease_tells_nothing_of_other_machines(file: Path, manager: TempFileManager, clock: FakeClock) -> None:
+    record = manager.status(file).record
+    assert record is not None
+    clock.advance(50)
+    for age, told in ((51, [(Status.KEPT, Cause.USE_UNKNOWN)]), (49, [(Status.REMOVED, Cause.NONE)])):
+        storage = LocalStorage(lambda age=age: InUse(age, clock.wall, shared=True))  # type: ignore[misc]  # as above
+        assert [(o.status, o.cause) for o in removed(storage, [record])] == told
+
+
 def test_a_mapping_alone_is_seen_on_overlay(
     file: Path, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mounts import mounted
+from temp_file_manager.storage.kernel.statx import Listed, ListedLook, listed_looker
 from temp_file_manager.storage.prune import prune
 from temp_file_manager.storage.tree import Skip, Tree
 from trees import make, snapshot
@@ -28,6 +29,36 @@ def test_a_walk_does_not_hold_what_it_has_passed(tree: Path) -> None:
             path.unlink()
         assert len(list(entries)) < 100, "what was not looked at yet is gone, and is not told of"
         entries.close()
+
+
+def test_a_walk_that_is_ended_halfway_holds_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tree, "sub/inner/file")
+    real, before = os.open, os.listdir("/proc/self/fd")
+    inner = list[int]()
+
+    def opening(path: str, flags: int, **where: int) -> int:
+        opened = real(path, flags, **where)
+        inner.extend([opened] if path == "inner" else [])
+        return opened
+
+    def looker() -> ListedLook:
+        look = listed_looker()
+
+        def looking(directory: int, name: bytes) -> Listed:
+            if directory in inner:
+                raise KeyboardInterrupt
+            return look(directory, name)
+
+        return looking
+
+    monkeypatch.setattr("temp_file_manager.storage.tree.listed_looker", looker)
+    monkeypatch.setattr("temp_file_manager.storage.tree.os.open", opening)
+    with Tree(str(tree), lambda _: None, lambda *_: None) as walked:
+        with pytest.raises(KeyboardInterrupt):
+            list(walked.entries())
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(inner[0])
+    assert os.listdir("/proc/self/fd") == before
 
 
 @pytest.mark.parametrize("kind", ["link", "nothing", "file"])
