@@ -136,6 +136,14 @@ def faked(monkeypatch: pytest.MonkeyPatch, **lacks: Any) -> None:
     monkeypatch.setattr(doctor, "hides_processes", lambda: False)
 
 
+@pytest.mark.parametrize(("magic", "is_overlay"), [(mounts.OVERLAY, True), (0xEF53, False), (0x9123683E, False)])
+def test_overlay_is_told_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: int, is_overlay: bool
+) -> None:
+    monkeypatch.setattr(mounts, "magic", lambda _: magic)
+    assert probe.probe(str(tmp_path)).overlay == is_overlay
+
+
 ALL = processes.FileUsers((), 10, 0, True)
 
 

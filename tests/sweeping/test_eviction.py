@@ -480,6 +480,23 @@ def test_what_makes_no_room_does_not_cost_all_files(
     assert len(either.left()) == 16
 
 
+def test_room_that_comes_back_is_made_to_the_end(
+    either: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little is lacking in the end, beside what has gone by then."""
+    manager = either.manager(limit(Measure.FREE, 112 * BLOCK), cleanup_batch_size=2)
+    either.add(manager, *abc(20))
+
+    def found(_: object) -> SimpleNamespace:
+        free = 120 - len(either.left())
+        return SimpleNamespace(f_bavail=free, f_blocks=1000, f_frsize=BLOCK, f_files=0, f_favail=0)
+
+    monkeypatch.setattr(os, "statvfs", found)
+    Scheduled(manager)()
+    assert either.left() == abc(20)[12:]
+    assert told(caplog, "not met") == []
+
+
 @pytest.mark.parametrize(
     ("one", "problem"),
     [
