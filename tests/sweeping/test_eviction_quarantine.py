@@ -57,6 +57,19 @@ def test_a_sweep_and_its_dry_run_take_as_much(place: Place, clock: FakeClock) ->
     assert (len(away(manager)), place.left()) == (1, ["c", "d"])
 
 
+@pytest.mark.parametrize("marks", [(3, 1), (2, 2), (1, 3), (0, 4)])
+def test_what_a_dry_run_quarantines_goes_for_a_limit_once(place: Place, marks: tuple[int, int]) -> None:
+    """Also what is due by a rule alone, as it is none of the newest."""
+    mark, evicted = marks
+    manager = place.manager(limit(Measure.FILES, mark), rules=(Rule("newest", keep_last=1, quarantine=1e6),))
+    place.add(manager, *"abcd")
+    foretold, done = manager.sweep(dry_run=True), manager.sweep()
+    for report in (foretold, done):
+        assert (report.quarantined, report.evicted) == (3, evicted)
+    told, was = ({(one.record.origin or one.record.path, one.status) for one in it.outcomes} for it in (foretold, done))
+    assert told == was
+
+
 def test_where_others_fill_the_disk_it_goes_all_the_same(place: Place, clock: FakeClock) -> None:
     free = os.statvfs(place.folder).f_bavail * os.statvfs(place.folder).f_frsize
     manager = place.manager(limit(Measure.FREE, 4 * free, 4 * free), rules=RULES, max_age=AGE)
