@@ -21,6 +21,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.testing.threads import Work
 
 ROUNDS = 80
+"""Of those that are killed. ``python -m benchmarks.campaigns kill`` makes more."""
 
 
 def start(work: Callable[[int], None]) -> tuple[int, int]:
