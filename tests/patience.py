@@ -1,7 +1,10 @@
 """How long the tests wait for what hangs."""
 
-PATIENCE = 240.0
-"""Seconds for one thing to come, far more than any needs: a busy machine is no reason to fail."""
+import os
+
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "240"))
+"""Seconds for one thing to come, far more than any needs: a busy machine is no reason to fail. Who makes faults on
+purpose (``make mutate``), for which many a test waits in vain, has less."""
 
 WHOLE = 3 * PATIENCE
 """Seconds for a program that waits for several things itself.

@@ -29,6 +29,8 @@ _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-pr
 
 
 _OUT_OF_TIME = 128 + signal.SIGXCPU
+PATIENCE = 45
+"""Seconds that a test waits for what a fault may keep from coming: instead of the suite's 240."""
 STALLED = 5
 """Times as long as the tests may compute, that they may take in all: what else runs slows them."""
 _OPTIONS = ("-x", "-q", "--no-header", "--tb=line", "-n", "0")
@@ -70,6 +72,7 @@ def tested(place: str, tests: Iterable[str], seconds: float, *options: str) -> R
     with open(f"{place}/arguments", "w", encoding="utf-8") as file:
         file.write("\n".join(tests))
     ours = {"PYTHONPATH": "/mnt/src:/mnt:/mnt/tests", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TMPDIR": "/tmp"}
+    ours["TEST_PATIENCE"] = str(PATIENCE)
     pytest = ("/mnt/.venv/bin/python", "-m", "pytest", *_OPTIONS, *options, "@/mnt/arguments")
     began = time.monotonic()
     with subprocess.Popen(
