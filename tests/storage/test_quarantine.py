@@ -19,7 +19,10 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Kind, Status
 from temp_file_manager.registry.sqlite.registry import SqliteRegistry
 from temp_file_manager.rules.rule import Rule
-from temp_file_manager.storage.kernel import renames
+from temp_file_manager.storage.contract import NotThatFile
+from temp_file_manager.storage.kernel import mounts, renames
+from temp_file_manager.storage.kernel.statx import HERE, looker
+from temp_file_manager.storage.quarantine import refuse_unmovable
 from temp_file_manager.storage.restoring import lies_within
 from temp_file_manager.testing import FakeClock
 
@@ -416,3 +419,18 @@ def test_what_lies_within_is_told_whatever_names_lead_there(tmp_path: Path) -> N
             assert lies_within(directory, str(tmp_path / above)) == within, (there, above)
         finally:
             os.close(directory)
+
+
+@pytest.mark.parametrize(("born", "lasts", "may"), [(1, True, True), (0, True, False), (1, False, False)])
+def test_what_nothing_could_tell_again_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, born: int, lasts: bool, may: bool
+) -> None:
+    """A rename moves the time of change; what is left is the number, where that lasts, and the birth."""
+    monkeypatch.setattr(mounts, "numbers_last", lambda _: lasts)
+    seen = looker()(HERE, os.fsencode(tmp_path))._replace(born=born)
+    if may:
+        refuse_unmovable(0, seen)
+        return
+    with pytest.raises(NotThatFile) as caught:
+        refuse_unmovable(0, seen)
+    assert (caught.value.other.status, caught.value.other.cause) == (Status.KEPT, Cause.IDENTITY_UNKNOWN)

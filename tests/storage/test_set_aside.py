@@ -325,6 +325,15 @@ def hit(manager: TempFileManager, directory: Path, sweep: Callable[[], object]) 
     return hits
 
 
+def test_a_folder_to_be_made_behind_a_link_is_where_that_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    here = os.open(tmp_path, os.O_RDONLY)
+    set_aside.foretell(str(tmp_path / "link" / "folder"), here)
+    os.close(here)
+    assert list((tmp_path / "real").iterdir()) == []
+
+
 def test_against_who_swaps_two_names_of_one_directory(manager: TempFileManager, tmp_path: Path) -> None:
     directory = tmp_path / "swapped"
     directory.mkdir()

@@ -101,7 +101,6 @@ class Owners:
         """Tell the server that this process lives. While it is out of reach, say so once."""
         scope = self._scope
         try:
-            scope.enter()
             ((unseen,),) = scope.change_beside("renew_owner", process=scope.process, within=list(self.within))
         except Exception as error:  # whatever it is: what is held here depends on the next time
             if not self._silent:
