@@ -140,6 +140,21 @@ def test_files_are_looked_at_when_they_are_spooled(registry: SpooledRegistry, ta
     assert set(times(target)) == {"/b"}
 
 
+def test_closed_it_has_nothing_open(tmp_path: Path) -> None:
+    registry = spooled(registry_in(tmp_path), tmp_path)
+    registry.add(named("/a"), NOW)
+    assert opened_in(tmp_path) >= {"registry.db", "spool.db"}
+    registry.close()
+    assert opened_in(tmp_path) == set()
+
+
+def opened_in(place: Path) -> set[str]:
+    """Return what this process has open in a folder."""
+    links = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    paths = [link.readlink() for link in links if link.is_symlink()]
+    return {path.name for path in paths if path.parent == place}
+
+
 def test_a_full_spool_refuses_and_keeps_what_it_has(target: SwitchedRegistry, tmp_path: Path) -> None:
     registry = spooled(target, tmp_path, most=3)
     target.down = True

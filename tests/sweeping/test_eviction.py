@@ -480,6 +480,18 @@ def test_what_makes_no_room_does_not_cost_all_files(
     assert len(either.left()) == 16
 
 
+def test_what_is_too_young_is_tried_again_when_it_is_old_enough(either: Place, clock: FakeClock) -> None:
+    """If that will do, to the last file; else as rarely as what fails."""
+    manager = either.manager(limit(FILES, 0, spare=20.0))
+    either.add(manager, "a", "b")
+    run = Scheduled(manager)
+    run()
+    assert either.left() == ["a", "b"]
+    clock.advance(21)
+    run()
+    assert either.left() == []
+
+
 def test_room_that_comes_back_is_made_to_the_end(
     either: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
