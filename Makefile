@@ -10,7 +10,7 @@ run: $(VENV)/.package
 
 # The program is started a thousand times: compiled each time, it takes twice as long.
 test: $(VENV)/.dev
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -37,6 +37,11 @@ LONGEST = ("deploy_image", "benchmarks", "campaigns", "lockstep", "site", "count
 """What takes longest, and so begins first: else one process is at it still when the others have nothing left to do."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: a third of its time each waits for programs that it has started."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the ``LONGEST``."""
     first = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
