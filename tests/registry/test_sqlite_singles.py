@@ -204,3 +204,12 @@ def test_a_file_under_two_names_of_its_directory_waits_for_the_later(fresh: Sqli
     fresh.add([("/t/a", NOW + 500, None, (), one, None), ("/t/c", None, None, (), others[1], None)], NOW)
     claim = fresh.claim(Selection(NOW + 200, 100), now=0, lease=60, limit=9)
     assert sorted(claim.records.paths()) == ["/s/b", "/t/c"]
+
+
+def test_tags_that_nothing_has_any_more_are_kept_nowhere(tmp_path: Path) -> None:
+    """Whoever registers a path over and over, each time with another tag, fills nothing."""
+    with closing(registry_at(tmp_path / "r.db", tmp_path)) as registry:
+        for number in range(5):
+            registry.add([("/s/a", None, 1, (f"run {number}",), None, None)], NOW)
+        with closing(sqlite3.connect(tmp_path / "r.db")) as connection:
+            assert connection.execute("SELECT tags, records FROM tagged").fetchall() == [('["run 4"]', 1)]
