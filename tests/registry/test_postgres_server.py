@@ -1,6 +1,7 @@
 """Connections to a real PostgreSQL server: lost, stopped, forked and interrupted ones."""
 
 import gc
+import math
 import os
 import signal
 import socket
@@ -162,6 +163,26 @@ class TestSilence:
             other.execute("LOCK TABLE tfm.scopes")
             with pytest.raises(RegistryUnavailableError, match=rf"pg_terminate_backend\({other.info.backend_pid}\)"):
                 server.writer.execute("SELECT id FROM tfm.scopes")
+
+    @pytest.mark.usefixtures("hasty")
+    def test_a_lock_that_somebody_gives_up_soon_is_waited_for(
+        self, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By then the server was asked twice what it waits for."""
+        monkeypatch.setattr(links, "PATIENCE", math.inf)
+        with closing(psycopg.connect(database)) as other:
+            other.execute("LOCK TABLE tfm.scopes")
+            made, real = [], Link.connect
+
+            def connect(*words: Any, **how: Any) -> Link:
+                made.append(real(*words, **how))
+                if len(made) == 3:
+                    other.commit()
+                return made[-1]
+
+            monkeypatch.setattr(Link, "connect", connect)
+            assert server.writer.execute("SELECT count(*) FROM tfm.scopes") == [(0,)]
+        assert len(made) >= 3
 
     def test_a_transaction_that_stops_in_the_middle_is_ended_by_the_server(self, server: Server) -> None:
         show = "SHOW idle_in_transaction_session_timeout"
