@@ -267,6 +267,14 @@ def test_what_was_registered_in_any_order_is_taken_in_that_of_time(order: Callab
     assert found == [float(number) for number in range(201)]
 
 
+def test_one_that_the_clock_put_before_another_waits_for_none() -> None:
+    registry = MemoryRegistry()
+    for number, now in enumerate((1.0, 9.0, 5.0)):
+        registry.add([(f"/{number}", None, 1, (), None, None)], now)
+    claimed = registry.claim(Selection(16.0, 10.0), now=0.0, lease=60.0, limit=9)
+    assert claimed.records.paths() == ["/0", "/2"]
+
+
 def test_a_record_in_memory_is_what_was_registered() -> None:
     """Excludes code that says of a fresh record what no registration said: a failure, an end, a claim's number."""
     registry = MemoryRegistry()

@@ -166,6 +166,27 @@ def test_somebody_opens_a_file_in_it_just_before_it_is_moved(
     os.close(opened[0])
 
 
+def test_a_process_begins_to_work_in_it_just_before_it_is_moved(
+    manager: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, working = filled(manager), list[subprocess.Popen[str]]()
+
+    def begin() -> None:
+        command = [sys.executable, "-c", "print(flush=True); input()"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        working.append(subprocess.Popen(command, cwd=made / "deep", text=True, **pipes))
+        assert working[0].stdout is not None
+        working[0].stdout.readline()
+
+    before_move(monkeypatch, begin)
+    clock.advance(2 * AGE)
+    outcome = manager.sweep(protect_open=True).outcomes[0]
+    working[0].communicate("\n")
+    assert (outcome.status, outcome.cause) == (Status.KEPT, Cause.IN_USE)
+    assert contents(made) == WHOLE
+    assert going(manager) == []
+
+
 def test_somebody_pins_something_in_it_just_before_it_is_moved(
     manager: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
