@@ -102,3 +102,32 @@ def test_a_directory_that_is_walked_through(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         Tree(str(tmp_path), lambda _: None, lambda _, __: None)
     assert leading_to(tmp_path) == 0
+
+
+def open_now() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def test_the_folder_that_units_are_moved_to(tmp_path: Path) -> None:
+    with closing(TempFileManager(tmp_path / "base", registry="sqlite:")) as manager:
+        counts = []
+        for number in range(3):
+            (job := tmp_path / f"base/job {number}").mkdir()
+            (job / "file").touch()
+            manager.register_directory(job)
+            assert manager.sweep(force=True).removed == 1
+            counts.append(open_now())
+    assert counts[1] == counts[2]
+
+
+def test_a_directory_of_a_batch_that_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(base_dir=str(tmp_path / "base"), paranoid=True)
+    with closing(TempFileManager.from_settings(settings, registry="sqlite:")) as manager:
+        counts = []
+        monkeypatch.setattr("fcntl.flock", failing)
+        for number in range(3):
+            (tmp_path / str(number)).touch()
+            manager.register_file(tmp_path / str(number))
+            assert manager.sweep(force=True).removed == 0
+            counts.append(open_now())
+    assert counts[1] == counts[2]
