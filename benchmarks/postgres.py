@@ -56,7 +56,7 @@ def _used_by(process: int) -> float:
     try:
         with open(f"/proc/{process}/schedstat") as file:
             return int(file.read().split()[0]) / 1e9
-    except FileNotFoundError:  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
         return 0.0
 
 
