@@ -69,7 +69,7 @@ class _Awaited(Generic[P, T]):
 
     def __get__(self, facade: "TempFileManager | None", owner: type) -> Callable[P, Coroutine[Any, Any, T]]:
         if facade is None:  # asked of the class: who looks for documentation finds the method's
-            return self._call  # type: ignore[return-value]
+            return self._call  # type: ignore[return-value]  # it takes the manager first, and is not awaited
         call = self._call.__get__(facade.manager)
         undo = None if self._undo is None else functools.partial(self._undo, facade.manager)
 

@@ -93,7 +93,7 @@ def _can_be_live() -> bool:
 
 
 def _log(settings: Settings, *, asked: bool, live: bool) -> Settings:
-    """Return the settings with the level to log at: as in ``opening.open_manager``, and nothing across a picture."""
+    """Return the settings with the level to log at: as in ``open_manager``, and nothing across a picture."""
     if live and not settings.log_file:
         return replace(settings, log_level="CRITICAL")  # at which nothing is logged
     return settings if asked else replace(settings, log_level="WARNING")
