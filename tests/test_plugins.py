@@ -25,6 +25,7 @@ from temp_file_manager.records import Outcome, TempFile
 from temp_file_manager.registry import MemoryRegistry
 from temp_file_manager.registry.schemes import SCHEMES, Address, Scheme
 from temp_file_manager.storage.contract import Removal, Storage
+from temp_file_manager.sweeping.limits import Protection
 from temp_file_manager.testing import FakeClock, OrderContract
 
 bare, folder, say = command_line.bare, command_line.folder, command_line.say
@@ -407,6 +408,9 @@ def test_a_limit_takes_what_has_the_smallest_key(
     assert places(manager.context, record)[0].place == 3
     assert manager.sweep().evicted == 5
     assert place.left() == ["a", "g", "h"]
+    everything = place.manager(limit(measure, 0, order="by_name"), plugins=("acme",))
+    (status,) = limits(everything.context)
+    assert status.protected == ((Protection.PINNED, 1, unit),), "once, however often all is read"
     place.close()
 
 

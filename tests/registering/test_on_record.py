@@ -15,7 +15,7 @@ from temp_file_manager.adopt.plan import adopt, plan
 from temp_file_manager.inspection.why import why
 from temp_file_manager.registering.on_record import on_record, recorded_path
 from temp_file_manager.registry import Settlement
-from temp_file_manager.storage.own_files import OwnFiles, OwnPaths, is_called
+from temp_file_manager.storage.own_files import OWN_DIRECTORY, OwnFiles, OwnPaths, is_called
 
 DAY = 86_400.0
 
@@ -250,3 +250,11 @@ def test_where_somebody_exchanges_links_whatever_is_there_is_left_alone(
     assert not own.has(f"{tmp_path}/file")
     assert not is_called("file", own.names_in(str(tmp_path), 1, 1))
     assert f"{tmp_path}/file" not in paths
+
+
+def test_a_link_to_them_is_none_of_them(tmp_path: Path) -> None:
+    """It is what goes, not what it leads to."""
+    (tmp_path / OWN_DIRECTORY).mkdir()
+    (tmp_path / "x").symlink_to(tmp_path / OWN_DIRECTORY)
+    assert f"{tmp_path}/x" not in (paths := OwnPaths())
+    assert f"{tmp_path}/x/file" in paths

@@ -114,6 +114,18 @@ def test_the_clock_of_a_server_is_read_when_it_is_met(database: str) -> None:
         assert server.clock.offset is not None
 
 
+def test_it_is_read_again_a_minute_later_by_whoever_asks_for_anything(database: str) -> None:
+    with closing(Server(database)) as server:
+        server.clock.machine = own = FakeClock()
+        server.meet()
+        seen = [server.clock.offset]
+        for seconds in (REST - 1, 1):
+            own.advance(seconds)
+            server.reader.execute("SELECT")
+            seen.append(server.clock.offset)
+        assert seen[0] is seen[1] is not seen[2]
+
+
 def test_a_server_out_of_reach_leaves_the_time_to_this_machine(tmp_path: Path) -> None:
     with closing(Server(f"host={tmp_path} dbname=any")) as server:
         assert abs(server.clock.wall() - time.time()) < 60

@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contexts import MakeManager
 from interrupting import Places
 from patience import PATIENCE
-from sqlite_files import own
+from sqlite_files import ALL, new, own
 from temp_file_manager import TempFileManager
 from temp_file_manager.causes import Cause
 from temp_file_manager.chunks import Other
@@ -20,6 +21,7 @@ from temp_file_manager.errors import RegistryError
 from temp_file_manager.records import Kind, Nature, Ruled, Selection, Status, TempFile
 from temp_file_manager.registry import Claim, Settlement
 from temp_file_manager.registry.sqlite.claimed import Claimed
+from temp_file_manager.registry.sqlite.database import Database
 from temp_file_manager.registry.sqlite.errors import full
 from temp_file_manager.testing import in_child
 
@@ -194,3 +196,28 @@ def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
         raise full("r.db")
 
     monkeypatch.setattr(Claimed, "begin", refuse)
+
+
+def test_a_claim_that_comes_to_nothing_ends_no_other(
+    make_manager: MakeManager, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number is given to the next, which another thread may make before the interrupt has gone all its way."""
+    registry, write, others = make_manager().registry, Database.write, list[Claim]()
+    registry.add([new(str(path)) for path in paths], 0.0)
+
+    def broken(database: Database, work: Callable[..., Any], undo: Callable[[], None], *, held: bool = False) -> None:
+        def first(connection: sqlite3.Connection) -> None:
+            work(connection)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Database, "write", write)
+        try:
+            write(database, first, undo, held=held)
+        finally:
+            others.append(registry.claim(ALL, now=0, lease=60, limit=9))
+
+    monkeypatch.setattr(Database, "write", broken)
+    with pytest.raises(KeyboardInterrupt):
+        registry.claim(ALL, now=0, lease=60, limit=9)
+    assert others[0].records.paths() == [str(path) for path in paths]
+    assert not registry.claim(ALL, now=0, lease=60, limit=9).records

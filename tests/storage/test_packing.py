@@ -393,6 +393,22 @@ def test_what_takes_the_name_meanwhile_keeps_its_record(
     assert path.read_bytes() == TEXT * 100
 
 
+def test_what_somebody_removes_before_it_takes_the_others_place_is_on_record_no_more(
+    folder: Folder, manager: TempFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, packed, real = folder.add(manager, "a"), folder.base / "a.zst", new_files.give_name
+
+    def removed(*args: Any) -> None:
+        real(*args)
+        packed.unlink()
+        path.replace(path.with_name("b"))
+
+    monkeypatch.setattr(new_files, "give_name", removed)
+    assert Meanwhile(manager, path)(lambda: None).status is not Status.COMPRESSED
+    assert folder.left() == ["b"]
+    assert str(packed) not in manager.registry.files
+
+
 def test_a_claim_that_ends_meanwhile_leaves_it(folder: Folder, manager: TempFileManager) -> None:
     path = folder.add(manager, "a")
     outcome = Meanwhile(manager, path)(lambda: None, still=lambda _: False)

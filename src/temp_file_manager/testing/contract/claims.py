@@ -236,3 +236,11 @@ class ClaimsContract(RegistryWords):
         assert paths_of(rest.records) == ["/c/b"]
         assert not self.claim(force, after=rest.cursor).records
         assert sorted(paths_of(self.claim(force).records)) == ["/c/a", "/c/c", "/c/new"]
+
+    def test_nor_do_pages_of_everything(self) -> None:
+        """They foretell a forced sweep that would have begun with the first of them."""
+        self.add("/c/a", "/c/b")
+        force = Selection(NOW + 1000, 100, force=True)
+        page = self.registry.page(force, now=NOW, limit=1)
+        self.add("/c/new")
+        assert paths_of(self.registry.page(force, now=NOW, limit=9, after=page.cursor).records) == ["/c/b"]
