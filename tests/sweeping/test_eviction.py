@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from limited import BLOCK, Place, limit, told
+from limited import BLOCK, Place, limit, names, told
 from temp_file_manager import (
     LargeSweepError,
     LimitError,
@@ -23,6 +24,7 @@ from temp_file_manager.inspection import health
 from temp_file_manager.inspection.health import Grade
 from temp_file_manager.limits import Limit, Mark, Measure
 from temp_file_manager.records import Order
+from temp_file_manager.rules.rule import Rule
 from temp_file_manager.sweeping import candidates
 from temp_file_manager.sweeping.eviction import NAME
 from temp_file_manager.sweeping.sweep import CHUNK
@@ -144,6 +146,18 @@ def test_what_was_not_used_for_the_longest_time_goes_first(place: Place, clock: 
     place.add(manager, "f")
     manager.sweep()
     assert place.left() == ["a", "c", "f"], "b was noted as used before a"
+
+
+@pytest.mark.parametrize("how", [{"keep": True}, {"age": 1e9}, {"keep_last": 9}])
+def test_what_a_new_rule_keeps_a_limit_may_take(place: Place, clock: FakeClock, how: dict[str, Any]) -> None:
+    """Also in a dry run, when no sweep has put the rule in force yet and the records are due without it."""
+    place.add(place.manager(), "a", "b", "c")
+    clock.advance(2e6)
+    manager = place.manager(limit(Measure.FILES, 1), rules=(Rule("kept", **how),))
+    foretold, done = manager.sweep(dry_run=True), manager.sweep()
+    for report in (foretold, done):
+        assert names(one.record.path for one in report.outcomes) == ["a", "b"]
+    assert place.left() == ["c"]
 
 
 def test_a_dry_run_notes_nothing_of_what_it_sees(place: Place, clock: FakeClock) -> None:
