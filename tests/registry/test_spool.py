@@ -110,6 +110,31 @@ def test_the_drain_finds_the_server_by_itself(
     assert [" answers again, after 4 s" in line for line in said].count(True) == 1
 
 
+def test_trouble_is_told_once_and_waited_out(
+    registry: SpooledRegistry,
+    target: SwitchedRegistry,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RegistryError("not today")
+
+    target.down = True
+    registry.add(named("/a"), NOW)
+    target.down = False
+    with monkeypatch.context() as patched:
+        patched.setattr(target, "add", refuse)
+        for _ in range(3):
+            clock.until_waiting()
+            clock.advance(drain.PACE)
+        clock.until_waiting()
+    assert [record.getMessage().endswith(": not today") for record in caplog.records].count(True) == 1
+    clock.advance(drain.PACE)
+    clock.until_waiting()
+    assert set(times(target)) == {"/a"}
+
+
 def test_what_needs_the_server_is_refused(registry: SpooledRegistry, target: SwitchedRegistry) -> None:
     session = target.begin("s", now=NOW, ends_at=NOW + 9, owner=None)
     target.down = True

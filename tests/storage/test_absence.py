@@ -82,6 +82,21 @@ def test_another_disk_in_its_place_proves_nothing(manager: TempFileManager, tmp_
         assert swept(manager) == [KEPT] * 2
 
 
+def test_nor_another_of_whose_directories_only_numbers_are_told(manager: TempFileManager, tmp_path: Path) -> None:
+    """The top of every ext4 has the number 2."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one, other = (image(tmp_path / name, "-I", "128") for name in ("one", "other"))
+    with mounted(disk, [*one, str(disk)]):
+        registered(manager, disk / "top")
+    with mounted(disk, [*other, str(disk)]):
+        assert swept(manager) == [KEPT]
+    with mounted(disk, [*one, str(disk)]):
+        assert os.path.exists(disk / "top")
+
+
 def test_nor_is_what_was_bound_there(manager: TempFileManager, tmp_path: Path) -> None:
     """It lies on the same disk as the directory that it was bound over."""
     place, bound = tmp_path / "place", tmp_path / "bound"

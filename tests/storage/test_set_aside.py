@@ -206,6 +206,15 @@ def test_what_a_living_sweep_has_aside_is_left_to_it(
     assert seen == [([], False)]
 
 
+def test_looking_for_what_killed_sweeps_have_set_aside_leaves_nothing_open(
+    manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(manager, monkeypatch)
+    before = os.listdir("/proc/self/fd")
+    assert len(stranded(str(aside(manager)), put_back=False)) == 1
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_on_a_full_disk_it_goes_on(manager: TempFileManager, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -136,6 +136,7 @@ def work(base):
         os.makedirs(f"{unit}/{name}/in")
         open(f"{unit}/{name}/in/file", "w").close()
         os.chmod(f"{unit}/{name}", mode)
+    os.chmod(unit, 0o300)
     manager.max_age = 0.0
     report = manager.sweep(protect_open=sys.argv[1] == "protecting")
     return report.removed, os.path.exists(unit), os.listdir(f"{base}/.temp-file-manager/going"), report.reasons
