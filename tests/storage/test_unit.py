@@ -136,31 +136,36 @@ def work(base):
         os.makedirs(f"{unit}/{name}/in")
         open(f"{unit}/{name}/in/file", "w").close()
         os.chmod(f"{unit}/{name}", mode)
-    os.chmod(unit, 0o300)
+    os.chmod(unit, int(sys.argv[2], 8))
+    before = os.lstat(unit).st_ctime_ns
     manager.max_age = 0.0
+    foretold = manager.sweep(dry_run=True, protect_open=sys.argv[1] == "protecting")
+    assert (foretold.removed, os.lstat(unit).st_ctime_ns) == (1, before)
     report = manager.sweep(protect_open=sys.argv[1] == "protecting")
-    return report.removed, os.path.exists(unit), os.listdir(f"{base}/.temp-file-manager/going"), report.reasons
+    left = os.listdir(f"{base}/.temp-file-manager/going")
+    return report.removed, os.path.exists(unit), left
 
-work(sys.argv[2])  # as root, who may read all that is imported on the way
+work(sys.argv[3])  # as root, who may read all that is imported on the way
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
-print(work(sys.argv[3]))
+print(work(sys.argv[4]))
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user")
 @pytest.mark.parametrize("how", ["protecting", "plain"])
-def test_directories_that_their_owner_may_not_read_or_change(tmp_path: Path, how: str) -> None:
-    """As another user than root, who may do anything."""
+@pytest.mark.parametrize("mode", ["700", "555", "300", "0"])
+def test_directories_that_their_owner_may_not_read_or_change(tmp_path: Path, how: str, mode: str) -> None:
+    """The unit itself, and some in it; as another user than root, who may do anything. Looking changes nothing."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as above:  # pytest's own is for nobody but root
         os.chmod(above, 0o755)
         base = Path(above, "base")
         base.mkdir(mode=0o700)
         os.chown(base, 65534, 65534)
-        program = [sys.executable, "-c", AS_NOBODY, how, str(tmp_path / "warm"), str(base)]
+        program = [sys.executable, "-c", AS_NOBODY, how, mode, str(tmp_path / "warm"), str(base)]
         done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["(1, False, [], ())"], done
+    assert done.stdout == "(1, False, [])\n", done.stderr
 
 
 def test_files_in_it_with_records_of_their_own_are_gone(manager: TempFileManager, clock: FakeClock) -> None:

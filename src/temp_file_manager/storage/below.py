@@ -100,17 +100,18 @@ class Below:
         """Return where something in the directory is that the walk has come to, relative to where it began."""
         return "/".join([*(level.name for level in self._way[1:]), *([name] if name else [])])
 
-    def totals(self, asof: float) -> Totals:
+    def totals(self, asof: float, top: Listed | None = None) -> Totals:
         """Walk through all, and return what there is.
 
         Args:
             asof: Now, seconds since the epoch; what carries a later time has that of its last change alone.
+            top: The directory itself, if somebody has looked at it before it was opened.
 
         Raises:
             NotThatFile: something changes meanwhile, is locked or mounted, or cannot be read; or what ``visit`` says.
             OSError: something cannot be looked at.
         """
-        facts, now, look, visit = self._look(self._root, b"."), int(asof * 1e9), self._look, self._visit
+        facts, now, look, visit = top or self._look(self._root, b"."), int(asof * 1e9), self._look, self._visit
         where, disk, entries = "", facts.disk, 0
         self.newest = max(facts.changed, _by(facts.written, now))
         for here, level in self.directories():

@@ -12,7 +12,8 @@ from temp_file_manager.storage.contract import NotThatFile, Removal
 from temp_file_manager.storage.kernel.statx import Seen, signed
 from temp_file_manager.storage.tree import is_locked
 from temp_file_manager.storage.unit import answered, cleared, noted
-from temp_file_manager.storage.unit_folder import Removing, opened_as
+from temp_file_manager.storage.unit_folder import Removing
+from temp_file_manager.storage.unit_place import opened_as
 from temp_file_manager.storage.unit_question import Question
 
 

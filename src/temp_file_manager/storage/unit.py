@@ -15,7 +15,8 @@ from temp_file_manager.records import Outcome, Status, TempFile
 from temp_file_manager.storage.clearance import Clearance
 from temp_file_manager.storage.compare import Directories
 from temp_file_manager.storage.contract import NotThatFile, Removal
-from temp_file_manager.storage.unit_folder import Folder, Removing, Unit
+from temp_file_manager.storage.unit_folder import Folder, Removing
+from temp_file_manager.storage.unit_place import Unit
 from temp_file_manager.storage.unit_question import MANY, Question
 
 MOST = 2.0
@@ -60,7 +61,7 @@ def _remove(removal: Removal, at: int, unit: Unit, question: Question, folder: F
     def sign() -> None:
         removal.signs += 1
 
-    totals = question.before(unit.record, unit.above, unit.root, sign)
+    totals = question.before(unit, sign)
     if not removal.may_go(at):
         return
     name = folder.take(unit)
@@ -101,8 +102,8 @@ def cleared(root: int, removal: Removal, enough: Callable[[], bool]) -> Other | 
 
 
 def _predicted(record: TempFile, directories: Directories, question: Question) -> Other:
-    with answered() as answer, Unit(record, directories) as unit:
-        question.before(record, unit.above, unit.root, int)
+    with answered() as answer, Unit(record, directories, lend=False) as unit:
+        question.before(unit, int)
     return answer[0] if answer else Other(Status.REMOVED, Cause.NONE)
 
 

@@ -54,10 +54,10 @@ class Asker:
         self._owner_check = given.owner_check
         self._below: Below | None = None
 
-    def walk(self, root: int, sign: Callable[[], object], *, lend: bool) -> Totals:
+    def walk(self, root: int, sign: Callable[[], object], top: Listed, *, lend: bool) -> Totals:
         """Walk through it; see ``Below.totals``."""
         self._below = Below(root, self._visit, sign=sign, lend=lend)
-        return self._below.totals(self._given.asof)
+        return self._below.totals(self._given.asof, top)
 
     def list(self, root: int, sign: Callable[[], object], used: set[int], *, leases: bool) -> None:
         """Return if nothing in it is used, by the numbers that listings tell, which on some file systems are those.

@@ -1,21 +1,19 @@
-"""A unit in its place, held open, and the private folder that it is moved to before it is removed."""
+"""The private folder that units are moved to before they are removed."""
 
 import errno
 import os
-import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
 from temp_file_manager.causes import Cause
-from temp_file_manager.chunks import place_of
-from temp_file_manager.records import Kind, Nature, Status, TempFile
-from temp_file_manager.storage.below import WITHIN, make_accessible
-from temp_file_manager.storage.compare import Directories
+from temp_file_manager.records import Kind, Nature, Status
+from temp_file_manager.storage.below import make_accessible
 from temp_file_manager.storage.contract import NotThatFile
 from temp_file_manager.storage.identity import parent_of
 from temp_file_manager.storage.kernel import renames
-from temp_file_manager.storage.kernel.statx import Seen, looker
+from temp_file_manager.storage.kernel.statx import looker
 from temp_file_manager.storage.successors import Succession, successor
+from temp_file_manager.storage.unit_place import Unit, keeps_out
 from temp_file_manager.storage.unit_question import Terms
 from temp_file_manager.storage.wrappers.set_aside import opened
 from temp_file_manager.text import printable
@@ -37,46 +35,6 @@ class Removing(NamedTuple):
     succession: Succession
     elapsed: Callable[[], float]
     destroys: bool = False
-
-
-class Unit:
-    """A unit in its place, held open.
-
-    Raises:
-        NotThatFile: it is not what was registered.
-        OSError: it cannot be opened; FileNotFoundError when it is gone.
-    """
-
-    def __init__(self, record: TempFile, directories: Directories) -> None:
-        place = place_of(record)
-        self.record = record
-        self.name = place[1]
-        self.above, self.seen = directories.compared(place)
-        self.root = opened_as(self.above, self.name, self.seen)
-
-    def __enter__(self) -> "Unit":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.root)
-
-
-def opened_as(above: int, name: bytes, seen: Seen) -> int:
-    """Open what was seen in an open directory.
-
-    Raises:
-        NotThatFile: it is no directory, or another by now.
-        OSError: it cannot be opened.
-    """
-    if not stat.S_ISDIR(seen.mode):
-        raise NotThatFile(Status.FAILED, Cause.NOT_REGULAR, "it is no directory")
-    if os.geteuid() and not os.access(name, os.R_OK | os.X_OK, dir_fd=above):
-        make_accessible(above, os.fsdecode(name))
-    root = os.open(name, WITHIN, dir_fd=above)
-    if looker()(root, b"").inode == seen.inode:
-        return root
-    os.close(root)
-    raise NotThatFile(Status.KEPT, Cause.CHANGING)
 
 
 class Folder:
@@ -123,6 +81,8 @@ class Folder:
         row = successor(unit.record, self.path(name), unit.seen, parent, nature, due_at)
         self._removing.succession.succeed((row,))
         self._done.append(self.path(name))
+        if keeps_out(unit.above, unit.name, os.W_OK):  # a move writes to what is moved: where its ``..`` leads
+            make_accessible(unit.above, os.fsdecode(unit.name))
         try:
             renames.move(unit.name, unit.above, name, here)
         except OSError as error:

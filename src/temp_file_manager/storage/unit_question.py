@@ -15,6 +15,7 @@ from temp_file_manager.storage.kernel.leases import InUse
 from temp_file_manager.storage.kernel.statx import listed_looker
 from temp_file_manager.storage.tree import is_locked
 from temp_file_manager.storage.unit_contents import Asker, Given, mounted_at
+from temp_file_manager.storage.unit_place import Unit
 from temp_file_manager.text import printable, span
 
 MANY = 1000
@@ -79,20 +80,19 @@ class Question:
         # Before any unit is open here.
         self._busy = Busy(set(), complete=True) if terms.in_use is None else Busy.now()
 
-    def before(self, record: TempFile, above: int, root: int, sign: Callable[[], object]) -> Totals:
+    def before(self, unit: Unit, sign: Callable[[], object]) -> Totals:
         """Return what is in a unit that may go. From then on it is locked, as cleaners do it.
 
         Args:
-            record: Its record.
-            above: The directory that it is in, open.
-            root: It, open.
+            unit: The unit, in its place.
             sign: Called now and then.
 
         Raises:
             NotThatFile: it is to stay, and why.
             OSError: it cannot be looked at.
         """
-        top, around, terms = self._look(root, b"."), self._look(above, b"."), self._terms
+        record, root, top, terms = unit.record, unit.root, unit.facts, self._terms
+        around = self._look(unit.above, b".")
         if top.mount != around.mount:
             raise NotThatFile(Status.KEPT, Cause.OTHER_FILE_SYSTEM, "something is mounted there")
         if is_locked(root):
@@ -101,7 +101,7 @@ class Question:
         in_use = None if terms.in_use is None else terms.in_use()
         age = self._age(record)
         asker = Asker(self._given(), record, top.mount, in_use, None if age is None else int((self._asof - age) * 1e9))
-        totals = asker.walk(root, sign, lend=not self._only_looking)
+        totals = asker.walk(root, sign, top, lend=not self._only_looking)
         if age is not None:
             self._refuse_young(record, age, totals)
         if in_use is not None:
@@ -135,7 +135,7 @@ class Question:
         asker = Asker(self._given(), record, top.mount, in_use, None)
         asker.refuse_busy(top, "it")
         if mounts.magic(root) not in mounts.LEASES_DECIDE:
-            asker.walk(root, sign, lend=not self._only_looking)
+            asker.walk(root, sign, top, lend=not self._only_looking)
             return
         mapped, read = processes.mapped_inodes() if many and self._busy.complete else (set[int](), False)
         asker.list(root, sign, self._busy.inodes | mapped, leases=not read)
