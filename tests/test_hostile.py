@@ -57,7 +57,7 @@ def make(directory: Path, count: int, size: int = 0) -> list[str]:
 
 # -- who swaps
 
-ATTEMPTS = 25_000
+ATTEMPTS = 10_000
 """Removals beside who swaps. ``python -m benchmarks.campaigns swap`` makes more."""
 FILES = 2000
 

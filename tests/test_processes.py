@@ -20,7 +20,7 @@ from temp_file_manager.inspection.check import check
 from temp_file_manager.settings import Settings
 from temp_file_manager.testing.threads import Work
 
-ROUNDS = 80
+ROUNDS = 30
 """Of those that are killed. ``python -m benchmarks.campaigns kill`` makes more."""
 
 
@@ -126,7 +126,7 @@ import sys
 from temp_file_manager import TempFileManager
 base, name = sys.argv[1:]
 manager = TempFileManager(base, registry="sqlite:")
-for number in range(600):
+for number in range(300):
     path = f"{base}/{name}-{number}"
     open(path, "w").close()
     manager.register_file(path, ttl=0)
@@ -179,9 +179,9 @@ def test_six_processes_register_beside_two_that_sweep(tmp_path: Path) -> None:
     (tmp_path / "stop").touch()
     reports = [json.loads(ended(process)) for process in sweeping]
     removed = Counter(path for _, settled in reports for path, _, status in settled if status == "removed")
-    assert set(removed) == {f"{base}/{name}-{number}" for name in range(6) for number in range(600)}
+    assert set(removed) == {f"{base}/{name}-{number}" for name in range(6) for number in range(300)}
     assert set(removed.values()) == {1}
-    assert sum(retired for retired, _ in reports) == 3600
+    assert sum(retired for retired, _ in reports) == 1800
     assert min(retired for retired, _ in reports) > 0, "both take part"
     with_ours = TempFileManager(base, registry="sqlite:")
     assert (len(with_ours.files), check(with_ours.context)) == (0, ())
@@ -238,7 +238,7 @@ def test_registering_again_races_sweeps_that_are_killed(tmp_path: Path, manager:
     """A sweep that dies between a removal and its settlement says nothing of it; who registers looks again."""
     random = Random(8)
     refused = 0
-    for turn in range(60):
+    for turn in range(ROUNDS):
         paths = make(tmp_path / str(turn), 60)
         manager.register_files(paths, ttl=0)
 

@@ -564,8 +564,8 @@ def test_every_size(folder: Path, manager: TempFileManager) -> None:
     second.overview["health"]["reasons"] *= 9
     second.overview["limits"] = LIMITS
     for picture in (first, second, second._replace(samples=samples, trouble="x" * 300)):
-        for width in (1, 7, 40, 59, 60, 71, 72, 250):
-            for height in (1, 3, 15, 22, 23, 40, 90):
+        for width in (1, 40, 59, 60, 71, 72, 250):
+            for height in (1, 15, 22, 23, 90):
                 console = Console(width=width, height=height, force_terminal=True)
                 lines = console.render_lines(draw(console, Scene(picture), 2.0))
                 assert len(lines) == height

@@ -19,7 +19,7 @@ from temp_file_manager.settings import Settings
 from temp_file_manager.storage import new_files
 from temp_file_manager.testing import in_child
 
-ROUNDS = 100
+ROUNDS = 40
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ ALL = Selection(1e10, 0, force=True)
 
 class TestOneNewFile:
     def test_eight_processes_make_it_together(self, tmp_path: Path) -> None:
-        for turn in range(12):
+        for turn in range(4):
             path = tmp_path / str(turn) / "r.db"
 
             def work(number: int, path: Path = path) -> str:

@@ -176,62 +176,6 @@ def test_who_opens_a_file_while_it_is_looked_at_is_not_killed(tmp_path: Path) ->
     os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
 
 
-OPENERS = """
-import os, sys
-paths = [f"{sys.argv[1]}/{number}" for number in range(int(sys.argv[2]))]
-print("opening", flush=True)
-taken = 0
-while not os.path.exists(sys.argv[3]):
-    for path in paths:
-        try:
-            file = open(path, "rb")
-        except FileNotFoundError:
-            continue
-        # An open that had to wait for the removal opens what has no name any more. One that did not finds a name,
-        # and from then on nobody may take it.
-        named = os.fstat(file.fileno()).st_nlink
-        file.read()
-        taken += named and not os.fstat(file.fileno()).st_nlink
-        file.close()
-print(taken)
-"""
-
-
-def test_racing_openers_never_lose_a_file_they_have_open(tmp_path: Path) -> None:
-    """Ten thousand tries: each file is opened and closed over and over while a sweep tries to take it."""
-    count = 400
-    manager = TempFileManager(tmp_path / "base", registry="sqlite:")
-    directory = tmp_path / "files"
-    directory.mkdir()
-    paths = [directory / str(number) for number in range(count)]
-    for path in paths:
-        path.touch()
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENERS, directory, str(count), tmp_path / "stop"], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(1)
-    ]
-    for opener in openers:
-        assert opener.stdout is not None
-        opener.stdout.readline()
-    tries = kept = 0
-    while tries < 10_000:
-        for path in paths:
-            path.touch()
-        manager.register_files(paths)
-        report = manager.sweep(force=True, protect_open=True)
-        tries += count
-        kept += report.kept
-        assert (report.failed, report.removed + report.kept + report.gone) == (0, count)
-    (tmp_path / "stop").touch()
-    for opener in openers:
-        output, _ = opener.communicate()
-        assert output.strip() == "0", "a file was removed while it was open"
-    assert kept, "the openers were never met: this test tries nothing"
-    manager.close()
-
-
 @pytest.mark.skipif(not ROOT, reason="becomes another user")
 def test_another_users_open_file_is_kept(open_to_all: Path) -> None:
     path = open_to_all / "file"

@@ -343,7 +343,7 @@ def test_whoever_lists_sees_all_of_it_or_nothing(manager: TempFileManager) -> No
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for _ in range(10):
+        for _ in range(5):
             ready.mkdir()
             for number in range(100):
                 (ready / str(number)).touch()
@@ -378,7 +378,7 @@ def test_openers(manager: TempFileManager) -> None:
     """What somebody has open is never taken, and so nothing beside it in the unit."""
     made = filled(manager)
     with openers([made / "deep/b"]) as attack:
-        for _ in range(60):
+        for _ in range(30):
             if manager.sweep(force=True, protect_open=True).removed:
                 made = filled(manager)
             assert contents(made) == WHOLE
