@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from temp_file_manager.registering.restore import Restorer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
     """Everything that a manager, the commands and the service work with. None of them makes any of it a second time.
 

@@ -1,6 +1,6 @@
 """The name of this machine, by which registries that several share tell it from others."""
 
-import socket
+import os
 
 
 def machine(path: str = "/etc/machine-id") -> str:
@@ -15,5 +15,13 @@ def machine(path: str = "/etc/machine-id") -> str:
             number = file.read().strip()[:8]
     except (OSError, ValueError):
         number = ""
-    host = socket.gethostname().replace(":", "-")
+    host = _host().replace(":", "-")
     return f"{host}-{number}" if number else host
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket  # noqa: PLC0415 - slow to import, and Unix needs none for this
+
+    return socket.gethostname()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from temp_file_manager.context import Context
@@ -11,6 +10,8 @@ from temp_file_manager.registering.directories import refuse_words
 from temp_file_manager.storage.paths import AnyPath
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import OpenBinaryModeUpdating, OpenBinaryModeWriting, OpenTextMode
 
 
@@ -27,7 +28,7 @@ class Making:
 
     def path(
         self, suffix: str = "", prefix: str = "tmp", *, tags: Iterable[str] = (), ttl: Duration | None = None
-    ) -> Path:
+    ) -> "Path":
         """Create and register an empty file as ``mkstemp`` does, close it, and return where it is."""
         return self._context.creator.path(suffix, prefix, ttl, tags=tags)
 

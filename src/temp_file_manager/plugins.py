@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.events import Hook
@@ -52,8 +53,7 @@ class Plugin:
     hooks: Sequence[Hook] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A plug-in, and the package that it came from.
 
     Attributes:
@@ -79,8 +79,7 @@ def _counted(plugin: Plugin) -> Iterator[tuple[str, Sequence[object]]]:
         yield what if len(those) == 1 else f"{what}s", those
 
 
-@dataclass(frozen=True, slots=True)
-class Plugins:
+class Plugins(NamedTuple):
     """The plug-ins that are named, and ours and theirs together.
 
     Attributes:
@@ -92,9 +91,9 @@ class Plugins:
     """
 
     loaded: tuple[Loaded, ...] = ()
-    schemes: Mapping[str, Scheme] = field(default_factory=lambda: SCHEMES)
+    schemes: Mapping[str, Scheme] = SCHEMES
     storages: tuple[tuple[str, Wrap], ...] = ()
-    orders: Mapping[str, Key] = field(default_factory=dict)
+    orders: Mapping[str, Key] = MappingProxyType({})
     hooks: tuple[Hook, ...] = ()
 
     def refusals(self, limits: Iterable[Limit]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from temp_file_manager.errors import SettingsError
-from temp_file_manager.fleet.view import refusal as fleet_refusal
 from temp_file_manager.plugins import Plugins
 from temp_file_manager.registering.shared_volume import refusals as volume_refusals
 from temp_file_manager.registry import Registry
@@ -26,10 +25,16 @@ def refuse(settings: Settings, plugins: Plugins, registry: Registry, base_dir: s
         *limit_refusals(settings.limits, registry.properties, lambda: mounts.kind(base_dir)),
         *rule_refusals(settings.rules, registry.properties),
         *zstd.refusals(settings.rules),
-        *filter(None, [fleet_refusal(settings.fleet)]),
+        *(_of_a_fleet(settings.fleet) if settings.fleet else ()),
     ]
     if problems:
         raise SettingsError(problems)
+
+
+def _of_a_fleet(fleet: str) -> Iterable[str]:
+    from temp_file_manager.fleet.view import refusal  # noqa: PLC0415 - few have a fleet
+
+    return filter(None, [refusal(fleet)])
 
 
 def refuse_wrong_types(settings: object, hooks: object) -> None:

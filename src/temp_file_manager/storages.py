@@ -4,8 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import RegistryError
@@ -21,8 +20,7 @@ from temp_file_manager.storage.wrappers.isolated import Wrap
 from temp_file_manager.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Storages:
+class Storages(NamedTuple):
     """What removes files.
 
     Attributes:

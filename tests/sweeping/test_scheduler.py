@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +357,7 @@ def test_a_job_may_say_anew_each_time_how_long_it_rests(scheduler: Scheduler, cl
 def test_a_job_that_waits_begins_when_it_is_woken(scheduler: Scheduler, clock: FakeClock) -> None:
     work, other = Work(), Work()
     scheduler.wake("work")  # it does not run: nothing comes of it
-    scheduler.start([work.job(clock, 100), replace(other.job(clock, 100), name="other")])
+    scheduler.start([work.job(clock, 100), other.job(clock, 100)._replace(name="other")])
     assert (work.next(), other.next()) == (0, 0)
     clock.until_waiting(2)
     clock.advance(1)
@@ -390,7 +389,7 @@ def test_what_wakes_a_job_again_and_again_is_heard_once(scheduler: Scheduler, cl
         paused.put(None)
         return 5.0
 
-    scheduler.start([replace(work.job(clock, 100), pause=pause)])
+    scheduler.start([work.job(clock, 100)._replace(pause=pause)])
     assert work.next() == 0
     for at in (5, 10):
         scheduler.wake("work")
@@ -420,7 +419,7 @@ def test_where_one_job_s_thread_cannot_start_none_goes_on(
 
     monkeypatch.setattr(threading.Thread, "start", start_first)
     with pytest.raises(RuntimeError, match="new thread"):
-        scheduler.start([first, replace(first, name="second")])
+        scheduler.start([first, first._replace(name="second")])
     monkeypatch.undo()
     assert scheduler.alive is None, "it is as if it had not been started"
     scheduler.start([first])
@@ -429,7 +428,7 @@ def test_where_one_job_s_thread_cannot_start_none_goes_on(
 
 def test_a_pause_ends_when_it_is_stopped(scheduler: Scheduler, clock: FakeClock) -> None:
     work, paused = Work(), queue.Queue[None]()
-    scheduler.start([replace(work.job(clock, 100), pause=lambda: paused.put(None) or 1e9)])
+    scheduler.start([work.job(clock, 100)._replace(pause=lambda: paused.put(None) or 1e9)])
     assert work.next() == 0
     scheduler.wake("work")
     paused.get(timeout=PATIENCE)
@@ -457,7 +456,7 @@ def test_a_job_ends_by_finishing(scheduler: Scheduler, clock: FakeClock, raising
 def test_stopping_waits_for_no_look_that_hangs(scheduler: Scheduler, clock: FakeClock) -> None:
     work = Work()
     work.goes_on.clear()
-    scheduler.start([replace(work.job(clock, 100), patience=0.01)])
+    scheduler.start([work.job(clock, 100)._replace(patience=0.01)])
     assert work.next() == 0
     assert not scheduler.stop()
     (hanging,) = [thread for thread in threading.enumerate() if thread.name == "temp-file-manager-work"]

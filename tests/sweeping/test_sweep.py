@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def test_a_sweep_claims_as_much_as_the_card_and_the_setting_say(
 
     monkeypatch.setattr(registry, "claim", noted)
     for chunk, setting in ((700, 1000), (1000, 700)):
-        registry.properties = replace(registry.properties, chunk=chunk)
+        registry.properties = registry.properties._replace(chunk=chunk)
         settings = Settings(cleanup_batch_size=setting)
         TempFileManager(tmp_path / "base", registry=registry, settings=settings).cleanup()
     assert set(limits) == {700}

@@ -6,8 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from temp_file_manager.arguments import labels, seconds
 from temp_file_manager.clock import Wall
@@ -21,6 +20,9 @@ from temp_file_manager.storage import new_files, permissions
 from temp_file_manager.storage.base_directory import BaseDirectory
 from temp_file_manager.storage.identity import Examiner
 from temp_file_manager.sweeping.limit_states import LimitStates
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Name = Callable[[], str]
 """Makes a path that nobody can guess."""
@@ -78,8 +80,10 @@ class Creator:
 
     def path(
         self, suffix: str, prefix: str, ttl: Duration | None, session: int = 0, *, tags: Iterable[str] = ()
-    ) -> Path:
+    ) -> "Path":
         """Create and register an empty file, and close it."""
+        from pathlib import Path  # noqa: PLC0415 - slow to import
+
         fd, path = self.create(suffix, prefix, ttl, session, tags=tags)
         os.close(fd)
         return Path(path)

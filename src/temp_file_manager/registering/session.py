@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from io import BufferedRandom, BufferedWriter, TextIOWrapper
-from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Self, overload
@@ -25,6 +24,8 @@ from temp_file_manager.reports import RegisterReport
 from temp_file_manager.storage.paths import AnyPath, absolute
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import OpenBinaryModeUpdating, OpenBinaryModeWriting, OpenTextMode
 
 Until = Literal["exit"]
@@ -117,7 +118,7 @@ class ManagedSession:
         """Create an empty file, as the manager's ``mkstemp`` does; return the open descriptor and the path."""
         return self._parts.creator.create(suffix, prefix, None, self.number, tags=tags)
 
-    def path(self, suffix: str = "", prefix: str = "tmp", *, tags: Iterable[str] = ()) -> Path:
+    def path(self, suffix: str = "", prefix: str = "tmp", *, tags: Iterable[str] = ()) -> "Path":
         """Create an empty file, as the manager's ``path`` does, and return where it is."""
         return self._parts.creator.path(suffix, prefix, None, self.number, tags=tags)
 

@@ -1,6 +1,6 @@
 """Scopes of shared volumes: what one takes, and how it is made."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from temp_file_manager.errors import SettingsError, TempFileError
 from temp_file_manager.registry import Registry
@@ -15,8 +15,7 @@ class ScopeError(TempFileError):
     """A volume and the registry do not agree on what the volume is; nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class MadeScope:
+class MadeScope(NamedTuple):
     """A scope that both its volume and the registry know.
 
     Attributes:

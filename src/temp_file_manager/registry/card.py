@@ -1,7 +1,7 @@
 """The card of a registry: what differs from one to another."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 CHUNK = 500
 """Records that a sweep claims at a time, at most, where a claim costs no round trip: what a killed process leaves."""
@@ -15,8 +15,7 @@ class SharedBy(StrEnum):
     HOSTS = "hosts"
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
+class Properties(NamedTuple):
     """The card of a registry: what differs from one to another, and matters to those who use it.
 
     Attributes:

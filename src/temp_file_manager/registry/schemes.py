@@ -3,9 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from temp_file_manager.errors import RegistryError
 from temp_file_manager.machine import machine
@@ -36,8 +35,7 @@ SPOOL, SPOOL_FILE = "spool", "spool_file"
 PASSWORD_FILE = "registry_password_file"  # noqa: S105 - a setting's name
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A registry's address, read.
 
     Attributes:
@@ -53,12 +51,11 @@ class Address:
     shown: str
     outlives_process: bool
     file: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    told: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
+    told: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(NamedTuple):
     """A kind of registry.
 
     Attributes:
@@ -209,7 +206,7 @@ def open_registry(
     """
     if isinstance(registry, Registry):
         return registry
-    address = replace(parse(registry or MEMORY, base_dir, schemes), told=told)
+    address = parse(registry or MEMORY, base_dir, schemes)._replace(told=told)
     return schemes[address.scheme].open(address, base_dir, identify)
 
 

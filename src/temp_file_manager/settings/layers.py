@@ -6,8 +6,8 @@ A field ``f`` is the variable ``TEMP_FILE_F``, the key ``f`` under ``[manager]``
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.limits import Limit
@@ -35,8 +35,7 @@ _TABLES = (_MANAGER, limits.TABLE, rules.TABLE)
 _LIMITS = "limits"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a value comes from.
 
     Attributes:
@@ -58,8 +57,7 @@ class Source:
 DEFAULT = Source("default")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One raw value, the name its reader gave it, for messages, and where it comes from.
 
     Attributes:
@@ -69,11 +67,10 @@ class Entry:
     name: str
     raw: object
     source: Source
-    parts: Mapping[str, Source] = field(default_factory=dict)
+    parts: Mapping[str, Source] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Raw values from one place, by field, and its ``limits``; ``problems`` are those found while reading it."""
 
     entries: Mapping[str, Entry]

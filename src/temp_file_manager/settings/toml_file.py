@@ -4,8 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from temp_file_manager.errors import SettingsError
 from temp_file_manager.text import printable
@@ -22,8 +21,7 @@ _OF_USER = "temp-file-manager/config.toml"
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class TomlFile:
+class TomlFile(NamedTuple):
     """A file that was read.
 
     Attributes:

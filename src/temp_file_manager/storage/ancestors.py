@@ -9,7 +9,6 @@ is judged: between a look at a name and its use nobody can put anything.
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -100,8 +99,7 @@ def why_unsafe_above(path: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """A directory on the way, held open."""
 
     descriptor: int

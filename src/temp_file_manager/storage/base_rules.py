@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from temp_file_manager.errors import BaseDirectoryError, InvalidArgumentError
 from temp_file_manager.storage.ancestors import (
@@ -41,8 +41,7 @@ CLOSED = (
 """Directories of the system's own. Each is refused, and all below it, up to one of the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the rules go by.
 
     Attributes:

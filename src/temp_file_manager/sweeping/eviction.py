@@ -7,7 +7,6 @@ a time; before each chunk it asks the measure again.
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -142,7 +141,7 @@ class Evictor:
         if bounds.budget is None:
             return bounds
         end = self._clock.elapsed() + bounds.budget
-        return replace(bounds, budget=None, stop=lambda: bounds.stop() or self._clock.elapsed() >= end)
+        return bounds._replace(budget=None, stop=lambda: bounds.stop() or self._clock.elapsed() >= end)
 
     def candidates(
         self,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from temp_file_manager.clock import Clock
 from temp_file_manager.errors import LimitError
@@ -18,8 +18,7 @@ _IN_TIME = 0.5
 """The next look comes when so large a part of the time has gone in which the room would be used up."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
+class LimitState(NamedTuple):
     """A limit, as the last look of this process found it. Moments are of the elapsed clock.
 
     Attributes:
@@ -104,7 +103,7 @@ class LimitStates:
                 return
             speed = max(speed, before.speed)
         if speed >= 0:
-            self._states[limit.name] = replace(state, speed=speed)
+            self._states[limit.name] = state._replace(speed=speed)
 
     def look(self, limit: Limit) -> Reading | None:
         """Look at one limit's measure, and return what it is; None when nothing can tell.
@@ -113,11 +112,11 @@ class LimitStates:
             RegistryError: the registry cannot be read.
         """
         before, now, reading = self[limit], self._clock.elapsed(), self._readings.read(limit)
-        state = replace(before, reading=reading, looked_at=now)
+        state = before._replace(reading=reading, looked_at=now)
         if reading is None or not over(limit, reading):
-            state = replace(state, over_since=None)
+            state = state._replace(over_since=None)
         elif before.over_since is None:
-            state = replace(state, over_since=now)
+            state = state._replace(over_since=now)
         self._states[limit.name] = state
         self._note_room()
         return reading
@@ -138,7 +137,7 @@ class LimitStates:
     def met(self, limit: Limit) -> bool:
         """Note that a limit is kept; say whether it was not before."""
         before = self[limit]
-        self._states[limit.name] = replace(before, unmet="", tries=0, again_at=-math.inf)
+        self._states[limit.name] = before._replace(unmet="", tries=0, again_at=-math.inf)
         return bool(before.unmet)
 
     def unmet(self, limit: Limit, reason: str, *, passing: bool = False) -> bool:
@@ -152,7 +151,7 @@ class LimitStates:
         before, now = self[limit], self._clock.elapsed()
         tries = before.tries + 1
         again_at = min(retry_at(tries, now), now + max(limit.spare, SHORTEST) if passing else math.inf)
-        self._states[limit.name] = replace(before, unmet=reason, tries=tries, again_at=again_at)
+        self._states[limit.name] = before._replace(unmet=reason, tries=tries, again_at=again_at)
         return not before.unmet
 
     def rest(self) -> float:

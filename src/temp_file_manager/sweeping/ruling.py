@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from temp_file_manager import logs
 from temp_file_manager.clock import Clock
@@ -108,7 +107,7 @@ class RulesInForce:
         if self._is_free(work, note, due, allow, bounds.stop, began + budget):
             self._go_on(work, due.asof, bounds.stop, began + budget)
         left = max(0.0, budget - (self._clock.elapsed() - began))
-        return bounds if bounds.budget is None else replace(bounds, budget=left)
+        return bounds if bounds.budget is None else bounds._replace(budget=left)
 
     @property
     def has_rules(self) -> bool:

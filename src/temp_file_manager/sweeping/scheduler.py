@@ -17,8 +17,7 @@ Stop = Callable[[], bool]
 """Says whether to stop; a job that takes long asks now and then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """Work to be done at once and then again and again.
 
     Attributes:

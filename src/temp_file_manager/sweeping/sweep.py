@@ -5,8 +5,8 @@ other way round.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from dataclasses import replace
+from typing import NamedTuple, Protocol, Self
 
 from temp_file_manager import logs
 from temp_file_manager.arguments import most, seconds
@@ -41,8 +41,7 @@ Tell = Callable[[Sequence[Outcome]], object]
 """Hears what would become of records, as it is foretold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """How far a sweep may go; it looks between chunks, and for ``stop`` also where one file takes long."""
 
     limit: int | None = None

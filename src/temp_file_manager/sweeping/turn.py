@@ -1,14 +1,13 @@
 """Turns: each a time that limits are kept."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from temp_file_manager.records import Selection
 from temp_file_manager.sweeping.foretold import Foretold
 from temp_file_manager.sweeping.sweep import Bounds
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One time that limits are kept.
 
     Attributes:

@@ -24,6 +24,7 @@ Both remove at once what was registered a moment ago, by a clock that was an hou
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from temp_file_manager.text import span
 
@@ -85,8 +86,7 @@ class Watermark:
     booted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What ages are to be read at.
 
     Attributes:

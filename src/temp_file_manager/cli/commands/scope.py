@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from temp_file_manager.cli import options, render
 from temp_file_manager.cli.options import UsageError
@@ -73,7 +73,7 @@ def _create(args: argparse.Namespace, settings: Settings, root: str) -> int:
     finally:
         directory.close()
     if args.json:
-        render.as_json(asdict(made), indent=None)
+        render.as_json(made._asdict(), indent=None)
     else:
         state = "is made" if made.made else "was made before, and is as it was"
         render.line(f"Scope {made.scope} {state}: its volume is mounted at {printable(root)}.")

@@ -6,16 +6,14 @@ operations that are atomic in CPython (a dict store, then a heap push of floats)
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from heapq import heappush
-from typing import Any, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.records import PLAIN, Nature, NewFile, TempFile
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(NamedTuple):
     """Details that only few records have."""
 
     due_at: float | None = None
@@ -93,7 +91,7 @@ def inherited(path: str, when: SupportsFloat, known: float | None = None) -> Det
     """
     current = known.details if isinstance(known, Stamp) else None
     if current is not None and current.session:
-        return replace(current, retry_at=None, failures=0, last_sweep=0, kept_for="")
+        return current._replace(retry_at=None, failures=0, last_sweep=0, kept_for="")
     what = PLAIN if current is None else current.nature._replace(rule="")
     if not isinstance(when, Stamp) or when.path != path or when.details is None or when.details.session:
         return None if what == PLAIN else Details(nature=what)
@@ -136,8 +134,8 @@ class MemoryFiles(dict[str, float]):
             due_at = details.due_at if details.session or details.due_at is None else details.due_at + (stamp - known)
             if due_at is not None and math.isnan(due_at):  # infinity less infinity
                 due_at = float(stamp)
-            kept = replace(details, retry_at=None, failures=0, last_sweep=0, kept_for="")
-            stamp = make_stamp(path, stamp, replace(kept, due_at=due_at))
+            kept = details._replace(retry_at=None, failures=0, last_sweep=0, kept_for="")
+            stamp = make_stamp(path, stamp, kept._replace(due_at=due_at))
         self.put(stamp)
         self.begun += known is None
 

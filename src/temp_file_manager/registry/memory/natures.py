@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from temp_file_manager.records import PLAIN, Kind, Nature, Ruled, TempFile
 from temp_file_manager.registry.groups import Group, grouped
@@ -98,4 +97,4 @@ def _rule(queue: DueQueue, found: Ruled) -> None:
     if details.session or (details.due_at is not None and not details.nature.rule):
         return
     nature = details.nature._replace(rule=found.rule)
-    queue.files.put(make_stamp(stamp.path, stamp, replace(details, due_at=found.due_at, nature=nature)))
+    queue.files.put(make_stamp(stamp.path, stamp, details._replace(due_at=found.due_at, nature=nature)))

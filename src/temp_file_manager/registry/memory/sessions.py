@@ -1,7 +1,6 @@
 """Sessions in memory: which there are, and which paths were registered in each. Changed under the registry's lock."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from temp_file_manager.errors import InvalidArgumentError
 from temp_file_manager.registry.memory.files import MemoryFiles, Stamp, make_stamp
@@ -83,7 +82,7 @@ class MemorySessions:
         moved = 0
         for stamp in list(self.records(number, files)):
             if stamp.details is not None and stamp.details.due_at != due_at:
-                files.put(make_stamp(stamp.path, stamp, replace(stamp.details, due_at=due_at)))
+                files.put(make_stamp(stamp.path, stamp, stamp.details._replace(due_at=due_at)))
                 moved += 1
         return moved
 

@@ -1,7 +1,6 @@
 """Ends of claims in memory: what becomes of records that were out."""
 
 import math
-from dataclasses import replace
 
 from temp_file_manager.chunks import Other
 from temp_file_manager.records import CLEANED, RETIRED, Status
@@ -115,11 +114,11 @@ def _put_off(queue: DueQueue, stamp: Stamp, other: Other, now: float) -> Stamp:
     failures, number = before.failures + (other.status is Status.FAILED), next(queue.numbers)
     if other.due_at is not None:
         due_at, nature = other.due_at if other.rule else None, before.nature._replace(rule=other.rule)
-        free = replace(before, retry_at=None, failures=0, last_sweep=number, kept_for="")
-        details = replace(free, due_at=due_at, nature=nature)
+        free = before._replace(retry_at=None, failures=0, last_sweep=number, kept_for="")
+        details = free._replace(due_at=due_at, nature=nature)
     else:
         later_at = retry_at(failures, now)
-        details = replace(before, retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
+        details = before._replace(retry_at=later_at, failures=failures, last_sweep=number, kept_for=other.lasting)
     later = make_stamp(stamp.path, stamp, details)
     dict.__setitem__(queue.files, stamp.path, later)
     return later

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from threading import Lock
 from types import MappingProxyType
 
@@ -39,7 +38,7 @@ class SpooledRegistry(Registry):
     def __init__(self, target: Registry, spool: SpoolFile, clock: Clock | None = None) -> None:
         self._target = target
         self._spool = spool
-        self.properties = replace(target.properties, files=(*target.properties.files, spool.path))
+        self.properties = target.properties._replace(files=(*target.properties.files, spool.path))
         self.drain = Drain(target, spool, clock or SystemClock())
 
     @property
