@@ -33,13 +33,13 @@ UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""
 
 
-LONGEST = ("deploy_image", "benchmarks", "campaigns", "lockstep", "site", "counters", "examples", "guides", "cli")
+LONGEST = ("deploy_image", "benchmarks", "campaigns", "deploy", "first_half_hour", "types", "lockstep", "page", "counters")
 """What takes longest, and so begins first: else one process is at it still when the others have nothing left to do."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: a third of its time each waits for programs that it has started."""
-    return min(4, (os.cpu_count() or 1) + 1)
+    """Two processes a processor: much of its time each waits for programs that it has started, or for the disk."""
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
