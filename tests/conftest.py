@@ -38,8 +38,8 @@ LONGEST = ("deploy_image", "benchmarks", "campaigns", "deploy", "first_half_hour
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes a processor: much of its time each waits for programs that it has started, or for the disk."""
-    return min(8, 2 * (os.cpu_count() or 1))
+    """One process more than there are processors: a third of its time each waits for programs that it has started."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
