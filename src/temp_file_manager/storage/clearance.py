@@ -54,7 +54,6 @@ class Clearance:
         here = os.open(".", WITHIN, dir_fd=self._root)
         try:
             self._way = [_Level("", place(here))]
-            self._open_up(here)
             while not self._over and not self._stopped():
                 level = self._way[-1]
                 if not level.below and not level.listed:
@@ -131,11 +130,6 @@ class Clearance:
             return
         except OSError as error:
             self._give_up(level, left.name, failed(error))
-
-    def _open_up(self, here: int) -> None:
-        found = os.fstat(here)
-        if self._is_closed(found.st_mode, found.st_uid):
-            os.fchmod(here, stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
 
     def _is_closed(self, mode: int, owner: int) -> bool:
         """Say whether a directory of this user's keeps it from removing what is in it."""
