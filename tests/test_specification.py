@@ -95,11 +95,10 @@ def test_4_2_cleanup(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_4_3_status(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run("4_3_status")
-    assert capsys.readouterr().out.splitlines() == [
-        "Is file managed: True",
-        "File age: 0.00 seconds",
-        "File age after 10 seconds: 10.00 seconds",
-    ]
+    managed, age, later = capsys.readouterr().out.splitlines()
+    assert managed == "Is file managed: True"
+    assert re.fullmatch(r"File age: \d+\.\d\d seconds", age), "0.00, or what a busy machine makes of it"
+    assert float(later.removeprefix("File age after 10 seconds: ").removesuffix(" seconds")) >= 10
 
 
 def test_4_4_batch(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

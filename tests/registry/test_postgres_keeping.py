@@ -103,7 +103,7 @@ class Parts:
         self.server.close()
 
     def after_a_pause(self) -> None:
-        """Let the renewing thread do what comes after its pause, until it pauses again."""
+        """Let the renewing thread do what comes after its pause; return when it has begun to."""
         assert self.paused.acquire(timeout=LONG)
         self._go_on.release()
 
@@ -234,6 +234,8 @@ def test_an_owner_is_seen_while_it_holds_anything(parts: Parts, sql: Records) ->
     sql.age()
     parts.after_a_pause()
     parts.after_a_pause()
+    assert parts.paused.acquire(timeout=LONG)  # or it may not have seen yet that it was needed
+    parts.paused.release()
     assert sql("SELECT tfm.lives(%s)", parts.scope.owner) == [(True,)]
     keeps.release(["/c/a"], THIS_PROCESS)
     assert not parts.owners.needed
