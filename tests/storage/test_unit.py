@@ -21,6 +21,8 @@ from temp_file_manager.records import Kind, Status
 from temp_file_manager.reports import SweepReport
 from temp_file_manager.rules.rule import Rule
 from temp_file_manager.settings import Settings
+from temp_file_manager.storage import unit_place
+from temp_file_manager.storage.kernel.statx import Listed
 from temp_file_manager.testing import FakeClock
 from temp_file_manager.testing.hostile.attacks import holders
 from units import AGE, filled
@@ -166,6 +168,30 @@ def test_directories_that_their_owner_may_not_read_or_change(tmp_path: Path, how
         program = [sys.executable, "-c", AS_NOBODY, how, mode, str(tmp_path / "warm"), str(base)]
         done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.stdout == "(1, False, [])\n", done.stderr
+
+
+def test_another_that_is_there_for_a_moment_lends_it_no_age(
+    manager: TempFileManager, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two looks that are taken before it is opened."""
+    unit, other = filled(manager), Path(manager.base_dir, "other")
+    other.mkdir()
+    look = unit_place.listed_looker()
+
+    def exchanged(directory: int, name: bytes) -> Listed:
+        unit.rename(away := unit.with_name("away"))
+        other.rename(unit)
+        try:
+            return look(directory, name)
+        finally:
+            unit.rename(other)
+            away.rename(unit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unit_place, "listed_looker", lambda: exchanged)
+        (outcome,) = swept(manager, clock).outcomes
+    assert (outcome.status, outcome.cause) == (Status.KEPT, Cause.CHANGING)
+    assert manager.sweep(force=True).removed == 1
 
 
 def test_files_in_it_with_records_of_their_own_are_gone(manager: TempFileManager, clock: FakeClock) -> None:

@@ -28,7 +28,7 @@ class Unit:
         root: It, open.
 
     Raises:
-        NotThatFile: it is not what was registered; or see ``opened_as``.
+        NotThatFile: it is not what was registered, or not all the time; or see ``opened_as``.
         OSError: it cannot be opened; FileNotFoundError when it is gone.
     """
 
@@ -38,6 +38,8 @@ class Unit:
         self.name = place[1]
         self.above, self.seen = directories.compared(place)
         self.facts = listed_looker()(self.above, self.name)
+        if self.facts.inode != self.seen.inode:  # whose age it would be nobody knows
+            raise NotThatFile(Status.KEPT, Cause.CHANGING)
         self.root = opened_as(self.above, self.name, self.seen, lend=lend)
 
     def __enter__(self) -> "Unit":
