@@ -227,7 +227,7 @@ class Keeps(Protocol):
 
     @abstractmethod
     def release(self, paths: Iterable[str], holder: Holder | None = None) -> tuple[str, ...]:
-        """Let sweeps have records again: end the pins, or undo one ``keep`` of this holder's. Waits for nobody.
+        """Let sweeps have records again: end their pins, or undo one ``keep`` of this holder's. Waits for nobody.
 
         Returns:
             Those of the paths that are on record, kept before or not.

@@ -44,6 +44,7 @@ class KeepsContract(RegistryWords):
         self.registry.replace(list(self.registry.files.items()))
         assert not self.claim(later()).records
         del self.registry.files["/c/a"]
+        assert self.registry.release(["/c/a"]) == (), "what is not on record keeps its pin"
         self.add("/c/a")
         assert self.record("/c/a").pinned_until == math.inf
         assert self.registry.release(["/c/a"]) == ("/c/a",)

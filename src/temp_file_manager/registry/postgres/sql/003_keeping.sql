@@ -134,15 +134,17 @@ BEGIN
     RETURN QUERY SELECT unnest(known);
 END $$;
 
--- End the pins of paths, or of this holder one hold for each time that a path is given. Return the paths that are on
--- record, and how many holds have ended.
+-- End the pins of paths that are on record, or of this holder one hold for each time that a path is given. Return those
+-- paths, and how many holds have ended.
 CREATE FUNCTION tfm.release(in_scope integer, wanted bytea[], by_holder bigint)
 RETURNS TABLE (known bytea[], ended bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, tfm SET jit = off SET enable_seqscan = off AS $$
 BEGIN
     ended := 0;
+    SELECT coalesce(array_agg(files.path), '{}') INTO known
+    FROM files WHERE files.scope = in_scope AND files.path = ANY (wanted);
     IF by_holder IS NULL THEN
-        DELETE FROM keeps WHERE keeps.scope = in_scope AND keeps.path = ANY (wanted) AND keeps.holder IS NULL;
+        DELETE FROM keeps WHERE keeps.scope = in_scope AND keeps.path = ANY (known) AND keeps.holder IS NULL;
     ELSE
         WITH held AS (
             SELECT keeps.id, keeps.path, row_number() OVER (PARTITION BY keeps.path ORDER BY keeps.id) AS nth
@@ -155,8 +157,6 @@ BEGIN
         )
         SELECT count(*) INTO ended FROM over;
     END IF;
-    SELECT coalesce(array_agg(files.path), '{}') INTO known
-    FROM files WHERE files.scope = in_scope AND files.path = ANY (wanted);
     RETURN NEXT;
 END $$;
 
