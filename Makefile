@@ -3,20 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-workshop lint bench mutate docs pictures dist
+.PHONY: run test lint bench mutate docs pictures dist
 
 run: $(VENV)/.package
 	@$(BIN)/python examples/tour.py
 
 # The program is started a thousand times: compiled each time, it takes twice as long.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-
 test: $(VENV)/.dev
-	@$(PYTEST) --ignore tests/workshop
-
-# The tests of what the package is worked on and published with: benchmark, campaigns, site, and an image from a builder.
-test-workshop: $(VENV)/.dev
-	@$(PYTEST) tests/workshop
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

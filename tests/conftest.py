@@ -33,7 +33,7 @@ UNTRIED = "not tried"
 """How a test's print or its reason for a skip begins that could not try something here."""
 
 
-LONGEST = ("deploy_image", "benchmarks", "campaigns", "deploy", "first_half_hour", "lockstep", "page", "counters")
+LONGEST = ("deploy_image", "benchmarks", "campaigns", "deploy", "site", "lockstep", "page", "counters")
 """What takes longest, and so begins first: else one process is at it still when the others have nothing left to do."""
 
 
